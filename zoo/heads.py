@@ -1,0 +1,86 @@
+"""Decoders: from a stride-32 feature map to heatmaps at a quarter of the input's size."""
+
+from torch import Tensor, nn
+
+from zoo.attention import ATTENTION
+from zoo.blocks import relu
+
+WIDTH = 256
+
+
+def _upsample(in_channels: int, out_channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
+    """A transposed convolution that doubles height and width (section III-A: kernel 4)."""
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, groups=groups, bias=False)
+
+
+class DeconvLayer(nn.Module):
+    """Transposed convolution, batch norm, ReLU; ``[N, C, H, W]`` to ``[N, 256, 2H, 2W]``."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.deconv = _upsample(in_channels, WIDTH)
+        self.bn = nn.BatchNorm2d(WIDTH)
+        self.act = relu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.act(self.bn(self.deconv(x)))
+        return out
+
+
+class LightweightLayer(nn.Module):
+    """Depthwise transposed convolution, then a pointwise one (fig. 1, eq. 3); to ``[N, 256, 2H, 2W]``.
+
+    The pointwise convolution has a bias although batch norm follows, as the release has.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.deconv = _upsample(in_channels, in_channels, groups=in_channels)
+        self.deconv_bn = nn.BatchNorm2d(in_channels)
+        self.deconv_act = relu()
+        self.pointwise = nn.Conv2d(in_channels, WIDTH, 1)
+        self.bn = nn.BatchNorm2d(WIDTH)
+        self.act = relu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.deconv_act(self.deconv_bn(self.deconv(x)))
+        out: Tensor = self.act(self.bn(self.pointwise(x)))
+        return out
+
+
+class DeconvHead(nn.Module):
+    """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``."""
+
+    def __init__(self, in_channels: int, num_joints: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(DeconvLayer(in_channels), DeconvLayer(WIDTH), DeconvLayer(WIDTH))
+        self.final = nn.Conv2d(WIDTH, num_joints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.final(self.layers(x))
+        return out
+
+
+class LightweightHead(nn.Module):
+    """The paper's head (fig. 1): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``.
+
+    Attention follows the third layer only, as in the released code (3,077,882 parameters with
+    MobileNetV3; the digits of the tables alone would not tell).
+
+    Raises:
+        ValueError: ``attention`` is none of ``zoo.attention.ATTENTION``.
+    """
+
+    def __init__(self, in_channels: int, num_joints: int, *, attention: str = "parallel") -> None:
+        super().__init__()
+        if attention not in ATTENTION:
+            raise ValueError(f"attention {attention!r} is unknown: choose one of {', '.join(ATTENTION)}")
+        self.layers = nn.Sequential(
+            LightweightLayer(in_channels), LightweightLayer(WIDTH), LightweightLayer(WIDTH)
+        )
+        self.attention = ATTENTION[attention](WIDTH)
+        self.final = nn.Conv2d(WIDTH, num_joints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.final(self.attention(self.layers(x)))
+        return out

@@ -1,0 +1,37 @@
+"""Any timm network as a backbone for the heads."""
+
+import difflib
+
+import timm
+from torch import Tensor, nn
+
+
+class TimmBackbone(nn.Module):
+    """The stride-32 feature map of a timm network: ``[N, 3, H, W]`` to ``[N, C, H/32, W/32]``.
+
+    Raises:
+        ValueError: timm has no such network, or it has no stride-32 feature map.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        if not timm.is_model(name.split(".")[0]):
+            near = difflib.get_close_matches(name, timm.list_models(), n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them all"
+            raise ValueError(f"timm has no model {name!r}: {hint}")
+        try:
+            strides = timm.create_model(name, features_only=True).feature_info.reduction()
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise ValueError(f"timm model {name!r} gives no feature maps: {error}") from error
+        if 32 not in strides:
+            raise ValueError(
+                f"timm model {name!r} has no stride-32 feature map (its strides: {sorted(set(strides))}): "
+                "choose a convolutional network such as mobilenetv3_large_100"
+            )
+        index = max(i for i, stride in enumerate(strides) if stride == 32)
+        self.model = timm.create_model(name, features_only=True, out_indices=(index,))
+        self.out_channels = self.model.feature_info.channels()[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        feature: Tensor = self.model(x)[0]
+        return feature

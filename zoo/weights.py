@@ -1,0 +1,165 @@
+"""Checkpoints: reading them, and the published names of every parameter.
+
+The published checkpoints name parameters as MMPose 0.x does (``backbone.*``, ``keypoint_head.*``);
+MMPose 1.x writes ``head.*`` for the latter. ``published_name`` turns a name of this project into
+the published one, and ``load_weights`` accepts either naming.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from zoo.heads import DeconvHead, LightweightHead
+from zoo.mobilenet_v2 import MobileNetV2
+from zoo.mobilenet_v3 import MobileNetV3
+from zoo.registry import PoseNet, ZooError
+from zoo.shufflenet_v2 import ShuffleNetV2
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+
+
+def _squeeze_excite(prefix: str, published: str) -> list[Rule]:
+    return [
+        (rf"^{prefix}\.reduce\.", f"{published}.conv1.conv."),
+        (rf"^{prefix}\.expand\.", f"{published}.conv2.conv."),
+    ]
+
+
+def _lightweight_layer(match: re.Match[str]) -> str:
+    # Published as one flat list of six modules a layer; ReLUs take numbers but hold no parameters.
+    offset = {"deconv": 0, "deconv_bn": 1, "pointwise": 3, "bn": 4}[match[2]]
+    return f"deconv_layers.{6 * int(match[1]) + offset}."
+
+
+def _mobilenet_v2_layer(match: re.Match[str]) -> str:
+    stage, block, part = int(match[1]), match[2], match[3]
+    # The first stage's block has no expansion convolution, so its numbering starts one later.
+    index = ("expand", "depthwise", "project").index(part) - (stage == 0)
+    return f"layer{stage + 1}.{block}.conv.{index}."
+
+
+# Rules by type of backbone or head, first match wins: a pattern of our name, its published form.
+_RULES: dict[type[nn.Module], list[Rule]] = {
+    MobileNetV2: [
+        (r"^stem\.", "conv1."),
+        (r"^stages\.(\d)\.(\d)\.(expand|depthwise|project)\.", _mobilenet_v2_layer),
+        (r"^last\.", "conv2."),
+    ],
+    MobileNetV3: [
+        (r"^stem\.", "conv1."),
+        (r"^blocks\.(\d+)\.se\.reduce\.", lambda m: f"layer{int(m[1]) + 1}.se.conv1.conv."),
+        (r"^blocks\.(\d+)\.se\.expand\.", lambda m: f"layer{int(m[1]) + 1}.se.conv2.conv."),
+        (r"^blocks\.(\d+)\.(expand|depthwise)\.", lambda m: f"layer{int(m[1]) + 1}.{m[2]}_conv."),
+        (r"^blocks\.(\d+)\.project\.", lambda m: f"layer{int(m[1]) + 1}.linear_conv."),
+        (r"^last\.", "conv2."),
+    ],
+    ShuffleNetV2: [
+        (r"^stem\.", "conv1."),
+        (r"^stages\.(\d)\.(\d)\.shortcut\.", r"layers.\1.\2.branch1."),
+        (r"^stages\.(\d)\.(\d)\.branch\.", r"layers.\1.\2.branch2."),
+        (r"^last\.", "layers.3."),
+    ],
+    DeconvHead: [
+        (r"^layers\.(\d)\.deconv\.", lambda m: f"deconv_layers.{3 * int(m[1])}."),
+        (r"^layers\.(\d)\.bn\.", lambda m: f"deconv_layers.{3 * int(m[1]) + 1}."),
+        (r"^final\.", "final_layer."),
+    ],
+    LightweightHead: [
+        (r"^layers\.(\d)\.(deconv|deconv_bn|pointwise|bn)\.", _lightweight_layer),
+        *_squeeze_excite(r"attention\.channel", "deconv_layers.18.se"),
+        (r"^attention\.spatial\.squeeze\.", "deconv_layers.18.sse.conv1.conv."),
+        (r"^attention\.spatial\.conv\.", "deconv_layers.18.sse.conv2.conv."),
+        (r"^final\.", "final_layer."),
+    ],
+}
+_PUBLISHED_PART = {"backbone": "backbone", "head": "keypoint_head"}
+
+
+def published_name(model: nn.Module, key: str) -> str:
+    """The name that MMPose 0.x checkpoints give to the entry ``key`` of ``model.state_dict()``.
+
+    Entries that were never published (timm backbones, the SE and CBAM attention) keep their name.
+    """
+    part, _, rest = key.partition(".")
+    if not isinstance(model, PoseNet):
+        return key
+    for pattern, replacement in _RULES.get(type(getattr(model, part)), ()):
+        renamed, hits = re.subn(pattern, replacement, rest)
+        if hits:
+            return f"{_PUBLISHED_PART[part]}.{renamed}"
+    return key
+
+
+def load_weights(model: nn.Module, source: str | Path | Mapping[str, Tensor]) -> None:
+    """Load weights into ``model``, all of them or none.
+
+    Args:
+        model: a network of the zoo.
+        source: a file, or a state dict, in this project's naming or the published one (MMPose 0.x
+            or 1.x), with or without a ``state_dict`` wrapper and ``module.`` prefixes.
+
+    Raises:
+        ZooError: the file cannot be read, or entries are missing, unexpected or of another shape;
+            the message names them.
+    """
+    where = f" in {source}" if isinstance(source, (str, Path)) else ""
+    state = _read(Path(source)) if isinstance(source, (str, Path)) else source
+    state = _plain_names(state)
+    own = model.state_dict()
+    names = {key: published_name(model, key) for key in own}
+    if _shared(state, names.values()) <= _shared(state, own):
+        names = {key: key for key in own}
+    problems = []
+    missing = [name for name in names.values() if name not in state]
+    unexpected = sorted(set(state) - set(names.values()))
+    misshapen = [
+        f"{name} is {_shape(state[name])} and should be {_shape(own[key])}"
+        for key, name in names.items()
+        if name in state and state[name].shape != own[key].shape
+    ]
+    for what, items in (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)):
+        if items:
+            more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+            problems.append(f"{what}: {', '.join(items[:3])}{more}")
+    if problems:
+        raise ZooError(f"the weights{where} do not fit the model; {'; '.join(problems)}")
+    model.load_state_dict({key: state[name] for key, name in names.items()})
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise ZooError(f"no weights file {path}: give an existing file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ZooError(f"{path} is not a readable weights file: {reason}") from error
+    if not isinstance(loaded, Mapping):
+        raise ZooError(f"{path} holds {type(loaded).__name__}, not a state dict")
+    return loaded
+
+
+def _plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors alone, without a wrapper or ``module.`` prefixes, the head under its MMPose 0.x or own name."""
+    inner = state.get("state_dict", state)
+    if not isinstance(inner, Mapping):
+        raise ZooError(f"the state dict holds {type(inner).__name__} under 'state_dict', not names and tensors")
+    plain = {key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, Tensor)}
+    if any(re.match(r"head\.(deconv_layers|final_layer)\.", key) for key in plain):
+        plain = {re.sub(r"^head\.", "keypoint_head.", key): value for key, value in plain.items()}
+    return plain
+
+
+def _shared(state: Mapping[str, Tensor], names: Mapping[str, Tensor] | object) -> int:
+    return sum(name in state for name in names)  # type: ignore[attr-defined]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
