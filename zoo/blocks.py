@@ -38,9 +38,7 @@ class ConvBNAct(nn.Module):
         act: Activation | None = relu,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
-        )
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out_channels)
         self.act = act() if act is not None else None
 

@@ -23,8 +23,7 @@ class DeconvLayer(nn.Module):
         self.act = relu()
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.bn(self.deconv(x)))
-        return out
+        return self.act(self.bn(self.deconv(x)))
 
 
 class LightweightLayer(nn.Module):
@@ -44,8 +43,7 @@ class LightweightLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.deconv_act(self.deconv_bn(self.deconv(x)))
-        out: Tensor = self.act(self.bn(self.pointwise(x)))
-        return out
+        return self.act(self.bn(self.pointwise(x)))
 
 
 class DeconvHead(nn.Module):
@@ -57,8 +55,7 @@ class DeconvHead(nn.Module):
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.layers(x))
-        return out
+        return self.final(self.layers(x))
 
 
 class LightweightHead(nn.Module):
@@ -75,12 +72,9 @@ class LightweightHead(nn.Module):
         super().__init__()
         if attention not in ATTENTION:
             raise ValueError(f"attention {attention!r} is unknown: choose one of {', '.join(ATTENTION)}")
-        self.layers = nn.Sequential(
-            LightweightLayer(in_channels), LightweightLayer(WIDTH), LightweightLayer(WIDTH)
-        )
+        self.layers = nn.Sequential(LightweightLayer(in_channels), LightweightLayer(WIDTH), LightweightLayer(WIDTH))
         self.attention = ATTENTION[attention](WIDTH)
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.attention(self.layers(x)))
-        return out
+        return self.final(self.attention(self.layers(x)))
