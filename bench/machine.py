@@ -112,7 +112,17 @@ def cpu_state() -> dict[str, Any]:
         "busy_s": sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0),
         "stolen_s": getattr(times, "steal", 0.0),
         "own_s": own.user + own.system,
+        "page_faults": _page_faults(),
     }
+
+
+def _page_faults() -> int | None:
+    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _quiet(read: Any, *arguments: Any) -> Any:

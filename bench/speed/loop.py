@@ -112,7 +112,7 @@ def _time(run: Callable[[Tensor], Any], example: Tensor, rounds: int, warmup: in
                 latency_ns.append(clock() - start)
         elapsed = time.perf_counter() - started
     after = _state(example.device)
-    conditions, notes = _judge(before, after, elapsed)
+    conditions, notes = _judge(before, after, elapsed, rounds)
     return SetResult(
         latency_ms=[ns / 1e6 for ns in latency_ns],
         latency_ms_event=[first.elapsed_time(last) for first, last in events],
@@ -126,7 +126,7 @@ def _state(device: torch.device) -> dict[str, Any]:
     return state | machine.gpu_state(str(device)) if device.type == "cuda" else state
 
 
-def _judge(before: dict[str, Any], after: dict[str, Any], elapsed: float) -> tuple[dict[str, Any], list[str]]:
+def _judge(before: dict[str, Any], after: dict[str, Any], elapsed: float, rounds: int) -> tuple[dict[str, Any], list[str]]:
     """The machine's state around the timed rounds, and what speaks against trusting them."""
     conditions: dict[str, Any] = {"elapsed_s": round(elapsed, 3)}
     for name in ("load_average", "cpu_mhz", *(key for key in before if key.startswith("gpu_"))):
@@ -136,6 +136,8 @@ def _judge(before: dict[str, Any], after: dict[str, Any], elapsed: float) -> tup
     spent = {name: after[name] - before[name] for name in ("busy_s", "own_s", "stolen_s")}
     others = max(0.0, spent["busy_s"] - spent["stolen_s"] - spent["own_s"]) / elapsed
     stolen = spent["stolen_s"] / elapsed
+    if before["page_faults"] is not None:
+        conditions["page_faults_per_round"] = round((after["page_faults"] - before["page_faults"]) / rounds, 1)
     conditions |= {"others_cores": round(others, 3), "stolen_cores": round(stolen, 3)}
     notes = []
     # Processor time is counted in steps of 10 ms or so: short measurements cannot tell.
