@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bench import InputError
+
 # ImageNet statistics of RGB values in [0, 1], as every network of the zoo was trained with.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -88,16 +90,16 @@ def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
         float32 ``[1, 3, H, W]``.
 
     Raises:
-        ValueError: the file is missing or is no picture.
+        InputError: the file is missing or is no picture.
     """
     source = PHOTOGRAPH if path is None else path
     if not source.is_file():
-        raise ValueError(f"no image {source}: give an existing picture")
+        raise InputError(f"no image {source}: give an existing picture")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = cv2.imread(str(source), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f"{source} is not an image that can be read: give a JPEG or PNG file")
+        raise InputError(f"{source} is not an image that can be read: give a JPEG or PNG file")
     rgb = np.ascontiguousarray(image[:, :, ::-1], dtype=np.uint8)
     box = PHOTOGRAPH_BOX if path is None else (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
     center, size_px = box_to_crop(box, input_size)
