@@ -87,13 +87,18 @@ def input_text(size: tuple[int, int]) -> str:
 
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr; call the result with a word on each step done."""
+    """A progress bar on stderr, or a line a step where that is no terminal; call the result after each step."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
         task = bar.add_task(what, total=total)
+        done = 0
 
         def step(word: str) -> None:
+            nonlocal done
+            done += 1
             bar.update(task, advance=1, description=f"{what}: {word}")
+            if shown and not console.is_terminal:
+                say(f"{what} {done}/{total}: {word}")
 
         yield step
 

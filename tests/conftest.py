@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def tiny(tmp_path: Path) -> str:
     """A user's own network in a file, as --models takes it; quick to time."""
     path = tmp_path / "own_model.py"
@@ -39,7 +39,7 @@ def tiny(tmp_path: Path) -> str:
     return f"{path}:tiny"
 
 
-@pytest.fixture()
+@pytest.fixture
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of the project as a user would, from the root of the project."""
 

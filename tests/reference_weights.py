@@ -15,9 +15,7 @@ COMPLEXITY = json.loads((REFERENCE / "complexity.json").read_text())
 
 def reference_state(model_name: str, gain: float) -> dict[str, torch.Tensor]:
     """A published checkpoint of made-up weights, float64, under the published names."""
-    return {
-        name: torch.as_tensor(_values(name, shape, gain)) for name, shape in CHECKPOINT_KEYS[model_name].items()
-    }
+    return {name: torch.as_tensor(_values(name, shape, gain)) for name, shape in CHECKPOINT_KEYS[model_name].items()}
 
 
 def _values(name: str, shape: list[int], gain: float) -> np.ndarray:

@@ -23,9 +23,7 @@ def test_the_own_model_example_runs(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     assert {(record.kind, record.model) for record in read(tmp_path / "results" / "local")} == {
-        (kind, model)
-        for kind in ("complexity", "speed")
-        for model in ("my_model:tiny_pose", "lightweight_mobilenetv3")
+        (kind, model) for kind in ("complexity", "speed") for model in ("my_model:tiny_pose", "lightweight_mobilenetv3")
     }
     assert "my_model:tiny_pose" in (tmp_path / "reports" / "local" / "table5.md").read_text()
     done = subprocess.run([sys.executable, "-c", from_python], capture_output=True, text=True, timeout=300)

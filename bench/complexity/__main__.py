@@ -35,10 +35,12 @@ def main(argv: list[str]) -> int:
     records = []
     with cli.progress(len(todo), "counting", shown=not arguments.quiet) as step:
         for name, size in todo:
-            step(f"{name} {cli.input_text(size)}")
             record = count(name, size, arguments.joints)
             cli.save([record], arguments)
             records.append(record)
+            step(f"{name} {cli.input_text(size)}")
+    if not todo and not arguments.quiet:
+        cli.say(f"nothing to count: {arguments.results} has it all (leave out --missing to count again)")
     if arguments.json:
         return 0
     for size in sizes:
@@ -65,7 +67,9 @@ def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
         ) from error
 
 
-def without_record(todo: list[tuple[str, tuple[int, int]]], arguments: argparse.Namespace) -> list[tuple[str, tuple[int, int]]]:
+def without_record(
+    todo: list[tuple[str, tuple[int, int]]], arguments: argparse.Namespace
+) -> list[tuple[str, tuple[int, int]]]:
     """What the results folder holds no record of that these very sources made."""
     source = machine.source_sha256()
     done = {
@@ -74,9 +78,7 @@ def without_record(todo: list[tuple[str, tuple[int, int]]], arguments: argparse.
         if record.kind == "complexity" and record.software.source_sha256 == source
     }
     return [
-        (name, size)
-        for name, size in todo
-        if (recorded_name(name), cli.input_text(size), arguments.joints) not in done
+        (name, size) for name, size in todo if (recorded_name(name), cli.input_text(size), arguments.joints) not in done
     ]
 
 

@@ -161,10 +161,10 @@ def count_torchstat(model: nn.Module, example: Tensor) -> tuple[int, dict[str, i
 
 def count_fvcore(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
     """fvcore's count and the operators that it does not know."""
-    from fvcore.nn import FlopCountAnalysis
-
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
         analysis = FlopCountAnalysis(model, example).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         return int(analysis.total()), {name: int(times) for name, times in sorted(analysis.unsupported_ops().items())}
 

@@ -8,7 +8,9 @@ from bench.complexity.counting import COUNTERS
 from bench.record import Record
 
 
-def measure(model: nn.Module, size: tuple[int, int], *, name: str | None = None, num_joints: int | None = None) -> Record:
+def measure(
+    model: nn.Module, size: tuple[int, int], *, name: str | None = None, num_joints: int | None = None
+) -> Record:
     """Count a network's parameters and multiply-adds for one image.
 
     Args:

@@ -71,6 +71,8 @@ def main(argv: list[str]) -> int:
         failures.append(str(error))
         status = max(status, 2 if isinstance(error, InputError) else 1)
 
+    if not jobs and not arguments.quiet:
+        say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
     total = sum(job.sets for job in jobs)
     try:
         with cli.progress(total, "timing", shown=not arguments.quiet) as step:

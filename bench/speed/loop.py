@@ -126,7 +126,9 @@ def _state(device: torch.device) -> dict[str, Any]:
     return state | machine.gpu_state(str(device)) if device.type == "cuda" else state
 
 
-def _judge(before: dict[str, Any], after: dict[str, Any], elapsed: float, rounds: int) -> tuple[dict[str, Any], list[str]]:
+def _judge(
+    before: dict[str, Any], after: dict[str, Any], elapsed: float, rounds: int
+) -> tuple[dict[str, Any], list[str]]:
     """The machine's state around the timed rounds, and what speaks against trusting them."""
     conditions: dict[str, Any] = {"elapsed_s": round(elapsed, 3)}
     for name in ("load_average", "cpu_mhz", *(key for key in before if key.startswith("gpu_"))):

@@ -5,6 +5,7 @@ given again on the same machine with the same software, continues from there. Wh
 network has all its sets, its record is written and its lines go.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -185,6 +186,7 @@ class Partial:
         return lines
 
 
+@functools.cache
 def _fingerprint(job: Job) -> str:
     """Sets may be put together only if nothing differs: job, machine, software, the user's own sources."""
     digest = hashlib.sha256(json.dumps(asdict(job), sort_keys=True).encode())

@@ -40,7 +40,10 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 )
 def test_what_is_written_is_read(tmp_path_factory, model, metrics, samples, notes) -> None:
     folder = tmp_path_factory.mktemp("records")
-    records = [make(model=model, metrics=metrics, samples={"latency_ms": samples}, notes=notes), make(kind="complexity")]
+    records = [
+        make(model=model, metrics=metrics, samples={"latency_ms": samples}, notes=notes),
+        make(kind="complexity"),
+    ]
     append(records, folder)
     append(records[:1], folder)
     assert read(folder) == [records[1], records[0], records[0]]
@@ -82,7 +85,8 @@ def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         "for i in range(20): append([make(model=f'{sys.argv[2]}-{i}', command='x' * 5000)], Path(sys.argv[1]))"  # fmt: skip
     with ThreadPoolExecutor() as pool:
         done = pool.map(
-            lambda name: subprocess.run([sys.executable, "-c", script, str(tmp_path), name], cwd=ROOT, check=True), "abc"
+            lambda name: subprocess.run([sys.executable, "-c", script, str(tmp_path), name], cwd=ROOT, check=True),
+            "abc",
         )
         assert len(list(done)) == 3
     with warnings.catch_warnings():

@@ -203,7 +203,7 @@ def test_impossible_numbers_are_refused_by_the_function() -> None:
     assert issubclass(ParityError, Exception)
 
 
-@pytest.mark.gpu()
+@pytest.mark.gpu
 def test_cuda_rounds_are_timed_by_two_clocks(tiny: str, tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "bench.speed", "--device", "cuda", "--models", f"{tiny},lightweight_mobilenetv3",
@@ -222,7 +222,7 @@ def test_cuda_rounds_are_timed_by_two_clocks(tiny: str, tmp_path: Path) -> None:
         assert "gpu_celsius_after" in record.conditions[0]
 
 
-@pytest.mark.gpu()
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_on_cuda(precision: str) -> None:
     from bench.models import build

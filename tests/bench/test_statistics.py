@@ -44,7 +44,9 @@ def test_the_interval_covers_the_true_mean_95_times_in_100(between: float) -> No
     samples=st.lists(st.lists(st.floats(1, 1000), min_size=2, max_size=8), min_size=1, max_size=6),
     factor=st.floats(0.01, 100),
 )
-def test_the_interval_holds_the_mean_of_sets_and_scales_with_the_unit(samples: list[list[float]], factor: float) -> None:
+def test_the_interval_holds_the_mean_of_sets_and_scales_with_the_unit(
+    samples: list[list[float]], factor: float
+) -> None:
     low, high = mean_interval(samples)
     assert 0 < low <= high
     scaled = mean_interval([[value * factor for value in one] for one in samples])
