@@ -119,8 +119,13 @@ def check_writable(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
-    probe.write_bytes(b"\0" * 4096)
-    probe.unlink()
+    try:
+        probe.write_bytes(b"\0" * 4096)
+    except OSError as error:
+        error.filename = str(folder)
+        raise
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def command_line() -> str:
