@@ -17,9 +17,9 @@ import sys
 from math import log
 
 KEEP_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": "1073741824",
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TOP_PAD_": "67108864",
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
 }
 BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

@@ -11,6 +11,8 @@ from bench.complexity.measuring import measure
 from bench.models import build, is_factory, model_names, recorded_name
 from bench.record import Record, read
 
+Item = tuple[str, tuple[int, int]]  # a model's name, and the height and width of its input
+
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("complexity", "Count parameters and multiply-adds, by five counters.")
@@ -49,7 +51,7 @@ def main(argv: list[str]) -> int:
         for name, size in todo:
             print_layers(name, size, arguments.joints)
     if records and not arguments.quiet:
-        cli.say(f"{len(records)} records added to {arguments.results / 'complexity.jsonl'}")
+        cli.say(f"added to {arguments.results / 'complexity.jsonl'}: {len(records)}")
     return 0
 
 
@@ -67,9 +69,7 @@ def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
         ) from error
 
 
-def without_record(
-    todo: list[tuple[str, tuple[int, int]]], arguments: argparse.Namespace
-) -> list[tuple[str, tuple[int, int]]]:
+def without_record(todo: list[Item], arguments: argparse.Namespace) -> list[Item]:
     """What the results folder holds no record of that these very sources made."""
     source = machine.source_sha256()
     done = {
@@ -109,11 +109,9 @@ def print_layers(name: str, size: tuple[int, int], num_joints: int) -> None:
     for layer in rows:
         if layer.params or layer.mmcv or layer.torchstat:
             shape = "x".join(map(str, layer.output[1:]))
-            table.add_row(
-                layer.name, layer.type, shape, f"{layer.params:,}", f"{layer.mmcv / 1e6:.3f}", f"{layer.torchstat / 1e6:.3f}"
-            )  # fmt: skip
-    total = (sum(getattr(layer, what) for layer in rows) for what in ("params", "mmcv", "torchstat"))
-    params, mmcv, torchstat = total
+            macs = (f"{layer.mmcv / 1e6:.3f}", f"{layer.torchstat / 1e6:.3f}")
+            table.add_row(layer.name, layer.type, shape, f"{layer.params:,}", *macs)
+    params, mmcv, torchstat = (sum(getattr(layer, what) for layer in rows) for what in ("params", "mmcv", "torchstat"))
     table.add_section()
     table.add_row("total", "", "", f"{params:,}", f"{mmcv / 1e6:.3f}", f"{torchstat / 1e6:.3f}")
     cli.output.print(table)

@@ -190,13 +190,13 @@ def count_torch(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]
     counter = FlopCounterMode(display=False)
     seen: Counter[str] = Counter()
 
-    class Watch(TorchDispatchMode):
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func.overloadpacket not in counter.flop_registry:
                 seen[func.overloadpacket.__name__] += 1
             return func(*args, **(kwargs or {}))
 
-    with torch.no_grad(), counter, Watch():
+    with torch.no_grad(), counter, Watch():  # type: ignore[no-untyped-call]
         model(example)
     return counter.get_total_flops() // 2, dict(sorted(seen.items()))
 

@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
     if records and not arguments.json:
         print_table(records)
     if records and not arguments.quiet:
-        say(f"{len(records)} records added to {arguments.results / 'speed.jsonl'}")
+        say(f"added to {arguments.results / 'speed.jsonl'}: {len(records)}")
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
         warn(note)
     if failures:

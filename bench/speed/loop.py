@@ -24,6 +24,9 @@ THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64
               128: "power brake"}  # fmt: skip
 
 
+State = dict[str, Any]
+
+
 class ParityError(Exception):
     """A backend computes something else than eager; it is not timed."""
 
@@ -121,14 +124,12 @@ def _time(run: Callable[[Tensor], Any], example: Tensor, rounds: int, warmup: in
     )
 
 
-def _state(device: torch.device) -> dict[str, Any]:
+def _state(device: torch.device) -> State:
     state = machine.cpu_state()
     return state | machine.gpu_state(str(device)) if device.type == "cuda" else state
 
 
-def _judge(
-    before: dict[str, Any], after: dict[str, Any], elapsed: float, rounds: int
-) -> tuple[dict[str, Any], list[str]]:
+def _judge(before: State, after: State, elapsed: float, rounds: int) -> tuple[State, list[str]]:
     """The machine's state around the timed rounds, and what speaks against trusting them."""
     conditions: dict[str, Any] = {"elapsed_s": round(elapsed, 3)}
     for name in ("load_average", "cpu_mhz", *(key for key in before if key.startswith("gpu_"))):

@@ -96,5 +96,6 @@ def test_the_command_counts_and_breaks_down(command: Callable, tiny: str, tmp_pa
     (line,) = (tmp_path / "complexity.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["metrics"]["macs_mmcv"] == 16 * 8 * 17 * (27 + 1) + 16 * 8 * 17
-    again = command("bench.complexity", "--models", tiny, "--input", "64x32", "--json", "--missing", "--results", str(tmp_path))  # fmt: skip
+    options = ("--input", "64x32", "--json", "--missing", "--results", str(tmp_path))
+    again = command("bench.complexity", "--models", tiny, *options)
     assert (again.returncode, again.stdout) == (0, "")

@@ -5,7 +5,6 @@ import resource
 import subprocess
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +79,16 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 
 
 def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
-    script = "import sys; from tests.bench.test_record import make; from bench.record import append\n" \
-        "from pathlib import Path\n" \
-        "for i in range(20): append([make(model=f'{sys.argv[2]}-{i}', command='x' * 5000)], Path(sys.argv[1]))"  # fmt: skip
-    with ThreadPoolExecutor() as pool:
-        done = pool.map(
-            lambda name: subprocess.run([sys.executable, "-c", script, str(tmp_path), name], cwd=ROOT, check=True),
-            "abc",
-        )
-        assert len(list(done)) == 3
+    script = """
+import sys
+from pathlib import Path
+from bench.record import append
+from tests.bench.test_record import make
+for i in range(20):
+    append([make(model=f"{sys.argv[2]}-{i}", command="x" * 5000)], Path(sys.argv[1]))
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name], cwd=ROOT) for name in "abc"]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert {record.model for record in read(tmp_path)} == {f"{w}-{i}" for w in "abc" for i in range(20)}

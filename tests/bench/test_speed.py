@@ -44,7 +44,8 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> None:
-    process = start("--models", tiny, "--input", "64x32", "--sets", "3", "--rounds", "4", "--json", "--results", str(tmp_path))  # fmt: skip
+    settings = ("--input", "64x32", "--sets", "3", "--rounds", "4", "--json", "--results", str(tmp_path))
+    process = start("--models", tiny, *settings)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     (record,) = read(tmp_path)
