@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Activation = Callable[[], nn.Module]
@@ -19,6 +20,39 @@ def relu6() -> nn.Module:
 def hard_swish() -> nn.Module:
     """``x * relu6(x + 3) / 6`` (MobileNetV3, arXiv 1905.02244, section 5.2)."""
     return nn.Hardswish(inplace=True)
+
+
+def nearest(scale: int) -> nn.Module:
+    """Upsampling by repeating every pixel ``scale`` times in height and width."""
+    return nn.Upsample(scale_factor=float(scale), mode="nearest")
+
+
+def eager_layout(x: Tensor) -> Tensor:
+    """``x`` with its channels innermost in memory, where that is the faster layout.
+
+    In eager mode on a CPU, small convolutions, nearest upsampling and 1x1 convolutions (see
+    ``Pointwise``) take much less time on it; values and shape are the same. Compilers and
+    exporters choose their own layout.
+    """
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution, computed as a matrix product where the channels lie innermost in memory.
+
+    Same parameters, same function and same cost as ``nn.Conv2d``; without the set-up time of a
+    convolution, which at small sizes is most of its time.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.stride(1) == 1 and not torch.compiler.is_compiling():
+            return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return super().forward(x)
 
 
 class ConvBNAct(nn.Module):
@@ -38,8 +72,10 @@ class ConvBNAct(nn.Module):
         act: Activation | None = relu,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        self.conv = (
+            Pointwise(in_channels, out_channels, bias=False)
+            if (kernel, stride, groups) == (1, 1, 1)
+            else nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
         )
         self.bn = nn.BatchNorm2d(out_channels)
         self.act = act() if act is not None else None
@@ -55,9 +91,9 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, hidden: int, *, gate: Activation = nn.Hardsigmoid) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.reduce = Pointwise(channels, hidden)
         self.act = relu()
-        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.expand = Pointwise(hidden, channels)
         self.gate = gate()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,4 +151,9 @@ def concat_shuffle(first: Tensor, second: Tensor) -> Tensor:
     Both inputs are ``[N, C, H, W]`` of one shape; the output is ``[N, 2C, H, W]`` with the
     channels taken from the two in turn.
     """
+    if second.stride(1) == 1 and second.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling():
+        # Channels innermost: the pairs are what a complex tensor holds, and making one is the
+        # fastest way to interleave there.
+        pairs = torch.complex(first.permute(0, 2, 3, 1), second.permute(0, 2, 3, 1))
+        return torch.view_as_real(pairs).flatten(3).permute(0, 3, 1, 2)
     return torch.stack((first, second), 2).flatten(1, 2)

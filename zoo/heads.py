@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from zoo.attention import ATTENTION
-from zoo.blocks import relu
+from zoo.blocks import Pointwise, relu
 
 WIDTH = 256
 
@@ -83,4 +83,47 @@ class LightweightHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.final(self.attention(self.layers(x)))
+        return out
+
+
+class DepthwiseDeconvLayer(nn.Module):
+    """Depthwise transposed convolution, batch norm, ReLU; ``[N, C, H, W]`` to ``[N, C, 2H, 2W]``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.deconv = _upsample(channels, channels, groups=channels)
+        self.bn = nn.BatchNorm2d(channels)
+        self.act = relu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.act(self.bn(self.deconv(x)))
+        return out
+
+
+class DepthwiseDeconvHead(nn.Module):
+    """ViPNAS's head (arXiv 2105.10154): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``.
+
+    Depthwise transposed convolutions alone: no layer mixes channels before the final one.
+    """
+
+    def __init__(self, in_channels: int, num_joints: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(DepthwiseDeconvLayer(in_channels) for _ in range(3)))
+        self.final = nn.Conv2d(in_channels, num_joints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.final(self.layers(x))
+        return out
+
+
+class PointwiseHead(nn.Module):
+    """One 1x1 convolution: features ``[N, C, H, W]`` of heatmap size to heatmaps ``[N, J, H, W]``."""
+
+    def __init__(self, in_channels: int, num_joints: int) -> None:
+        super().__init__()
+        self.final = Pointwise(in_channels, num_joints)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Callers get heatmaps that can be viewed as [N, J, H * W], whatever layout the backbone chose.
+        out: Tensor = self.final(x).contiguous()
         return out
