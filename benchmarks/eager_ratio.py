@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torchvision
+import torchvision  # type: ignore[import-untyped]
 
 import zoo
 

@@ -27,30 +27,38 @@ def nearest(scale: int) -> nn.Module:
     return nn.Upsample(scale_factor=float(scale), mode="nearest")
 
 
-def eager_layout(x: Tensor) -> Tensor:
-    """``x`` with its channels innermost in memory, where that is the faster layout.
+def eager() -> bool:
+    """Whether operators run as they are called, so that the cheaper of two equal forms is worth choosing.
 
-    In eager mode on a CPU, small convolutions, nearest upsampling and 1x1 convolutions (see
-    ``Pointwise``) take much less time on it; values and shape are the same. Compilers and
-    exporters choose their own layout.
+    Compilers and exporters get the plain form: they make such choices themselves.
     """
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return x.contiguous(memory_format=torch.channels_last)
-    return x
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return not (tracing or torch.compiler.is_compiling())
+
+
+def eager_layout(x: Tensor) -> Tensor:
+    """``x`` with its channels innermost in memory, in eager mode on a CPU; values and shape stay.
+
+    There, depthwise and other small convolutions and nearest upsampling take much less time in
+    that layout, and a 1x1 convolution is one matrix product (``Pointwise``). What follows keeps
+    the layout. Measured in docs/lite_hrnet_speed.md.
+    """
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" and eager() else x
 
 
 class Pointwise(nn.Conv2d):
     """A 1x1 convolution, computed as a matrix product where the channels lie innermost in memory.
 
-    Same parameters, same function and same cost as ``nn.Conv2d``; without the set-up time of a
-    convolution, which at small sizes is most of its time.
+    Parameters, function and cost are those of ``nn.Conv2d``: whoever counts operations by module
+    type counts it as one. What it saves is the set-up of a convolution, most of its time where
+    the tensors are small.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.stride(1) == 1 and not torch.compiler.is_compiling():
+        if x.stride(1) == 1 and eager():
             return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         return super().forward(x)
 
@@ -151,9 +159,9 @@ def concat_shuffle(first: Tensor, second: Tensor) -> Tensor:
     Both inputs are ``[N, C, H, W]`` of one shape; the output is ``[N, 2C, H, W]`` with the
     channels taken from the two in turn.
     """
-    if second.stride(1) == 1 and second.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling():
-        # Channels innermost: the pairs are what a complex tensor holds, and making one is the
-        # fastest way to interleave there.
+    if second.stride(1) == 1 and second.dtype in (torch.float32, torch.float64) and eager():
+        # Channels innermost: alternating pairs are what a complex tensor holds, and making one is
+        # the fastest way to interleave there. Stacking takes several times as long.
         pairs = torch.complex(first.permute(0, 2, 3, 1), second.permute(0, 2, 3, 1))
         return torch.view_as_real(pairs).flatten(3).permute(0, 3, 1, 2)
     return torch.stack((first, second), 2).flatten(1, 2)

@@ -1,4 +1,8 @@
-"""Decoders: from a stride-32 feature map to heatmaps at a quarter of the input's size."""
+"""Decoders: from a feature map to heatmaps at a quarter of the input's size.
+
+Whatever memory layout the backbone chose (``zoo.blocks.eager_layout``), the heatmaps are
+contiguous, so that callers can view them as ``[N, J, H * W]``.
+"""
 
 from torch import Tensor, nn
 
@@ -57,7 +61,8 @@ class DeconvHead(nn.Module):
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.layers(x))
+        # The dense transposed convolution is faster in the standard layout, unlike what precedes it.
+        out: Tensor = self.final(self.layers(x.contiguous()))
         return out
 
 
@@ -82,7 +87,7 @@ class LightweightHead(nn.Module):
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.attention(self.layers(x)))
+        out: Tensor = self.final(self.attention(self.layers(x))).contiguous()
         return out
 
 
@@ -112,7 +117,7 @@ class DepthwiseDeconvHead(nn.Module):
         self.final = nn.Conv2d(in_channels, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.layers(x))
+        out: Tensor = self.final(self.layers(x)).contiguous()
         return out
 
 
@@ -124,6 +129,5 @@ class PointwiseHead(nn.Module):
         self.final = Pointwise(in_channels, num_joints)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Callers get heatmaps that can be viewed as [N, J, H * W], whatever layout the backbone chose.
         out: Tensor = self.final(x).contiguous()
         return out

@@ -64,10 +64,10 @@ class CrossResolutionWeighting(nn.Module):
         self.expand = ConvBNAct(total // 8, total, act=nn.Sigmoid)
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        size = xs[-1].shape[-2:]
+        size = (xs[-1].shape[-2], xs[-1].shape[-1])
         pooled = torch.cat([*(F.adaptive_avg_pool2d(x, size) for x in xs[:-1]), xs[-1]], 1)
         weights = self.expand(self.reduce(pooled)).split(self.widths, 1)
-        out = [F.interpolate(w, size=x.shape[-2:]) * x for w, x in zip(weights[:-1], xs[:-1], strict=True)]
+        out = [F.interpolate(w, size=x.shape[-2:]).mul_(x) for w, x in zip(weights[:-1], xs[:-1], strict=True)]
         return [*out, weights[-1] * xs[-1]]
 
 

@@ -114,11 +114,15 @@ MOBILENETV3_QUIRK = (
     "expands to 672 channels; torchvision's and timm's networks differ and have 0.34 M parameters more."
 )
 LITE_HRNET_QUIRKS = (
-    "The fusion is the release's, not HRNet's: branch 0 is fused first, counts twice, and what the other "
-    "branches take from it is the fused sum before its ReLU, again counted twice. The release runs those "
-    "paths twice to that end; here they run once, with the same outputs.",
-    "In training, the release thereby moves the running statistics of those paths twice a step (an effective "
-    "momentum of 0.19); here they move once, with momentum 0.1.",
+    (
+        "The fusion is the release's, not HRNet's: branch 0 is fused first, counts twice, and what the other "
+        "branches take from it is the fused sum before its ReLU, again counted twice. The release runs those "
+        "paths twice to that end; here they run once, with the same outputs."
+    ),
+    (
+        "In training, the release thereby moves the running statistics of those paths twice a step (an effective "
+        "momentum of 0.19); here they move once, with momentum 0.1."
+    ),
 )
 
 _MODELS: dict[str, tuple[Callable[..., nn.Module], ModelCard]] = {
@@ -168,8 +172,10 @@ _MODELS: dict[str, tuple[Callable[..., nn.Module], ModelCard]] = {
                 VIPNAS,
                 "Backbone and head of the network released in MMPose as ViPNAS-MobileNetV3.",
                 (
-                    "The released network has 5.90 M parameters; the 2.8 M and 0.69 GFLOPs of the paper's Table I "
-                    "are the ViPNAS paper's and belong to no released network.",
+                    (
+                        "The released network has 5.90 M parameters; the 2.8 M and 0.69 GFLOPs of the paper's Table I "
+                        "are the ViPNAS paper's and belong to no released network."
+                    ),
                     "The gate of its squeeze-and-excitation is clamp((x + 1) / 2, 0, 1), not clamp(x / 6 + 0.5, 0, 1).",
                 ),
             ),

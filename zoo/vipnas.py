@@ -7,7 +7,7 @@ to no released network.
 import torch
 from torch import Tensor, nn
 
-from zoo.blocks import Activation, ConvBNAct, InvertedResidual, hard_swish, relu
+from zoo.blocks import Activation, ConvBNAct, InvertedResidual, eager_layout, hard_swish, relu
 
 STEM_WIDTH = 16
 # (width, expansion of the width, blocks, kernel, groups, squeeze-and-excitation, stride, activation)
@@ -47,7 +47,7 @@ class ViPNASMobileNetV3(nn.Module):
         self.blocks = nn.Sequential(*blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.blocks(self.stem(x))
+        out: Tensor = self.blocks(self.stem(eager_layout(x)))
         return out
 
 
