@@ -23,8 +23,7 @@ class SpatialGate(nn.Module):
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        weight: Tensor = self.gate(self.conv(self.act(self.squeeze(x))))
-        return weight
+        return self.gate(self.conv(self.act(self.squeeze(x))))
 
 
 class ParallelAttention(nn.Module):
@@ -57,9 +56,7 @@ class CBAM(nn.Module):
         super().__init__()
         self.average = nn.AdaptiveAvgPool2d(1)
         self.maximum = nn.AdaptiveMaxPool2d(1)
-        self.mlp = nn.Sequential(
-            nn.Conv2d(channels, channels // 16, 1), relu(), nn.Conv2d(channels // 16, channels, 1)
-        )
+        self.mlp = nn.Sequential(nn.Conv2d(channels, channels // 16, 1), relu(), nn.Conv2d(channels // 16, channels, 1))
         self.spatial = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:

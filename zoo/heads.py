@@ -27,8 +27,7 @@ class DeconvLayer(nn.Module):
         self.act = relu()
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.bn(self.deconv(x)))
-        return out
+        return self.act(self.bn(self.deconv(x)))
 
 
 class LightweightLayer(nn.Module):
@@ -48,8 +47,7 @@ class LightweightLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.deconv_act(self.deconv_bn(self.deconv(x)))
-        out: Tensor = self.act(self.bn(self.pointwise(x)))
-        return out
+        return self.act(self.bn(self.pointwise(x)))
 
 
 class DeconvHead(nn.Module):
@@ -62,8 +60,7 @@ class DeconvHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # The dense transposed convolution is faster in the standard layout, unlike what precedes it.
-        out: Tensor = self.final(self.layers(x.contiguous()))
-        return out
+        return self.final(self.layers(x.contiguous()))
 
 
 class LightweightHead(nn.Module):
@@ -80,15 +77,12 @@ class LightweightHead(nn.Module):
         super().__init__()
         if attention not in ATTENTION:
             raise ValueError(f"attention {attention!r} is unknown: choose one of {', '.join(ATTENTION)}")
-        self.layers = nn.Sequential(
-            LightweightLayer(in_channels), LightweightLayer(WIDTH), LightweightLayer(WIDTH)
-        )
+        self.layers = nn.Sequential(LightweightLayer(in_channels), LightweightLayer(WIDTH), LightweightLayer(WIDTH))
         self.attention = ATTENTION[attention](WIDTH)
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.attention(self.layers(x))).contiguous()
-        return out
+        return self.final(self.attention(self.layers(x))).contiguous()
 
 
 class DepthwiseDeconvLayer(nn.Module):
@@ -101,8 +95,7 @@ class DepthwiseDeconvLayer(nn.Module):
         self.act = relu()
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.bn(self.deconv(x)))
-        return out
+        return self.act(self.bn(self.deconv(x)))
 
 
 class DepthwiseDeconvHead(nn.Module):
@@ -117,8 +110,7 @@ class DepthwiseDeconvHead(nn.Module):
         self.final = nn.Conv2d(in_channels, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(self.layers(x)).contiguous()
-        return out
+        return self.final(self.layers(x)).contiguous()
 
 
 class PointwiseHead(nn.Module):
@@ -129,5 +121,4 @@ class PointwiseHead(nn.Module):
         self.final = Pointwise(in_channels, num_joints)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.final(x).contiguous()
-        return out
+        return self.final(x).contiguous()

@@ -35,8 +35,7 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.act(self.convs[0](x))
         y = self.act(self.convs[1](y))
-        out: Tensor = self.act(self.convs[2](y).add_(self.shortcut(x)))
-        return out
+        return self.act(self.convs[2](y).add_(self.shortcut(x)))
 
 
 class BasicBlock(nn.Module):
@@ -49,8 +48,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act(self.convs[0](x))
-        out: Tensor = self.act(self.convs[1](y).add_(x))
-        return out
+        return self.act(self.convs[1](y).add_(x))
 
 
 class Fusion(nn.Module):
@@ -99,8 +97,7 @@ class Stage(nn.Module):
         self.fusion = Fusion(branches, outputs)
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        ys: list[Tensor] = self.fusion([branch(x) for branch, x in zip(self.branches, xs, strict=True)])
-        return ys
+        return self.fusion([branch(x) for branch, x in zip(self.branches, xs, strict=True)])
 
 
 class SmallHRNet(nn.Module):

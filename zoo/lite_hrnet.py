@@ -6,8 +6,8 @@ docs/lite_hrnet_speed.md; the outputs are the same to rounding.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo.blocks import Activation, ConvBNAct, SqueezeExcite, concat_shuffle, eager_layout, nearest, relu
 
@@ -26,8 +26,7 @@ class Separable(nn.Module):
         self.pointwise = ConvBNAct(in_channels, out_channels, act=act)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.pointwise(self.depthwise(x))
-        return out
+        return self.pointwise(self.depthwise(x))
 
 
 class Stem(nn.Module):
@@ -65,9 +64,9 @@ class CrossResolutionWeighting(nn.Module):
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         size = (xs[-1].shape[-2], xs[-1].shape[-1])
-        pooled = torch.cat([*(F.adaptive_avg_pool2d(x, size) for x in xs[:-1]), xs[-1]], 1)
+        pooled = torch.cat([*(functional.adaptive_avg_pool2d(x, size) for x in xs[:-1]), xs[-1]], 1)
         weights = self.expand(self.reduce(pooled)).split(self.widths, 1)
-        out = [F.interpolate(w, size=x.shape[-2:]).mul_(x) for w, x in zip(weights[:-1], xs[:-1], strict=True)]
+        out = [functional.interpolate(w, size=x.shape[-2:]).mul_(x) for w, x in zip(weights[:-1], xs[:-1], strict=True)]
         return [*out, weights[-1] * xs[-1]]
 
 
@@ -130,12 +129,9 @@ class Fusion(nn.Module):
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         fused: list[Tensor] = []
         for i, x in enumerate(xs):
-            # The terms from other branches are fresh tensors: the sum can be made in the first.
             terms = [self.paths[f"{j}to{i}"](fused[0] if j == 0 else xs[j]) for j in range(len(xs)) if j != i]
-            if i == 0:
-                y = terms[0].add_(x, alpha=2)
-            else:
-                y = torch.add(x, terms[0], alpha=2)
+            once, twice = (terms[0], x) if i == 0 else (x, terms[0])
+            y = torch.add(once, twice, alpha=2)
             for term in terms[1:]:
                 y = y.add_(term)
             fused.append(y)
@@ -151,8 +147,7 @@ class Module(nn.Module):
         self.fusion = Fusion(branches)
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        ys: list[Tensor] = self.fusion(self.blocks(xs))
-        return ys
+        return self.fusion(self.blocks(xs))
 
 
 class IterativeHead(nn.Module):
@@ -170,7 +165,7 @@ class IterativeHead(nn.Module):
     def forward(self, xs: list[Tensor]) -> Tensor:
         y: Tensor = self.projects[0](xs[-1])
         for x, project in zip(xs[-2::-1], self.projects[1:], strict=True):
-            y = project(F.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=True).add_(x))
+            y = project(functional.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=True).add_(x))
         return y
 
 
@@ -203,5 +198,4 @@ class LiteHRNet(nn.Module):
         for new_branch, stage in zip(self.new_branches, self.stages, strict=True):
             xs = stage([*xs, new_branch(x)])
             x = xs[-1]
-        out: Tensor = self.head(xs)
-        return out
+        return self.head(xs)

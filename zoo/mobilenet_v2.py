@@ -45,5 +45,4 @@ class MobileNetV2(nn.Module):
         self.last = ConvBNAct(width, self.out_channels, act=relu6)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.last(self.stages(self.stem(eager_layout(x))))
-        return out
+        return self.last(self.stages(self.stem(eager_layout(x))))

@@ -57,5 +57,4 @@ class MobileNetV3(nn.Module):
         self.last = ConvBNAct(width, self.out_channels, act=hard_swish)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.last(self.blocks(self.stem(eager_layout(x))))
-        return out
+        return self.last(self.blocks(self.stem(eager_layout(x))))

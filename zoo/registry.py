@@ -52,8 +52,7 @@ class PoseNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2] % 32 or x.shape[-1] % 32:
             raise ZooError(input_size_error(x.shape[-2], x.shape[-1]))
-        heatmaps: Tensor = self.head(self.backbone(x))
-        return heatmaps
+        return self.head(self.backbone(x))
 
 
 def input_size_error(height: int, width: int) -> str:
@@ -278,7 +277,7 @@ def create_model(name: str, *, num_joints: int = 17, **options: str) -> nn.Modul
     try:
         if separator:
             if head not in _TIMM_HEADS:
-                raise ZooError(f"unknown head {head!r} in {name!r}: use {' or '.join(_TIMM_HEADS)}, as in lightweight:timm/{backbone}")
+                raise ZooError(f"unknown head {head!r} in {name!r}: use {' or '.join(_TIMM_HEADS)}")
             from zoo.timm_backbone import TimmBackbone
 
             builder = _TIMM_HEADS[head]

@@ -57,13 +57,10 @@ class ShuffleNetV2(nn.Module):
         width = 24
         stages = []
         for out, units in STAGES:
-            stages.append(
-                nn.Sequential(DownsamplingUnit(width, out), *(Unit(out) for _ in range(units - 1)))
-            )
+            stages.append(nn.Sequential(DownsamplingUnit(width, out), *(Unit(out) for _ in range(units - 1))))
             width = out
         self.stages = nn.Sequential(*stages)
         self.last = ConvBNAct(width, self.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.last(self.stages(self.pool(self.stem(eager_layout(x)))))
-        return out
+        return self.last(self.stages(self.pool(self.stem(eager_layout(x)))))

@@ -1,9 +1,14 @@
 """Any timm network as a backbone for the heads."""
 
 import difflib
+from typing import Any
 
 import timm
 from torch import Tensor, nn
+
+
+def _features(name: str, **options: Any) -> Any:
+    return timm.create_model(name, features_only=True, **options)
 
 
 class TimmBackbone(nn.Module):
@@ -20,7 +25,7 @@ class TimmBackbone(nn.Module):
             hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them all"
             raise ValueError(f"timm has no model {name!r}: {hint}")
         try:
-            strides = timm.create_model(name, features_only=True).feature_info.reduction()
+            strides = _features(name).feature_info.reduction()
         except (RuntimeError, AttributeError, TypeError) as error:
             raise ValueError(f"timm model {name!r} gives no feature maps: {error}") from error
         if 32 not in strides:
@@ -29,9 +34,8 @@ class TimmBackbone(nn.Module):
                 "choose a convolutional network such as mobilenetv3_large_100"
             )
         index = max(i for i, stride in enumerate(strides) if stride == 32)
-        self.model = timm.create_model(name, features_only=True, out_indices=(index,))
+        self.model = _features(name, out_indices=(index,))
         self.out_channels = self.model.feature_info.channels()[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        feature: Tensor = self.model(x)[0]
-        return feature
+        return self.model(x)[0]

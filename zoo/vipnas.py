@@ -47,8 +47,7 @@ class ViPNASMobileNetV3(nn.Module):
         self.blocks = nn.Sequential(*blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.blocks(self.stem(eager_layout(x)))
-        return out
+        return self.blocks(self.stem(eager_layout(x)))
 
 
 def _block(

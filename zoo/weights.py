@@ -6,7 +6,7 @@ the published one, and ``load_weights`` accepts either naming.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -212,8 +212,8 @@ def _plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _shared(state: Mapping[str, Tensor], names: Mapping[str, Tensor] | object) -> int:
-    return sum(name in state for name in names)  # type: ignore[attr-defined]
+def _shared(state: Mapping[str, Tensor], names: Iterable[str]) -> int:
+    return sum(name in state for name in names)
 
 
 def _shape(tensor: Tensor) -> str:

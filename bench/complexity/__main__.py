@@ -1,0 +1,121 @@
+"""``python -m bench.complexity``: parameters and multiply-adds of networks."""
+
+import argparse
+
+import torch
+from rich.table import Table
+
+from bench import InputError, cli, machine
+from bench.complexity.counting import COUNTERS, layers
+from bench.complexity.measuring import measure
+from bench.models import build, is_factory, model_names, recorded_name
+from bench.record import Record, read
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser("complexity", "Count parameters and multiply-adds, by five counters.")
+    cli.add_model_options(parser, several_inputs=True)
+    parser.add_argument("--layers", action="store_true", help="break every model down by layer")
+    parser.add_argument(
+        "--missing", action="store_true", help="leave out what this version of the project already has a record of"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse(argv)
+    sizes = cli.parse_inputs(arguments.input)
+    names = model_names(arguments.models)
+    for name in names:  # an unknown name fails before anything is counted
+        build(name, num_joints=arguments.joints)
+    cli.check_writable(arguments.results)
+    todo = [(name, size) for size in sizes for name in names]
+    if arguments.missing:
+        todo = without_record(todo, arguments)
+    records = []
+    with cli.progress(len(todo), "counting", shown=not arguments.quiet) as step:
+        for name, size in todo:
+            step(f"{name} {cli.input_text(size)}")
+            record = count(name, size, arguments.joints)
+            cli.save([record], arguments)
+            records.append(record)
+    if arguments.json:
+        return 0
+    for size in sizes:
+        print_table([record for record in records if record.input == cli.input_text(size)])
+    if arguments.layers:
+        for name, size in todo:
+            print_layers(name, size, arguments.joints)
+    if records and not arguments.quiet:
+        cli.say(f"{len(records)} records added to {arguments.results / 'complexity.jsonl'}")
+    return 0
+
+
+def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
+    model = build(name, num_joints=num_joints)
+    try:
+        return measure(model, size, name=recorded_name(name), num_joints=num_joints)
+    except InputError:
+        raise
+    except Exception as error:
+        if not is_factory(name):
+            raise
+        raise InputError(
+            f"{name} fails on an input of {cli.input_text(size)}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def without_record(todo: list[tuple[str, tuple[int, int]]], arguments: argparse.Namespace) -> list[tuple[str, tuple[int, int]]]:
+    """What the results folder holds no record of that these very sources made."""
+    source = machine.source_sha256()
+    done = {
+        (record.model, record.input, record.num_joints)
+        for record in read(arguments.results)
+        if record.kind == "complexity" and record.software.source_sha256 == source
+    }
+    return [
+        (name, size)
+        for name, size in todo
+        if (recorded_name(name), cli.input_text(size), arguments.joints) not in done
+    ]
+
+
+def print_table(records: list[Record]) -> None:
+    if not records:
+        return
+    table = Table(
+        title=f"{records[0].input}, {records[0].num_joints} joints: parameters, and multiply-adds by counter",
+        caption="mmcv and torchstat are the conventions of the paper's tables. 1 M = 1e6, 1 G = 1e9.",
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in ("params M", *(f"{counter} G" for counter in COUNTERS)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for record in records:
+        macs = [f"{record.metrics[f'macs_{counter}'] / 1e9:.3f}" for counter in COUNTERS]
+        table.add_row(record.model, f"{record.metrics['params'] / 1e6:.3f}", *macs)
+    cli.output.print(table)
+    cli.output.print("The libraries pass over operations that they do not know; each record lists them.")
+
+
+def print_layers(name: str, size: tuple[int, int], num_joints: int) -> None:
+    model = build(name, num_joints=num_joints)
+    rows = layers(model, torch.zeros(1, 3, *size))
+    table = Table(title=f"{name}, {cli.input_text(size)}: layers that hold parameters or cost something")
+    for heading, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("params", "right"),
+                             ("mmcv M", "right"), ("torchstat M", "right")):  # fmt: skip
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for layer in rows:
+        if layer.params or layer.mmcv or layer.torchstat:
+            shape = "x".join(map(str, layer.output[1:]))
+            table.add_row(
+                layer.name, layer.type, shape, f"{layer.params:,}", f"{layer.mmcv / 1e6:.3f}", f"{layer.torchstat / 1e6:.3f}"
+            )  # fmt: skip
+    total = (sum(getattr(layer, what) for layer in rows) for what in ("params", "mmcv", "torchstat"))
+    params, mmcv, torchstat = total
+    table.add_section()
+    table.add_row("total", "", "", f"{params:,}", f"{mmcv / 1e6:.3f}", f"{torchstat / 1e6:.3f}")
+    cli.output.print(table)
+
+
+if __name__ == "__main__":
+    cli.run(main)

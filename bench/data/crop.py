@@ -1,0 +1,106 @@
+"""From a person's box in a picture to a network's input, as in the paper (section IV-A, 2)."""
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from bench import InputError
+
+# ImageNet statistics of RGB values in [0, 1], as every network of the zoo was trained with.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+PHOTOGRAPH = Path(__file__).parent.parent / "assets" / "astronaut.png"
+# The person in PHOTOGRAPH: x, y, width, height in pixels, measured by eye.
+PHOTOGRAPH_BOX = (20.0, 15.0, 480.0, 497.0)
+
+
+def box_to_crop(
+    box_xywh: tuple[float, float, float, float], input_size: tuple[int, int], padding: float = 1.25
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The region to cut out for a box: the box, widened to the input's aspect ratio, then padded.
+
+    Args:
+        box_xywh: x, y, width, height in image pixels.
+        input_size: height, width of the network's input.
+        padding: factor on both sides after the aspect ratio was reached.
+
+    Returns:
+        Centre (x, y) and size (width, height), in image pixels, float32 as in the reference.
+    """
+    x, y, width, height = box_xywh
+    aspect = input_size[1] / input_size[0]
+    if width > aspect * height:
+        height = width / aspect
+    else:
+        width = height * aspect
+    centre = (x + box_xywh[2] * 0.5, y + box_xywh[3] * 0.5)
+    return np.array(centre, np.float32), np.array((width, height), np.float32) * np.float32(padding)
+
+
+def crop(
+    image: npt.NDArray[np.uint8],
+    center: npt.ArrayLike,
+    size_px: npt.ArrayLike,
+    input_size: tuple[int, int],
+    rotation: float = 0,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Cut out a region and resize it (bilinear, black outside the picture).
+
+    Args:
+        image: ``[H, W, 3]`` uint8.
+        center: x, y of the region's centre in image pixels.
+        size_px: width, height of the region in image pixels; the width sets the scale.
+        input_size: height, width of the result.
+        rotation: degrees; positive turns the picture counter-clockwise.
+
+    Returns:
+        The crop, uint8 ``[height, width, 3]``, and the 2x3 matrix that takes image to crop pixels.
+    """
+    height, width = input_size
+    (x, y), scale = np.asarray(center, np.float64), width / float(np.asarray(size_px)[0])
+    angle = np.deg2rad(rotation)
+    linear = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    offset = np.array([width / 2, height / 2]) - linear @ np.array([x, y])
+    matrix = np.column_stack((linear, offset))
+    warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, np.uint8), matrix
+
+
+def normalise(image: npt.NDArray[np.uint8]) -> Tensor:
+    """RGB uint8 ``[H, W, 3]`` to a network's input, float32 ``[1, 3, H, W]``."""
+    scaled = (torch.from_numpy(image).float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    return scaled.permute(2, 0, 1)[None].contiguous()
+
+
+def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
+    """The input that networks are timed on: a person, cropped and normalised as in evaluation.
+
+    Args:
+        input_size: height, width.
+        path: another picture, taken whole; by default the one shipped with the project
+            (Eileen Collins, NASA, public domain), cropped to the person.
+
+    Returns:
+        float32 ``[1, 3, H, W]``.
+
+    Raises:
+        InputError: the file is missing or is no picture.
+    """
+    source = PHOTOGRAPH if path is None else path
+    if not source.is_file():
+        raise InputError(f"no image {source}: give an existing picture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = cv2.imread(str(source), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{source} is not an image that can be read: give a JPEG or PNG file")
+    rgb = np.ascontiguousarray(image[:, :, ::-1], dtype=np.uint8)
+    box = PHOTOGRAPH_BOX if path is None else (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
+    center, size_px = box_to_crop(box, input_size)
+    return normalise(crop(rgb, center, size_px, input_size)[0])

@@ -1,0 +1,176 @@
+"""What machine and software a record is made on, and the state the machine is in."""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.record import Machine, Software
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = "lightpose-bench"
+
+
+def this_machine(device: str = "cpu") -> Machine:
+    """This machine; with its GPU only if ``device`` is a CUDA device."""
+    gpu: dict[str, Any] = {}
+    if device.startswith("cuda"):
+        gpu = _gpu(device)
+    frequency = _quiet(psutil.cpu_freq)
+    return Machine(
+        os=f"{platform.system()} {platform.release()}",
+        cpu=_cpu_name(),
+        cores=psutil.cpu_count(logical=False) or 1,
+        logical_cores=usable_cores(),
+        memory_bytes=psutil.virtual_memory().total,
+        cpu_mhz_max=(frequency.max or None) if frequency else None,
+        **gpu,
+    )
+
+
+def usable_cores() -> int:
+    """Logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """One thread a physical core that this process may use, PyTorch's own default."""
+    return min(psutil.cpu_count(logical=False) or 1, usable_cores())
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpu(device: str) -> dict[str, Any]:
+    import torch
+
+    properties = torch.cuda.get_device_properties(device)
+    found: dict[str, Any] = {"gpu": properties.name, "gpu_memory_bytes": properties.total_memory}
+    handle = nvml_handle(device)
+    if handle is not None:
+        import pynvml
+
+        found["gpu_driver"] = str(_quiet(pynvml.nvmlSystemGetDriverVersion))
+        found["gpu_mhz_max"] = _quiet(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)
+    return found
+
+
+@functools.cache
+def nvml_handle(device: str) -> Any | None:
+    """NVML's handle of a CUDA device, or ``None`` where NVML cannot be had."""
+    try:
+        import pynvml
+        import torch
+
+        pynvml.nvmlInit()
+        # CUDA_VISIBLE_DEVICES renumbers devices for CUDA, not for NVML; the UUID names both.
+        uuid = torch.cuda.get_device_properties(device).uuid
+        return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode())
+    except Exception:
+        return None
+
+
+def gpu_state(device: str) -> dict[str, Any]:
+    """Clocks, temperature and throttle reasons of a GPU now; empty where NVML cannot be had."""
+    handle = nvml_handle(device)
+    if handle is None:
+        return {}
+    import pynvml
+
+    state = {
+        "gpu_sm_mhz": _quiet(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
+        "gpu_memory_mhz": _quiet(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
+        "gpu_celsius": _quiet(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
+        "gpu_throttle_reasons": _quiet(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle),
+        "gpu_power_w": _quiet(lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+    }
+    return {name: value for name, value in state.items() if value is not None}
+
+
+def cpu_state() -> dict[str, Any]:
+    """Load average (1 minute), frequency, and processor seconds spent so far: by all, by us, stolen."""
+    times = psutil.cpu_times()
+    own = psutil.Process().cpu_times()
+    frequency = _quiet(psutil.cpu_freq)
+    return {
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "cpu_mhz": frequency.current if frequency else None,
+        "busy_s": sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0),
+        "stolen_s": getattr(times, "steal", 0.0),
+        "own_s": own.user + own.system,
+        "page_faults": _page_faults(),
+    }
+
+
+def _page_faults() -> int | None:
+    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def _quiet(read: Any, *arguments: Any) -> Any:
+    """What a sensor says, or ``None`` where there is none: machines differ in what they tell."""
+    try:
+        return read(*arguments)
+    except Exception:
+        return None
+
+
+def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
+    """Versions of what a measurement rests on; ``runtime`` names what runs the network."""
+    import torch
+
+    commit = _git("rev-parse", "HEAD")
+    return Software(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        runtime=runtime,
+        project=_version(PROJECT),
+        packages={name: _version(name) for name in packages},
+        git_commit=commit,
+        git_dirty=bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        source_sha256=source_sha256(),
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@functools.cache
+def source_sha256() -> str:
+    """SHA-256 over the Python sources of zoo and bench: what ran, whatever git says."""
+    digest = hashlib.sha256()
+    for path in sorted(p for room in ("zoo", "bench") for p in (ROOT / room).rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,185 @@
+"""The timed loop: one network, one process, one set."""
+
+import contextlib
+import copy
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bench import InputError, backends, machine
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# Largest difference to eager in float32, relative to the largest output, that passes for the same function.
+PARITY_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
+
+# NVML's reasons that slow a GPU down against its owner's will, by bit.
+THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
+              128: "power brake"}  # fmt: skip
+
+
+class ParityError(Exception):
+    """A backend computes something else than eager; it is not timed."""
+
+
+@dataclass
+class SetResult:
+    """What one process found: plain values, so that a worker can send them as JSON."""
+
+    latency_ms: list[float]
+    latency_ms_event: list[float] = field(default_factory=list)
+    parity: float | None = None  # worst difference to eager, relative to the largest output
+    peak_rss_bytes: int | None = None
+    rss_before_bytes: int | None = None
+    peak_cuda_bytes: int | None = None
+    conditions: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_set(model: nn.Module, example: Tensor, *, backend: str, precision: str, rounds: int, warmup: int) -> SetResult:
+    """Prepare the backend, check it against eager, then time it; see ``bench.speed.measure``."""
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
+    if rounds < 1 or warmup < 0:
+        raise InputError(f"{rounds} rounds after {warmup} of warm-up are impossible: time at least 1 round")
+    device = example.device
+    runtime = backends.load(backend)
+    was_training = model.training
+    model.eval()
+    try:
+        if precision != "fp32":
+            # ``to`` would change the caller's model.
+            timed_model = copy.deepcopy(model).to(PRECISIONS[precision])
+            timed_example = example.to(PRECISIONS[precision])
+        else:
+            timed_model, timed_example = model, example
+        with torch.inference_mode():
+            run = runtime.prepare(timed_model, timed_example)
+            parity = None
+            if backend != "eager" or precision != "fp32":
+                parity = _difference(model(example), run(timed_example))
+                if not parity <= PARITY_TOLERANCE[precision]:
+                    raise ParityError(
+                        f"backend {backend} ({precision}) differs from eager by {parity:.2g} of the largest output, "
+                        f"more than {PARITY_TOLERANCE[precision]:g}: not timed"
+                    )
+            result = _time(run, timed_example, rounds, warmup)
+    finally:
+        model.train(was_training)
+    result.parity = parity
+    result.peak_rss_bytes = _peak_rss()
+    if device.type == "cuda":
+        result.peak_cuda_bytes = torch.cuda.max_memory_allocated(device)
+    return result
+
+
+def _time(run: Callable[[Tensor], Any], example: Tensor, rounds: int, warmup: int) -> SetResult:
+    cuda = example.device.type == "cuda"
+    for _ in range(warmup):
+        run(example)
+    latency_ns: list[int] = []
+    events = []
+    clock = time.perf_counter_ns
+    before = _state(example.device)
+    if cuda:
+        torch.cuda.reset_peak_memory_stats(example.device)
+    with _no_garbage_collection():
+        started = time.perf_counter()
+        if cuda:
+            for _ in range(rounds):
+                first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+                torch.cuda.synchronize(example.device)
+                start = clock()
+                first.record()
+                run(example)
+                last.record()
+                torch.cuda.synchronize(example.device)
+                latency_ns.append(clock() - start)
+                events.append((first, last))
+        else:
+            for _ in range(rounds):
+                start = clock()
+                run(example)
+                latency_ns.append(clock() - start)
+        elapsed = time.perf_counter() - started
+    after = _state(example.device)
+    conditions, notes = _judge(before, after, elapsed, rounds)
+    return SetResult(
+        latency_ms=[ns / 1e6 for ns in latency_ns],
+        latency_ms_event=[first.elapsed_time(last) for first, last in events],
+        conditions=conditions,
+        warnings=notes,
+    )
+
+
+def _state(device: torch.device) -> dict[str, Any]:
+    state = machine.cpu_state()
+    return state | machine.gpu_state(str(device)) if device.type == "cuda" else state
+
+
+def _judge(before: dict[str, Any], after: dict[str, Any], elapsed: float, rounds: int) -> tuple[dict[str, Any], list[str]]:
+    """The machine's state around the timed rounds, and what speaks against trusting them."""
+    conditions: dict[str, Any] = {"elapsed_s": round(elapsed, 3)}
+    for name in ("load_average", "cpu_mhz", *(key for key in before if key.startswith("gpu_"))):
+        for when, state in (("before", before), ("after", after)):
+            if state.get(name) is not None:
+                conditions[f"{name}_{when}"] = state[name]
+    spent = {name: after[name] - before[name] for name in ("busy_s", "own_s", "stolen_s")}
+    others = max(0.0, spent["busy_s"] - spent["stolen_s"] - spent["own_s"]) / elapsed
+    stolen = spent["stolen_s"] / elapsed
+    if before["page_faults"] is not None:
+        conditions["page_faults_per_round"] = round((after["page_faults"] - before["page_faults"]) / rounds, 1)
+    conditions |= {"others_cores": round(others, 3), "stolen_cores": round(stolen, 3)}
+    notes = []
+    # Processor time is counted in steps of 10 ms or so: short measurements cannot tell.
+    if others > 0.1 and spent["busy_s"] - spent["own_s"] > 0.1:
+        notes.append(f"machine busy: other processes used {others:.1f} cores while it was timed")
+    if stolen > 0.05 and spent["stolen_s"] > 0.1:
+        notes.append(f"machine busy: the hypervisor took away {stolen:.1f} cores while it was timed")
+    reasons = before.get("gpu_throttle_reasons", 0) | after.get("gpu_throttle_reasons", 0)
+    notes += [f"GPU throttled: {text}" for bit, text in THROTTLING.items() if reasons & bit]
+    return conditions, notes
+
+
+def _difference(reference: Any, output: Any) -> float:
+    """Largest absolute difference over the largest absolute value, over all tensors of the outputs."""
+    expected, found = tree_leaves(reference), tree_leaves(output)
+    if len(expected) != len(found):
+        raise ParityError(f"the backend returns {len(found)} tensors and eager {len(expected)}: not timed")
+    largest = max(float(tensor.abs().max()) for tensor in expected)
+    worst = max(float((a.double() - b.double()).abs().max()) for a, b in zip(expected, found, strict=True))
+    return worst / largest if largest else worst
+
+
+def _peak_rss() -> int | None:
+    """This process's peak resident memory in bytes.
+
+    Not ``getrusage``: a process starts there with its parent's peak.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,196 @@
+"""Many networks, set by set, each set in a fresh process; what is measured survives an interruption.
+
+Every finished set is appended to ``speed.partial`` in the results folder at once. The same command,
+given again on the same machine with the same software, continues from there. When a
+network has all its sets, its record is written and its lines go.
+"""
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from bench import InputError, machine
+from bench.models import is_factory
+from bench.record import append_line
+from bench.speed.loop import ParityError, SetResult
+
+# A set takes seconds; one that takes this long hangs.
+TIMEOUT_S = 1800
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network and how to time it; equal jobs on equal machines may share their sets."""
+
+    model: str
+    num_joints: int
+    input: tuple[int, int]
+    image: str | None
+    batch: int
+    device: str
+    backend: str
+    precision: str
+    threads: int
+    rounds: int
+    warmup: int
+    sets: int
+    seed: int
+
+
+@dataclass
+class Progress:
+    """Sets done so far for one job."""
+
+    started_at: str
+    sets: list[SetResult] = field(default_factory=list)
+
+
+def run(
+    jobs: list[Job],
+    folder: Path,
+    *,
+    now: Callable[[], str],
+    finished: Callable[[Job, Progress], None],
+    failed: Callable[[Job, Exception], None],
+    step: Callable[[str], None],
+) -> None:
+    """Run all sets of all jobs that are not done yet, interleaved set by set in shuffled order.
+
+    Args:
+        jobs: what to time.
+        folder: where ``speed.partial`` lies.
+        now: the time, for the start of a job.
+        finished: called once a job has all its sets, before its partial lines go.
+        failed: called with ``ParityError`` or ``InputError`` when a job cannot go on; the others do.
+        step: called after every set with what was done, sets found from before included.
+    """
+    partial = Partial(folder / "speed.partial")
+    done = {job: partial.load(job) or Progress(now()) for job in jobs}
+    for job in jobs:
+        for _ in done[job].sets:
+            step(f"{job.model} (from before)")
+    alive = [job for job in jobs if not _complete(job, done[job], finished, partial)]
+    # A seed of its own makes the order the same for every run of the same jobs.
+    order = random.Random(0)
+    for index in range(max((job.sets for job in alive), default=0)):
+        turn = [job for job in alive if len(done[job].sets) == index]
+        order.shuffle(turn)
+        for job in turn:
+            try:
+                result = run_worker(job)
+            except (ParityError, InputError) as error:
+                failed(job, error)
+                partial.drop(job)
+                alive.remove(job)
+                continue
+            done[job].sets.append(result)
+            partial.add(job, done[job].started_at, result)
+            step(f"{job.model}, set {index + 1}")
+            _complete(job, done[job], finished, partial)
+
+
+def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], None], partial: "Partial") -> bool:
+    if len(progress.sets) < job.sets:
+        return False
+    finished(job, progress)
+    partial.drop(job)
+    return True
+
+
+def run_worker(job: Job) -> SetResult:
+    """One set in a fresh process of its own.
+
+    Raises:
+        ParityError: the backend computes something else than eager.
+        InputError: the network cannot be built or run, or its process died or hung.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.speed.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        # Ctrl-C is for this process alone, which then ends the worker.
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(json.dumps(asdict(job)).encode(), timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{job.model}: a set took more than {TIMEOUT_S} s: its process was ended") from error
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode != 0 or not output:
+        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise InputError(f"{job.model}: the process that timed it died with status {process.returncode}: {last[0]}")
+    answer = json.loads(output)
+    if "parity_error" in answer:
+        raise ParityError(f"{job.model}: {answer['parity_error']}")
+    if "input_error" in answer:
+        raise InputError(f"{job.model}: {answer['input_error']}")
+    return SetResult(**answer["result"])
+
+
+class Partial:
+    """The file of finished sets whose network is not complete yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = FileLock(path.parent / ".lock")
+
+    def load(self, job: Job) -> Progress | None:
+        """What an interrupted run left of this job, if anything."""
+        lines = [line for line in self._read() if line["job"] == _fingerprint(job)]
+        if not lines:
+            return None
+        sets = [SetResult(**line["result"]) for line in lines[: job.sets]]
+        return Progress(lines[0]["started_at"], sets)
+
+    def add(self, job: Job, started_at: str, result: SetResult) -> None:
+        line = {"job": _fingerprint(job), "model": job.model, "started_at": started_at, "result": asdict(result)}
+        with self.lock:
+            append_line(self.path, json.dumps(line) + "\n")
+
+    def drop(self, job: Job) -> None:
+        """Forget a job: it has its record, or cannot get one."""
+        with self.lock:
+            kept = [line for line in self._read() if line["job"] != _fingerprint(job)]
+            if kept:
+                temporary = self.path.with_suffix(".new")
+                temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+                temporary.replace(self.path)
+            else:
+                self.path.unlink(missing_ok=True)
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Whole lines only: these are working files, and a damaged line is a set to measure again."""
+        if not self.path.exists():
+            return []
+        lines = []
+        for line in self.path.read_text(errors="replace").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return lines
+
+
+def _fingerprint(job: Job) -> str:
+    """Sets may be put together only if nothing differs: job, machine, software, the user's own sources."""
+    digest = hashlib.sha256(json.dumps(asdict(job), sort_keys=True).encode())
+    digest.update(machine.this_machine(job.device).model_dump_json().encode())
+    digest.update(machine.this_software(job.backend).model_dump_json(exclude={"git_commit", "git_dirty"}).encode())
+    for file in (job.image, job.model.rpartition(":")[0] if is_factory(job.model) else None):
+        if file and Path(file).is_file():
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()

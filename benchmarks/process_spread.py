@@ -1,0 +1,78 @@
+"""How much do fresh processes of the same network differ, and what makes them?
+
+Starts processes of ``bench.speed``'s worker under several settings in turn, round after round, and
+prints for each setting the median latency, the standard deviation over processes of the logarithm of
+their medians, and page faults a round. See docs/timing.md for what came out.
+
+    python benchmarks/process_spread.py --model lightweight_mobilenetv3 --processes 10
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from math import log
+
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
+BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
+HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "as it comes": ({}, []),
+    "threads bound to cores": (BIND, []),
+    "passive waiting": ({"OMP_WAIT_POLICY": "PASSIVE"}, []),
+    "memory kept": (KEEP_MEMORY, []),
+    "huge pages": (HUGE, []),
+    "no address randomisation": ({}, ["setarch", "-R"]),
+    "memory kept + huge pages": (KEEP_MEMORY | HUGE, []),
+    "memory kept + bound": (KEEP_MEMORY | BIND, []),
+}
+
+
+def one(job: dict[str, object], environment: dict[str, str], prefix: list[str]) -> tuple[float, float]:
+    """Median latency in ms and minor page faults a round of one fresh process."""
+    done = subprocess.run(
+        [*prefix, sys.executable, "-m", "bench.speed.worker"],
+        input=json.dumps(job).encode(), capture_output=True, check=True, env=os.environ | environment,
+    )  # fmt: skip
+    result = json.loads(done.stdout)["result"]
+    return statistics.median(result["latency_ms"]), result["conditions"]["page_faults_per_round"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="lightweight_mobilenetv3")
+    parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--settings", default=",".join(SETTINGS))
+    parser.add_argument("--backend", default="eager")
+    arguments = parser.parse_args()
+    job = {
+        "model": arguments.model, "num_joints": 17, "seed": 0, "input": [256, 192], "image": None, "batch": 1,
+        "device": "cpu", "backend": arguments.backend, "precision": "fp32", "threads": arguments.threads,
+        "rounds": arguments.rounds, "warmup": 5,
+    }  # fmt: skip
+    chosen = {name: SETTINGS[name] for name in arguments.settings.split(",")}
+    chosen = {name: (env, prefix) for name, (env, prefix) in chosen.items() if not prefix or shutil.which(prefix[0])}
+    medians: dict[str, list[float]] = {name: [] for name in chosen}
+    faults: dict[str, list[float]] = {name: [] for name in chosen}
+    for _ in range(arguments.processes):
+        for name, (environment, prefix) in chosen.items():
+            median, fault = one(job, environment | {"OMP_NUM_THREADS": str(arguments.threads)}, prefix)
+            medians[name].append(median)
+            faults[name].append(fault)
+    print(f"{arguments.model}, {arguments.threads} threads, {arguments.processes} processes a setting")
+    print(f"{'setting':28} {'median ms':>9} {'sd of log':>9} {'least':>7} {'most':>7} {'faults a round':>14}")
+    for name, values in medians.items():
+        spread = statistics.stdev([log(value) for value in values]) if len(values) > 1 else 0.0
+        print(
+            f"{name:28} {statistics.median(values):9.2f} {spread:9.3f} {min(values):7.2f} {max(values):7.2f} "
+            f"{statistics.median(faults[name]):14.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Does the time depend on the weights? It does where activations become subnormal, and only there.
+
+For each network: the share of subnormal numbers among all activations under the random weights that
+bench.speed times, then the median latency with (a) those weights, (b) weights that spread activations as trained
+ones do, (c) weights forced to make subnormal activations, alternated in one process, as ratios to (a).
+See docs/timing.md for what came out.
+
+    python benchmarks/weights_and_speed.py --rounds 40
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch import Tensor, nn
+
+import zoo
+from bench.data import photograph
+from bench.models import build
+
+SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """Weights of variance gain / fan-in and batch norms that vary: activations keep their scale through the net."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.dim() > 1:
+                parameter.copy_(noise * (2 / parameter[0].numel()) ** 0.5)
+            else:
+                parameter.add_(0.1 * noise)
+    return model
+
+
+def starved(model: nn.Module) -> nn.Module:
+    """All batch norms scale to about 1e-39: subnormal activations everywhere."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.fill_(1e-39)
+                module.bias.zero_()
+    return model
+
+
+def subnormal_share(model: nn.Module, example: Tensor) -> float:
+    """Of all numbers that leaf modules put out, the share that is subnormal."""
+    seen = subnormal = 0
+
+    def look(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal seen, subnormal
+        if isinstance(output, Tensor):
+            size = output.abs()
+            seen += size.numel()
+            subnormal += int(((size > 0) & (size < SMALLEST_NORMAL)).sum())
+
+    hooks = [m.register_forward_hook(look) for m in model.modules() if not any(m.children())]
+    with torch.inference_mode():
+        model(example)
+    for hook in hooks:
+        hook.remove()
+    return subnormal / seen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--rounds", type=int, default=40)
+    arguments = parser.parse_args()
+    example = photograph((256, 192))
+    print(f"{'model':28} {'subnormal':>9} {'lively / random':>15} {'starved / random':>16}")
+    for name in arguments.models.split(","):
+        variants = [build(name), lively(build(name)), starved(build(name))]
+        times: list[list[float]] = [[], [], []]
+        with torch.inference_mode():
+            for _ in range(arguments.rounds + 5):
+                for variant, latency in zip(variants, times, strict=True):
+                    start = time.perf_counter()
+                    variant(example)
+                    latency.append(time.perf_counter() - start)
+        random, live, starving = (statistics.median(latency[5:]) for latency in times)
+        share = subnormal_share(variants[0], example)
+        print(f"{name:28} {share:9.2%} {live / random:15.2f} {starving / random:16.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Counts against the published integers, and against a count made by brute force."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import zoo
+from bench.complexity import COUNTERS, layers, measure
+from bench.models import build
+from tests.reference_weights import COMPLEXITY
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("case", ["256x192_17", "384x288_17", "256x256_16"])
+def test_counts_are_the_published_integers(name: str, case: str) -> None:
+    size, joints = case.split("_")
+    height, width = map(int, size.split("x"))
+    model = build(name, num_joints=int(joints))
+    example = torch.zeros(1, 3, height, width)
+    expected = COMPLEXITY[name][case]
+    assert sum(p.numel() for p in model.parameters()) == expected["params"]
+    assert COUNTERS["torchstat"](model, example)[0] == expected["torchstat"]
+    assert COUNTERS["mmcv"](model, example)[0] == expected["mmcv"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    groups=st.sampled_from([1, 2, 4]),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 2),
+    bias=st.booleans(),
+    transposed=st.booleans(),
+    size=st.integers(5, 9),
+)
+def test_a_convolution_costs_what_it_multiplies(
+    groups: int, kernel: int, stride: int, bias: bool, transposed: bool, size: int
+) -> None:
+    """Count the multiply-adds by their definition: one for every pair of input and output element that a weight joins.
+
+    Without padding every kernel position falls inside, so the sum of the outputs for inputs and weights of one is
+    the number of products. With a bias of one, each output element adds one more.
+    """
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    model = nn.Sequential(kind(4, 8, kernel, stride, groups=groups, bias=bias)).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1)
+        example = torch.ones(1, 4, size, size, dtype=torch.float64)
+        expected = int(model(example).sum())
+    (layer,) = layers(model, example)
+    assert layer.mmcv == layer.torchstat == expected
+
+
+def test_what_the_conventions_disagree_about() -> None:
+    shared = nn.ReLU()
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.MaxPool2d(3, 2, 1), shared, nn.Upsample(scale_factor=2),
+                          nn.AdaptiveAvgPool2d(1))  # fmt: skip
+    by_type = {layer.type: layer for layer in layers(model, torch.zeros(1, 3, 8, 8))}
+    # The ReLU runs on 8x8, then on 4x4: torchstat sees the last run only.
+    assert (by_type["ReLU"].mmcv, by_type["ReLU"].torchstat) == (4 * 64 + 4 * 16, 4 * 16)
+    assert (by_type["MaxPool2d"].mmcv, by_type["MaxPool2d"].torchstat) == (4 * 64, 4 * 16 * 9)
+    assert (by_type["Upsample"].mmcv, by_type["Upsample"].torchstat) == (4 * 64, 64)
+    assert (by_type["AdaptiveAvgPool2d"].mmcv, by_type["AdaptiveAvgPool2d"].torchstat) == (4 * 64, 4 * 9 * 9)
+
+
+def test_libraries_say_what_they_pass_over() -> None:
+    """A depthwise and a transposed convolution worked out by hand, and an activation that nobody counts."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1, groups=3, bias=False),
+        nn.Hardswish(),
+        nn.ConvTranspose2d(6, 5, 4, 2, 1, bias=False),
+    )
+    record = measure(model, (8, 16), name="by hand")
+    depthwise, transposed = 8 * 16 * 6 * 9, 8 * 16 * 6 * 5 * 16
+    assert record.metrics["params"] == 6 * 9 + 6 * 5 * 16
+    for counter in ("mmcv", "torchstat", "fvcore", "torch"):
+        assert record.metrics[f"macs_{counter}"] == depthwise + transposed, counter
+    # thop counts a transposed convolution at its output's size, four times the work done.
+    assert record.metrics["macs_thop"] == depthwise + 4 * transposed
+    assert record.notes["skipped"]["fvcore"] == {"aten::hardswish": 1}
+    assert record.notes["skipped"]["thop"] == {"Hardswish": 1}
+    assert record.notes["skipped"]["torch"]["hardswish"] == 1
+    assert not any("total_ops" in name for name, _ in model.named_buffers())
+
+
+def test_the_command_counts_and_breaks_down(command: Callable, tiny: str, tmp_path) -> None:
+    done = command("bench.complexity", "--models", tiny, "--input", "64x32", "--layers", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "own_model:tiny" in done.stdout
+    assert "17x16x8" in done.stdout  # the layer's output
+    (line,) = (tmp_path / "complexity.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert record["metrics"]["macs_mmcv"] == 16 * 8 * 17 * (27 + 1) + 16 * 8 * 17
+    again = command("bench.complexity", "--models", tiny, "--input", "64x32", "--json", "--missing", "--results", str(tmp_path))  # fmt: skip
+    assert (again.returncode, again.stdout) == (0, "")

@@ -1,0 +1,127 @@
+"""Records survive crashes, crowds and full disks; garbage is named, never guessed at."""
+
+import json
+import resource
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.record import Record, RecordError, append, json_schema, newest, read
+from tests.conftest import ROOT
+
+MACHINE = {"os": "Linux", "cpu": "a processor", "cores": 2, "logical_cores": 2, "memory_bytes": 1}
+SOFTWARE = {"python": "3.12.0", "torch": "2.11.0", "runtime": "torch 2.11.0", "project": "0.1.0", "source_sha256": "0"}
+
+
+def make(**fields: Any) -> Record:
+    base: dict[str, Any] = {
+        "kind": "speed", "model": "m", "input": "256x192", "metrics": {"fps": 1.0}, "machine": MACHINE,
+        "software": SOFTWARE, "started_at": "2026-01-01T00:00:00+00:00", "command": "python -m bench.speed",
+    }  # fmt: skip
+    return Record.model_validate(base | fields)
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    model=st.text(min_size=1),
+    metrics=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_@.]*", fullmatch=True), numbers | st.integers(), max_size=4),
+    samples=st.lists(st.lists(numbers, max_size=4), max_size=3),
+    notes=st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none(), max_size=3),
+)
+def test_what_is_written_is_read(tmp_path_factory, model, metrics, samples, notes) -> None:
+    folder = tmp_path_factory.mktemp("records")
+    records = [make(model=model, metrics=metrics, samples={"latency_ms": samples}, notes=notes), make(kind="complexity")]
+    append(records, folder)
+    append(records[:1], folder)
+    assert read(folder) == [records[1], records[0], records[0]]
+    assert read(folder / "speed.jsonl")[0].metrics == metrics
+
+
+def test_a_crash_in_mid_write_costs_the_half_line_only(tmp_path: Path) -> None:
+    file = tmp_path / "speed.jsonl"
+    append([make(model="first")], tmp_path)
+    whole = file.read_bytes()
+    for cut in (1, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole + whole[:cut])
+        with pytest.warns(UserWarning, match="half-written"):
+            assert [record.model for record in read(tmp_path)] == ["first"]
+        with pytest.warns(UserWarning, match="cut off"):
+            append([make(model="second")], tmp_path)
+        assert [record.model for record in read(tmp_path)] == ["first", "second"]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """A limit on the file's size stops the write half-way, as a full disk does."""
+    append([make(model="first")], tmp_path)
+    before = (tmp_path / "speed.jsonl").read_bytes()
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, len(before) + 100))
+
+    script = "from tests.bench.test_record import make; from bench.record import append; from pathlib import Path; " \
+        f"append([make(model='second')], Path({str(tmp_path)!r}))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "OSError" in done.stderr
+    assert (tmp_path / "speed.jsonl").read_bytes() == before
+
+
+def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    script = "import sys; from tests.bench.test_record import make; from bench.record import append\n" \
+        "from pathlib import Path\n" \
+        "for i in range(20): append([make(model=f'{sys.argv[2]}-{i}', command='x' * 5000)], Path(sys.argv[1]))"  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(
+            lambda name: subprocess.run([sys.executable, "-c", script, str(tmp_path), name], cwd=ROOT, check=True), "abc"
+        )
+        assert len(list(done)) == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert {record.model for record in read(tmp_path)} == {f"{w}-{i}" for w in "abc" for i in range(20)}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("garbage", "line 2 is not a record"),
+        (json.dumps(json.loads(make().to_json()) | {"schema": 99}), "schema"),
+        (json.dumps(json.loads(make().to_json()) | {"input": "large"}), "input"),
+        (json.dumps(json.loads(make().to_json()) | {"colour": "red"}), "colour"),
+        (make().to_json().replace('"fps":1.0', '"fps":NaN'), "line 2 is not a record"),
+        (make().to_json().replace('"fps":1.0', '"FPS":1.0'), "metrics.FPS"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, says: str) -> None:
+    (tmp_path / "speed.jsonl").write_text(make().to_json() + "\n" + line + "\n")
+    with pytest.raises(RecordError, match=says) as error:
+        read(tmp_path)
+    assert "speed.jsonl, line 2" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "speed.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(RecordError, match=r"speed\.jsonl is not a records file"):
+        read(tmp_path)
+
+
+def test_the_newest_of_equal_keys_counts() -> None:
+    old, new = make(), make(started_at="2026-01-01T02:00:00+01:00", metrics={"fps": 2.0})
+    other = make(threads=1)
+    quick = make(protocol={"name": "quick"}, started_at="2026-02-01T00:00:00+00:00")
+    elsewhere = make(machine=MACHINE | {"cpu": "another"})
+    assert newest([new, old, other, quick, elsewhere]) == [new, other, quick, elsewhere]
+
+
+def test_the_schema_in_the_docs_is_the_schema() -> None:
+    assert (ROOT / "docs" / "record.schema.json").read_text() == json_schema()

@@ -1,0 +1,233 @@
+"""The speed command from outside: what it records, how it survives, what it refuses."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import InputError, machine
+from bench.record import Record, read
+from bench.speed import ParityError, measure
+from bench.speed.__main__ import main
+from tests.conftest import ROOT
+
+RUNTIME_LIES = '''
+import torch
+from torch import nn
+
+
+class Liar(nn.Module):
+    """Computes one thing in eager and another once exported."""
+
+    def forward(self, x):
+        return x[:, :1] * (2.0 if torch.compiler.is_exporting() else 1.0)
+
+
+def liar():
+    return Liar()
+'''
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.speed", "--device", "cpu", "--threads", "1", *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> None:
+    process = start("--models", tiny, "--input", "64x32", "--sets", "3", "--rounds", "4", "--json", "--results", str(tmp_path))  # fmt: skip
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    (record,) = read(tmp_path)
+    assert [Record.model_validate_json(line) for line in stdout.splitlines()] == [record]
+    samples = record.samples["latency_ms"]
+    assert [len(one) for one in samples] == [4, 4, 4]
+    rounds = [value for one in samples for value in one]
+    assert record.metrics["latency_ms_mean"] == pytest.approx(statistics.mean(rounds))
+    assert record.metrics["fps"] == pytest.approx(1000 / statistics.mean(rounds))
+    assert record.metrics["peak_rss_bytes"] >= record.metrics["rss_before_bytes"] > 0
+    assert (record.model, record.backend, record.device, record.threads) == ("own_model:tiny", "eager", "cpu", 1)
+    assert record.protocol["name"] == "custom"
+    assert len(record.conditions) == 3
+    assert {"load_average_before", "load_average_after", "others_cores"} <= set(record.conditions[0])
+    assert record.software.source_sha256 == machine.source_sha256()
+    assert not (tmp_path / "speed.partial").exists()
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_goes_on_where_it_stopped(tiny: str, tmp_path: Path, blow: signal.Signals) -> None:
+    arguments = ("--models", tiny, "--input", "64x32", "--sets", "4", "--rounds", "3", "--results", str(tmp_path / "r"))
+    partial = tmp_path / "r" / "speed.partial"
+    process = start(*arguments)
+    deadline = time.monotonic() + 120
+    while not (partial.exists() and partial.read_text().endswith("\n")):
+        assert time.monotonic() < deadline, "no set was finished"
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.05)
+    os.kill(process.pid, blow)
+    _, stderr = process.communicate(timeout=60)
+    if blow is signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command goes on from there" in stderr
+        assert "Traceback" not in stderr
+    assert not (tmp_path / "r" / "speed.jsonl").exists()
+    kept = [json.loads(line)["result"]["latency_ms"] for line in partial.read_text().splitlines()]
+    assert 1 <= len(kept) < 4
+    again = start(*arguments)
+    _, stderr = again.communicate(timeout=300)
+    assert again.returncode == 0, stderr
+    (record,) = read(tmp_path / "r")
+    assert len(record.samples["latency_ms"]) == 4
+    assert record.samples["latency_ms"][: len(kept)] == kept
+    assert not partial.exists()
+    # And with its record there, --missing measures nothing more.
+    third = start(*arguments, "--missing")
+    assert third.communicate(timeout=300)
+    assert len(read(tmp_path / "r")) == 1
+
+
+def test_a_backend_that_computes_something_else_is_not_timed(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "liars.py").write_text(RUNTIME_LIES)
+    process = start("--models", f"{tmp_path}/liars.py:liar", "--backend", "onnxruntime", "--sets", "1",
+                    "--rounds", "2", "--input", "32x32", "--results", str(tmp_path / "r"))  # fmt: skip
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "error: " in stderr
+    assert "differs from eager by 1 of the largest output" in " ".join(stderr.split())
+    assert not list((tmp_path / "r").glob("*.jsonl"))
+
+
+def test_onnxruntime_agrees_with_eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    from bench.models import build
+
+    model = build("simplebaseline:timm/mobilenetv3_small_050")
+    example = torch.randn(1, 3, 64, 64)
+    record = measure(model, example, rounds=2, warmup=1, backend="onnxruntime")
+    assert 0 <= record.metrics["parity_max_relative"] < 1e-4
+    (exported,) = tmp_path.rglob("*.onnx")
+    written = exported.stat().st_mtime_ns
+    measure(model, example, rounds=2, warmup=1, backend="onnxruntime")
+    assert exported.stat().st_mtime_ns == written  # taken from the cache
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    measure(model, example, rounds=2, warmup=1, backend="onnxruntime")
+    assert len(list(tmp_path.rglob("*.onnx"))) == 2  # other weights, other content
+
+
+def test_measure_leaves_the_model_as_it_was() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    threads = torch.get_num_threads()
+    record = measure(model, torch.randn(2, 3, 32, 32), rounds=3, warmup=1, precision="bf16", threads=1, name="mine")
+    assert model.training
+    assert torch.get_num_threads() == threads
+    assert all(torch.equal(before[key], value) and value.dtype == before[key].dtype
+               for key, value in model.state_dict().items())  # fmt: skip
+    assert (record.model, record.batch, record.precision, record.input) == ("mine", 2, "bf16", "32x32")
+    assert len(record.samples["latency_ms"][0]) == 3
+    assert 0 < record.metrics["parity_max_relative"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--models", "lite_hrnet_19"], "unknown model 'lite_hrnet_19': did you mean"),
+        (["--models", ","], "--models names no model"),
+        (["--models", "nowhere.py:net"], "no file nowhere.py"),
+        (["--models", "os:nothing_here"], "os has no function 'nothing_here'"),
+        (["--models", "os:getcwd"], "it must return a torch.nn.Module"),
+        (["--input", "250x190"], "multiples of 32, for example 256x192"),
+        (["--input", "big"], "'big' is not HEIGHTxWIDTH, for example 256x192"),
+        (["--input", "0x192"], "height and width go from 32"),
+        (["--rounds", "0"], "'0' is not a whole number above 0"),
+        (["--sets", "-1"], "'-1' is not a whole number above 0"),
+        (["--threads", "100000"], "100000 threads are more than this machine's"),
+        (["--backend", "tensorflow"], "unknown backend 'tensorflow': choose from"),
+        (["--backend", "onnxruntime", "--precision", "fp16"], "give --device cpu --precision fp32"),
+        (["--device", "tpu"], "unknown device 'tpu': give cpu, cuda"),
+        (["--image", "LICENSE"], "LICENSE is not an image"),
+        (["--image", "absent.jpg"], "no image absent.jpg"),
+        (["--roundz", "3"], "unrecognized arguments: --roundz"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    from bench import cli
+
+    base = ["bench.speed", "--models", "lightweight_mobilenetv3", "--device", "cpu", "--results", str(tmp_path / "r")]
+    monkeypatch.setattr(sys, "argv", base + arguments)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as left:
+        cli.run(main)
+    assert left.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not (tmp_path / "r" / "speed.jsonl").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_where_there_is_none(command: Callable, tmp_path: Path) -> None:
+    done = command("bench.speed", "--device", "cuda", "--results", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: --device cuda: this machine has no CUDA device that torch can use; give --device cpu"
+    ]
+
+
+def test_a_results_folder_that_is_a_file(command: Callable, tiny: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = command("bench.speed", "--models", tiny, "--results", str(tmp_path / "taken"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "taken" in line
+    assert "a folder is needed" in line
+
+
+def test_impossible_numbers_are_refused_by_the_function() -> None:
+    with pytest.raises(InputError, match="time at least 1 round"):
+        measure(torch.nn.Identity(), torch.zeros(1, 3, 32, 32), rounds=0)
+    assert issubclass(ParityError, Exception)
+
+
+@pytest.mark.gpu()
+def test_cuda_rounds_are_timed_by_two_clocks(tiny: str, tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "bench.speed", "--device", "cuda", "--models", f"{tiny},lightweight_mobilenetv3",
+         "--sets", "3", "--rounds", "5", "--results", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    for record in read(tmp_path):
+        wall, event = record.samples["latency_ms"], record.samples["latency_ms_event"]
+        assert [len(one) for one in wall] == [len(one) for one in event] == [5, 5, 5]
+        # The wall clock starts before the first event and stops after the last.
+        assert all(w >= e > 0 for ws, es in zip(wall, event, strict=True) for w, e in zip(ws, es, strict=True))
+        assert record.metrics["peak_cuda_bytes"] > 0
+        assert record.machine.gpu == torch.cuda.get_device_name()
+        assert record.machine.gpu_driver
+        assert "gpu_celsius_after" in record.conditions[0]
+
+
+@pytest.mark.gpu()
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_on_cuda(precision: str) -> None:
+    from bench.models import build
+
+    record = measure(build("lightweight_mobilenetv3").cuda(), torch.randn(1, 3, 256, 192).cuda(), rounds=3,
+                     precision=precision)  # fmt: skip
+    assert record.device == "cuda"
+    assert record.metrics["parity_max_relative"] < 0.1

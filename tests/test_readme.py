@@ -1,0 +1,40 @@
+"""What the README tells a user to type works as typed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.record import read
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_own_model_example_runs(tmp_path: Path) -> None:
+    source, from_python = re.findall(r"```python\n(.*?)```", README, re.S)
+    (shell,) = re.findall(r"```bash\n(.*?)```", README, re.S)
+    (tmp_path / "my_model.py").write_text(source)
+    for line in shell.splitlines():
+        python, *words = line.split()
+        assert python == "python"
+        if "bench.speed" in words:
+            words += ["--device", "cpu", "--threads", "1", "--sets", "1", "--rounds", "2"]  # only to be quick
+        done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert {(record.kind, record.model) for record in read(tmp_path / "results" / "local")} == {
+        (kind, model)
+        for kind in ("complexity", "speed")
+        for model in ("my_model:tiny_pose", "lightweight_mobilenetv3")
+    }
+    assert "my_model:tiny_pose" in (tmp_path / "reports" / "local" / "table5.md").read_text()
+    done = subprocess.run([sys.executable, "-c", from_python], capture_output=True, text=True, timeout=300)
+    assert float(done.stdout) > 0, done.stderr
+
+
+def test_every_file_that_the_docs_name_exists() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name} names {link}"
+    assert "./run_all.sh" in README
+    assert "./run_tests.sh" in README
