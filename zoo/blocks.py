@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Activation = Callable[[], nn.Module]
 
@@ -19,6 +20,47 @@ def relu6() -> nn.Module:
 def hard_swish() -> nn.Module:
     """``x * relu6(x + 3) / 6`` (MobileNetV3, arXiv 1905.02244, section 5.2)."""
     return nn.Hardswish(inplace=True)
+
+
+def nearest(scale: int) -> nn.Module:
+    """Upsampling by repeating every pixel ``scale`` times in height and width."""
+    return nn.Upsample(scale_factor=float(scale), mode="nearest")
+
+
+def eager() -> bool:
+    """Whether operators run as they are called, so that the cheaper of two equal forms is worth choosing.
+
+    Compilers and exporters get the plain form: they make such choices themselves.
+    """
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return not (tracing or torch.compiler.is_compiling())
+
+
+def eager_layout(x: Tensor) -> Tensor:
+    """``x`` with its channels innermost in memory, in eager mode on a CPU; values and shape stay.
+
+    There, depthwise and other small convolutions and nearest upsampling take much less time in
+    that layout, and a 1x1 convolution is one matrix product (``Pointwise``). What follows keeps
+    the layout. Measured in docs/lite_hrnet_speed.md.
+    """
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" and eager() else x
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution, computed as a matrix product where the channels lie innermost in memory.
+
+    Parameters, function and cost are those of ``nn.Conv2d``: whoever counts operations by module
+    type counts it as one. What it saves is the set-up of a convolution, most of its time where
+    the tensors are small.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.stride(1) == 1 and eager():
+            return functional.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return super().forward(x)
 
 
 class ConvBNAct(nn.Module):
@@ -38,7 +80,11 @@ class ConvBNAct(nn.Module):
         act: Activation | None = relu,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.conv = (
+            Pointwise(in_channels, out_channels, bias=False)
+            if (kernel, stride, groups) == (1, 1, 1)
+            else nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+        )
         self.bn = nn.BatchNorm2d(out_channels)
         self.act = act() if act is not None else None
 
@@ -53,9 +99,9 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, hidden: int, *, gate: Activation = nn.Hardsigmoid) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.reduce = Pointwise(channels, hidden)
         self.act = relu()
-        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.expand = Pointwise(hidden, channels)
         self.gate = gate()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,4 +159,9 @@ def concat_shuffle(first: Tensor, second: Tensor) -> Tensor:
     Both inputs are ``[N, C, H, W]`` of one shape; the output is ``[N, 2C, H, W]`` with the
     channels taken from the two in turn.
     """
+    if second.stride(1) == 1 and second.dtype in (torch.float32, torch.float64) and eager():
+        # Channels innermost: alternating pairs are what a complex tensor holds, and making one is
+        # the fastest way to interleave there. Stacking takes several times as long.
+        pairs = torch.complex(first.permute(0, 2, 3, 1), second.permute(0, 2, 3, 1))
+        return torch.view_as_real(pairs).flatten(3).permute(0, 3, 1, 2)
     return torch.stack((first, second), 2).flatten(1, 2)

@@ -1,9 +1,13 @@
-"""Decoders: from a stride-32 feature map to heatmaps at a quarter of the input's size."""
+"""Decoders: from a feature map to heatmaps at a quarter of the input's size.
+
+Whatever memory layout the backbone chose (``zoo.blocks.eager_layout``), the heatmaps are
+contiguous, so that callers can view them as ``[N, J, H * W]``.
+"""
 
 from torch import Tensor, nn
 
 from zoo.attention import ATTENTION
-from zoo.blocks import relu
+from zoo.blocks import Pointwise, relu
 
 WIDTH = 256
 
@@ -55,7 +59,8 @@ class DeconvHead(nn.Module):
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.final(self.layers(x))
+        # The dense transposed convolution is faster in the standard layout, unlike what precedes it.
+        return self.final(self.layers(x.contiguous()))
 
 
 class LightweightHead(nn.Module):
@@ -77,4 +82,43 @@ class LightweightHead(nn.Module):
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.final(self.attention(self.layers(x)))
+        return self.final(self.attention(self.layers(x))).contiguous()
+
+
+class DepthwiseDeconvLayer(nn.Module):
+    """Depthwise transposed convolution, batch norm, ReLU; ``[N, C, H, W]`` to ``[N, C, 2H, 2W]``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.deconv = _upsample(channels, channels, groups=channels)
+        self.bn = nn.BatchNorm2d(channels)
+        self.act = relu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.bn(self.deconv(x)))
+
+
+class DepthwiseDeconvHead(nn.Module):
+    """ViPNAS's head (arXiv 2105.10154): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``.
+
+    Depthwise transposed convolutions alone: no layer mixes channels before the final one.
+    """
+
+    def __init__(self, in_channels: int, num_joints: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(DepthwiseDeconvLayer(in_channels) for _ in range(3)))
+        self.final = nn.Conv2d(in_channels, num_joints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.final(self.layers(x)).contiguous()
+
+
+class PointwiseHead(nn.Module):
+    """One 1x1 convolution: features ``[N, C, H, W]`` of heatmap size to heatmaps ``[N, J, H, W]``."""
+
+    def __init__(self, in_channels: int, num_joints: int) -> None:
+        super().__init__()
+        self.final = Pointwise(in_channels, num_joints)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.final(x).contiguous()

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from zoo.blocks import ConvBNAct, InvertedResidual, relu6
+from zoo.blocks import ConvBNAct, InvertedResidual, eager_layout, relu6
 
 # (expansion, width, blocks, stride of the first block), table 2 of the MobileNetV2 paper.
 STAGES = (
@@ -45,4 +45,4 @@ class MobileNetV2(nn.Module):
         self.last = ConvBNAct(width, self.out_channels, act=relu6)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.stages(self.stem(x)))
+        return self.last(self.stages(self.stem(eager_layout(x))))

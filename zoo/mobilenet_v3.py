@@ -7,7 +7,7 @@ backbone instead of 2.97 M, and with them the 3.1 M of the paper's Table I.
 
 from torch import Tensor, nn
 
-from zoo.blocks import ConvBNAct, InvertedResidual, hard_swish, relu
+from zoo.blocks import ConvBNAct, InvertedResidual, eager_layout, hard_swish, relu
 
 # (kernel, expanded width, width, squeeze-and-excitation, activation, stride)
 BLOCKS = (
@@ -57,4 +57,4 @@ class MobileNetV3(nn.Module):
         self.last = ConvBNAct(width, self.out_channels, act=hard_swish)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.blocks(self.stem(x)))
+        return self.last(self.blocks(self.stem(eager_layout(x))))

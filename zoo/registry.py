@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from zoo.heads import DeconvHead, LightweightHead
+from zoo.heads import DeconvHead, DepthwiseDeconvHead, LightweightHead, PointwiseHead
+from zoo.hrnet import SmallHRNet
+from zoo.lite_hrnet import LiteHRNet
 from zoo.mobilenet_v2 import MobileNetV2
 from zoo.mobilenet_v3 import MobileNetV3
 from zoo.shufflenet_v2 import ShuffleNetV2
+from zoo.vipnas import ViPNASMobileNetV3
 
 SIMPLEBASELINE = "Xiao et al., Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018"
+VIPNAS = "Xu et al., ViPNAS: Efficient Video Pose Estimation via Neural Architecture Search, CVPR 2021"
+LITE_HRNET = "Yu et al., Lite-HRNet: A Lightweight High-Resolution Network, CVPR 2021"
 LIGHTWEIGHT = "Li and Xiang, Lightweight Human Pose Estimation Using Heatmap-Weighting Loss, ICPR 2022"
 
 
@@ -83,6 +88,22 @@ def _simplebaseline_shufflenetv2(num_joints: int) -> nn.Module:
     return _simplebaseline(ShuffleNetV2(), num_joints)
 
 
+def _vipnas_mobilenetv3(num_joints: int) -> nn.Module:
+    return PoseNet(ViPNASMobileNetV3(), DepthwiseDeconvHead(ViPNASMobileNetV3.out_channels, num_joints))
+
+
+def _small_hrnet_w16(num_joints: int) -> nn.Module:
+    return PoseNet(SmallHRNet(), PointwiseHead(SmallHRNet.out_channels, num_joints))
+
+
+def _lite_hrnet_18(num_joints: int) -> nn.Module:
+    return PoseNet(LiteHRNet(18), PointwiseHead(LiteHRNet.out_channels, num_joints))
+
+
+def _lite_hrnet_30(num_joints: int) -> nn.Module:
+    return PoseNet(LiteHRNet(30), PointwiseHead(LiteHRNet.out_channels, num_joints))
+
+
 def _lightweight_mobilenetv3(num_joints: int, *, attention: str = "parallel") -> nn.Module:
     return _lightweight(MobileNetV3(), num_joints, attention=attention)
 
@@ -90,6 +111,17 @@ def _lightweight_mobilenetv3(num_joints: int, *, attention: str = "parallel") ->
 MOBILENETV3_QUIRK = (
     "The MobileNetV3 of the paper's code: the stride of the last stage sits on its second block, which "
     "expands to 672 channels; torchvision's and timm's networks differ and have 0.34 M parameters more."
+)
+LITE_HRNET_QUIRKS = (
+    (
+        "The fusion is the release's, not HRNet's: branch 0 is fused first, counts twice, and what the other "
+        "branches take from it is the fused sum before its ReLU, again counted twice. The release runs those "
+        "paths twice to that end; here they run once, with the same outputs."
+    ),
+    (
+        "In training, the release thereby moves the running statistics of those paths twice a step (an effective "
+        "momentum of 0.19); here they move once, with momentum 0.1."
+    ),
 )
 
 _MODELS: dict[str, tuple[Callable[..., nn.Module], ModelCard]] = {
@@ -127,6 +159,61 @@ _MODELS: dict[str, tuple[Callable[..., nn.Module], ModelCard]] = {
                 "ShuffleNetV2",
                 SIMPLEBASELINE,
                 "ShuffleNetV2 x1.0 up to its 1024-channel convolution, deconvolution head as released in MMPose.",
+            ),
+        ),
+        (
+            _vipnas_mobilenetv3,
+            ModelCard(
+                "vipnas_mobilenetv3",
+                "ViPNAS",
+                "MobileNetV3",
+                "ViPNAS",
+                VIPNAS,
+                "Backbone and head of the network released in MMPose as ViPNAS-MobileNetV3.",
+                (
+                    (
+                        "The released network has 5.90 M parameters; the 2.8 M and 0.69 GFLOPs of the paper's Table I "
+                        "are the ViPNAS paper's and belong to no released network."
+                    ),
+                    "The gate of its squeeze-and-excitation is clamp((x + 1) / 2, 0, 1), not clamp(x / 6 + 0.5, 0, 1).",
+                ),
+            ),
+        ),
+        (
+            _small_hrnet_w16,
+            ModelCard(
+                "small_hrnet_w16",
+                "Small HRNet",
+                "HRNet-W16",
+                "Small HRNet",
+                LITE_HRNET,
+                "The small HRNet that the Lite-HRNet paper compares with: one module a stage, two blocks a branch, "
+                "widths 16, 32, 64 and 128.",
+                ("The first transition is a 3x3 convolution at stride 1, and every transition has a ReLU.",),
+            ),
+        ),
+        (
+            _lite_hrnet_18,
+            ModelCard(
+                "lite_hrnet_18",
+                "Lite-HRNet",
+                "Lite-HRNet-18",
+                "Lite-HRNet18",
+                LITE_HRNET,
+                "The official release; what was rewritten for speed is in docs/lite_hrnet_speed.md.",
+                LITE_HRNET_QUIRKS,
+            ),
+        ),
+        (
+            _lite_hrnet_30,
+            ModelCard(
+                "lite_hrnet_30",
+                "Lite-HRNet",
+                "Lite-HRNet-30",
+                "Lite-HRNet30",
+                LITE_HRNET,
+                "The official release; what was rewritten for speed is in docs/lite_hrnet_speed.md.",
+                LITE_HRNET_QUIRKS,
             ),
         ),
         (

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from zoo.blocks import ConvBNAct, concat_shuffle
+from zoo.blocks import ConvBNAct, concat_shuffle, eager_layout
 
 # (width, units)
 STAGES = ((116, 4), (232, 8), (464, 4))
@@ -63,4 +63,4 @@ class ShuffleNetV2(nn.Module):
         self.last = ConvBNAct(width, self.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.stages(self.pool(self.stem(x))))
+        return self.last(self.stages(self.pool(self.stem(eager_layout(x)))))

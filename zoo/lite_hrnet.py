@@ -1,0 +1,201 @@
+"""Lite-HRNet-18 and -30 (arXiv 2104.06403), as the official release computes them.
+
+Branch b has a resolution of 1 / 2^(b + 2) of the image's and ``WIDTHS[b]`` channels. What makes
+this implementation faster than the release, and what each step gave, is in
+docs/lite_hrnet_speed.md; the outputs are the same to rounding.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.blocks import Activation, ConvBNAct, SqueezeExcite, concat_shuffle, eager_layout, nearest, relu
+
+WIDTHS = (40, 80, 160, 320)
+STEM_WIDTH = 32
+BLOCKS = 2  # conditional channel weighting blocks a module
+MODULES = {18: (2, 4, 2), 30: (3, 8, 3)}  # modules of the stages with 2, 3 and 4 branches (table 2)
+
+
+class Separable(nn.Module):
+    """Depthwise 3x3 convolution, batch norm, 1x1 convolution, batch norm, ``act``."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, act: Activation | None = relu) -> None:
+        super().__init__()
+        self.depthwise = ConvBNAct(in_channels, in_channels, 3, stride=stride, groups=in_channels, act=None)
+        self.pointwise = ConvBNAct(in_channels, out_channels, act=act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class Stem(nn.Module):
+    """``[N, 3, H, W]`` to ``[N, 32, H/4, W/4]``: a convolution, then a shuffle unit with stride 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        half = STEM_WIDTH // 2
+        self.conv = ConvBNAct(3, STEM_WIDTH, 3, stride=2)
+        self.shortcut = Separable(half, half, 2)
+        self.branch = nn.Sequential(
+            ConvBNAct(half, STEM_WIDTH),
+            ConvBNAct(STEM_WIDTH, STEM_WIDTH, 3, stride=2, groups=STEM_WIDTH, act=None),
+            ConvBNAct(STEM_WIDTH, half),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.conv(x).chunk(2, 1)
+        return concat_shuffle(self.shortcut(first), self.branch(second))
+
+
+class CrossResolutionWeighting(nn.Module):
+    """Weights each branch by what all branches, pooled to the smallest one's size, say (section 3.2).
+
+    ``xs[b]`` is ``[N, C_b, H / 2^b, W / 2^b]``, in and out. Pooling and upsampling are functional,
+    as in the release: no counting convention counts them.
+    """
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.widths = widths
+        total = sum(widths)
+        self.reduce = ConvBNAct(total, total // 8)
+        self.expand = ConvBNAct(total // 8, total, act=nn.Sigmoid)
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        size = (xs[-1].shape[-2], xs[-1].shape[-1])
+        pooled = torch.cat([*(functional.adaptive_avg_pool2d(x, size) for x in xs[:-1]), xs[-1]], 1)
+        weights = self.expand(self.reduce(pooled)).split(self.widths, 1)
+        out = [functional.interpolate(w, size=x.shape[-2:]).mul_(x) for w, x in zip(weights[:-1], xs[:-1], strict=True)]
+        return [*out, weights[-1] * xs[-1]]
+
+
+class ConditionalChannelWeighting(nn.Module):
+    """A shuffle block whose 1x1 convolutions are replaced by weightings (figure 4b); shapes stay.
+
+    Half of each branch passes; the other half is weighted across resolutions, goes through a
+    depthwise convolution and is weighted by its own global average.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        halves = [width // 2 for width in widths]
+        self.cross_resolution = CrossResolutionWeighting(halves)
+        self.depthwise = nn.ModuleList([ConvBNAct(c, c, 3, groups=c, act=None) for c in halves])
+        self.spatial = nn.ModuleList([SqueezeExcite(c, c // 4, gate=nn.Sigmoid) for c in halves])
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        firsts, seconds = zip(*(x.chunk(2, 1) for x in xs), strict=True)
+        seconds = self.cross_resolution(list(seconds))
+        return [
+            concat_shuffle(first, spatial(depthwise(second)))
+            for first, second, depthwise, spatial in zip(firsts, seconds, self.depthwise, self.spatial, strict=True)
+        ]
+
+
+class Fusion(nn.Module):
+    """Exchanges information between the branches, in the release's own way.
+
+    HRNet sums all branches at every resolution. The release accumulates in place instead, which
+    makes it, with f_ij the path from branch j to branch i,
+
+        y_0 = 2 x_0 + sum over j >= 1 of f_0j(x_j)
+        y_i = 2 f_i0(y_0) + x_i + sum over j not in {0, i} of f_ij(x_j)    for i >= 1
+
+    and ReLU(y_i) the outputs: branch 0 feeds the others after it was fused, and counts twice.
+    Published weights need exactly this. The release runs each f_i0 twice to add it twice; here it
+    runs once, which gives the same outputs. In training the release thereby moves the running
+    statistics in f_i0 twice a step (an effective momentum of 0.19); here they move once.
+
+    Up, j > i: 1x1 convolution, batch norm, nearest upsampling. Down: a chain of separable
+    convolutions of stride 2 that keeps branch j's width and ends in ReLU up to the last step.
+    """
+
+    def __init__(self, branches: int) -> None:
+        super().__init__()
+        self.paths = nn.ModuleDict()
+        for i in range(branches):
+            for j in range(branches):
+                if j > i:
+                    self.paths[f"{j}to{i}"] = nn.Sequential(
+                        ConvBNAct(WIDTHS[j], WIDTHS[i], act=None), nearest(2 ** (j - i))
+                    )
+                elif j < i:
+                    steps = [Separable(WIDTHS[j], WIDTHS[j], 2) for _ in range(i - j - 1)]
+                    self.paths[f"{j}to{i}"] = nn.Sequential(*steps, Separable(WIDTHS[j], WIDTHS[i], 2, act=None))
+        # One module for all outputs, as in the release. Not in place: y_0 is still to be read.
+        self.act = nn.ReLU()
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        fused: list[Tensor] = []
+        for i, x in enumerate(xs):
+            terms = [self.paths[f"{j}to{i}"](fused[0] if j == 0 else xs[j]) for j in range(len(xs)) if j != i]
+            once, twice = (terms[0], x) if i == 0 else (x, terms[0])
+            y = torch.add(once, twice, alpha=2)
+            for term in terms[1:]:
+                y = y.add_(term)
+            fused.append(y)
+        return [self.act(y) for y in fused]
+
+
+class Module(nn.Module):
+    """Two conditional channel weighting blocks and a fusion; branches keep their shapes."""
+
+    def __init__(self, branches: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(ConditionalChannelWeighting(WIDTHS[:branches]) for _ in range(BLOCKS)))
+        self.fusion = Fusion(branches)
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        return self.fusion(self.blocks(xs))
+
+
+class IterativeHead(nn.Module):
+    """From the smallest branch up: project to the next branch's width, upsample, add (figure 5).
+
+    Branches to ``[N, 40, H/4, W/4]``. Bilinear upsampling with aligned corners, functional as in
+    the release.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        outs = (*WIDTHS[-2::-1], WIDTHS[0])
+        self.projects = nn.ModuleList([Separable(c, out, 1) for c, out in zip(WIDTHS[::-1], outs, strict=True)])
+
+    def forward(self, xs: list[Tensor]) -> Tensor:
+        y: Tensor = self.projects[0](xs[-1])
+        for x, project in zip(xs[-2::-1], self.projects[1:], strict=True):
+            y = project(functional.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=True).add_(x))
+        return y
+
+
+class LiteHRNet(nn.Module):
+    """``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``; ``depth`` is 18 or 30."""
+
+    out_channels = WIDTHS[0]
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.stem = Stem()
+        # A transition adds a branch, made from the smallest one; the others pass. Only the first
+        # one also changes branch 0, whose 32 channels become 40.
+        self.to_branch0 = Separable(STEM_WIDTH, WIDTHS[0], 1)
+        sources = (STEM_WIDTH, *WIDTHS[1:3])
+        self.new_branches = nn.ModuleList(
+            [Separable(source, width, 2) for source, width in zip(sources, WIDTHS[1:], strict=True)]
+        )
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(*(Module(branches) for _ in range(modules)))
+                for branches, modules in zip((2, 3, 4), MODULES[depth], strict=True)
+            ]
+        )
+        self.head = IterativeHead()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(eager_layout(x))
+        xs = [self.to_branch0(x)]
+        for new_branch, stage in zip(self.new_branches, self.stages, strict=True):
+            xs = stage([*xs, new_branch(x)])
+            x = xs[-1]
+        return self.head(xs)
