@@ -19,6 +19,7 @@ import torch
 import torchvision  # type: ignore[import-untyped]
 
 import zoo
+from bench.data import photograph
 
 PUBLISHED = Path(__file__).parents[1] / "tests" / "reference" / "speed.json"
 WARM_UP = 8
@@ -52,7 +53,7 @@ def main() -> None:
     names = zoo.list_models() if arguments.models == "all" else arguments.models.split(",")
     published = json.loads(PUBLISHED.read_text())["ratio"]
     calibrator = torchvision.models.mobilenet_v2(weights=None).features.eval()
-    image = torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(0))
+    image = photograph((256, 192))
     print(f"{'network':30} {'ms':>7} {'calibrator ms':>14} {'ratio':>6}  published ratio, two runs")
     for name in names:
         network = zoo.create_model(name).eval()

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from zoo.blocks import Pointwise
+
 Count = Callable[[Any, Tensor, Tensor], int]  # of a module, its input and its output
 
 
@@ -83,6 +85,7 @@ _MMCV: dict[type[nn.Module], Count] = {
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
     nn.Conv3d: _convolution,
+    Pointwise: _convolution,  # the zoo's nn.Conv2d of kernel 1
     nn.ConvTranspose2d: _transposed,
     nn.Linear: _linear,
     nn.BatchNorm1d: _normalisation,
@@ -173,13 +176,15 @@ def count_thop(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
     """thop's count and the leaf modules that it does not know."""
     import thop
 
-    known = sys.modules["thop.profile"].register_hooks
+    library = sys.modules["thop.profile"].register_hooks
+    # thop goes by exact type; the zoo's convolution of kernel 1 is one like any other.
+    known = library | {Pointwise: library[nn.Conv2d]}
     unknown = Counter(
         type(module).__name__ for module in model.modules() if not any(module.children()) and type(module) not in known
     )
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
         # thop leaves buffers behind in the model.
-        total, _ = thop.profile(copy.deepcopy(model), inputs=(example,), verbose=False)
+        total, _ = thop.profile(copy.deepcopy(model), inputs=(example,), custom_ops=known, verbose=False)
     return int(total), dict(sorted(unknown.items()))
 
 
