@@ -21,6 +21,8 @@ from bench import InputError
 
 PACKAGES = ("onnxruntime", "onnx", "onnxscript")
 OPSET = 18
+# Before torch 2.9 the exporter on torch.export was not the default yet, and breaks with newer versions of onnxscript.
+DYNAMO = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
 
 
 def version() -> str:
@@ -58,7 +60,11 @@ def prepare(model: nn.Module, example: Tensor) -> Callable[[Tensor], Any]:
 
 
 def export(model: nn.Module, example: Tensor) -> Path:
-    """The model as an ONNX file in the user's cache folder, written there if it is not yet."""
+    """The model as an ONNX file in the user's cache folder, written there if it is not yet.
+
+    Raises:
+        InputError: the model cannot be exported.
+    """
     path = user_cache_path("lightpose-bench") / "onnx" / f"{_content(model, example)}.onnx"
     if path.is_file():
         return path
@@ -69,10 +75,14 @@ def export(model: nn.Module, example: Tensor) -> Path:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-            torch.onnx.export(
-                model, (example,), temporary, dynamo=True, opset_version=OPSET, external_data=False, verbose=False
-            )
+            new_only = {"external_data": False, "verbose": False} if DYNAMO else {}
+            torch.onnx.export(model, (example,), temporary, dynamo=DYNAMO, opset_version=OPSET, **new_only)
         Path(temporary).replace(path)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "no message")
+        raise InputError(f"cannot be exported to ONNX: {type(error).__name__}: {reason}") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
@@ -84,7 +94,8 @@ def _content(model: nn.Module, example: Tensor) -> str:
     Code is taken file by file, so a helper in a third file can change unseen; parity with eager is
     checked before every timing and would show it.
     """
-    digest = hashlib.sha256(repr((model, example.shape, example.dtype, OPSET, torch.__version__)).encode())
+    described = (model, example.shape, example.dtype, OPSET, DYNAMO, torch.__version__)
+    digest = hashlib.sha256(repr(described).encode())
     digest.update(importlib.metadata.version("onnxscript").encode())
     for cls in sorted({type(module) for module in model.modules()}, key=repr):
         if not cls.__module__.startswith("torch."):
