@@ -75,7 +75,7 @@ def export(model: nn.Module, example: Tensor) -> Path:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-            new_only = {"external_data": False, "verbose": False} if DYNAMO else {}
+            new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
             torch.onnx.export(model, (example,), temporary, dynamo=DYNAMO, opset_version=OPSET, **new_only)
         Path(temporary).replace(path)
     except OSError:
