@@ -1,4 +1,4 @@
-"""``python -m bench.report``: the paper's tables and figure from records, as Markdown, CSV, LaTeX, PNG, SVG and HTML."""
+"""``python -m bench.report``: the paper's tables and figure, made from records, and a page that shows them."""
 
 import argparse
 import os

@@ -40,6 +40,7 @@ OURS = Convention("mmcv", 10**9)  # of the paper's own rows, and the units that 
 LITE_HRNET = Convention("torchstat", 2**30)  # of the rows taken over from the Lite-HRNet paper
 # Only these four can reproduce a cell: with two or three digits, one of many counters will fit by chance.
 TABLES = (OURS, LITE_HRNET, Convention("mmcv", 2**30), Convention("torchstat", 10**9))
+VERDICTS = (2, 4)  # columns of the table
 LIBRARIES = tuple(Convention(counter, 10**9) for counter in ("fvcore", "thop", "torch"))
 
 ONCE = (
@@ -49,8 +50,8 @@ ONCE = (
 PARAMS_OK = "The parameters, in millions, print the paper's digits."
 OURS_OK = "Counted by mmcv with 1 G = 1e9, as in the other rows of the paper's own measurement."
 OTHER_UNITS = (
-    "Taken over from the Lite-HRNet paper, in its units: counted by torchstat with 1 G = 2^30 the digits appear; in the "
-    "units of the other rows (mmcv, 1e9) the figure is larger, so the printed ones do not compare."
+    "Taken over from the Lite-HRNet paper, in its units: counted by torchstat with 1 G = 2^30 the digits appear; in "
+    "the units of the other rows (mmcv, 1e9) the figure is larger, so the printed ones do not compare."
 )
 OTHER_UNITS_ELSEWHERE = "Not in the units of the other rows (mmcv, 1e9), but in the ones marked."
 VIPNAS = (
@@ -64,16 +65,18 @@ MEASURE = "No complexity record: run python -m bench.complexity --input {inputs}
 def audit(measured: Measured) -> Table:
     """Every #Params and GFLOPs cell of Tables I, II and III against every convention."""
     rows = [
-        _row(benchmark, measured, printed_row) for benchmark in BENCHMARKS for printed_row in paper.table(benchmark.number)
+        _row(benchmark, measured, printed_row)
+        for benchmark in BENCHMARKS
+        for printed_row in paper.table(benchmark.number)
     ]
     columns = (
         Column("params_m", "paper", ("paper",), "#Params (M)"),
         Column("params_m", "measured", ("measured",), "#Params (M)"),
         Column("params_verdict", "verdict", (), "#Params (M)"),
         Column("gflops", "paper", ("paper",), "GFLOPs"),
+        Column("gflops_verdict", "verdict", (), "GFLOPs"),
         *(Column(_key(c), c.title, ("measured",), "GFLOPs, in the tables' conventions") for c in TABLES),
         *(Column(_key(c), c.title, ("measured",), "GFLOPs, by libraries") for c in LIBRARIES),
-        Column("gflops_verdict", "verdict", (), "GFLOPs"),
     )
     return Table(
         "audit",
@@ -93,7 +96,7 @@ def audit(measured: Measured) -> Table:
 
 def summary(rows: Sequence[Row]) -> str:
     """How many rows reproduce: a row does if both of its cells do."""
-    both = [[row.cells[index].values[0].text for index in _verdict_columns()] for row in rows]
+    both = [[row.cells[index].values[0].text for index in VERDICTS] for row in rows]
     good = [pair for pair in both if all(word.startswith("reproduced") for word in pair)]
     other = [pair for pair in good if "reproduced in other units" in pair]
     unmeasured = sum("not measured" in pair for pair in both)
@@ -101,10 +104,6 @@ def summary(rows: Sequence[Row]) -> str:
     text = f"{len(good)} of {len(rows)} rows reproduce to the printed digit, {len(other)} of them in other units"
     text += f"; {bad} {'does' if bad == 1 else 'do'} not" if bad else ""
     return text + (f"; {unmeasured} not measured." if unmeasured else ".")
-
-
-def _verdict_columns() -> tuple[int, int]:
-    return 2, 4 + len(TABLES) + len(LIBRARIES)
 
 
 def _key(convention: Convention) -> str:
@@ -122,10 +121,12 @@ def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) 
         how = MEASURE.format(inputs=",".join(inputs), joints=benchmark.joints)
         unknown = Cell((Value("not measured", "missing"),), notes=(how,))
         blank = [Cell()] * (len(TABLES) + len(LIBRARIES))
-        return Row(labels, (params, Cell(), unknown, gflops, *blank, unknown), highlight=highlight)
+        return Row(labels, (params, Cell(), unknown, gflops, unknown, *blank), highlight=highlight)
     count = metric(record, "params")
     params_hit = _prints(count, 10**6, printed_row["params_m"])
-    hits = [c for c in (*TABLES, *LIBRARIES) if _prints(metric(record, f"macs_{c.counter}"), c.unit, printed_row["gflops"])]
+    hits = [
+        c for c in (*TABLES, *LIBRARIES) if _prints(metric(record, f"macs_{c.counter}"), c.unit, printed_row["gflops"])
+    ]
     params_verdict: Verdict = "reproduced" if params_hit else "not reproducible"
     gflops_verdict = _gflops_verdict(hits)
     cells = [
@@ -133,12 +134,12 @@ def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) 
         Cell((Value(printed(count, 10**6, 3), "measured"),), hit=params_hit, extra={"params": count}, record=record),
         Cell((Value(params_verdict, "measured"),), notes=(PARAMS_OK if params_hit else _no(model),)),
         gflops,
-        *(_count_cell(record, convention, convention in hits) for convention in (*TABLES, *LIBRARIES)),
         Cell(
             (Value(gflops_verdict, "measured"),),
             notes=_reasons(model, gflops_verdict, hits),
             extra={"gflops_printed_by": ", ".join(hit.title for hit in hits)},
         ),
+        *(_count_cell(record, convention, convention in hits) for convention in (*TABLES, *LIBRARIES)),
     ]
     return Row(labels, tuple(cells), highlight=highlight)
 

@@ -24,18 +24,19 @@ COLOURS = {
     "ViPNAS": "#009E73",
     "Small HRNet": "#CC79A7",
     "Lite-HRNet": "#E69F00",
-    "Ours (the paper's)": "#D55E00",
+    (OURS := paper.method("Ours")): "#D55E00",
 }
 OWN, OWN_COLOUR = "your own", "#56B4E9"
 INK, FAINT = "#222222", "#666666"
 DPI = 160
-WIDTH, HEIGHT = 7.6, 4.3  # of the axes and what is beside them, in inches
-LARGEST = 46.0  # diameter of the largest circle, in points
-STYLE = {
+WIDTH, HEIGHT = 6.4, 4.0  # of the axes and what is beside them, in inches
+LARGEST = 42.0  # diameter of the largest circle, in points
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "svg.fonttype": "path",  # looks the same without the font
     "text.hinting": "none",
+    "text.parse_math": False,  # names are not formulas
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "xtick.color": FAINT,
@@ -70,7 +71,10 @@ class Chart:
 
 
 def charts(measured: Measured) -> list[Chart]:
-    """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input."""
+    """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input.
+
+    Where no network has both a speed and an AP there is nothing to draw.
+    """
     found: dict[str, Chart] = {}
     for setting in measured.settings():
         if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
@@ -78,7 +82,7 @@ def charts(measured: Measured) -> list[Chart]:
             while key in found:  # processors whose names differ only in signs
                 key += "_"
             found[key] = _chart(measured, setting, key)
-    return list(found.values())
+    return [chart for chart in found.values() if chart.bubbles]
 
 
 def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
@@ -121,8 +125,10 @@ def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
         remarks.append("* AP from the paper.")
     if absent:
         remarks.append(f"Not shown: {', '.join(absent)}.")
-    subtitle = f"{setting.what}, {setting.precision}, batch 1, input {SIZE}"
-    return Chart(key, f"Speed and accuracy on {setting.machine}", subtitle, tuple(bubbles), tuple(remarks))
+    on = setting.gpu or setting.machine
+    threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
+    subtitle = f"{setting.backend}, {setting.precision}, batch 1, input {SIZE}, {threads}"
+    return Chart(key, f"Speed and accuracy on {on}", subtitle, tuple(bubbles), tuple(remarks))
 
 
 def draw(chart: Chart) -> tuple[bytes, bytes]:
@@ -133,7 +139,7 @@ def draw(chart: Chart) -> tuple[bytes, bytes]:
     """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": chart.key})
+        mpl.rcParams.update({**STYLE, "svg.hashsalt": chart.key})  # type: ignore[dict-item]
         for growth in range(8):
             figure, texts = _figure(chart, 1.2**growth)
             if texts is not None and not collisions(figure, texts):
@@ -152,36 +158,34 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
     """The figure, and its names' texts in order, or ``None`` where there is no room for them."""
     width = WIDTH * scale
-    wrap = int(width * 13)
-    title = textwrap.wrap(chart.title, int(wrap * 0.78))
-    subtitle = textwrap.wrap(chart.subtitle, wrap)
-    below = textwrap.wrap(" ".join(chart.remarks), int(wrap * 1.1))
-    strip = LARGEST / 72 + 0.12  # for the keys
-    top = 0.19 * len(title) + 0.17 * len(subtitle) + 0.12 + strip
-    bottom = 0.55 + 0.16 * len(below)
+    key_width = (LARGEST + 44) / 72  # of the key of sizes, in inches; it stands beside the title
+    title = textwrap.wrap(chart.title, int((width - key_width) * 11.5))
+    subtitle = textwrap.wrap(chart.subtitle, int((width - key_width) * 13.5))
+    below = textwrap.wrap(" ".join(chart.remarks), int(width * 15))
+    heading = max(0.1 + 0.19 * len(title) + 0.17 * len(subtitle), LARGEST / 72 + 0.02)
+    top, bottom = heading + 0.32, 0.55 + 0.16 * len(below)
     height = HEIGHT * scale + top + bottom
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.62 / width, bottom / height, 1 - 0.77 / width, HEIGHT * scale / height))
+    left, right = 0.62, 0.15
+    axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, HEIGHT * scale / height))
 
-    def write(inches_from_top: float, text: str, **style: Any) -> None:
-        figure.text(0.15 / width, 1 - inches_from_top / height, text, va="top", **style)
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        """Text at so many inches from the left and the top."""
+        figure.text(x / width, 1 - y / height, text, **{"va": "top", "color": INK, **style})
 
-    write(0.1, "\n".join(title), fontsize=10.5, fontweight="bold", color=INK)
-    write(0.1 + 0.19 * len(title), "\n".join(subtitle), fontsize=9, color=FAINT)
-    figure.text(0.15 / width, 0.08 / height, "\n".join(below), va="bottom", fontsize=8, color=FAINT, linespacing=1.25)
+    write(0.15, 0.1, "\n".join(title), fontsize=10.5, fontweight="bold")
+    write(0.15, 0.12 + 0.19 * len(title), "\n".join(subtitle), fontsize=9, color=FAINT)
+    write(0.15, height - 0.08, "\n".join(below), va="bottom", fontsize=8, color=FAINT, linespacing=1.25)
     axes.set_xlabel("Frames per second, measured")
     axes.set_ylabel(_accuracy_label(chart.bubbles))
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    if not chart.bubbles:
-        axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "No network has both a speed and an AP.", transform=axes.transAxes, ha="center", color=FAINT)
-        return figure, []
     unit = LARGEST**2 / max(10e6, *(bubble.params for bubble in chart.bubbles))
-    _keys(figure, chart, unit, (0.15 / width, 0.62 / width + 1 - 0.77 / width), 1 - (top - strip / 2) / height)
+    _method_key(figure, chart.bubbles, (0.15 / width, 1 - (top - 0.14) / height))
+    _size_key(figure, chart.bubbles, unit, (width - right, height - 0.06 - LARGEST / 72), (width, height))
     circles = _circles(axes, chart.bubbles, unit)
     texts = [
         figure.text(0, 0, _label(bubble, chart.bubbles), fontsize=9, color=INK,
@@ -208,14 +212,13 @@ def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
 
 def _accuracy_label(bubbles: Sequence[Bubble]) -> str:
     measured = [bubble.ap_measured for bubble in bubbles]
-    origin = "measured" if measured and all(measured) else "measured; * from the paper" if any(measured) else "from the paper"
-    return f"AP on COCO val2017 ({origin})"
+    some = "measured; * from the paper" if any(measured) else "from the paper"
+    return f"AP on COCO val2017 ({'measured' if all(measured) else some})"
 
 
 def _label(bubble: Bubble, all_bubbles: Sequence[Bubble]) -> str:
     mixed = any(other.ap_measured for other in all_bubbles)
-    # A name from a user is text, not mathematics.
-    return bubble.label.replace("$", r"\$") + (" *" if mixed and not bubble.ap_measured else "")
+    return bubble.label + (" *" if mixed and not bubble.ap_measured else "")
 
 
 def _circles(axes: Axes, bubbles: Sequence[Bubble], unit: float) -> list[Circle]:
@@ -276,25 +279,36 @@ def _draw_leader(figure: Figure, found: Place) -> None:
         figure.add_artist(line)
 
 
-def _keys(figure: Figure, chart: Chart, unit: float, sides: tuple[float, float], y: float) -> None:
-    """What the colours and the sizes mean, above the axes."""
-    style = {"frameon": False, "fontsize": 8, "borderpad": 0, "borderaxespad": 0, "labelcolor": INK}
-    methods = dict.fromkeys(bubble.method for bubble in chart.bubbles)
-    handles = [
-        Line2D([], [], linestyle="", marker="o", markersize=6, label=method, markerfacecolor=_pale(colour),
-               markeredgecolor=INK if method == "Ours (the paper's)" else colour)
-        for method in methods
-        for colour in (COLOURS.get(method, OWN_COLOUR),)
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="center left", bbox_to_anchor=(sides[0], y), ncols=6,
-                  handletextpad=0.1, columnspacing=0.9, **style)  # type: ignore[arg-type]  # fmt: skip
-    sizes = [
-        Line2D([], [], linestyle="", marker="o", markersize=math.sqrt(millions * 1e6 * unit), label=f"{millions:g} M",
-               markerfacecolor="#f2f2f2", markeredgecolor=FAINT, markeredgewidth=0.8)
-        for millions in _round_sizes(chart.bubbles)
-    ]  # fmt: skip
-    figure.legend(handles=sizes, loc="center right", bbox_to_anchor=(sides[1], y), ncols=3, handlelength=3.2,
-                  handletextpad=0.9, columnspacing=1.6, **style)  # type: ignore[arg-type]  # fmt: skip
+def _method_key(figure: Figure, bubbles: Sequence[Bubble], where: tuple[float, float]) -> None:
+    """What the colours mean, in a row above the axes."""
+    handles = []
+    for method in dict.fromkeys(bubble.method for bubble in bubbles):
+        colour = COLOURS.get(method, OWN_COLOUR)
+        edge, line = (INK, 1.4) if method == OURS else (colour, 1.0)
+        style = {"markerfacecolor": _pale(colour), "markeredgecolor": edge, "markeredgewidth": line}
+        handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=method, **style))  # type: ignore[arg-type]
+    figure.legend(
+        handles=handles, loc="center left", bbox_to_anchor=where, ncols=6, frameon=False, fontsize=8, borderpad=0,
+        borderaxespad=0, labelcolor=INK, handletextpad=0.1, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _size_key(
+    figure: Figure, bubbles: Sequence[Bubble], unit: float, corner: tuple[float, float], page: tuple[float, float]
+) -> None:
+    """What the sizes mean: circles in one another that stand on a corner given in inches."""
+    right, bottom = corner
+    centre = right - (36 + LARGEST / 2) / 72
+    for millions in reversed(_round_sizes(bubbles)):
+        diameter = math.sqrt(millions * 1e6 * unit) / 72
+        x, y, top = centre / page[0], (bottom + diameter / 2) / page[1], (bottom + diameter) / page[1]
+        figure.add_artist(
+            Line2D([x], [y], transform=figure.transFigure, marker="o", markersize=diameter * 72, markerfacecolor="none",
+                   markeredgecolor=FAINT, markeredgewidth=0.8)
+        )  # fmt: skip
+        ends = [x, (right - 32 / 72) / page[0]]
+        figure.add_artist(Line2D(ends, [top, top], transform=figure.transFigure, color=FAINT, linewidth=0.6))
+        figure.text((right - 29 / 72) / page[0], top, f"{millions:g} M", fontsize=7.5, color=INK, va="center_baseline")
 
 
 def _round_sizes(bubbles: Sequence[Bubble]) -> list[float]:
@@ -313,9 +327,9 @@ def collisions(figure: Figure, texts: Sequence[Any]) -> list[str]:
     boxes = [Box(extent.x0, extent.y0, extent.x1, extent.y1) for extent in (text.get_window_extent() for text in texts)]
     circles = []
     for collection in axes.collections:
-        (x, y), size = collection.get_offsets()[0], collection.get_sizes()[0]  # type: ignore[attr-defined,index]
-        centre = axes.transData.transform((x, y))
-        circles.append(Circle(float(centre[0]), float(centre[1]), math.sqrt(size) / 2 * DPI / 72))
+        ((x, y),) = axes.transData.transform(collection.get_offsets())  # type: ignore[arg-type]
+        (size,) = collection.get_sizes()  # type: ignore[attr-defined]
+        circles.append(Circle(float(x), float(y), math.sqrt(size) / 2 * DPI / 72))
     found = []
     for index, box in enumerate(boxes):
         word = texts[index].get_text()
@@ -323,8 +337,8 @@ def collisions(figure: Figure, texts: Sequence[Any]) -> list[str]:
         found += [f"{word} over a circle" for circle in circles if circle.overlaps(box)]
         found += [] if box.inside(inside) else [f"{word} outside the frame"]
     for circle in circles:
-        around = Box(circle.x - circle.radius, circle.y - circle.radius, circle.x + circle.radius, circle.y + circle.radius)
-        found += [] if around.inside(inside) else ["a circle is cut off"]
+        point = Box(circle.x, circle.y, circle.x, circle.y)
+        found += [] if point.grown(circle.radius).inside(inside) else ["a circle is cut off"]
     page = Box(0, 0, figure.bbox.width, figure.bbox.height)
     for text in (*figure.texts, *(legend for legend in figure.legends), axes.xaxis.label, axes.yaxis.label):
         extent = text.get_window_extent()

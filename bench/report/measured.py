@@ -86,6 +86,14 @@ class Setting:
         return f"{where}, {self.backend}"
 
     @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """For programs: the parts that may differ within Table V."""
+        return (
+            ("cpu", self.cpu), ("cores", str(self.cores)), ("device", self.device), ("gpu", self.gpu),
+            ("backend", self.backend), ("threads", str(self.threads or "")),
+        )  # fmt: skip
+
+    @property
     def slug(self) -> str:
         """``MACHINE_DEVICE_BACKEND`` for file names; precision and threads are named where they are unusual."""
         machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", slug(self.gpu)) if part)
@@ -173,7 +181,8 @@ def describe_run(run: Run) -> dict[str, str]:
     changed = ", with uncommitted changes" if software.git_dirty else ""
     runtimes = sorted({record.software.runtime for record in run.records} | {f"torch {software.torch}"})
     packages = [f"{package} {number}" for package, number in sorted(software.packages.items())]
-    versions = [f"Python {software.python}", *runtimes, *packages, f"this project {software.project}, {version}{changed}"]
+    project = f"this project {software.project}, {version}{changed}"
+    versions = [f"Python {software.python}", *runtimes, *packages, project]
     times = sorted(_time(record) for record in run.records)
     ends = list(dict.fromkeys(time.strftime("%Y-%m-%d %H:%M") for time in (times[0], times[-1])))
     described = {

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent / "paper"
 # The network that the ratios of Table V refer to: the paper's own.
 BASELINE = "lightweight_mobilenetv3"
 # The columns of Tables I to III that hold accuracy, and how they are headed.
-COCO = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP M", "ap_l": "AP L", "ar": "AR"}
+COCO = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP(M)", "ap_l": "AP(L)", "ar": "AR"}
 MPII = {name: name.capitalize() for name in ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
 MPII["pckh"] = "PCKh"
 
@@ -45,7 +45,8 @@ def label(model: str) -> str:
     if in_first_table is None:
         return model
     first, second = in_first_table["method"], in_first_table["backbone"]
-    return second if first == "SimpleBaseline" else f"{first} {second}"
+    # "Small HRNet" on "HRNet-W16" is Small HRNet-W16.
+    return second if first == "SimpleBaseline" else f"{first}{second.removeprefix(first.split()[-1])}"
 
 
 def taken_from_lite_hrnet(model: str) -> bool:

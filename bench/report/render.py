@@ -22,9 +22,8 @@ CHECK = "✓"
 
 def footnotes(table: Table) -> dict[str, str]:
     """Every note of a table with its mark (a, b, ...), in order of first appearance."""
-    letters = (
-        "".join(word) for length in itertools.count(1) for word in itertools.product(string.ascii_lowercase, repeat=length)
-    )
+    lengths = itertools.count(1)
+    letters = ("".join(word) for n in lengths for word in itertools.product(string.ascii_lowercase, repeat=n))
     notes = dict.fromkeys(note for row in table.rows for cell in row.cells for note in cell.notes)
     return dict(zip(notes, letters, strict=False))
 
@@ -44,16 +43,13 @@ def groups(table: Table, panel: Panel) -> Iterator[tuple[str, list[int]]]:
         yield group, list(indices)
 
 
-def sources(table: Table, measured: Measured) -> list[tuple[str, str]]:
-    """The runs behind a table, and which of their records it shows."""
+def sources(table: Table, measured: Measured, panel: Panel | None = None) -> list[tuple[str, str]]:
+    """The runs behind a table or a panel of it, and which of their networks it shows."""
     by_run: dict[str, list[Record]] = {}
-    for record in table.records:
+    for record in table.records(panel):
         by_run.setdefault(measured.run(record).name, []).append(record)
     order = [run.name for run in measured.runs]
-    return [
-        (run, ", ".join(dict.fromkeys(name(record) for record in by_run[run])))
-        for run in sorted(by_run, key=order.index)
-    ]
+    return [(run, ", ".join(dict.fromkeys(map(name, by_run[run])))) for run in sorted(by_run, key=order.index)]
 
 
 # ------------------------------------------------------------------------------ Markdown
@@ -138,31 +134,41 @@ def _flat_title(column: Column) -> str:
 
 
 def csv(table: Table, measured: Measured) -> str:
-    """A table for programs: paper and measured in columns of their own, and a status column for each pair."""
-    return pd.DataFrame([_csv_row(table, row, measured) for row in table.rows]).to_csv(index=False, lineterminator="\n")
+    """A table for programs: paper and measured in columns of their own, and a status column for each pair.
+
+    Where columns repeat for several settings, each setting gets a line of its own.
+    """
+    settings = list(dict.fromkeys(column.setting for column in table.columns if column.setting)) or [()]
+    lines = [_csv_line(table, row, setting, measured) for row in table.rows for setting in settings]
+    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n")
 
 
-def _csv_row(table: Table, row: Row, measured: Measured) -> dict[str, Number]:
-    out: dict[str, Number] = {key: row.labels.get(key, "") for key in table.labels}
-    keys = dict.fromkeys(column.key for column in table.columns)
-    for key in keys:
-        here = [(c, cell) for c, cell in zip(table.columns, row.cells, strict=True) if c.key == key]
-        origins = [(origin, cell) for column, cell in here for origin in column.origins]
-        for origin, cell in origins:
-            out[f"{key}_{origin}"] = cell.text(origin)
-        if origins:
-            has = [origin for origin, cell in origins if cell.text(origin)]
-            out[f"{key}_status"] = " and ".join(has) or "missing"
+def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], measured: Measured) -> dict[str, Number]:
+    line: dict[str, Number] = {key: row.labels.get(key, "") for key in table.labels}
+    here = [
+        (column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if column.setting in ((), setting)
+    ]
+    for key, group in itertools.groupby(here, key=lambda pair: pair[0].key):
+        pairs = list(group)
+        if pairs[0][0].setting:
+            line |= dict(setting)
+        filled = []
+        for column, cell in pairs:
+            for origin in column.origins:
+                line[f"{key}_{origin}"] = cell.text(origin)
+                filled += [origin] if cell.text(origin) else []
+            line |= cell.extra
+        if pairs[0][0].origins:
+            line[f"{key}_status"] = " and ".join(filled) or "missing"
         else:
-            out[key] = here[0][1].values[0].text
-        for _, cell in here:
-            out |= cell.extra
-            if cell.tags:
-                out[f"{key}_tags"] = " ".join(cell.tags)
-            if cell.record:
-                out[f"{key}_record"] = measured.id(cell.record)
-    out["notes"] = " ".join(dict.fromkeys(note for cell in row.cells for note in cell.notes))
-    return out
+            line[key] = pairs[0][1].values[0].text
+        records = [cell.record for _, cell in pairs if cell.record]
+        if any("measured" in column.origins for column, _ in pairs):
+            line[f"{key}_record"] = measured.id(records[0]) if records else ""
+    cells = [cell for _, cell in here]
+    line["tags"] = " ".join(dict.fromkeys(tag for cell in cells for tag in cell.tags))
+    line["notes"] = " ".join(dict.fromkeys(note for cell in cells for note in cell.notes))
+    return line
 
 
 def records_csv(measured: Measured) -> str:
@@ -256,7 +262,7 @@ def _latex_panel(table: Table, panel: Panel, notes: Mapping[str, str], measured:
     lines += ["\\bottomrule", "\\end{tabular}}"]
     used = {note for row in table.rows for index in panel.columns for note in row.cells[index].notes}
     below = [f"\\textsuperscript{{{mark}}} {_escape_latex(note)}" for note, mark in notes.items() if note in used]
-    below += [f"{_escape_latex(run)}: {_latex_run(run, measured)}" for run, _ in sources(table, measured)]
+    below += [f"{_escape_latex(run)}: {_latex_run(run, measured)}" for run, _ in sources(table, measured, panel)]
     if below:
         lines.append("\\par\\smallskip\\begin{minipage}{\\textwidth}\\raggedright\\footnotesize")
         lines += [f"{line}\\par" for line in below]
@@ -299,7 +305,7 @@ def _escape_latex(text: str) -> str:
     for character in text:
         plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
         out.append(_LATEX.get(character) or plain or "?")
-    return "".join(out)
+    return "".join(out).replace("--", "-{}-") if "--" in text else "".join(out)
 
 
 # ---------------------------------------------------------------------------------- HTML

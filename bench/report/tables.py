@@ -18,7 +18,7 @@ Number = int | float | str
 
 CUT = "Decimal not known: it is cut off in the text of the paper at hand."
 NOT_IN_PAPER = "Not in the paper's table"
-OWN = "Your own networks"
+OWN = "Other networks"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Column:
     title: str
     origins: tuple[Origin, ...]  # which numbers it holds; none for words such as a verdict
     group: str = ""  # heading shared with the neighbours that have the same one
+    setting: tuple[tuple[str, str], ...] = ()  # what the numbers hold for, where columns repeat for several
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ class Table:
     def shown(self) -> tuple[Panel, ...]:
         return self.panels or (Panel("", tuple(range(len(self.columns)))),)
 
-    @property
-    def records(self) -> list[Record]:
-        """The records behind it, each once."""
-        cells = (cell for row in self.rows for cell in row.cells if cell.record)
+    def records(self, panel: Panel | None = None) -> list[Record]:
+        """The records behind it or behind a panel of it, each once."""
+        columns = panel.columns if panel else range(len(self.columns))
+        cells = (row.cells[index] for row in self.rows for index in columns)
         return list({id(cell.record): cell.record for cell in cells if cell.record}.values())
 
 
@@ -150,8 +151,8 @@ COMPLEXITY_COLUMNS = (
     Column("params_m", "paper", ("paper",), "#Params (M)"),
     Column("params_m", "measured", ("measured",), "#Params (M)"),
     Column("gflops", "paper", ("paper",), "GFLOPs"),
-    Column("gflops", "measured as the paper did", ("measured",), "GFLOPs"),
-    Column("gflops_mmcv_1e9", "measured, all alike", ("measured",), "GFLOPs"),
+    Column("gflops", "measured, paper's unit", ("measured",), "GFLOPs"),
+    Column("gflops_mmcv_1e9", "measured, one unit", ("measured",), "GFLOPs"),
 )
 
 
@@ -204,9 +205,7 @@ def _comparison_row(
     ]
     for key in benchmark.accuracy:
         cells.append(accuracy_cell(benchmark, measured, model, size, key, printed_row.get(key)))
-    return Row(
-        {"model": model, **labels, "input": size}, tuple(cells), section, highlight=model == paper.BASELINE
-    )
+    return Row({"model": model, **labels, "input": size}, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
 def _names(model: str, section: str) -> dict[str, str]:
@@ -241,10 +240,9 @@ def accuracy_cell(
 
 def _comparison_remarks(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[str, ...]:
     remarks = [
-        "One multiply-add counts as one. \"Measured as the paper did\" is in the units of that row's source: the Small "
-        "HRNet and Lite-HRNet figures were taken over from the Lite-HRNet paper, counted with torchstat and "
-        "1 G = 2^30; all others are counted with mmcv and 1 G = 1e9. \"Measured, all alike\" has every row in mmcv "
-        "and 1 G = 1e9, so those figures compare.",
+        "One multiply-add counts as one. Paper's unit: the Small HRNet and Lite-HRNet figures were taken over from the "
+        "Lite-HRNet paper, counted with torchstat and 1 G = 2^30; all others are counted with mmcv and 1 G = 1e9. "
+        "One unit: every row with mmcv and 1 G = 1e9, so that they compare.",
     ]
     if not any(cell.text("measured") for row in rows for cell in row.cells[len(COMPLEXITY_COLUMNS) :]):
         remarks.append(f"Accuracy is the paper's: there is no accuracy record on {benchmark.dataset}.")
@@ -288,17 +286,17 @@ def speed(measured: Measured) -> Table:
     by_panel: dict[str, list[int]] = {}
     for setting in settings:
         by_panel.setdefault(setting.machine, []).append(len(columns))
-        columns.append(Column(f"fps_{setting.slug}", "FPS", ("measured",), setting.what))
-        columns.append(Column(f"ratio_{setting.slug}", "ratio", ("measured",), setting.what))
+        columns.append(Column("fps", "FPS", ("measured",), setting.what, setting.labels))
+        columns.append(Column("ratio", "ratio", ("measured",), setting.what, setting.labels))
     panels = []
     for machine, starts in by_panel.items():
         for first in range(0, len(starts), COLUMNS_A_PANEL):
             chosen = starts[first : first + COLUMNS_A_PANEL]
             panels.append(Panel(machine, (*base, *(i for start in chosen for i in (start, start + 1)))))
     remarks = [
-        f"Batch 1, fp32, input {SIZE}, {JOINTS} joints. FPS = 1 / mean latency; in brackets the 95 % interval.",
+        f"Batch 1, fp32, input {SIZE}, {JOINTS} joints. FPS = 1 / mean latency, with its 95 % interval.",
         f"Ratio: FPS over that of {paper.BASELINE} in the same column, so that machines compare.",
-        "GFLOPs are as printed; Table I has the measured ones.",
+        f"AP is on COCO val2017 at {SIZE}; GFLOPs are as printed, and Table I has the measured ones.",
     ]
     if not settings:
         remarks.insert(0, "Nothing was timed in this setting yet: run python -m bench.speed.")
@@ -325,20 +323,22 @@ def _speed_row(measured: Measured, settings: Sequence[Setting], model: str, sect
         ratio = printed(float(fps) / float(baseline[key]), 1, 2) if fps else None
         cells += [paper_cell(fps), paper_cell(ratio)]
     for setting in settings:
-        cells += _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting), setting.slug)
-    return Row({"model": model, "name": "" if section == OWN else paper.label(model)}, tuple(cells), section, highlight=model == paper.BASELINE)
+        cells += _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+    labels = {"model": model, "name": "" if section == OWN else paper.label(model)}
+    return Row(labels, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
-def _speed_cells(record: Record | None, baseline: Record | None, suffix: str) -> tuple[Cell, Cell]:
+def _speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
     """FPS with its interval, and the ratio to the paper's network."""
     if record is None:
         return Cell(), Cell()
     fps = metric(record, "fps") * (record.batch or 1)
-    detail, extra = "", {f"fps_{suffix}_exact": fps, f"protocol_{suffix}": protocol(record)}
+    detail = ""
+    extra: dict[str, Number] = {"fps": fps, "protocol": protocol(record)}
     if "fps_ci95_low" in record.metrics:
         low, high = (record.metrics[f"fps_ci95_{end}"] * (record.batch or 1) for end in ("low", "high"))
         detail = f"{printed(low, 1, 1)} to {printed(high, 1, 1)}"
-        extra |= {f"fps_{suffix}_ci95_low": low, f"fps_{suffix}_ci95_high": high}
+        extra |= {"fps_ci95_low": low, "fps_ci95_high": high}
     speed_cell = Cell(
         (Value(printed(fps, 1, 1), "measured"),),
         detail=detail,
@@ -379,7 +379,7 @@ def more_speed(measured: Measured) -> Table | None:
                 "model": model, "machine": setting.machine, "device": setting.what, "precision": setting.precision,
                 "batch": str(setting.batch), "input": setting.input, "joints": str(setting.joints),
             }  # fmt: skip
-            cells = _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting), "measured")
+            cells = _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
             rows.append(Row(labels, cells, highlight=model == paper.BASELINE))
     if not rows:
         return None
@@ -393,7 +393,7 @@ def more_speed(measured: Measured) -> Table | None:
         (Column("fps", "images/s", ("measured",)), Column("ratio", "ratio", ("measured",))),
         tuple(rows),
         remarks=(
-            "Images a second; in brackets the 95 % interval.",
+            "Images a second, with the 95 % interval.",
             f"Ratio: to {paper.BASELINE} in the same setting.",
         ),
     )  # fmt: skip
