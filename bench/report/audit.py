@@ -101,6 +101,8 @@ def summary(rows: Sequence[Row]) -> str:
     other = [pair for pair in good if "reproduced in other units" in pair]
     unmeasured = sum("not measured" in pair for pair in both)
     bad = len(both) - len(good) - unmeasured
+    if unmeasured == len(rows):
+        return "Nothing to audit yet: no row was measured."
     text = f"{len(good)} of {len(rows)} rows reproduce to the printed digit, {len(other)} of them in other units"
     text += f"; {bad} {'does' if bad == 1 else 'do'} not" if bad else ""
     return text + (f"; {unmeasured} not measured." if unmeasured else ".")

@@ -120,7 +120,7 @@ def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
     if any(bubble.interval for bubble in bubbles):
         remarks.append("Bar: 95 % interval.")
     if alike and any(words.values()):
-        remarks.append(f"All measurements are marked: {next(iter(words.values()))}.")
+        remarks.append(f"Caution, all measurements: {next(iter(words.values())).replace(' ', ', ')}.")
     if any(bubble.ap_measured for bubble in bubbles) and not all(bubble.ap_measured for bubble in bubbles):
         remarks.append("* AP from the paper.")
     if absent:
@@ -167,7 +167,7 @@ def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
     height = HEIGHT * scale + top + bottom
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
-    left, right = 0.62, 0.15
+    left, right = 0.7, 0.15
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, HEIGHT * scale / height))
 
     def write(x: float, y: float, text: str, **style: Any) -> None:
@@ -229,7 +229,7 @@ def _circles(axes: Axes, bubbles: Sequence[Bubble], unit: float) -> list[Circle]
     speeds = [end for bubble in bubbles for end in (bubble.fps, *(bubble.interval or ()))]
     x_low, x_high = _limits([b.fps for b in bubbles], radii, frame.width, [0.0, *speeds])
     axes.set_xlim(x_low, x_high)
-    axes.set_ylim(*_limits([b.ap for b in bubbles], radii, frame.height, []))
+    axes.set_ylim(*_limits([b.ap for b in bubbles], radii, frame.height, [], least=2.0))
     axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= x_high])
     for bubble in sorted(bubbles, key=lambda bubble: -bubble.params):
         colour = COLOURS.get(bubble.method, OWN_COLOUR)
@@ -244,12 +244,12 @@ def _circles(axes: Axes, bubbles: Sequence[Bubble], unit: float) -> list[Circle]
 
 
 def _limits(
-    values: Sequence[float], radii: Sequence[float], pixels: float, also: Sequence[float]
+    values: Sequence[float], radii: Sequence[float], pixels: float, also: Sequence[float], *, least: float = 0.0
 ) -> tuple[float, float]:
-    """Ends of an axis of so many pixels that hold every circle whole."""
+    """Ends of an axis of so many pixels that hold every circle whole, and span the least at least."""
     low, high = min([*values, *also]), max([*values, *also])
-    if high == low:
-        low, high = low - 1, high + 1
+    missing = max(0.0, least - (high - low)) / 2
+    low, high = low - missing, high + missing
     margin = 0.02 * pixels
     for _ in range(60):
         scale = (high - low) / pixels

@@ -1,14 +1,18 @@
 """Where to write names beside circles so that nothing touches anything: plain geometry, the same every time."""
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 GAP = 3.0  # between a circle and its name, and between names
 LEADER_FROM = 9.0  # a name farther from its circle than this gets a line to it
 RINGS = (0.0, 5.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 112.0, 138.0, 168.0, 200.0, 240.0, 290.0, 350.0)
 DIRECTIONS = 32
 PASSES = 12
+TRIES = 12
+CONFLICT = 1000.0
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Circle:
     y: float
     radius: float
 
+    def distance(self, box: Box) -> float:
+        """From the circle's edge to the box; below zero where they overlap."""
+        return math.dist((self.x, self.y), box.nearest(self.x, self.y)) - self.radius
+
     def overlaps(self, box: Box) -> bool:
-        return math.dist((self.x, self.y), box.nearest(self.x, self.y)) < self.radius
+        return self.distance(box) < 0
 
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
@@ -68,23 +76,47 @@ def place(
         One place a name, or ``None`` where there is no room for all.
     """
     candidates = [_candidates(index, size, circles, obstacles, frame) for index, size in enumerate(sizes)]
+    if not all(candidates):
+        return None
+    # Those with the least room choose first; where that leads nowhere, other orders do.
+    order = sorted(range(len(sizes)), key=lambda index: (len(candidates[index]), index))
+    random = Random(0)
+    for _ in range(TRIES):
+        chosen, conflicts = _settle(candidates, order)
+        if not conflicts:
+            return [chosen[index] for index in range(len(sizes))]
+        random.shuffle(order)
+    return None
+
+
+def _settle(candidates: Sequence[Sequence[Place]], order: Sequence[int]) -> tuple[dict[int, Place], int]:
+    """Everyone takes the best place in turn, again and again, until nobody moves; and how many conflicts remain."""
     chosen: dict[int, Place] = {}
-    # Those with the least room choose first; then everyone moves to a better place while there is one.
-    for index in sorted(range(len(sizes)), key=lambda i: (len(candidates[i]), i)):
-        best = _best(candidates[index], chosen.values(), math.inf)
-        if best is None:
-            return None
-        chosen[index] = best
     for _ in range(PASSES):
-        moved = False
-        for index in range(len(sizes)):
+        before = dict(chosen)
+        for index in order:
             others = [place for other, place in chosen.items() if other != index]
-            better = _best(candidates[index], others, chosen[index].cost)
-            if better is not None:
-                chosen[index], moved = better, True
-        if not moved:
+            chosen[index] = _best(candidates[index], others)
+        if chosen == before:
             break
-    return [chosen[index] for index in range(len(sizes))]
+    pairs = itertools.combinations(chosen.values(), 2)
+    return chosen, sum(_conflict(one, other) for one, other in pairs)
+
+
+def _best(candidates: Sequence[Place], others: Sequence[Place]) -> Place:
+    """The cheapest place; a conflict costs more than any distance."""
+    best, best_cost = candidates[0], math.inf
+    for candidate in candidates:
+        if candidate.cost >= best_cost:
+            break
+        cost = candidate.cost
+        for other in others:
+            cost += CONFLICT * _conflict(candidate, other)
+            if cost >= best_cost:
+                break
+        if cost < best_cost:
+            best, best_cost = candidate, cost
+    return best
 
 
 def _candidates(
@@ -92,6 +124,7 @@ def _candidates(
 ) -> list[Place]:
     """All places for one name that touch neither circles nor obstacles, the best first."""
     circle = circles[index]
+    others = [other for i, other in enumerate(circles) if i != index]
     found = []
     for ring in RINGS:
         for step in range(DIRECTIONS):
@@ -104,9 +137,11 @@ def _candidates(
                 continue
             leader: Segment | None = None
             cost = ring + 3 * (1 - math.cos(angle)) + abs(math.sin(2 * angle))
-            if ring > LEADER_FROM:
+            # As near to another circle as to its own, a name alone would not tell whose it is.
+            unclear = any(c.distance(box) < circle.distance(box) + GAP for c in others)
+            if ring > LEADER_FROM or unclear:
                 leader = ((circle.x, circle.y), box.nearest(circle.x, circle.y))
-                cost += 8 + 6 * sum(_crosses(leader, c) for i, c in enumerate(circles) if i != index)
+                cost += 8 + 6 * sum(_crosses(leader, c) for c in others)
                 if any(_touches(leader, obstacle) for obstacle in obstacles):
                     cost += 2
             found.append(Place(box, leader, cost))
@@ -121,16 +156,6 @@ def _beside(circle: Circle, size: tuple[float, float], ring: float, angle: float
     x = circle.x + reach * math.cos(angle) + width / 2 * max(-1.0, min(1.0, 1.5 * math.cos(angle)))
     y = circle.y + reach * math.sin(angle) + height / 2 * max(-1.0, min(1.0, 1.5 * math.sin(angle)))
     return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-
-
-def _best(candidates: Sequence[Place], others: Iterable[Place], below: float) -> Place | None:
-    others = list(others)
-    for candidate in candidates:
-        if candidate.cost >= below:
-            return None
-        if not any(_conflict(candidate, other) for other in others):
-            return candidate
-    return None
 
 
 def _conflict(one: Place, other: Place) -> bool:

@@ -358,7 +358,8 @@ def protocol_notes(record: Record) -> tuple[str, ...]:
     notes = []
     word = protocol(record)
     if word == "quick":
-        notes.append("quick: few rounds in few processes, a rough figure only.")
+        how = ", ".join(f"{key} {record.protocol[key]}" for key in ("sets", "rounds") if key in record.protocol)
+        notes.append(f"quick: a rough figure only{f' ({how})' if how else ''}.")
     elif word != "paper":
         notes.append(f"{word}: not measured by the paper's protocol; see the run below.")
     for tag in tags(record):
