@@ -88,8 +88,8 @@ def audit(measured: Measured) -> Table:
             summary(rows),
             "The check mark stands where a value, rounded to the paper's decimals, prints the paper's digits. "
             "1e9 and 2^30 say how many multiply-adds are 1 G.",
-            "Libraries count other operations than the tables did (each skips some, which the records list); they are "
-            "shown for comparison and decide nothing.",
+            "The libraries count otherwise than the tables did (what each skips is in its record): they are shown for "
+            "comparison and decide nothing.",
         ),
     )
 

@@ -4,7 +4,7 @@ import itertools
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def csv(table: Table, measured: Measured) -> str:
     """
     settings = list(dict.fromkeys(column.setting for column in table.columns if column.setting)) or [()]
     lines = [_csv_line(table, row, setting, measured) for row in table.rows for setting in settings]
-    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+    return _csv_text(lines)
 
 
 def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], measured: Measured) -> dict[str, Number]:
@@ -208,8 +208,12 @@ def records_csv(measured: Measured) -> str:
                 "warnings": "; ".join(record.warnings),
             }
         )
-    whole = {"num_joints": "Int64", "batch": "Int64", "threads": "Int64"}
-    return pd.DataFrame(rows).astype(whole).to_csv(index=False, lineterminator="\n")
+    return _csv_text(rows)
+
+
+def _csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    # As objects, so that a whole number stays one where its column has gaps.
+    return pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 # --------------------------------------------------------------------------------- LaTeX

@@ -263,6 +263,7 @@ def test_audit_tells_not_measured_and_changed_networks() -> None:
     ours = words["I", "lightweight_mobilenetv3", "256x192"]
     assert ours.values[0].text == "not reproducible"
     assert "another network" in ours.notes[0]
+    assert b",3500000," in make([changed])["audit.csv"]  # whole, though other rows have none
     absent = words["III", "lite_hrnet_18", "256x256"]
     assert (absent.values[0].text, absent.values[0].origin) == ("not measured", "missing")
     assert "bench.complexity --input 256x256 --joints 16" in absent.notes[0]
