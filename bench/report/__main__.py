@@ -1,0 +1,91 @@
+"""``python -m bench.report``: the paper's tables and figure, made from records, and a page that shows them."""
+
+import argparse
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from bench import InputError, cli
+from bench.record import Record, read
+from bench.report import figure, render, tables
+from bench.report.audit import audit
+from bench.report.measured import Measured
+
+DEFAULT_OUT = Path("reports/local")
+# What an earlier report may have made and this one not: a figure without a record must not stay.
+OPTIONAL = re.compile(r"fig5_.+_(cpu|cuda)_.+\.(png|svg)|table5_more\.(md|csv|tex)")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser("report", "Make the paper's tables and its speed-accuracy figure from records.")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="folder of the report")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse(argv)
+    records = read(arguments.results)
+    if not records:
+        raise InputError(
+            f"no records in {arguments.results}: run python -m bench.complexity and python -m bench.speed first, "
+            "or ./run_all.sh"
+        )
+    write(make(records), arguments.out)
+    index = arguments.out / "index.html"
+    if arguments.json:
+        for record in Measured(records).records:
+            print(record.to_json())
+    elif not arguments.quiet:
+        cli.say(f"{len(records)} records in {arguments.results}")
+    if not arguments.json:
+        print(index)
+    return 0
+
+
+def make(records: list[Record]) -> dict[str, bytes]:
+    """All files of the report by name, the same bytes for the same records."""
+    measured = Measured(records)
+    more = tables.more_speed(measured)
+    shown = [
+        tables.speed(measured),
+        *([more] if more else []),
+        *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
+        audit(measured),
+    ]
+    files: dict[str, bytes] = {"records.csv": render.records_csv(measured).encode()}
+    for table in shown:
+        files[f"{table.key}.md"] = render.markdown(table, measured).encode()
+        files[f"{table.key}.csv"] = render.csv(table, measured).encode()
+        files[f"{table.key}.tex"] = render.latex(table, measured).encode()
+    pictures = []
+    for chart in figure.charts(measured):
+        png, svg = figure.draw(chart)
+        files |= {f"{chart.key}.png": png, f"{chart.key}.svg": svg}
+        pictures.append(render.Picture(chart.key, svg.decode()))
+    files["index.html"] = render.html(shown, pictures, measured).encode()
+    return files
+
+
+def write(files: dict[str, bytes], folder: Path) -> None:
+    """Write everything to the side, then move it into place: no file is ever half-written.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full; what was there stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
+        for file, content in files.items():
+            with (Path(name) / file).open("wb") as stream:
+                stream.write(content)
+                os.fsync(stream.fileno())
+        # The page last: until then the one that is there fits what it links to best.
+        for file in sorted(files, key=lambda file: (file == "index.html", file)):
+            (Path(name) / file).replace(folder / file)
+    for path in folder.iterdir():
+        if OPTIONAL.fullmatch(path.name) and path.name not in files:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    cli.run(main)

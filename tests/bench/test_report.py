@@ -1,0 +1,480 @@
+"""The report, from records written as the commands write them to the files that people read."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from bench.record import Machine, Record, Software, append, read
+from bench.report import figure
+from bench.report.__main__ import make
+from bench.report.audit import audit
+from bench.report.figure import Bubble, Chart
+from bench.report.labels import Box, Circle, place
+from bench.report.measured import Measured
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNTS = json.loads((ROOT / "tests/reference/complexity.json").read_text())
+# mmcv for Lite-HRNet with its fusion computed once, as the zoo computes it.
+ONCE = {
+    ("lite_hrnet_18", "256x192"): 218968512, ("lite_hrnet_18", "384x288"): 492542352,
+    ("lite_hrnet_18", "256x256"): 291753600, ("lite_hrnet_30", "256x192"): 341295240,
+    ("lite_hrnet_30", "384x288"): 767687040, ("lite_hrnet_30", "256x256"): 454831784,
+}  # fmt: skip
+CPU = Machine(os="Linux 6.1", cpu="Test(R) CPU_1 @ 2.0GHz", cores=2, logical_cores=2, memory_bytes=2**33)
+GPU = Machine(os="Linux 6.1", cpu="Big CPU", cores=16, logical_cores=32, memory_bytes=2**37, gpu="Test GPU 80",
+              gpu_memory_bytes=2**36, gpu_driver="1.2")  # fmt: skip
+SOFTWARE = Software(python="3.11.9", torch="2.6.0", runtime="torch 2.6.0", project="0.1.0", git_commit="c0ffee" * 6,
+                    git_dirty=False, source_sha256="ab" * 32)  # fmt: skip
+FPS = {"simplebaseline_mobilenetv2": 19.0, "simplebaseline_shufflenetv2": 20.0, "vipnas_mobilenetv3": 5.0,
+       "lite_hrnet_18": 10.0, "lite_hrnet_30": 6.0, "lightweight_mobilenetv3": 18.0,
+       "simplebaseline_mobilenetv3": 18.2, "small_hrnet_w16": 12.0, "my_model:tiny": 36.0}  # fmt: skip
+
+
+def record(kind: str, model: str, metrics: dict[str, Any], **fields: Any) -> Record:
+    made = {
+        "machine": CPU, "software": SOFTWARE, "started_at": "2026-01-02T03:04:05.000+00:00", "input": "256x192",
+        "num_joints": 17, "command": f"python -m bench.{kind} --results results/x", **fields,
+    }  # fmt: skip
+    return Record(kind=kind, model=model, metrics=metrics, **made)
+
+
+def complexity(model: str, size: str, joints: int, **fields: Any) -> Record:
+    counts = COUNTS[model][f"{size}_{joints}"]
+    mmcv = ONCE.get((model, size), counts["mmcv"])
+    metrics = {
+        "params": counts["params"], "macs_mmcv": mmcv, "macs_torchstat": counts["torchstat"],
+        "macs_fvcore": mmcv - 7, "macs_thop": mmcv - 5, "macs_torch": mmcv // 2,
+    }  # fmt: skip
+    return record("complexity", model, metrics, input=size, num_joints=joints, protocol={"name": "paper"}, **fields)
+
+
+def speed(model: str, fps: float, protocol: str = "paper", **fields: Any) -> Record:
+    sets, rounds = (2, 10) if protocol == "quick" else (5, 50)
+    metrics = {"latency_ms_mean": 1000 / fps, "fps": fps}
+    if sets > 2:
+        metrics |= {"fps_ci95_low": fps * 0.95, "fps_ci95_high": fps * 1.04}
+    made = {
+        "backend": "eager", "device": "cpu", "precision": "fp32", "batch": 1, "threads": 2,
+        "protocol": {"name": protocol, "rounds": rounds, "warmup": 5, "sets": sets}, "weights": "random", **fields,
+    }  # fmt: skip
+    return record("speed", model, metrics, **made)
+
+
+def all_complexity() -> list[Record]:
+    sizes = (("256x192", 17), ("384x288", 17), ("256x256", 16))
+    return [complexity(model, *size) for model in COUNTS for size in sizes]
+
+
+def full() -> list[Record]:
+    """Two machines, eight networks and one of the user's own."""
+    on_gpu = {"device": "cuda", "machine": GPU, "threads": 16}
+    records = all_complexity()
+    records += [speed(model, fps) for model, fps in FPS.items()]
+    records += [speed(model, 15 * fps, **on_gpu) for model, fps in FPS.items() if model != "vipnas_mobilenetv3"]
+    records += [speed("lite_hrnet_18", 50.0, batch=16, **on_gpu), speed("lite_hrnet_18", 11.0, "quick")]
+    busy = "machine busy: other processes used 0.3 cores while it was timed"
+    records.append(speed("lite_hrnet_30", 6.2, "quick", backend="onnxruntime", warnings=[busy]))
+    return records
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.report", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment}
+    )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    append(full(), folder / "results")
+    done = run("--results", folder / "results", "--out", folder / "out", PYTHONHASHSEED="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(folder / "out/index.html")
+    return folder / "out"
+
+
+def table(report: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(report / f"{name}.csv", dtype=str, keep_default_na=False)
+
+
+class Page(HTMLParser):
+    """What a page shows: cells by row, links, identifiers, elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, set[str]]]] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.elements: set[str] = set()
+        self.open: list[str] = []
+        self.cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.add(tag)
+        self.ids |= {str(found["id"])} if "id" in found else set()
+        self.links += [str(found[key]) for key in ("href", "src", "xlink:href") if key in found]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append(("", set()))
+            self.cell = True
+        if self.cell and "class" in found:
+            self.rows[-1][-1][1].update(str(found["class"]).split())
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self.cell:
+            text, classes = self.rows[-1][-1]
+            self.rows[-1][-1] = (text + data.strip(), classes)
+
+
+def test_same_records_same_bytes_in_whatever_order(report: Path, tmp_path: Path) -> None:
+    append(full()[::-1], tmp_path / "results/some/machine")
+    assert run("--results", tmp_path / "results", "--out", tmp_path / "out", PYTHONHASHSEED="2").returncode == 0
+    assert contents(tmp_path / "out") == contents(report)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_tables_tell_paper_measured_and_missing_apart(report: Path) -> None:
+    first = table(report, "table1").set_index(["model", "input"])
+    ours = first.loc["lightweight_mobilenetv3", "256x192"]
+    assert (ours.params_m_paper, ours.params_m_measured, ours.params, ours.params_m_status) == (
+        "3.1", "3.08", "3077882", "paper and measured",
+    )  # fmt: skip
+    assert (ours.gflops_paper, ours.gflops_measured, ours.gflops_measured_as) == ("0.58", "0.580", "mmcv, 1 G = 1e9")
+    assert (ours.ap_paper, ours.ap_measured, ours.ap_status) == ("65.8", "", "paper")
+    # Rows taken over from the Lite-HRNet paper are in its units, and once more in the others'.
+    lite = first.loc["lite_hrnet_18", "256x192"]
+    assert (lite.gflops_measured, lite.gflops_measured_as) == ("0.200", "torchstat, 1 G = 2^30")
+    assert lite.gflops_mmcv_1e9_measured == "0.219"
+    assert first.loc["simplebaseline_mobilenetv3", "256x192"].ar_paper == "72+"
+    assert "cut off" in first.loc["simplebaseline_mobilenetv3", "256x192"].notes
+    extra = first.loc["vipnas_mobilenetv3", "384x288"]
+    assert (extra.params_m_paper, extra.params_m_status, extra.ap_status) == ("", "measured", "missing")
+    assert len(table(report, "table2")) == 11
+    assert table(report, "table3").gflops_measured.tolist()[:3] == ["2.115", "1.827", "0.267"]
+
+
+def test_speed_table_compares_machines_by_ratio(report: Path) -> None:
+    speeds = table(report, "table5")
+    eager = speeds[(speeds.device == "cpu") & (speeds.backend == "eager")].set_index("model")
+    assert list(eager.index[:6]) == [
+        "simplebaseline_mobilenetv2", "simplebaseline_shufflenetv2", "vipnas_mobilenetv3", "lite_hrnet_18",
+        "lite_hrnet_30", "lightweight_mobilenetv3",
+    ]  # fmt: skip
+    assert list(eager.index[6:]) == ["simplebaseline_mobilenetv3", "small_hrnet_w16", "my_model:tiny"]
+    vipnas = eager.loc["vipnas_mobilenetv3"]
+    assert (vipnas.fps_cpu_paper, vipnas.ratio_cpu_paper, vipnas.fps_measured) == ("4.6", "0.25", "5.0")
+    assert vipnas.ratio_measured == "0.28"
+    # A quick run does not take the place of a proper one.
+    assert (eager.loc["lite_hrnet_18"].fps_measured, eager.loc["lite_hrnet_18"].protocol) == ("10.0", "paper")
+    own = eager.loc["my_model:tiny"]
+    assert (own.ap_status, own.fps_cpu_status, own.fps_measured, own.ratio_measured) == (
+        "missing",
+        "missing",
+        "36.0",
+        "2.00",
+    )
+    assert float(own.fps_ci95_low) == pytest.approx(34.2)
+    quick = speeds[(speeds.backend == "onnxruntime") & (speeds.model == "lite_hrnet_30")].iloc[0]
+    assert (quick.tags, quick.fps_measured, quick.fps_ci95_low, quick.ratio_status) == (
+        "quick busy",
+        "6.2",
+        "",
+        "missing",
+    )
+    missing = speeds[(speeds.device == "cuda") & (speeds.model == "vipnas_mobilenetv3")].iloc[0]
+    assert (missing.fps_measured, missing.fps_status, missing.fps_record) == ("", "missing", "")
+    more = table(report, "table5_more").iloc[0]
+    assert (more.batch, more.fps_measured) == ("16", "800.0")  # images a second
+
+
+def test_every_measured_number_leads_to_a_record(report: Path) -> None:
+    records = table(report, "records").set_index("record")
+    assert (records.command != "").all()
+    assert set(records.cpu) == {CPU.cpu, GPU.cpu}
+    for path in sorted(report.glob("*.csv")):
+        frame = table(report, path.stem)
+        for column in (c for c in frame if c.endswith("_measured")):
+            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]
+            assert set(ids) <= set(records.index), (path.name, column)
+        for column in (c for c in frame if c.endswith("_record")):
+            assert records.loc[frame.loc[frame[column] != "", column]].index.size == (frame[column] != "").sum()
+    speeds = table(report, "table5")
+    used = speeds[speeds.fps_record != ""]
+    assert (records.loc[used.fps_record].model.to_numpy() == used.model.to_numpy()).all()
+    assert (records.loc[used.fps_record].cpu.to_numpy() == used.cpu.to_numpy()).all()
+
+
+def test_audit_is_pinned(report: Path) -> None:
+    rows = table(report, "audit")
+    bad = rows[~(rows.params_verdict.str.startswith("reproduced") & rows.gflops_verdict.str.startswith("reproduced"))]
+    assert (len(rows), len(bad)) == (30, 1)
+    vipnas = bad.iloc[0]
+    assert (vipnas.model, vipnas.params_verdict, vipnas.gflops_verdict) == (
+        "vipnas_mobilenetv3", "not reproducible", "not reproducible",
+    )  # fmt: skip
+    assert (vipnas.params_m_measured, vipnas.gflops_mmcv_1e9_measured, vipnas.gflops_printed_by) == (
+        "5.896",
+        "0.762",
+        "",
+    )
+    assert "belong to no released network" in vipnas.notes
+    taken_over = rows.model.str.contains("hrnet")
+    assert set(rows[taken_over].gflops_verdict) == {"reproduced in other units"}
+    assert set(rows[~taken_over].gflops_verdict) == {"reproduced", "not reproducible"}
+    assert rows[taken_over].gflops_printed_by.str.contains("torchstat 2^30", regex=False).all()
+    assert rows[~taken_over & (rows.model != vipnas.model)].gflops_printed_by.str.contains("mmcv 1e9").all()
+    once = rows[rows.model.str.startswith("lite_hrnet")]
+    assert once.notes.str.contains("counted, once", regex=False).all()
+    # The comparison that the tables invite is between unlike units.
+    ours = rows[(rows.model == "lightweight_mobilenetv3") & (rows.input == "256x192")].iloc[0]
+    assert (ours.gflops_paper, ours.gflops_torchstat_230_measured) == ("0.58", "0.540")
+    assert (
+        "29 of 30 rows reproduce to the printed digit, 13 of them in other units; 1 does not."
+        in audit(Measured(all_complexity())).remarks
+    )
+
+
+def test_audit_tells_not_measured_and_changed_networks() -> None:
+    changed = complexity("lightweight_mobilenetv3", "256x192", 17)
+    changed = changed.model_copy(update={"metrics": {**changed.metrics, "params": 3_500_000}})
+    audited = audit(Measured([changed]))
+    words = {(row.labels["table"], row.labels["model"], row.labels["input"]): row.cells[2] for row in audited.rows}
+    ours = words["I", "lightweight_mobilenetv3", "256x192"]
+    assert ours.values[0].text == "not reproducible"
+    assert "another network" in ours.notes[0]
+    assert b",3500000," in make([changed])["audit.csv"]  # whole, though other rows have none
+    absent = words["III", "lite_hrnet_18", "256x256"]
+    assert (absent.values[0].text, absent.values[0].origin) == ("not measured", "missing")
+    assert "bench.complexity --input 256x256 --joints 16" in absent.notes[0]
+
+
+def test_page_is_whole_and_tells_origins(report: Path) -> None:
+    text = (report / "index.html").read_text()
+    page = Page(text)
+    assert not page.elements & {"script", "link", "iframe", "img"}
+    assert "@import" not in text
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids, link
+        else:
+            assert (report / link).is_file(), link
+    big, small = (row for row in page.rows if row and row[0][0] == "vipnas_mobilenetv3")
+    assert small[2] == ("67.8", {"number", "paper"})
+    assert small[4][1] >= {"paper"}
+    assert small[8][0] == "5.04.8 to 5.2"
+    assert "measured" in small[8][1]
+    assert (big[8][0], "missing" in big[8][1]) == ("—", True)
+    for heading in (
+        "python -m bench.speed",
+        "Test GPU 80",
+        "c0ffee",
+        "other processes used 0.3 cores",
+        "sets 5, rounds 50",
+    ):
+        assert heading in text
+    assert text.count("<svg") == 3
+    assert len(list(report.glob("fig5_*.png"))) == 3
+    assert (report / "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg").is_file()
+    for path in report.glob("fig5_*"):
+        assert not re.search(rb"Matplotlib|<dc:date>|tIME", path.read_bytes()), path
+
+
+def test_markdown_and_latex_are_well_formed(report: Path, tmp_path: Path) -> None:
+    for path in report.glob("*.md"):
+        text = path.read_text()
+        assert "**Bold**: measured" in text
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, path
+    assert "| *67.8* |" in (report / "table5.md").read_text()
+    assert re.search(r"\*\*6\.2\*\* \*quick\* \*busy\* <sup>[a-z],[a-z]</sup> \|", (report / "table5.md").read_text())
+    for path in report.glob("*.tex"):
+        text = path.read_text()
+        assert text.isascii()
+        assert text.count("\\toprule") == text.count("\\bottomrule") == text.count("\\end{table*}")
+        for body in re.findall(r"\\toprule(.*?)\\bottomrule", text, re.DOTALL):
+            cells = [
+                len(re.findall(r"(?<!\\)&", line)) + sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
+                for line in body.splitlines()
+                if line.endswith("\\\\")
+            ]
+            assert len(set(cells)) == 1, path
+    assert "\\textit{67.8}" in (report / "table5.tex").read_text()
+    assert "\\textbf{5.0}" in (report / "table5.tex").read_text()
+    if shutil.which("pdflatex"):
+        body = "".join(f"\\input{{{path}}}\n" for path in sorted(report.glob("*.tex")))
+        head = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        (tmp_path / "all.tex").write_text(f"{head}{body}\\end{{document}}\n")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_a_quick_run_alone_is_marked_everywhere(tmp_path: Path) -> None:
+    """What a first try leaves: few networks, no complexity, two sets, a name that every format must escape."""
+    odd = "we|rd_<b>$x$&:né"
+    append([speed("lightweight_mobilenetv3", 3.0, "quick"), speed(odd, 4.0, "quick")], tmp_path)
+    files = make(read(tmp_path))
+    assert "quick" in files["table5.md"].decode()
+    assert "{\\footnotesize quick}" in files["table5.tex"].decode()
+    assert "(sets 2, rounds 10)" in files["index.html"].decode()
+    page = Page(files["index.html"].decode())
+    assert any(row and row[0][0] == odd for row in page.rows)
+    assert "<b>" not in files["index.html"].decode()
+    assert any("tag" in classes for row in page.rows for _, classes in row)
+    assert b"Nothing to audit yet" in files["index.html"]
+    chart = figure.charts(Measured(read(tmp_path)))[0]
+    assert "Caution, all measurements: quick." in chart.remarks
+    assert f"Not shown: {odd} (no AP)." in chart.remarks
+    assert chart.bubbles[0].params == 3.1e6  # the paper's, as there is no complexity record
+
+
+def test_accuracy_counts_on_its_own_data_set_only() -> None:
+    found = [speed("lite_hrnet_18", 10.0), speed("lightweight_mobilenetv3", 18.0)]
+    found.append(record("accuracy", "lite_hrnet_18", {"ap": 0.6484, "ar": 0.7}, dataset="coco_val2017",
+                        protocol={"name": "paper"}))  # fmt: skip
+    found.append(record("accuracy", "lightweight_mobilenetv3", {"ap": 0.9}, dataset="synthetic"))
+    files = make(found)
+    first = files["table1.md"].decode()
+    assert "**64.8** / *64.8*" in first
+    assert "90.0" not in first
+    bubbles = {bubble.model: bubble for bubble in figure.charts(Measured(found))[0].bubbles}
+    assert (bubbles["lite_hrnet_18"].ap_measured, bubbles["lightweight_mobilenetv3"].ap_measured) == (True, False)
+    with pytest.raises(ValueError, match="goes from 0 to 1"):
+        make([record("accuracy", "lite_hrnet_18", {"ap": 64.8}, dataset="coco_val2017")])
+
+
+def test_other_options_and_threads_are_not_mixed() -> None:
+    found = [
+        speed("lightweight_mobilenetv3", 18.0),
+        speed("lightweight_mobilenetv3", 12.0, threads=1),
+        speed("lightweight_mobilenetv3", 17.0, options={"attention": "se"}),
+    ]
+    files = make(found)
+    assert {name for name in files if name.endswith("svg")} == {
+        "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg", "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager_1threads.svg",
+    }  # fmt: skip
+    text = files["table5.md"].decode()
+    assert re.search(r"`lightweight_mobilenetv3` \|.*\*\*12\.0\*\*.*\*\*18\.0\*\*", text)
+    assert re.search(r"`lightweight_mobilenetv3 \(attention=se\)` \|.*\*\*17\.0\*\*", text)
+
+
+def test_a_figure_without_records_does_not_stay(tmp_path: Path) -> None:
+    append([speed("lightweight_mobilenetv3", 18.0, backend="onnxruntime")], tmp_path / "results")
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("fig5_gone_cpu_eager.png", "table5_more.csv", "mine.txt"):
+        (out / name).write_text("old")
+    assert run("--results", tmp_path / "results", "--out", out, "--quiet").returncode == 0
+    names = {path.name for path in out.iterdir()}
+    assert not names & {"fig5_gone_cpu_eager.png", "table5_more.csv"}
+    assert {"mine.txt", "fig5_test-cpu-1-2-0ghz-2cores_cpu_onnxruntime.png"} <= names
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda folder: None, "python -m bench.complexity and python -m bench.speed"),
+        (lambda folder: (folder / "speed.jsonl").write_text('{"schema": 1}\n'), "speed.jsonl, line 1 is not a record"),
+        (lambda folder: append([record("complexity", "lite_hrnet_18", {"params": 3})], folder), "no metric 'macs_"),
+        (lambda folder: (append([speed("x", 1.0)], folder), (folder / "out").write_text("")), "is a file"),
+    ],
+    ids=["no records", "garbage", "a metric is missing", "out is a file"],
+)
+def test_bad_input_is_one_line(tmp_path: Path, prepare: Any, says: str) -> None:
+    prepare(tmp_path)
+    done = run("--results", tmp_path, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert not (tmp_path / "out").is_dir()
+
+
+NAMES = ("MobileNetV2", "MobileNetV3", "ShuffleNetV2", "ViPNAS", "Small HRNet-W16", "Lite-HRNet18", "Lite-HRNet30",
+         "Ours (the paper's)")  # fmt: skip
+CLUSTERS = {
+    "same place": [(20.0, 65.0)] * 8,
+    "nearly": [(20 + 0.05 * i, 65 + 0.05 * (i % 3)) for i in range(8)],
+    "column": [(20.0, 65 + 0.01 * i) for i in range(8)],
+    "diagonal": [(20 + 0.5 * i, 65 + 0.3 * i) for i in range(8)],
+    "and one far away": [(20.0, 65.0)] * 7 + [(200.0, 80.0)],
+    "slow": [(0.01 * (i + 1), 65.0 + i) for i in range(8)],
+}
+
+
+@pytest.mark.parametrize("points", CLUSTERS.values(), ids=CLUSTERS)
+@pytest.mark.parametrize("interval", [0.0, 0.1])
+def test_names_never_touch_anything(points: list[tuple[float, float]], interval: float) -> None:
+    millions = (9.57, 8.67, 7.55, 5.9, 1.28, 1.13, 1.76, 3.08)
+    bubbles = tuple(
+        Bubble(name, name, "ViPNAS", fps, (fps * (1 - interval), fps * (1 + interval)) if interval else None, ap, False,
+               size * 1e6)
+        for name, (fps, ap), size in zip(NAMES, points, millions, strict=True)
+    )  # fmt: skip
+    with matplotlib.rc_context(figure.STYLE):
+        sizes = (figure._figure(Chart("fig5", "Title", "below", bubbles, ()), 1.2**growth) for growth in range(8))
+        drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
+        assert [text.get_text() for text in texts] == list(NAMES)
+        assert figure.collisions(drawn, texts) == []
+        # The check itself sees a name on another one, and one outside.
+        texts[0].set_position(texts[1].get_position())
+        texts[2].set_position((0.97, 0.5))
+        found = " ".join(figure.collisions(drawn, texts))
+        assert f"{NAMES[1]} over {NAMES[0]}" in found
+        assert f"{NAMES[2]} outside the frame" in found
+
+
+def test_places_are_beside_their_circles_and_apart() -> None:
+    circles = [Circle(500 + 3 * i, 400 - 2 * i, 20 + i) for i in range(8)]
+    bar = Box(440, 395, 560, 405)
+    frame = Box(0, 0, 1000, 800)
+    found = place([(120, 18)] * 8, circles, [bar], frame)
+    assert found is not None
+    for index, one in enumerate(found):
+        assert one.box.inside(frame)
+        assert not one.box.overlaps(bar)
+        for circle in circles:
+            x, y = one.box.nearest(circle.x, circle.y)
+            assert math.hypot(x - circle.x, y - circle.y) >= circle.radius
+        assert not any(one.box.overlaps(other.box) for other in found[:index])
+    assert place([(120, 18)] * 8, circles, [], Box(450, 350, 560, 450)) is None
+
+
+def test_committed_reports_come_from_the_committed_records() -> None:
+    """``python -m bench.report --results results/reference --out reports`` made what is committed."""
+    results, reports = ROOT / "results/reference", ROOT / "reports"
+    assert results.is_dir(), "results/reference is missing: the reference records belong to the project"
+    made = make(read(results))
+    committed = {path.name: path.read_bytes() for path in reports.iterdir() if path.is_file()}
+    assert sorted(committed) == sorted(made)
+    locked = re.search(r"^matplotlib==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert locked is not None
+    drawings = matplotlib.__version__ == locked[1]
+    for name, content in made.items():
+        if not drawings and name.endswith((".png", ".svg")):
+            continue
+        old, new = committed[name], content
+        if not drawings and name == "index.html":
+            old, new = (re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL) for page in (old, new))
+        assert old == new, f"{name} differs: run python -m bench.report --results results/reference --out reports"
