@@ -3,7 +3,8 @@
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -38,11 +39,22 @@ class ModelCard:
     quirks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Spec:
+    """What ``create_model`` was asked for."""
+
+    name: str
+    num_joints: int
+    options: dict[str, str] = field(default_factory=dict)
+
+
 class PoseNet(nn.Module):
     """A backbone and a head: images ``[N, 3, H, W]`` to heatmaps ``[N, J, H/4, W/4]``.
 
     H and W are multiples of 32; other sizes raise ``ZooError``.
     """
+
+    spec: Spec | None = None  # of a network that create_model made
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -256,21 +268,51 @@ def model_card(name: str) -> ModelCard:
     return _lookup(name)[1]
 
 
-def create_model(name: str, *, num_joints: int = 17, **options: str) -> nn.Module:
-    """A network with freshly initialised weights, in training mode.
+def create_model(
+    name: str,
+    *,
+    num_joints: int = 17,
+    weights: str | Path | None = None,
+    pretrained_backbone: str | Path | None = None,
+    **options: str,
+) -> nn.Module:
+    """A network in training mode, with freshly initialised weights unless told otherwise.
 
     Args:
         name: one of ``list_models()``, or ``simplebaseline:timm/NAME`` or ``lightweight:timm/NAME``
             for any timm backbone with a stride-32 feature map under one of the two heads.
         num_joints: J, 17 for COCO and 16 for MPII.
+        weights: a checkpoint file, see ``load_weights``; or ``"published"``: the publisher's weights,
+            fetched once, for COCO at 256x192 (17 joints) or MPII at 256x256 (16 joints).
+        pretrained_backbone: ImageNet weights to begin training from, for MobileNetV2 and
+            ShuffleNetV2 only; see ``zoo.weights.imagenet.load_backbone``.
         options: ``attention="parallel" | "se" | "cbam" | "none"`` for the lightweight head.
 
     Returns:
         A module from images ``[N, 3, H, W]`` to heatmaps ``[N, J, H/4, W/4]``.
 
     Raises:
-        ZooError: unknown name (the nearest ones are named), option or joint count.
+        ZooError: unknown name (the nearest ones are named), option or joint count; weights that
+            cannot be had or do not fit.
     """
+    if weights is not None and pretrained_backbone is not None:
+        raise ZooError("weights would replace those of pretrained_backbone: give one of the two")
+    model = _build(name, num_joints, options)
+    if isinstance(model, PoseNet):
+        model.spec = Spec(name, num_joints, options)
+    # Reading weights needs this module, so it is imported where it is used.
+    if weights is not None:
+        from zoo.weights import fetch_default, load_weights
+
+        load_weights(model, fetch_default(name, num_joints) if weights == "published" else weights)
+    if pretrained_backbone is not None:
+        from zoo.weights.imagenet import load_backbone
+
+        load_backbone(model, pretrained_backbone)
+    return model
+
+
+def _build(name: str, num_joints: int, options: dict[str, str]) -> nn.Module:
     if num_joints < 1:
         raise ZooError(f"{num_joints} joints are impossible: give 17 (COCO), 16 (MPII) or another positive number")
     head, separator, backbone = name.partition(":timm/")

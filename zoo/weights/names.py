@@ -1,23 +1,21 @@
-"""Checkpoints: reading them, and the published names of every parameter.
+"""The published names of every parameter.
 
 The published checkpoints name parameters as MMPose 0.x does (``backbone.*``, ``keypoint_head.*``);
 MMPose 1.x writes ``head.*`` for the latter. ``published_name`` turns a name of this project into
-the published one, and ``load_weights`` accepts either naming.
+the published one.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.heads import DeconvHead, DepthwiseDeconvHead, LightweightHead, PointwiseHead
 from zoo.hrnet import SmallHRNet
 from zoo.lite_hrnet import LiteHRNet
 from zoo.mobilenet_v2 import MobileNetV2
 from zoo.mobilenet_v3 import MobileNetV3
-from zoo.registry import PoseNet, ZooError
+from zoo.registry import PoseNet
 from zoo.shufflenet_v2 import ShuffleNetV2
 from zoo.vipnas import ViPNASMobileNetV3
 
@@ -146,75 +144,3 @@ def published_name(model: nn.Module, key: str) -> str:
         if hits:
             return f"{_PUBLISHED_PART[part]}.{renamed}"
     return key
-
-
-def load_weights(model: nn.Module, source: str | Path | Mapping[str, Tensor]) -> None:
-    """Load weights into ``model``, all of them or none.
-
-    Args:
-        model: a network of the zoo.
-        source: a file, or a state dict, in this project's naming or the published one (MMPose 0.x
-            or 1.x), with or without a ``state_dict`` wrapper and ``module.`` prefixes.
-
-    Raises:
-        ZooError: the file cannot be read, or entries are missing, unexpected or of another shape;
-            the message names them.
-    """
-    where = f" in {source}" if isinstance(source, (str, Path)) else ""
-    state = _read(Path(source)) if isinstance(source, (str, Path)) else source
-    state = _plain_names(state)
-    own = model.state_dict()
-    names = {key: published_name(model, key) for key in own}
-    if _shared(state, names.values()) <= _shared(state, own):
-        names = {key: key for key in own}
-    problems = []
-    missing = [name for name in names.values() if name not in state]
-    unexpected = sorted(set(state) - set(names.values()))
-    misshapen = [
-        f"{name} is {_shape(state[name])} and should be {_shape(own[key])}"
-        for key, name in names.items()
-        if name in state and state[name].shape != own[key].shape
-    ]
-    for what, items in (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)):
-        if items:
-            more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-            problems.append(f"{what}: {', '.join(items[:3])}{more}")
-    if problems:
-        raise ZooError(f"the weights{where} do not fit the model; {'; '.join(problems)}")
-    model.load_state_dict({key: state[name] for key, name in names.items()})
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise ZooError(f"no weights file {path}: give an existing file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ZooError(f"{path} is not a readable weights file: {reason}") from error
-    if not isinstance(loaded, Mapping):
-        raise ZooError(f"{path} holds {type(loaded).__name__}, not a state dict")
-    return loaded
-
-
-def _plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors alone, without a wrapper or ``module.`` prefixes, the head under its MMPose 0.x or own name."""
-    inner = state.get("state_dict", state)
-    if not isinstance(inner, Mapping):
-        raise ZooError(f"the state dict holds {type(inner).__name__} under 'state_dict', not names and tensors")
-    plain = {key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, Tensor)}
-    if any(re.match(r"head\.(deconv_layers|final_layer)\.", key) for key in plain):
-        plain = {re.sub(r"^head\.", "keypoint_head.", key): value for key, value in plain.items()}
-    return plain
-
-
-def _shared(state: Mapping[str, Tensor], names: Iterable[str]) -> int:
-    return sum(name in state for name in names)
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"
