@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.registry import ZooError
-from zoo.weights.catalogue import DEFAULTS, Entry, bar, cache_folder, fetch, find, published
+from zoo.weights.catalogue import DEFAULTS, Entry, bar, fetch, find, is_cached, published
 
 DATASETS = [dataset for dataset, _ in DEFAULTS.values()]
 
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="python -m zoo.weights", description="Published weights of the networks.", allow_abbrev=False)
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | fetch")
     commands.add_parser("list", parents=[shared], help="what was published, with the publisher's figures")
@@ -67,7 +67,7 @@ def print_list(entries: Sequence[Entry]) -> None:
     for heading in ("model", "data set", "input", "figures", "SHA-256", "fetched"):
         table.add_column(heading, no_wrap=True)
     for entry in entries:
-        here = "yes" if (cache_folder() / entry.file).is_file() else "no"
+        here = "yes" if is_cached(entry) else "no"
         table.add_row(entry.model, entry.dataset, entry.input, " ".join(entry.metrics), entry.sha256_prefix, here)
     # Wide enough for the table where the output goes to a file or a pipe.
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)

@@ -96,6 +96,11 @@ def cache_folder() -> Path:
     return user_cache_path("lightpose-bench") / "weights"
 
 
+def is_cached(entry: Entry) -> bool:
+    """Whether an earlier ``fetch`` left the file."""
+    return (cache_folder() / entry.file).is_file()
+
+
 def fetch(entry: Entry, *, cache: Path | None = None, step: Step | None = None) -> Path:
     """The file of a published checkpoint, downloaded if it is not in the cache yet.
 
