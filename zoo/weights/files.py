@@ -52,7 +52,9 @@ def read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # What a failed look-up says is the key alone.
+        reason = "" if isinstance(error, LookupError) else str(error).strip()
+        reason = reason.splitlines()[0] if reason else "its structure is broken"
         raise ZooError(f"{path} is damaged ({reason}): get the file again") from error
 
 
