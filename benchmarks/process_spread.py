@@ -16,11 +16,8 @@ import subprocess
 import sys
 from math import log
 
-KEEP_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
+from bench.speed.schedule import KEEP_MEMORY
+
 BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -32,6 +29,11 @@ SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
     "no address randomisation": ({}, ["setarch", "-R"]),
     "memory kept + huge pages": (KEEP_MEMORY | HUGE, []),
     "memory kept + bound": (KEEP_MEMORY | BIND, []),
+    "spin 1000": ({"GOMP_SPINCOUNT": "1000"}, []),
+    "spin 10000": ({"GOMP_SPINCOUNT": "10000"}, []),
+    "spin 100000": ({"GOMP_SPINCOUNT": "100000"}, []),
+    "spin 10000 + memory kept": ({"GOMP_SPINCOUNT": "10000"} | KEEP_MEMORY, []),
+    "spin 10000 + memory kept + huge pages": ({"GOMP_SPINCOUNT": "10000"} | KEEP_MEMORY | HUGE, []),
 }
 
 
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--settings", default=",".join(SETTINGS))
     parser.add_argument("--backend", default="eager")
+    parser.add_argument("--busy", action="store_true", help="with one other process that never rests")
     arguments = parser.parse_args()
     job = {
         "model": arguments.model, "num_joints": 17, "seed": 0, "input": [256, 192], "image": None, "batch": 1,
@@ -63,17 +66,22 @@ def main() -> None:
     chosen = {name: (env, prefix) for name, (env, prefix) in chosen.items() if not prefix or shutil.which(prefix[0])}
     medians: dict[str, list[float]] = {name: [] for name in chosen}
     faults: dict[str, list[float]] = {name: [] for name in chosen}
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if arguments.busy else None
     for _ in range(arguments.processes):
         for name, (environment, prefix) in chosen.items():
             median, fault = one(job, environment | {"OMP_NUM_THREADS": str(arguments.threads)}, prefix)
             medians[name].append(median)
             faults[name].append(fault)
-    print(f"{arguments.model}, {arguments.threads} threads, {arguments.processes} processes a setting")
-    print(f"{'setting':28} {'median ms':>9} {'sd of log':>9} {'least':>7} {'most':>7} {'faults a round':>14}")
+    if neighbour is not None:
+        neighbour.kill()
+    print(
+        f"{arguments.model}, {arguments.threads} threads, {arguments.processes} processes a setting{', a busy neighbour' * arguments.busy}"
+    )
+    print(f"{'setting':38} {'median ms':>9} {'sd of log':>9} {'least':>7} {'most':>7} {'faults a round':>14}")
     for name, values in medians.items():
         spread = statistics.stdev([log(value) for value in values]) if len(values) > 1 else 0.0
         print(
-            f"{name:28} {statistics.median(values):9.2f} {spread:9.3f} {min(values):7.2f} {max(values):7.2f} "
+            f"{name:38} {statistics.median(values):9.2f} {spread:9.3f} {min(values):7.2f} {max(values):7.2f} "
             f"{statistics.median(faults[name]):14.0f}"
         )
 

@@ -203,6 +203,7 @@ def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
         num_joints=job.num_joints,
         seed=job.seed,
         weights="random",
+        notes={"environment": dict(schedule.worker_environment(job))},
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from bench import backends, cli, machine
@@ -80,6 +81,7 @@ def make_record(
     num_joints: int | None = None,
     seed: int | None = None,
     weights: str | None = None,
+    notes: dict[str, JsonValue] | None = None,
 ) -> Record:
     """The record of one network from its sets."""
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
@@ -110,6 +112,7 @@ def make_record(
         weights=weights,
         seed=seed,
         conditions=[result.conditions for result in results],
+        notes=notes or {},
         warnings=sorted({note for result in results for note in result.warnings}),
         machine=machine.this_machine(device),
         software=machine.this_software(backends.load(backend).version()),

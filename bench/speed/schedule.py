@@ -27,6 +27,15 @@ from bench.speed.loop import ParityError, SetResult
 # A set takes seconds; one that takes this long hangs.
 TIMEOUT_S = 1800
 
+# glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
+# by how a process happened to lay out its memory. That was most of the spread between processes, and a third of
+# the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
+KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -114,13 +123,12 @@ def run_worker(job: Job) -> SetResult:
         ParityError: the backend computes something else than eager.
         InputError: the network cannot be built or run, or its process died or hung.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.speed.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=os.environ | worker_environment(job),
         # Ctrl-C is for this process alone, which then ends the worker.
         start_new_session=True,
     )
@@ -140,6 +148,12 @@ def run_worker(job: Job) -> SetResult:
     if "input_error" in answer:
         raise InputError(f"{job.model}: {answer['input_error']}")
     return SetResult(**answer["result"])
+
+
+def worker_environment(job: Job) -> dict[str, str]:
+    """What is set for the processes that time; an allocator that the user has set up is left alone."""
+    threads = {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+    return threads if any(name.startswith("MALLOC_") for name in os.environ) else threads | KEEP_MEMORY
 
 
 class Partial:
