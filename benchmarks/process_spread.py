@@ -74,9 +74,8 @@ def main() -> None:
             faults[name].append(fault)
     if neighbour is not None:
         neighbour.kill()
-    print(
-        f"{arguments.model}, {arguments.threads} threads, {arguments.processes} processes a setting{', a busy neighbour' * arguments.busy}"
-    )
+    neighbours = ", a busy neighbour" if arguments.busy else ""
+    print(f"{arguments.model}, {arguments.threads} threads, {arguments.processes} processes a setting{neighbours}")
     print(f"{'setting':38} {'median ms':>9} {'sd of log':>9} {'least':>7} {'most':>7} {'faults a round':>14}")
     for name, values in medians.items():
         spread = statistics.stdev([log(value) for value in values]) if len(values) > 1 else 0.0

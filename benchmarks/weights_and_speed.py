@@ -1,8 +1,8 @@
 """Does the time depend on the weights? It does where activations become subnormal, and only there.
 
-For each network: the share of subnormal numbers among all activations under the random weights that
-bench.speed times, then the median latency with (a) those weights, (b) weights that spread activations as trained
-ones do, (c) weights forced to make subnormal activations, alternated in one process, as ratios to (a).
+For each network, with (a) the random weights that bench.speed times, (b) weights that keep activations at their scale
+as training does, (c) weights forced to make subnormal activations: the share of subnormal numbers among all
+activations in (a) and (c), and the median latency of (b) and (c), alternated with (a) in one process, as ratios to it.
 See docs/timing.md for what came out.
 
     python benchmarks/weights_and_speed.py --rounds 40
@@ -70,7 +70,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     example = photograph((256, 192))
-    print(f"{'model':28} {'subnormal':>9} {'lively / random':>15} {'starved / random':>16}")
+    print(
+        f"{'model':28} {'subnormal, random':>17} {'subnormal, starved':>18} {'lively / random':>15} "
+        f"{'starved / random':>16}"
+    )
     for name in arguments.models.split(","):
         variants = [build(name), lively(build(name)), starved(build(name))]
         times: list[list[float]] = [[], [], []]
@@ -81,8 +84,10 @@ def main() -> None:
                     variant(example)
                     latency.append(time.perf_counter() - start)
         random, live, starving = (statistics.median(latency[5:]) for latency in times)
-        share = subnormal_share(variants[0], example)
-        print(f"{name:28} {share:9.2%} {live / random:15.2f} {starving / random:16.2f}", flush=True)
+        shares = [subnormal_share(variant, example) for variant in (variants[0], variants[2])]
+        print(
+            f"{name:28} {shares[0]:17.2%} {shares[1]:18.2%} {live / random:15.2f} {starving / random:16.2f}", flush=True
+        )
 
 
 if __name__ == "__main__":

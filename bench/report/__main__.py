@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import figure, render, tables
+from bench.report import cards, figure, render, tables
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
@@ -53,7 +53,10 @@ def make(records: list[Record]) -> dict[str, bytes]:
         *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
         audit(measured),
     ]
-    files: dict[str, bytes] = {"records.csv": render.records_csv(measured).encode()}
+    files = {
+        "records.csv": render.records_csv(measured).encode(),
+        "models.md": cards.page(measured).encode(),
+    }
     for table in shown:
         files[f"{table.key}.md"] = render.markdown(table, measured).encode()
         files[f"{table.key}.csv"] = render.csv(table, measured).encode()

@@ -13,7 +13,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ def run(
         for _ in done[job].sets:
             step(f"{job.model} (from before)")
     alive = [job for job in jobs if not _complete(job, done[job], finished, partial)]
+    prepare([job for job in alive if not done[job].sets], alive, failed)
     # A seed of its own makes the order the same for every run of the same jobs.
     order = random.Random(0)
     for index in range(max((job.sets for job in alive), default=0)):
@@ -106,6 +107,20 @@ def run(
             partial.add(job, done[job].started_at, result)
             step(f"{job.model}, set {index + 1}")
             _complete(job, done[job], finished, partial)
+
+
+def prepare(jobs: list[Job], alive: list[Job], failed: Callable[[Job, Exception], None]) -> None:
+    """Export and check parity ahead, in processes of their own, so that all sets start from the same files.
+
+    Jobs that fail are taken out of ``alive``.
+    """
+    for job in jobs:
+        if job.backend != "eager":
+            try:
+                run_worker(replace(job, rounds=1, warmup=1))
+            except (ParityError, InputError) as error:
+                failed(job, error)
+                alive.remove(job)
 
 
 def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], None], partial: "Partial") -> bool:
