@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
 
     if not jobs and not arguments.quiet:
         say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
-    total = sum(job.sets for job in jobs)
+    total = sum(job.sets for job in jobs) + len(schedule.needing_preparation(jobs))
     try:
         with cli.progress(total, "timing", shown=not arguments.quiet) as step:
             schedule.run(jobs, arguments.results, now=cli.now, finished=finished, failed=failed, step=step)

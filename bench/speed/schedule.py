@@ -81,7 +81,7 @@ def run(
         now: the time, for the start of a job.
         finished: called once a job has all its sets, before its partial lines go.
         failed: called with ``ParityError`` or ``InputError`` when a job cannot go on; the others do.
-        step: called after every set with what was done, sets found from before included.
+        step: called with what was done after every preparation and every set, sets found from before included.
     """
     partial = Partial(folder / "speed.partial")
     done = {job: partial.load(job) or Progress(now()) for job in jobs}
@@ -89,7 +89,14 @@ def run(
         for _ in done[job].sets:
             step(f"{job.model} (from before)")
     alive = [job for job in jobs if not _complete(job, done[job], finished, partial)]
-    prepare([job for job in alive if not done[job].sets], alive, failed)
+    for job in needing_preparation(alive):
+        # Exported and checked ahead, in a process of its own, so that all sets start from the same files.
+        try:
+            run_worker(replace(job, rounds=1, warmup=1))
+            step(f"{job.model}, {job.backend} prepared")
+        except (ParityError, InputError) as error:
+            failed(job, error)
+            alive.remove(job)
     # A seed of its own makes the order the same for every run of the same jobs.
     order = random.Random(0)
     for index in range(max((job.sets for job in alive), default=0)):
@@ -105,22 +112,13 @@ def run(
                 continue
             done[job].sets.append(result)
             partial.add(job, done[job].started_at, result)
-            step(f"{job.model}, set {index + 1}")
+            step(f"{job.model}, {job.backend}, set {index + 1}")
             _complete(job, done[job], finished, partial)
 
 
-def prepare(jobs: list[Job], alive: list[Job], failed: Callable[[Job, Exception], None]) -> None:
-    """Export and check parity ahead, in processes of their own, so that all sets start from the same files.
-
-    Jobs that fail are taken out of ``alive``.
-    """
-    for job in jobs:
-        if job.backend != "eager":
-            try:
-                run_worker(replace(job, rounds=1, warmup=1))
-            except (ParityError, InputError) as error:
-                failed(job, error)
-                alive.remove(job)
+def needing_preparation(jobs: list[Job]) -> list[Job]:
+    """The jobs whose backend has something to do before the first set: a step of its own each."""
+    return [job for job in jobs if job.backend != "eager"]
 
 
 def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], None], partial: "Partial") -> bool:
