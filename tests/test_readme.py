@@ -36,3 +36,9 @@ def test_every_file_that_the_docs_name_exists() -> None:
             assert (page.parent / link).exists(), f"{page.name} names {link}"
     assert "./run_all.sh" in README
     assert "./run_tests.sh" in README
+
+
+def test_the_readme_shows_table_v_as_reported() -> None:
+    (shown,) = re.findall(r"<!-- table5 -->\n(.*?)<!-- /table5 -->", README, re.S)
+    assert "lightweight_mobilenetv3" in shown
+    assert shown in (ROOT / "reports" / "table5.md").read_text()

@@ -82,7 +82,8 @@ def main(argv: list[str]) -> int:
             "interrupted: the finished sets are kept, the same command goes on from there"
         ) from None
     if records and not arguments.json:
-        print_table(records)
+        order = [(recorded_name(job.model), job.backend) for job in jobs]
+        print_table(sorted(records, key=lambda record: order.index((record.model, record.backend or ""))))
     if records and not arguments.quiet:
         say(f"added to {arguments.results / 'speed.jsonl'}: {len(records)}")
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
