@@ -160,7 +160,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     except OSError as error:
         fail(_os_error(error), 2)
     except KeyboardInterrupt as error:
-        fail(str(error) or "interrupted", 130)
+        fail(str(error) or "interrupted: what was recorded is kept", 130)
     except Exception as error:
         fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
 
