@@ -299,7 +299,7 @@ PAYLOADS: dict[str, Callable[[str], bytes]] = {
         b"\x80\x04" + _text("os") + _text("system") + b"\x93(" + _text(f"touch {marker}") + b"tR"
     ),
     "a nested name": lambda marker: (
-        b"\x80\x04" + _text("pathlib") + _text("os.system") + b"\x93(" + _text(f"touch {marker}") + b"tR"
+        b"\x80\x04" + _text("shutil") + _text("os.system") + b"\x93(" + _text(f"touch {marker}") + b"tR"
     ),
     "protocol 0, INST": lambda marker: b"(" + _text(f"touch {marker}") + b"ios\nsystem\n",
     # Popen(args, bufsize, executable, stdin, stdout, stderr, preexec_fn, close_fds, shell)
