@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench import InputError
-from bench.record import Record, append
+from bench.record import Record, append, read
 from zoo import ZooError
 
 # Progress and prose; results go to standard output.
@@ -30,13 +30,20 @@ DEFAULT_RESULTS = Path("results/local")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see python -m {self.prog} --help)")
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Names defaults that say something: not those of switches, nor of what is worked out later."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def make_parser(name: str, description: str) -> argparse.ArgumentParser:
     """A parser with the options that every command has."""
     parser = _Parser(
-        prog=f"bench.{name}", description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
         allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records")
@@ -56,6 +63,15 @@ def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool =
     more = "[,HxW]" if several_inputs else ""
     parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
     parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
+
+
+def add_missing_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that are run again and again, as run_all.sh does."""
+    parser.add_argument(
+        "--missing", action="store_true",
+        help="leave out what this version of the project already has a record of (a network of your own is taken "
+        "for unchanged)",
+    )  # fmt: skip
 
 
 def positive(text: str) -> int:
@@ -111,11 +127,12 @@ def save(records: list[Record], arguments: argparse.Namespace) -> None:
             print(record.to_json(), flush=True)
 
 
-def check_writable(folder: Path) -> None:
-    """Fail before a long measurement rather than after it.
+def open_results(folder: Path) -> list[Record]:
+    """The records that are there; fails before a long measurement rather than after it.
 
     Raises:
         OSError: the folder cannot be made or written.
+        RecordError: a file in it holds what is no record.
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
@@ -126,6 +143,7 @@ def check_writable(folder: Path) -> None:
         raise
     finally:
         probe.unlink(missing_ok=True)
+    return read(folder)
 
 
 def command_line() -> str:

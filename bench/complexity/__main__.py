@@ -9,7 +9,7 @@ from bench import InputError, cli, machine
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.measuring import measure
 from bench.models import build, is_factory, model_names, recorded_name
-from bench.record import Record, read
+from bench.record import Record
 
 Item = tuple[str, tuple[int, int]]  # a model's name, and the height and width of its input
 
@@ -18,9 +18,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("complexity", "Count parameters and multiply-adds, by five counters.")
     cli.add_model_options(parser, several_inputs=True)
     parser.add_argument("--layers", action="store_true", help="break every model down by layer")
-    parser.add_argument(
-        "--missing", action="store_true", help="leave out what this version of the project already has a record of"
-    )
+    cli.add_missing_option(parser)
     return parser.parse_args(argv)
 
 
@@ -30,10 +28,10 @@ def main(argv: list[str]) -> int:
     names = model_names(arguments.models)
     for name in names:  # an unknown name fails before anything is counted
         build(name, num_joints=arguments.joints)
-    cli.check_writable(arguments.results)
+    known = cli.open_results(arguments.results)
     todo = [(name, size) for size in sizes for name in names]
     if arguments.missing:
-        todo = without_record(todo, arguments)
+        todo = without_record(todo, known, arguments.joints)
     records = []
     with cli.progress(len(todo), "counting", shown=not arguments.quiet) as step:
         for name, size in todo:
@@ -69,17 +67,15 @@ def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
         ) from error
 
 
-def without_record(todo: list[Item], arguments: argparse.Namespace) -> list[Item]:
-    """What the results folder holds no record of that these very sources made."""
+def without_record(todo: list[Item], known: list[Record], joints: int) -> list[Item]:
+    """What there is no record of yet that these very sources made."""
     source = machine.source_sha256()
     done = {
         (record.model, record.input, record.num_joints)
-        for record in read(arguments.results)
+        for record in known
         if record.kind == "complexity" and record.software.source_sha256 == source
     }
-    return [
-        (name, size) for name, size in todo if (recorded_name(name), cli.input_text(size), arguments.joints) not in done
-    ]
+    return [(name, size) for name, size in todo if (recorded_name(name), cli.input_text(size), joints) not in done]
 
 
 def print_table(records: list[Record]) -> None:

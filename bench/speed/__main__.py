@@ -10,7 +10,7 @@ from bench import InputError, backends, cli, machine
 from bench.cli import say, warn
 from bench.data import photograph
 from bench.models import build, is_factory, model_names, recorded_name
-from bench.record import Record, read
+from bench.record import Record
 from bench.speed import schedule
 from bench.speed.loop import PRECISIONS
 from bench.speed.measuring import ROUNDS, SETS, WARMUP, make_record
@@ -35,9 +35,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help=f"{QUICK_SETS} sets of {QUICK_ROUNDS} rounds, marked so in the records"
     )
-    parser.add_argument(
-        "--missing", action="store_true", help="leave out what this version of the project already has a record of"
-    )
+    cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     # What was asked for by number counts; --quick only changes what was left open.
     quick = arguments.quick
@@ -54,9 +52,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     arguments = parse(argv)
     jobs = make_jobs(arguments)
-    cli.check_writable(arguments.results)
+    known = cli.open_results(arguments.results)
     if arguments.missing:
-        jobs = without_record(jobs, arguments)
+        jobs = without_record(jobs, known, arguments.protocol)
     records: list[Record] = []
     failures: list[str] = []
     status = 0
@@ -162,14 +160,14 @@ def check_model(name: str, num_joints: int, example: torch.Tensor) -> None:
         raise InputError(f"{name} fails on an input of {size}: {type(error).__name__}: {error}") from error
 
 
-def without_record(jobs: list[Job], arguments: argparse.Namespace) -> list[Job]:
-    """The jobs that the results folder holds no record of, made by these very sources on this machine."""
+def without_record(jobs: list[Job], known: list[Record], protocol: str) -> list[Job]:
+    """The jobs that there is no record of yet, made by these very sources on this machine."""
     if not jobs:
         return []
     here, source = machine.this_machine(jobs[0].device), machine.source_sha256()
     done = {
         (r.model, r.input, r.num_joints, r.backend, r.device, r.precision, r.batch, r.threads, r.protocol.get("name"))
-        for r in read(arguments.results)
+        for r in known
         if r.kind == "speed" and r.machine == here and r.software.source_sha256 == source
     }
     return [
@@ -177,7 +175,7 @@ def without_record(jobs: list[Job], arguments: argparse.Namespace) -> list[Job]:
         for job in jobs
         if (
             recorded_name(job.model), cli.input_text(job.input), job.num_joints, job.backend,
-            job.device.partition(":")[0], job.precision, job.batch, job.threads, arguments.protocol,
+            job.device.partition(":")[0], job.precision, job.batch, job.threads, protocol,
         ) not in done
     ]  # fmt: skip
 
