@@ -28,8 +28,8 @@ from bench.speed.loop import ParityError, SetResult
 TIMEOUT_S = 1800
 
 # glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
-# by how a process happened to lay out its memory. That was most of the spread between processes, and a third of
-# the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
+# by how a process happened to lay out its memory. That was up to half of the spread between processes, and a
+# third of the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
 KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
