@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save as save_safetensors
 
 import zoo
 from tests.reference_weights import reference_state
@@ -115,6 +116,17 @@ def test_every_form_of_checkpoint_gives_the_same_weights(name: str, tmp_path: Pa
     model = zoo.create_model(name, weights=tmp_path / "own.safetensors")
     assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
     (tmp_path / "own.safetensors").unlink()
+
+
+def test_safetensors_are_known_whatever_the_length_of_their_header(tmp_path: Path) -> None:
+    """A file begins with that length, and 0x80, its lowest byte here, is how a pickle begins."""
+    tensors = {"weight": torch.randn(3)}
+    files_made = (save_safetensors(tensors, {"padding": "x" * count}) for count in range(0, 512, 8))
+    content = next(content for content in files_made if content[0] == 0x80)
+    (tmp_path / "weights.safetensors").write_bytes(content)
+    held, metadata = files.read(tmp_path / "weights.safetensors")
+    assert torch.equal(held["weight"], tensors["weight"])
+    assert set(metadata) == {"padding"}
 
 
 def test_our_own_reader_reads_tensors_exactly(tmp_path: Path) -> None:

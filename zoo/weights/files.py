@@ -64,12 +64,13 @@ def _read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
         start = file.read(9)
     if not start:
         raise ZooError(f"{path} is empty: get the file again, whole")
+    # Asked first: a header's length, which comes first here, may begin like either of the others.
+    if start[4:] == bytes(4) + b"{":
+        return _read_safetensors(path, size)
     if start.startswith(b"PK\x03\x04"):
         return _state_dict(path, _read_zip(path)), {}
     if start.startswith(b"\x80"):
         return _state_dict(path, _read_pickles(path)), {}
-    if start[8:] == b"{":
-        return _read_safetensors(path, size)
     raise ZooError(
         f"{path} is no weights file, it begins with {start!r}: give a .safetensors file or what torch.save wrote"
     )
