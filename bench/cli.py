@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
 import errno
 import shlex
 import sys
@@ -156,12 +155,6 @@ def command_line() -> str:
 def now() -> str:
     """The time as records write it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """A hint for a name that does not exist."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.4)
-    return f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
 
 
 def run(main: Callable[[list[str]], int]) -> NoReturn:

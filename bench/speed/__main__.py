@@ -97,11 +97,11 @@ def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     threads = arguments.threads or machine.default_threads()
     if threads > machine.usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")
-    (size,) = cli.parse_inputs(arguments.input)[:1]
-    if "," in arguments.input:
+    size, *more = cli.parse_inputs(arguments.input)
+    if more:
         raise InputError(f"--input {arguments.input}: give one size at a time to bench.speed")
     names = model_names(arguments.models)
-    runtimes = [part.strip() for part in arguments.backend.split(",")]
+    runtimes = list(dict.fromkeys(part.strip() for part in arguments.backend.split(",")))
     for runtime in runtimes:
         backends.load(runtime).check(device, arguments.precision)
     example = photograph(size, arguments.image)

@@ -5,7 +5,7 @@ import copy
 import gc
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,6 @@ class SetResult:
     peak_cuda_bytes: int | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def run_set(model: nn.Module, example: Tensor, *, backend: str, precision: str, rounds: int, warmup: int) -> SetResult:

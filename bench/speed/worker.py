@@ -6,6 +6,7 @@ Started by ``bench.speed.schedule``. What else prints to standard output is sent
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         return {"input_error": f"{type(error).__name__}: {error}"}
     result.rss_before_bytes = idle_rss
-    return {"result": result.to_dict()}
+    return {"result": asdict(result)}
 
 
 if __name__ == "__main__":
