@@ -1,11 +1,13 @@
 """Explanations: what is counted, by hand; that the parts are the whole; what is said; the command from outside."""
 
+import io
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,6 +24,9 @@ from bench.explain.timing import Peaks
 from bench.explain.words import paragraph
 from bench.models import build
 from bench.record import Machine, Record, Software, read
+from bench.report.__main__ import make
+from bench.report.explain import charts, picture
+from bench.report.measured import Measured
 from tests.conftest import ROOT
 
 PARTS = ("compute_bound_ms", "memory_bound_ms", "dispatch_ms", "setup_ms", "above_bound_ms")
@@ -147,7 +152,8 @@ def made_up(parts: tuple[float, float, float, float, float], **metrics: float) -
     """A record whose parts, in the order of ``PARTS``, are given in percent of 50 ms."""
     figures = dict(zip(PARTS, (part / 2 for part in parts), strict=True))
     return Record(
-        kind="explain", model="net", input="256x192", device="cpu", threads=2, started_at="2026-01-02T03:04:05+00:00",
+        kind="explain", model="net", backend="eager", precision="fp32", batch=1, num_joints=17,
+        input="256x192", device="cpu", threads=2, started_at="2026-01-02T03:04:05+00:00",
         command="x", protocol={"name": "explain"},
         machine=Machine(os="Linux", cpu="CPU", cores=2, logical_cores=2, memory_bytes=2**33),
         software=Software(python="3.11", torch="2.6", runtime="torch", project="0", source_sha256="ab"),
@@ -179,6 +185,52 @@ def test_words_say_the_most_important_first() -> None:
     assert "70 % of the time has no reason that can be seen from here" in honest
     assert "up to 2.5 times as fast" in honest
     assert "started, not on their work" not in honest
+
+
+def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
+    slow = made_up((8, 9, 34, 29, 20))
+    ours = made_up((40, 20, 10, 10, 20)).model_copy(update={"model": "lightweight_mobilenetv3"})
+    doubtful = made_up((40, 20, 20, 0, 20)).model_copy(
+        update={"model": "lite_hrnet_30", "warnings": ["the parts add up to 50% of the whole: do not trust the split"]}
+    )
+    unknown = doubtful.model_copy(
+        update={"threads": 1, "metrics": {k: v for k, v in doubtful.metrics.items() if k != "setup_ms"}}
+    )
+    measured = Measured([slow, ours, doubtful, unknown])
+    two, one = sorted(charts(measured), key=lambda chart: chart.key)
+    assert (two.key, one.key) == ("explain_cpu-2cores_cpu", "explain_cpu-2cores_cpu_1threads")
+    labels = [bar.label for bar in two.bars]
+    assert labels == ["Lite-HRNet30 (doubtful)", "Ours (the paper's)", "net"]
+    assert "Set-up not told apart: Lite-HRNet30." in one.remarks
+    drawn = picture(two)
+    for axes, whole in zip(drawn.axes, (50.0, 100.0), strict=True):
+        ends = [0.0] * len(two.bars)
+        for bar in axes.patches:
+            row = round(bar.get_y() + bar.get_height() / 2)
+            assert bar.get_x() == pytest.approx(ends[row])  # begins where the one before it ends
+            ends[row] += bar.get_width()
+        assert ends == pytest.approx([whole] * len(two.bars))
+    drawn.canvas.draw()
+    page = drawn.bbox
+    for text in (*drawn.texts, *drawn.axes[0].get_yticklabels(), *drawn.axes[0].texts, *drawn.legends):
+        box = text.get_window_extent()
+        assert box.x0 >= page.x0, text
+        assert box.x1 <= page.x1, text
+    files = make([slow, ours, doubtful, unknown])
+    assert {f"{two.key}.png", f"{one.key}.svg", "explain.md", "explain.csv", "explain.tex"} <= set(files)
+    table = pd.read_csv(io.BytesIO(files["explain.csv"]), dtype=str, keep_default_na=False)
+    line = table[(table.model == "lightweight_mobilenetv3") & (table.threads == "2")].iloc[0]
+    assert (line.latency_measured, line.operators_measured, line.compute_bound_measured) == ("50.0", "1,870", "40")
+    assert line.latency_record.startswith("explain-")
+    shares = table[[f"{part.removesuffix('_ms')}_measured" for part in PARTS]]
+    assert shares[table.latency_measured != ""].replace("", "0").astype(int).sum(axis=1).isin((80, 100)).all()
+    assert set(table[table.latency_measured == ""].latency_status) == {"missing"}
+    (absent,) = table[(table.model == "lite_hrnet_30") & (table.threads == "1")].setup_status
+    assert absent == "missing"
+    page = files["index.html"].decode()
+    assert page.count("<svg") == 2
+    assert "Why is it slow?" in page
+    assert "on getting 1,870 operators started" in page
 
 
 def test_the_command_explains_and_records(command: Callable, tiny: str, tmp_path: Path) -> None:
