@@ -5,6 +5,7 @@ import contextlib
 import errno
 import shlex
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -54,14 +55,19 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
     """Options that say which networks, and what they take."""
+    add_models_option(parser)
+    more = "[,HxW]" if several_inputs else ""
+    parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
+    parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
+
+
+def add_models_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says which networks."""
     parser.add_argument(
         "--models", default="all", metavar="NAME[,NAME]",
         help="all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
         "of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
-    more = "[,HxW]" if several_inputs else ""
-    parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
-    parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
 
 
 def add_missing_option(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +120,32 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
             bar.update(task, advance=1, description=f"{what}: {word}")
             if shown and not console.is_terminal:
                 say(f"{what} {done}/{total}: {word}")
+
+        yield step
+
+
+@contextlib.contextmanager
+def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar over many small things, with their rate; call the result with how many were done, and of what.
+
+    Where stderr is no terminal, a line every ten seconds.
+    """
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    started = said = time.monotonic()
+    done = 0
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def step(count: int, word: str) -> None:
+            nonlocal done, said
+            done += count
+            now = time.monotonic()
+            rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
+            bar.update(task, advance=count, description=word, rate=rate)
+            if shown and not console.is_terminal and (now - said > 10 or done >= total):
+                said = now
+                say(f"{word}: {done}/{total} {what}, {rate}")
 
         yield step
 
