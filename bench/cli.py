@@ -40,14 +40,17 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
-def make_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the options that every command has."""
+def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
+    """A parser with the options that every command has, and those of commands that make records."""
     parser = _Parser(
         prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
         allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records")
-    parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
+    if records:
+        parser.add_argument(
+            "--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
+        )
+        parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress and no prose")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
