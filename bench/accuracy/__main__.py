@@ -149,11 +149,12 @@ def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argp
     )
     settings = Settings(
         input=size,
-        boxes=arguments.detections.name if arguments.detections else "ground truth",
+        boxes=arguments.detections.name if arguments.detections else jobs.GROUND_TRUTH,
         backend=arguments.backend,
         precision=arguments.precision,
         flip=not arguments.no_flip,
         decode=arguments.decode,
+        limit=arguments.limit,
     )
     work = Work(
         results=arguments.results,

@@ -25,6 +25,7 @@ from bench.record import Record
 from bench.speed.loop import PRECISIONS
 from bench.weights import Trained
 
+GROUND_TRUTH = "ground truth"
 PHASES = ("read", "crop", "wait", "network", "decode")
 
 
@@ -38,10 +39,8 @@ class Settings:
     precision: str = "fp32"
     flip: bool = True
     decode: str = "quarter_offset"
+    limit: int | None = None  # pictures, of which the data set was cut to
 
-    @property
-    def as_in_paper(self) -> bool:
-        return self.flip and self.decode == "quarter_offset"
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,16 @@ class Job:
         words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+
+    @property
+    def protocol(self) -> str:
+        """How far this is the paper's evaluation, in words that stand beside the figure."""
+        if self.trained.weights == "random":
+            return "random weights"
+        if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
+            return "custom"
+        coco = self.dataset.name.startswith("coco")
+        return "ground-truth boxes" if coco and self.settings.boxes == GROUND_TRUTH else "paper"
 
     @property
     def folder(self) -> Path:
@@ -264,11 +273,12 @@ def _record(
         threads=work.threads,
         metrics=metrics,
         protocol={
-            "name": "paper" if settings.as_in_paper else "custom",
+            "name": job.protocol,
             "boxes": settings.boxes,
             "flip": settings.flip,
             "decode": settings.decode,
             "evaluator": work.evaluator,
+            **({"limit": settings.limit} if settings.limit else {}),
         },
         dataset=job.dataset.name,
         dataset_fingerprint=job.dataset.fingerprint,

@@ -265,6 +265,40 @@ def _others(models: Iterable[str]) -> tuple[list[str], list[str]]:
     return zoo, sorted(found - set(zoo))
 
 
+DRAWN = Benchmark(0, "", "Accuracy on drawn people", "synthetic", 17, paper.COCO, 100)
+
+
+def drawn(measured: Measured) -> Table | None:
+    """Accuracy on the synthetic data set, which has nothing to do with COCO's."""
+    records = [r for r in measured.records if r.kind == "accuracy" and r.dataset == DRAWN.dataset]
+    zoo, own = _others(name(record) for record in records)
+    rows = []
+    for model, section in ((*((m, "") for m in zoo), *((m, OWN) for m in own))):
+        for size in sorted({record.input for record in records if name(record) == model}):
+            record = measured.accuracy(model, size, DRAWN.dataset)
+            if record:
+                cells = tuple(accuracy_cell(DRAWN, measured, model, size, key, None) for key in DRAWN.accuracy)
+                labels = {"model": model, "input": size, "weights": record.weights or "", "people": _people(record)}
+                rows.append(Row(labels, cells, section if zoo else "", highlight=model == paper.BASELINE))
+    if not rows:
+        return None
+    return Table(
+        "synthetic",
+        DRAWN.title,
+        {"model": "Model", "input": "Input", "weights": "Weights", "people": "People"},
+        tuple(Column(key, title, ("measured",)) for key, title in DRAWN.accuracy.items()),
+        tuple(rows),
+        remarks=(
+            "Data set: synthetic, people drawn by this project. It is for checking the harness and for comparing "
+            "trainings; the figures say nothing about photographs and do not compare with COCO's.",
+        ),
+    )
+
+
+def _people(record: Record) -> str:
+    return str(record.metrics.get("people", ""))
+
+
 # ------------------------------------------------------------------------------ Table V
 
 COLUMNS_A_PANEL = 4
