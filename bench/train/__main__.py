@@ -10,6 +10,9 @@ from rich.table import Table
 
 from bench import InputError, cli, machine, processes
 from bench.data import Dataset, open_dataset
+from bench.data.coco import CocoDataset
+from bench.data.mpii import MpiiDataset
+from bench.data.synthetic import SyntheticDataset
 from bench.models import model_names
 from bench.record import Record
 from bench.train import ablations
@@ -117,16 +120,16 @@ def main(argv: list[str]) -> int:
 
                 record = execute(run, data[run.seed], work, fabric, told)
                 if record:
-                    if record not in known:
-                        cli.save([record], arguments)
                     records.append(record)
+                    if record not in known:  # of a training that was finished before, it may be there
+                        cli.save([record], arguments)
     except DivergedError as error:
         cli.fail(str(error), 1)
     if records and not arguments.json:
         print_table(records)
     if records and not arguments.quiet:
         cli.say(f"checkpoints, weights, log and curve: {arguments.out}")
-        cli.say(f"added to {arguments.results / 'train.jsonl'}: {len(records)}")
+        cli.say(f"added to {arguments.results / 'train.jsonl'}: {len([r for r in records if r not in known])}")
     return 0
 
 
@@ -145,11 +148,12 @@ def open_data(arguments: argparse.Namespace, seed: int) -> Data:
     Raises:
         InputError: it cannot be used, or nobody in it has labelled joints.
     """
-    drawn = (arguments.samples or SAMPLES) * arguments.epochs
-    train = open_dataset(arguments.dataset, arguments.data_root, split="train", images=drawn, seed=seed)
-    validation = open_dataset(
-        arguments.dataset, arguments.data_root, split="val", images=VALIDATION_IMAGES, seed=VALIDATION_SEED
-    )
+    if arguments.dataset == "synthetic" and arguments.data_root is None:
+        drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
+        train: Dataset = SyntheticDataset(drawn, seed, "portraits")
+        validation: Dataset = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    else:
+        train, validation = (open_dataset(arguments.dataset, arguments.data_root, split=s) for s in ("train", "val"))
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
@@ -157,8 +161,11 @@ def open_data(arguments: argparse.Namespace, seed: int) -> Data:
 
 
 def labelled(dataset: Dataset) -> range | tuple[int, ...]:
-    """Those of whom a joint is labelled."""
-    return range(len(dataset))
+    """Those of whom a joint is labelled; of drawn people, everyone."""
+    if not isinstance(dataset, (CocoDataset, MpiiDataset)):
+        return range(len(dataset))
+    visible = (dataset.person(index).visible for index in range(len(dataset)))
+    return tuple(index for index, joints in enumerate(visible) if joints is not None and (joints > 0).any())
 
 
 def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run]:
