@@ -22,7 +22,7 @@ from bench.record import Record
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
 from bench.train.recipe import Recipe, Scalar
-from bench.train.samples import Plan, Samples, make_loader
+from bench.train.samples import Plan, Samples, make_loader, worker_died
 from zoo.weights.imagenet import load_backbone
 
 Step = Callable[[int, str], None]
@@ -124,6 +124,10 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         raise InputError(
             f"{where} cannot be written after step {state.step} ({error.strerror or error}); {session.kept()}"
         ) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(f"{worker_died(error)}; {session.kept()}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted after step {state.step}; {session.kept()}") from None
 

@@ -118,13 +118,14 @@ def take(batches: Iterator[Batch]) -> Batch:
         # From a worker it comes with the traceback in its text; the last line is what was said.
         last = str(error).strip().splitlines()[-1]
         raise InputError(last.removeprefix("bench.").partition("Error: ")[2] or last) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise InputError(
-            f"a worker process that makes samples died ({str(error).splitlines()[0].rstrip('. ')}): was memory short? "
-            "Fewer --workers need less"
-        ) from error
+    except (ConnectionError, EOFError, FileNotFoundError) as error:  # of what joins a worker to this process
+        raise worker_died(error) from error
+
+
+def worker_died(error: Exception) -> InputError:
+    """What to say of a worker process that is gone. PyTorch tells at any line, by a RuntimeError."""
+    said = str(error).splitlines()[0].rstrip(". ") if str(error) else type(error).__name__
+    return InputError(f"a worker process that makes samples died ({said}): was memory short? Fewer --workers need less")
 
 
 def _start_worker(_: int) -> None:
