@@ -22,7 +22,7 @@ from bench.record import Record
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
 from bench.train.recipe import Recipe, Scalar
-from bench.train.samples import Plan, Samples, make_loader, worker_died
+from bench.train.samples import Plan, Samples, start
 from zoo.weights.imagenet import load_backbone
 
 Step = Callable[[int, str], None]
@@ -101,9 +101,7 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
     model, optimizer = _set_up(network, run, fabric)
     state = State(**held["state"]) if held else State()
     samples = Samples(data.train, run.input, run.recipe, run.seed)
-    ahead = make_loader(
-        samples, replace(plan, start=state.step), workers=work.workers, pin=fabric.device.type == "cuda"
-    )
+    later = replace(plan, start=state.step)
     torch.manual_seed(run.seed + fabric.global_rank)
     if held:
         network.load_state_dict(held["model"])
@@ -113,7 +111,8 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
     session = _Session(run, data, work, fabric, network, optimizer, identity, step, plan.steps, state.step)
     try:
         with session:
-            train(fabric, model, optimizer, iter(ahead), state, run.recipe, plan.steps, session.callbacks)
+            batches = start(samples, later, workers=work.workers, pin=fabric.device.type == "cuda")
+            train(fabric, model, optimizer, batches, state, run.recipe, plan.steps, session.callbacks)
             return session.finish(state, started_at)
     except DivergedError as error:
         raise DivergedError(f"{error}; {session.kept()}; a lower --lr may help") from error
@@ -124,10 +123,6 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         raise InputError(
             f"{where} cannot be written after step {state.step} ({error.strerror or error}); {session.kept()}"
         ) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise InputError(f"{worker_died(error)}; {session.kept()}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted after step {state.step}; {session.kept()}") from None
 

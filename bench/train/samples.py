@@ -92,9 +92,9 @@ class Samples(TorchDataset[Batch]):
         )
 
 
-def make_loader(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> DataLoader[Batch]:
-    """The batches of a plan, made ahead by worker processes."""
-    return DataLoader(
+def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[Batch]:
+    """The batches of a plan, made ahead by worker processes, which start now."""
+    loader = DataLoader(
         samples,
         batch_sampler=plan,  # type: ignore[arg-type]  # any iterable of lists of keys will do
         num_workers=workers,
@@ -104,6 +104,11 @@ def make_loader(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Dat
         # Its own, so that to start reading draws nothing from the network's.
         generator=torch.Generator(),
     )
+    batches = iter(loader)
+    if workers and hasattr(signal, "SIGCHLD"):
+        # PyTorch would raise at any line when a worker dies, in the middle of a checkpoint too; ``take`` sees it as well.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return batches
 
 
 def take(batches: Iterator[Batch]) -> Batch:
@@ -117,15 +122,13 @@ def take(batches: Iterator[Batch]) -> Batch:
     except InputError as error:
         # From a worker it comes with the traceback in its text; the last line is what was said.
         last = str(error).strip().splitlines()[-1]
-        raise InputError(last.removeprefix("bench.").partition("Error: ")[2] or last) from error
-    except (ConnectionError, EOFError, FileNotFoundError) as error:  # of what joins a worker to this process
-        raise worker_died(error) from error
-
-
-def worker_died(error: Exception) -> InputError:
-    """What to say of a worker process that is gone. PyTorch tells at any line, by a RuntimeError."""
-    said = str(error).splitlines()[0].rstrip(". ") if str(error) else type(error).__name__
-    return InputError(f"a worker process that makes samples died ({said}): was memory short? Fewer --workers need less")
+        raise InputError(last.partition("Error: ")[2] or last) from error
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a worker process that makes samples died: was memory short? Fewer --workers need less"
+        ) from error
 
 
 def _start_worker(_: int) -> None:

@@ -31,7 +31,7 @@ from bench.train.augment import View, half_body, random_view, show
 from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, paper
 from bench.train.run import Run
-from bench.train.samples import Plan, Samples, make_loader
+from bench.train.samples import Plan, Samples, start
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["loss"]
@@ -277,8 +277,8 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
     alone = list(Plan(range(people), samples, epochs, 2 * batch, seed=5))
     shares = [list(Plan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
     assert [first + second for first, second in zip(*shares, strict=True)] == alone
-    start = data.draw(st.integers(0, len(alone)))
-    assert list(Plan(range(people), samples, epochs, 2 * batch, 5, start=start)) == alone[start:]
+    done = data.draw(st.integers(0, len(alone)))
+    assert list(Plan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
     keys = list(itertools.chain(*alone))
     assert len(keys) == epochs * (samples // (2 * batch)) * 2 * batch
     assert len(set(keys)) == len(keys)
@@ -289,7 +289,7 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
 def test_samples_do_not_depend_on_workers() -> None:
     plan = Plan(range(6), 6, 1, 3, seed=2)
     samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, paper(SIZE), seed=2)
-    here, there = (list(make_loader(samples, plan, workers=n, pin=False)) for n in (0, 2))
+    here, there = (list(start(samples, plan, workers=n, pin=False)) for n in (0, 2))
     for mine, theirs in zip(here, there, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
     images, heatmaps, weights = here[0]
@@ -429,7 +429,7 @@ def test_a_worker_that_dies_is_told_of(
         return load(self, key)
 
     monkeypatch.setattr(Samples, "__getitem__", die)
-    with pytest.raises(InputError, match=r"worker process that makes samples died .*Killed.* keeps step \d+"):
+    with pytest.raises(InputError, match=r"worker process that makes samples died: .* keeps step \d+"):
         main(["--model", f"{networks}:drops", *options, "--epochs", "3", "--out", str(tmp_path / "out")])
     assert checkpoint.load(only(tmp_path / "out", "last.pt"))["state"]["step"] > 0
 
