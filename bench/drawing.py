@@ -43,7 +43,7 @@ def draw_skeleton(
             start, end = points[first], points[second]
             colour, opacity = _colour(skeleton, first, second), min(start[2], end[2])
             _blend(picture, (start, end), 2 * thickness, opacity, _line(colour, thickness))
-    for joint in np.flatnonzero(shown):
+    for joint in np.flatnonzero(shown).tolist():
         width = max(1, thickness // 2) if hollow is not None and hollow[joint] else -1
         colour, point = _colour(skeleton, joint, joint), points[joint]
         _blend(picture, (point,), 3 * thickness, point[2], _dot(colour, 1.5 * thickness, width))
@@ -72,7 +72,7 @@ def _colour(skeleton: Skeleton, first: int, second: int) -> tuple[int, int, int]
 
 
 def _line(colour: tuple[int, int, int], thickness: int) -> Callable[[Picture, list[tuple[int, int]]], Any]:
-    return lambda layer, ends: cv2.line(layer, *ends, colour, thickness, cv2.LINE_AA, _FRACTION)
+    return lambda layer, ends: cv2.line(layer, ends[0], ends[1], colour, thickness, cv2.LINE_AA, _FRACTION)
 
 
 def _dot(colour: tuple[int, int, int], radius: float, width: int) -> Callable[[Picture, list[tuple[int, int]]], Any]:

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from bench import InputError, backends, cli, machine
 from bench.accuracy import store
 from bench.accuracy.coco import coco_results
+from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, Run, predict
 from bench.data import COCO, Dataset
 from bench.models import recorded_name
@@ -38,9 +39,8 @@ class Settings:
     backend: str = "eager"
     precision: str = "fp32"
     flip: bool = True
-    decode: str = "quarter_offset"
+    decode: Method = "quarter_offset"
     limit: int | None = None  # pictures, of which the data set was cut to
-
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) ->
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
     predictions = [by_index[index] for index in sorted(by_index)]
-    scored_by_server = job.dataset.name == "coco_test-dev2017"
+    scored_by_server = job.dataset.name.startswith("coco_test-dev2017")
     results = json.dumps(_results(job.dataset, predictions), separators=(",", ":"))
     files = [job.folder / f"{job.name}.json"]
     store.write_whole(files[0], results.encode())

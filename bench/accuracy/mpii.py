@@ -29,7 +29,7 @@ HEAD_SIZE = 0.6
 _Floats = npt.NDArray[np.float64]
 
 
-def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike) -> dict[str, float]:
+def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: int | None = None) -> dict[str, float]:
     """PCKh of predicted poses: the percentage of annotated joints that are found within half a head's size.
 
     A row of two joints is the mean of their percentages; PCKh counts every annotated joint but pelvis and thorax once.
@@ -37,6 +37,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike) -> dict[s
     Args:
         annotation_dir: folder with ``mpii_val.json`` and ``mpii_gt_val.mat``.
         predictions: ``[N, 16, 2]`` x, y in image pixels, counted from 0, in the order of ``mpii_val.json``.
+        limit: score the first people only, this many.
 
     Returns:
         Head, Shoulder, Elbow, Wrist, Hip, Knee, Ankle, PCKh, and PCKh@0.1 (within a tenth), in 0 to 100.
@@ -52,6 +53,8 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike) -> dict[s
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
         raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
     found = np.asarray(predictions, np.float64)
+    if limit is not None:
+        joints, heads, annotated = joints[:limit], heads[:limit], annotated[:limit]
     if found.shape != joints.shape:
         raise InputError(f"predictions are {found.shape}, and {folder} needs {joints.shape}: people, joints, x and y")
     if not np.isfinite(found).all():

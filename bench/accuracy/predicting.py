@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from bench import InputError
-from bench.accuracy.decode import decode
+from bench.accuracy.decode import Method, decode
 from bench.accuracy.flip import flip_average
 from bench.data import ImageError, box_to_crop, crop, normalise
 from bench.data.dataset import Dataset, Person
@@ -57,7 +57,7 @@ def predict(
     workers: int,
     device: str | torch.device,
     flip: bool = True,
-    method: str = "quarter_offset",
+    method: Method = "quarter_offset",
     dtype: torch.dtype = torch.float32,
 ) -> Iterator[Answer]:
     """Predictions for some people of a data set, batch by batch, in order.
@@ -172,7 +172,7 @@ def _predict_batch(
     batch: int,
     device: torch.device,
     flip: bool,
-    method: str,
+    method: Method,
     dtype: torch.dtype,
 ) -> Answer:
     if not crops:

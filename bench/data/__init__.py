@@ -1,4 +1,4 @@
-"""Images and boxes, as top-down pose estimation takes them."""
+"""Images, boxes and joints, as top-down pose estimation takes them."""
 
 from bench.data.crop import box_to_crop, crop, normalise, photograph
 from bench.data.dataset import COCO, MPII, Dataset, ImageError, Person, Skeleton

@@ -40,13 +40,21 @@ class CocoDataset:
     With detections: every box of the file, as it stands.
 
     Attributes:
-        pictures: how many the annotation file lists.
+        pictures: how many the annotation file lists, or the limit leaves of them.
         left_out: how many entries of the files are not among the people, by reason.
     """
 
     skeleton: Skeleton = COCO
 
-    def __init__(self, annotation_file: Path, image_folder: Path, *, name: str, detections: Path | None = None) -> None:
+    def __init__(
+        self,
+        annotation_file: Path,
+        image_folder: Path,
+        *,
+        name: str,
+        detections: Path | None = None,
+        limit: int | None = None,
+    ) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
 
         Args:
@@ -54,6 +62,7 @@ class CocoDataset:
             image_folder: where the pictures are that it names.
             name: as records name the data set. What ``bench.data synthetic`` wrote is ``synthetic`` in any case.
             detections: COCO's result format: ``image_id``, ``category_id``, ``bbox``, ``score``.
+            limit: only the pictures with the lowest ids, this many, as if the files listed no others.
 
         Raises:
             InputError: a file or the folder is missing, or a file does not hold what it should; or nobody is left.
@@ -65,7 +74,7 @@ class CocoDataset:
         images = _Images(annotation_file.name, content)
         self.name = "synthetic" if images.synthetic else name
         self.annotated = "annotations" in content
-        self.pictures = len(images.known)
+        self.pictures = min(len(images.known), limit or len(images.known))
         people = _annotated_people(annotation_file.name, content, images) if self.annotated else None
         if detections is not None:
             listed, sha = read_json(detections)
@@ -79,7 +88,14 @@ class CocoDataset:
         if not image_folder.is_dir():
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
 
+        # Of all pictures, also those without anyone to look at: a detector may have missed who is in them.
+        self._scored = set(sorted(images.known)[:limit]) if limit else None
         order = np.argsort(people.image_ids, kind="stable")
+        if self._scored is not None:
+            hashes.append(f"limit {limit}")
+            order = order[np.isin(people.image_ids[order], list(self._scored))]
+            if not len(order):
+                raise InputError(f"there is nobody to look at in the first {limit} pictures: give a higher limit")
         self._image_ids, self._boxes, self._scores = (
             people.image_ids[order], people.boxes[order], people.scores[order],
         )  # fmt: skip
@@ -122,8 +138,16 @@ class CocoDataset:
         from bench.accuracy.coco import Evaluator, score_coco
 
         chosen = cast(Evaluator, evaluator)
-        metrics = score_coco(self.annotation_file, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        truth = self.annotation_file if self._scored is None else self._part_of_truth(self._scored)
+        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
         return {metric.lower(): metrics[metric] for metric in _METRICS}
+
+    def _part_of_truth(self, ids: set[int]) -> dict[str, Any]:
+        """The annotation file's content as if it listed only these pictures."""
+        content = dict(read_json(self.annotation_file)[0])
+        content["images"] = [image for image in content["images"] if image["id"] in ids]
+        content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
+        return content
 
 
 class _Images:

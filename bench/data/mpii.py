@@ -16,6 +16,8 @@ VALIDATION = "mpii_val.json"
 # Head sizes and true joints of the people in VALIDATION, which PCKh needs; lies beside it.
 TRUTH = "mpii_gt_val.mat"
 
+NOWHERE = -1e6  # pixels; far from every joint
+
 _METRICS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "PCKh", "PCKh@0.1")
 
 
@@ -24,7 +26,7 @@ class MpiiDataset:
 
     skeleton: Skeleton = MPII
 
-    def __init__(self, annotation_file: Path, image_folder: Path, *, name: str) -> None:
+    def __init__(self, annotation_file: Path, image_folder: Path, *, name: str, limit: int | None = None) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
 
         Args:
@@ -32,6 +34,7 @@ class MpiiDataset:
                 ``image``, ``center`` (x, y), ``scale`` (a body's height in 200 pixels), ``joints`` and ``joints_vis``.
             image_folder: where the pictures are that it names.
             name: as records name the data set.
+            limit: only the first people, this many.
 
         Raises:
             InputError: a file or the folder is missing, does not hold what it should, or the two do not belong
@@ -47,6 +50,9 @@ class MpiiDataset:
             raise InputError(f"{annotation_file} has nobody to look at: it is empty")
         if annotation_file.name == VALIDATION:
             hashes.append(_check_truth(annotation_file, len(items)))
+        if limit is not None and limit < len(items):
+            items = items.chosen(np.arange(len(items)) < limit)
+            hashes.append(f"limit {limit}")
         if not image_folder.is_dir():
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
 
@@ -88,12 +94,13 @@ class MpiiDataset:
         """PCKh, the share of joints within half (or a tenth) of the head's size, in percent; there is one evaluator."""
         if self.annotation_file.name != VALIDATION:
             raise InputError(f"{self.annotation_file.name} has no head sizes to score with: only {VALIDATION} has")
-        if len(predictions) != len(self):
-            raise InputError(f"{len(predictions)} predictions for the {len(self)} people of {VALIDATION}: give all")
         from bench.accuracy.mpii import score_mpii
 
-        keypoints = np.array([prediction["keypoints"] for prediction in predictions], np.float64)
-        metrics = score_mpii(self.annotation_file.parent, keypoints[:, :, :2])
+        # Who was left out was not found.
+        found = np.full((len(self), len(MPII.joints), 2), NOWHERE)
+        for prediction in predictions:
+            found[prediction["index"]] = np.array(prediction["keypoints"], np.float64)[:, :2]
+        metrics = score_mpii(self.annotation_file.parent, found, limit=len(self))
         return {metric.lower(): metrics[metric] for metric in _METRICS}
 
 

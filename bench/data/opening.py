@@ -1,6 +1,5 @@
 """Data sets by name, from folders laid out as they are commonly kept."""
 
-import warnings
 from pathlib import Path
 
 from bench import InputError
@@ -10,8 +9,9 @@ from bench.data.mpii import MpiiDataset
 
 NAMES = ("coco", "mpii", "synthetic")
 
-# Pictures in COCO's own files: a set of another size is not the one that figures are published for.
-_COCO_PICTURES = {"coco_val2017": 5_000, "coco_train2017": 118_287, "coco_test-dev2017": 20_288}
+# A set of another size is not the one that figures are published for, and is named so.
+_PICTURES = {"coco_val2017": 5_000, "coco_train2017": 118_287, "coco_test-dev2017": 20_288}
+_PEOPLE = {"mpii_val": 2_958, "mpii_train": 22_246}
 
 
 def open_dataset(
@@ -21,6 +21,7 @@ def open_dataset(
     split: str = "val",
     detections: Path | None = None,
     test_dev: bool = False,
+    limit: int | None = None,
     images: int = 200,
     seed: int = 0,
 ) -> Dataset:
@@ -33,6 +34,7 @@ def open_dataset(
         split: ``val`` or ``train``.
         detections: a file in COCO's result format, instead of the annotated boxes.
         test_dev: COCO's test-dev2017, which has no annotations: the split does not matter, detections are needed.
+        limit: only the first pictures, this many; of MPII, the first people.
         images: how many synthetic pictures to draw.
         seed: of the drawing.
 
@@ -51,19 +53,19 @@ def open_dataset(
         if name == "synthetic":
             from bench.data.synthetic import SyntheticDataset
 
-            return SyntheticDataset(images, seed)
+            return SyntheticDataset(min(images, limit or images), seed)
         raise InputError(f"{name} is read from disk: give the folder that it is in with --data-root")
     if not data_root.is_dir():
         raise InputError(f"no folder {data_root}: give the one that {name} is in with --data-root")
     if name == "mpii":
-        return _open_mpii(data_root, split)
-    dataset = _open_coco(data_root, split, detections, test_dev)
+        return _open_mpii(data_root, split, limit)
+    dataset = _open_coco(data_root, split, detections, test_dev, limit)
     if name == "synthetic" and dataset.name != name:
         raise InputError(f"{dataset.annotation_file} was not written by bench.data synthetic: open it as coco")
     return dataset
 
 
-def _open_coco(root: Path, split: str, detections: Path | None, test_dev: bool) -> CocoDataset:
+def _open_coco(root: Path, split: str, detections: Path | None, test_dev: bool, limit: int | None) -> CocoDataset:
     part = "test-dev2017" if test_dev else f"{split}2017"
     listing = f"image_info_{part}.json" if test_dev else f"person_keypoints_{part}.json"
     folder = "test2017" if test_dev else part
@@ -71,17 +73,24 @@ def _open_coco(root: Path, split: str, detections: Path | None, test_dev: bool) 
         raise InputError("test-dev2017 has no annotations: give the boxes to look into with --detections")
     base = _base(root, "coco", [f"annotations/{listing}"])
     pictures = _first([base / folder, base / "images" / folder])
-    dataset = CocoDataset(base / "annotations" / listing, pictures, name=f"coco_{part}", detections=detections)
-    _warn_of_other_size(dataset)
+    dataset = CocoDataset(
+        base / "annotations" / listing, pictures, name=f"coco_{part}", detections=detections, limit=limit
+    )
+    expected = _PICTURES.get(dataset.name)
+    if expected is not None and dataset.pictures != expected:
+        dataset.name += f" ({dataset.pictures} pictures)"
     return dataset
 
 
-def _open_mpii(root: Path, split: str) -> MpiiDataset:
+def _open_mpii(root: Path, split: str, limit: int | None) -> MpiiDataset:
     listing = f"mpii_{split}.json"
     places = [f"annotations/{listing}", f"annot/{listing}", listing]
     base = _base(root, "mpii", places)
     annotations = _first([base / place for place in places])
-    return MpiiDataset(annotations, base / "images", name=f"mpii_{split}")
+    dataset = MpiiDataset(annotations, base / "images", name=f"mpii_{split}", limit=limit)
+    if len(dataset) != _PEOPLE[dataset.name]:
+        dataset.name += f" ({len(dataset)} people)"
+    return dataset
 
 
 def _base(root: Path, name: str, places: list[str]) -> Path:
@@ -95,13 +104,3 @@ def _first(paths: list[Path]) -> Path:
         if path.exists():
             return path
     raise InputError(f"not found: {', nor '.join(map(str, paths))}; give the data set's folder with --data-root")
-
-
-def _warn_of_other_size(dataset: CocoDataset) -> None:
-    expected = _COCO_PICTURES.get(dataset.name)
-    if expected is not None and dataset.pictures != expected:
-        warnings.warn(
-            f"{dataset.annotation_file.name} lists {dataset.pictures} pictures, and COCO's own has {expected}: "
-            "results cannot be compared with published ones",
-            stacklevel=2,
-        )

@@ -71,9 +71,7 @@ def main(argv: list[str]) -> int:
     entries = write(found, dataset, skeleton, arguments)
     if not arguments.quiet:
         people = sum(len(entry["people"]) for entry in entries)
-        say(
-            f"{people} people in {len(entries)} pictures: {arguments.out / 'predictions.json'}, {arguments.out / 'grid.png'}"
-        )
+        say(f"{people} people in {len(entries)} pictures: {arguments.out}/predictions.json, {arguments.out}/grid.png")
     return 0
 
 

@@ -97,7 +97,9 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     bubbles, absent = [], []
     for model, record in records.items():
         in_paper = paper.row(1, model) or {}
-        accuracy = accuracy_cell(benchmark, measured, model, SIZE, "ap", in_paper.get("ap") if benchmark.number else None)
+        accuracy = accuracy_cell(
+            benchmark, measured, model, SIZE, "ap", in_paper.get("ap") if benchmark.number else None
+        )
         counted = measured.complexity(model, SIZE, JOINTS)
         params = metric(counted, "params") if counted else float(in_paper.get("params_m", 0)) * 1e6
         ap = accuracy.text("measured") or accuracy.text("paper")

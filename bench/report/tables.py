@@ -171,10 +171,13 @@ def comparison(benchmark: Benchmark, measured: Measured) -> Table:
     if benchmark.number != 2:
         # Table II has the cost columns of Table I; extra rows are shown there.
         sizes = list(dict.fromkeys(row.labels["input"] for row in rows))
-        zoo, own = _others(measured.models("complexity"))
+        evaluated = {name(r) for r in measured.records if r.kind == "accuracy" and r.dataset == benchmark.dataset}
+        zoo, own = _others({*measured.models("complexity"), *evaluated})
         for section, models in ((NOT_IN_PAPER, zoo), (OWN, own)):
             for model, size in ((m, s) for m in models for s in sizes if (m, s) not in known):
-                if measured.complexity(model, size, benchmark.joints):
+                if measured.complexity(model, size, benchmark.joints) or measured.accuracy(
+                    model, size, benchmark.dataset
+                ):
                     rows.append(_comparison_row(benchmark, measured, model, size, {}, section))
     accuracy = tuple(Column(key, title, ("paper", "measured")) for key, title in benchmark.accuracy.items())
     return Table(
@@ -273,7 +276,7 @@ def drawn(measured: Measured) -> Table | None:
     records = [r for r in measured.records if r.kind == "accuracy" and r.dataset == DRAWN.dataset]
     zoo, own = _others(name(record) for record in records)
     rows = []
-    for model, section in ((*((m, "") for m in zoo), *((m, OWN) for m in own))):
+    for model, section in (*((m, "") for m in zoo), *((m, OWN) for m in own)):
         for size in sorted({record.input for record in records if name(record) == model}):
             record = measured.accuracy(model, size, DRAWN.dataset)
             if record:
