@@ -13,6 +13,8 @@ from bench.report.measured import Measured, tags
 from bench.report.tables import OWN, Cell, Column, Panel, Row, Table, Value, paper_cell, printed
 
 METRICS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar": "AR"}
+COLUMNS = METRICS | {"seeds": "Seeds"}  # of every budget
+IN_PAPER = "Paper, COCO val2017, 256x192"
 
 
 @dataclass(frozen=True, order=True)
@@ -46,10 +48,15 @@ class Budget:
 
     @property
     def what(self) -> str:
-        """The heading of its columns."""
+        """The heading of its panel."""
         batch = f"batch {self.batch}" + (f" x {self.processes}" if self.processes > 1 else "")
         length = f"{self.epochs} epochs of {self.samples} samples, {batch}, {self.precision}"
         return f"Trained on {self.dataset}, scored on {self.validation}, {self.input}, {length}"
+
+    @property
+    def short(self) -> str:
+        """The heading of its columns."""
+        return f"Measured on {self.validation}, {self.input}"
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:
@@ -101,14 +108,14 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         budget for budget, members in _by_budget(trained).items()
         if len({record.options[which.option] for record in members}) > 1
     ]  # fmt: skip
-    columns = [Column(key, title, ("paper",), "Paper, COCO val2017, 256x192") for key, title in METRICS.items()]
+    columns = [Column(key, title, ("paper",), IN_PAPER) for key, title in METRICS.items()]
     columns += _columns(budgets)
     made = []
     for option, row in rows.items():
         cells = [paper_cell(row[key]) for key in METRICS]
         for budget in budgets:
             cells += _cells([r for r in trained if r.options[which.option] == option and Budget.of(r) == budget])
-        cells += [Cell()] * (0 if budgets else len(METRICS))
+        cells += [Cell()] * (0 if budgets else len(COLUMNS))
         labels = {which.option: option, "name": which.words[row[which.column]]}
         made.append(Row(labels, tuple(cells), highlight=option in ("x", "parallel")))
     return Table(
@@ -143,7 +150,7 @@ def networks(measured: Measured) -> Table | None:
             cells += _cells([r for r in trained if r.model == model and Budget.of(r) == budget])
         labels = {"model": model, "name": "" if section == OWN else paper.label(model)}
         rows.append(Row(labels, tuple(cells), section, highlight=model == paper.BASELINE))
-    columns = [Column("ap", "AP", ("paper",), "Paper, COCO val2017, 256x192"), *_columns(budgets)]
+    columns = [Column("ap", "AP", ("paper",), IN_PAPER), *_columns(budgets)]
     return Table(
         "training",
         "Networks trained with this project",
@@ -164,17 +171,17 @@ def _by_budget(records: Iterable[Record]) -> dict[Budget, list[Record]]:
 
 def _columns(budgets: Sequence[Budget]) -> list[Column]:
     if not budgets:
-        return [Column(f"trained_{key}", title, ("measured",), "Measured") for key, title in METRICS.items()]
+        return [Column(f"trained_{key}", title, ("measured",), "Measured") for key, title in COLUMNS.items()]
     return [
-        Column(f"trained_{key}", title, ("measured",), budget.what, budget.labels)
+        Column(f"trained_{key}", title, ("measured",), budget.short, budget.labels)
         for budget in budgets
-        for key, title in METRICS.items()
+        for key, title in COLUMNS.items()
     ]
 
 
 def _panels(columns: Sequence[Column], first: int, budgets: Sequence[Budget]) -> tuple[Panel, ...]:
     """The paper's columns beside those of one budget at a time."""
-    width = len(METRICS)
+    width = len(COLUMNS)
     return tuple(
         Panel(budget.what, (*range(first), *range(first + i * width, first + (i + 1) * width)))
         for i, budget in enumerate(budgets)
@@ -185,7 +192,8 @@ def _cells(records: Sequence[Record]) -> list[Cell]:
     """Mean of each metric over the seeds, and from where to where they go; of equal seeds, the newest counts."""
     by_seed = {record.seed: record for record in sorted(records, key=lambda record: record.started_at)}
     chosen = [by_seed[seed] for seed in sorted(by_seed, key=lambda seed: -1 if seed is None else seed)]
-    return [_cell(chosen, key) for key in METRICS]
+    count = Cell((Value(str(len(chosen)), "measured"),), record=chosen[0]) if chosen else Cell()
+    return [*(_cell(chosen, key) for key in METRICS), count]
 
 
 def _cell(records: Sequence[Record], key: str) -> Cell:
@@ -193,12 +201,11 @@ def _cell(records: Sequence[Record], key: str) -> Cell:
     if not values:
         return Cell()
     mean, low, high = (100 * value for value in (sum(values) / len(values), min(values), max(values)))
-    spread = f"{printed(low, 1, 2)} to {printed(high, 1, 2)}, {len(values)} seeds"
     return Cell(
         (Value(printed(mean, 1, 2), "measured"),),
-        detail=spread if len(values) > 1 else "1 seed",
+        detail=f"{printed(low, 1, 2)} to {printed(high, 1, 2)}" if len(values) > 1 else "",
         tags=tuple(dict.fromkeys(tag for record in records for tag in tags(record) if tag != "custom")),
-        extra={f"trained_{key}_low": low, f"trained_{key}_high": high, "seeds": len(values)},
+        extra={f"trained_{key}_low": low, f"trained_{key}_high": high},
         record=records[0],
         others=tuple(records[1:]),
     )

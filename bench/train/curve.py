@@ -45,7 +45,7 @@ def draw(history: list[Row], title: str) -> bytes:
             [row["epoch"] for row in scored], [factor * row[metric] for row in scored], color=SCORE,
             marker=_marker(scored), label=label,
         )  # fmt: skip
-    below.set(xlabel="epoch", ylim=(0, 100))
+    below.set(xlabel="epoch", xlim=(0.5, max(epochs) + 0.5), ylim=(0, 100))
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.legend(fontsize=8, loc="lower right")
     stream = io.BytesIO()

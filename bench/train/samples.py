@@ -106,7 +106,7 @@ def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[
     )
     batches = iter(loader)
     if workers and hasattr(signal, "SIGCHLD"):
-        # PyTorch would raise at any line when a worker dies, in the middle of a checkpoint too; ``take`` sees it as well.
+        # PyTorch would raise at any line when a worker dies, in the middle of a checkpoint too; ``take`` sees it.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return batches
 

@@ -553,19 +553,20 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert (cells["attention"], cells["ap_paper"], cells["trained_ap_measured"]) == ("none", "65.29", "52.00")
     assert (float(cells["trained_ap_low"]), float(cells["trained_ap_high"])) == pytest.approx((50, 54))
     assert len(cells["trained_ap_record"].split()) == 2
-    assert "**52.00** (50.00 to 54.00, 2 seeds)" in files["table6.md"].decode()
+    assert "**52.00** (50.00 to 54.00)" in files["table6.md"].decode()
     assert "Trained on coco\\_train2017" in files["table6.md"].decode()
     assert "Nothing was trained for this table yet" in files["table4.md"].decode()
-    assert "**55.00** (53.00 to 57.00, 2 seeds)" in files["training.md"].decode()
+    assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
 
     # What was trained on other data has columns of its own.
-    drawn = [r.model_copy(update={"dataset": "synthetic"}) for r in made]
+    elsewhere = {"dataset": "synthetic", "protocol": made[0].protocol | {"validation": "synthetic"}}
+    drawn = [r.model_copy(update=elsewhere) for r in made]
     both = report_training.ablation(report_training.ABLATIONS[1], report.Measured([*made, *drawn]))
     assert len({column.group for column in both.columns}) == 3
     for row in both.rows:
         for column, cell in zip(both.columns, row.cells, strict=True):
-            assert all(f"Trained on {held.dataset}," in column.group for held in cell.records)
-            assert bool(cell.records) == ("Trained on" in column.group)
+            assert all(f"Measured on {held.protocol['validation']}," in column.group for held in cell.records)
+            assert bool(cell.records) == ("Measured on" in column.group)
 
 
 @pytest.mark.gpu
