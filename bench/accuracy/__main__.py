@@ -210,7 +210,7 @@ def print_table(records: list[Record]) -> None:
     table = Table(title=f"{first.dataset}, {first.input}" + (f", boxes: {boxes}" if boxes else ""))
     table.add_column("model", no_wrap=True)
     for key in (*keys, "people/s"):
-        table.add_column(key.upper() if not mpii else key, justify="right", no_wrap=True)
+        table.add_column(key if mpii or key == "people/s" else key.upper(), justify="right", no_wrap=True)
     for record in records:
         values = [record.metrics.get(key, -1.0) * (1 if mpii else 100) for key in keys]
         speed = record.metrics.get("people_per_s")
