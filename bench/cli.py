@@ -5,6 +5,7 @@ import contextlib
 import errno
 import shlex
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -39,14 +40,17 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
-def make_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the options that every command has."""
+def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
+    """A parser with the options that every command has, and those of commands that make records."""
     parser = _Parser(
         prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
         allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records")
-    parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
+    if records:
+        parser.add_argument(
+            "--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
+        )
+        parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress and no prose")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -54,14 +58,19 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
     """Options that say which networks, and what they take."""
+    add_models_option(parser)
+    more = "[,HxW]" if several_inputs else ""
+    parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
+    parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
+
+
+def add_models_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says which networks."""
     parser.add_argument(
         "--models", default="all", metavar="NAME[,NAME]",
         help="all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
         "of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
-    more = "[,HxW]" if several_inputs else ""
-    parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
-    parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
 
 
 def add_missing_option(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +123,32 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
             bar.update(task, advance=1, description=f"{what}: {word}")
             if shown and not console.is_terminal:
                 say(f"{what} {done}/{total}: {word}")
+
+        yield step
+
+
+@contextlib.contextmanager
+def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar over many small things, with their rate; call the result with how many were done, and of what.
+
+    Where stderr is no terminal, a line every ten seconds.
+    """
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    started = said = time.monotonic()
+    done = 0
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def step(count: int, word: str) -> None:
+            nonlocal done, said
+            done += count
+            now = time.monotonic()
+            rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
+            bar.update(task, advance=count, description=word, rate=rate)
+            if shown and not console.is_terminal and (now - said > 10 or done >= total):
+                said = now
+                say(f"{word}: {done}/{total} {what}, {rate}")
 
         yield step
 

@@ -16,7 +16,7 @@ from bench.explain.measuring import ROUNDS
 from bench.explain.words import paragraph, rows
 from bench.models import model_names, recorded_name
 from bench.record import Record
-from bench.speed.__main__ import check_model, resolve_device
+from bench.speed.__main__ import check_model
 from bench.speed.schedule import KEEP_MEMORY
 
 SHOWN = 10  # layers
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
 
 def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     """One job a network, everything that can be checked beforehand checked."""
-    device = resolve_device(arguments.device)
+    device = machine.resolve_device(arguments.device)
     threads = arguments.threads or machine.default_threads()
     if threads > machine.usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")

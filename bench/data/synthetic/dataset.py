@@ -1,0 +1,126 @@
+"""The synthetic data set in memory: pictures are drawn when they are asked for."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.data.dataset import COCO, Person, Picture, Skeleton
+from bench.data.synthetic.picture import (
+    GENERATOR_VERSION,
+    Annotation,
+    Scene,
+    annotate,
+    draw_portrait,
+    draw_scene,
+    plan_portrait,
+    plan_scene,
+)
+
+Kind = Literal["scenes", "portraits"]
+DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
+PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
+METRICS = {
+    "AP": "ap", "AP50": "ap50", "AP75": "ap75", "AP_M": "ap_m", "AP_L": "ap_l",
+    "AR": "ar", "AR50": "ar50", "AR75": "ar75", "AR_M": "ar_m", "AR_L": "ar_l",
+}  # fmt: skip
+
+
+def fingerprint(images: int, seed: int, kind: Kind) -> str:
+    """SHA-256 over what decides every pixel and annotation: the generator's version, the seed, how many, which kind."""
+    return hashlib.sha256(f"lightpose synthetic {GENERATOR_VERSION} {kind} {seed} {images}".encode()).hexdigest()
+
+
+class SyntheticDataset:
+    """Drawn people, as evaluation and training take them.
+
+    Of scenes, everyone with labelled joints, picture by picture; of portraits, the main person of each.
+
+    Args:
+        images: how many pictures.
+        seed: a whole number from 0.
+        kind: scenes, as evaluation takes them, or portraits, as training does.
+    """
+
+    name = "synthetic"
+    skeleton: Skeleton = COCO
+
+    def __init__(self, images: int, seed: int, kind: Kind = "scenes") -> None:
+        self.images, self.seed, self.kind = images, seed, kind
+        self.fingerprint = fingerprint(images, seed, kind)
+        self._people: list[tuple[int, Annotation]] | None = None
+        self._drawn: tuple[int, Scene] | None = None
+        if kind == "scenes":
+            self._annotations = [annotate(plan_scene(seed, index)) for index in range(images)]
+            self._people = [
+                (index, annotation)
+                for index, found in enumerate(self._annotations)
+                for annotation in found
+                if annotation["num_keypoints"]
+            ]
+
+    def __len__(self) -> int:
+        return self.images if self._people is None else len(self._people)
+
+    def load(self, index: int) -> tuple[Picture, Person]:
+        """A person and the picture they are in, drawn now."""
+        if self._people is None:
+            scene = draw_portrait(self.seed, index)
+            return scene.image, as_person(index + 1, scene.annotations[0])
+        picture, annotation = self._people[index]
+        if self._drawn is None or self._drawn[0] != picture:
+            self._drawn = (picture, draw_scene(self.seed, picture))
+        return self._drawn[1].image, as_person(picture + 1, annotation)
+
+    def ground_truth(self) -> dict[str, Any]:
+        """The annotations as a dictionary in the format of COCO's ``person_keypoints`` files."""
+        plan = PLAN[self.kind]
+        plans = ((index, plan(self.seed, index)) for index in range(self.images))
+        return coco_dict(self.seed, self.kind, ((index, p.size, annotate(p)) for index, p in plans))
+
+    def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
+        """COCO's keypoint metrics against the annotations of all pictures.
+
+        Args:
+            predictions: as ``bench.data.dataset.Dataset.score`` takes them.
+            evaluator: ``faster`` or ``pycocotools``.
+        """
+        from bench.accuracy.coco import score_coco
+
+        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
+        return {ours: metrics[theirs] for theirs, ours in METRICS.items()}
+
+
+def as_person(image_id: int, annotation: Annotation) -> Person:
+    keypoints = np.array(annotation["keypoints"], np.float32).reshape(17, 3)
+    x, y, width, height = annotation["bbox"]
+    return Person(image_id, (x, y, width, height), 1.0, keypoints[:, :2], keypoints[:, 2])
+
+
+def file_name(index: int) -> str:
+    """As COCO names its pictures; the first has number 1."""
+    return f"{index + 1:012d}.jpg"
+
+
+def coco_dict(
+    seed: int, kind: Kind, pictures: Iterable[tuple[int, tuple[int, int], list[Annotation]]]
+) -> dict[str, Any]:
+    """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for index, (width, height), found in pictures:
+        images.append({"id": index + 1, "file_name": file_name(index), "width": width, "height": height, "license": 1})
+        for annotation in found:
+            annotations.append({"id": len(annotations) + 1, "image_id": index + 1, "category_id": 1} | annotation)
+    return {
+        "info": {"description": "people drawn by lightpose-bench", "version": str(GENERATOR_VERSION),
+                 "seed": seed, "kind": kind, "images": len(images)},
+        "licenses": [{"id": 1, "name": "Apache License 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}],
+        "images": images,
+        "annotations": annotations,
+        "categories": [{
+            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO.joints),
+            "skeleton": [[first + 1, second + 1] for first, second in COCO.limbs],
+        }],
+    }  # fmt: skip
