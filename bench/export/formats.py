@@ -6,6 +6,7 @@
 import io
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -69,9 +70,16 @@ def _load_onnx(path: Path) -> tuple[Run, dict[str, str]]:
     return run, dict(session.get_modelmeta().custom_metadata_map)
 
 
-def _write_openvino(model: nn.Module, example: Tensor, metadata: Metadata, path: Path, dynamic: bool) -> None:
+def _openvino() -> Any:
+    """The package, without the one that would report its use to its makers."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it fails, which is allowed for
     import openvino
 
+    return openvino
+
+
+def _write_openvino(model: nn.Module, example: Tensor, metadata: Metadata, path: Path, dynamic: bool) -> None:
+    openvino = _openvino()
     batch = -1 if dynamic else example.shape[0]
     with _silence():
         graph = openvino.convert_model(model, example_input=example, input=[(batch, *example.shape[1:])])
@@ -83,8 +91,7 @@ def _write_openvino(model: nn.Module, example: Tensor, metadata: Metadata, path:
 
 
 def _load_openvino(path: Path) -> tuple[Run, dict[str, str]]:
-    import openvino
-
+    openvino = _openvino()
     graph = openvino.Core().read_model(path)
     keys = graph.get_rt_info([RT_INFO]).value
     # In the kind of numbers that were exported, where the processor would rather take smaller ones.
