@@ -29,7 +29,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
     parser.add_argument("--joints", type=cli.positive, default=17, help="heatmaps of a network of the zoo")
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
-    parser.add_argument("--seed", type=int, default=0, help="of random weights")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: the model's name and input, here")
     return parser.parse_args(argv)
 
@@ -44,7 +43,7 @@ def main(argv: list[str]) -> int:
     check_model(arguments.model, arguments.joints, photograph(size))
     trained = build_trained(
         arguments.model, arguments.weights, num_joints=arguments.joints, input_size=cli.input_text(size),
-        dataset=DATASETS.get(arguments.joints, "coco"), seed=arguments.seed,
+        dataset=DATASETS.get(arguments.joints, "coco"),
     )  # fmt: skip
     random = trained.weights == "random"
     if random:
@@ -53,7 +52,7 @@ def main(argv: list[str]) -> int:
         trained.model,
         name=recorded_name(arguments.model),
         input_size=size,
-        weights=f"random, seed {arguments.seed}" if random else trained.weights,
+        weights=trained.weights,
         weights_sha256=trained.sha256,
         dynamic_batch=arguments.dynamic_batch,
     )
