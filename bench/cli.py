@@ -39,14 +39,17 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
-def make_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the options that every command has."""
+def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
+    """A parser with the options that every command has, and those of commands that deal in records."""
     parser = _Parser(
         prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
         allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records")
-    parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
+    if records:
+        parser.add_argument(
+            "--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
+        )
+        parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress and no prose")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -102,7 +105,10 @@ def input_text(size: tuple[int, int]) -> str:
 
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr, or a line a step where that is no terminal; call the result after each step."""
+    """A progress bar on stderr; call the result after each step.
+
+    Where that is no terminal, a line a step, or a line a hundredth of very many steps.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
         task = bar.add_task(what, total=total)
@@ -112,7 +118,7 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
             nonlocal done
             done += 1
             bar.update(task, advance=1, description=f"{what}: {word}")
-            if shown and not console.is_terminal:
+            if shown and not console.is_terminal and 100 * done // total > 100 * (done - 1) // total:
                 say(f"{what} {done}/{total}: {word}")
 
         yield step

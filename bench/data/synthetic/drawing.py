@@ -171,7 +171,7 @@ def _trunk(
     moved = centres + ((1 - scales)[:, None] * sizes)[..., None, None] * light
     points = fixed(moved + scales[:, None, None, None] * offsets)  # [outlines, rings, 16, 2]
     depths = seen[..., 2].mean(1).tolist()
-    painted = _painted(figure.outfit, flat, palette) if palette else {}
+    painted = _painted(figure.outfit, flat, palette) if palette and len(scales) > 2 else {}
     result = []
     for solid in figure.hulls:
         rings = slice(solid.rings[0], solid.rings[-1] + 1) if solid.part != SKIRT else list(solid.rings)

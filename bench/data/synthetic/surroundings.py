@@ -49,7 +49,7 @@ def _texture(dice: Dice, number: int) -> Picture:
     elif kind == 5:  # clutter: things of all sizes over each other
         for size in range(160, 12, -1):
             corner = np.array((dice.whole(-size, TILE), dice.whole(-size, TILE)))
-            other = corner + (round(size * dice.between(0.2, 1.6)), round(size * dice.between(0.2, 1.6)))
+            other = corner + np.array((round(size * dice.between(0.2, 1.6)), round(size * dice.between(0.2, 1.6))))
             cv2.rectangle(tile, corner.tolist(), other.tolist(), dice.between(0, 2.5), -1)
     low, high = np.percentile(tile[::8, ::8], (1, 99))
     return np.clip((tile - low) / (high - low) * 255, 0, 255).astype(np.uint8)
@@ -77,11 +77,11 @@ def patterns() -> list[Picture]:
 
 
 @lru_cache(maxsize=1)
-def grain() -> npt.NDArray[np.int8]:
-    """Noise of mean 0 and deviation 32 for cutting windows from, int8 ``[1024, 1024, 3]``."""
+def grain() -> Picture:
+    """Noise of mean 128 and deviation 32 for cutting windows from, uint8 ``[1024, 1024, 3]``."""
     dice = Dice(LIBRARY, 2)
     numbers = sum(dice.many(TILE * TILE * 3) for _ in range(3)) - 1.5
-    return np.clip(np.rint(numbers * 64), -127, 127).astype(np.int8).reshape(TILE, TILE, 3)
+    return np.rint(MIDDLE + 64 * numbers).astype(np.uint8).reshape(TILE, TILE, 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -116,10 +116,11 @@ def surface(dice: Dice, width: int, height: int) -> Picture:
 
 def background(dice: Dice, width: int, height: int, horizon: float) -> Picture:
     """A wall or the sky above ground, and things before them; RGB."""
-    image = surface(dice, width, height)
-    edge = round(min(max(horizon, -1.0), height + 1.0)) + dice.whole(0, height // 8)
+    edge = round(min(max(horizon, 0.0), float(height))) + dice.whole(0, height // 8)
     if 0 < edge < height and dice.chance(0.85):
-        image[edge:] = surface(dice, width, height - edge)
+        image = np.concatenate((surface(dice, width, edge), surface(dice, width, height - edge)))
+    else:
+        image = surface(dice, width, height)
     for _ in range(dice.whole(2, 9)):
         size = dice.between(0.06, 0.5) * height
         for layer in thing(dice, dice.between(-0.1, 1.1) * width, dice.between(-0.1, 1.1) * height, size):
@@ -264,8 +265,8 @@ def finish(dice: Dice, image: Picture) -> Picture:
         cv2.line(kernel, (3 - x, 3 - y), (3 + x, 3 + y), 1.0)
         image = np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
     x, y = dice.whole(0, TILE - width), dice.whole(0, TILE - height)
-    noise = grain()[y : y + height, x : x + width]
-    image = np.asarray(cv2.addWeighted(image, 1, noise, dice.between(0.5, 9) / 32, 0, dtype=cv2.CV_8U), np.uint8)
+    noise, strength = grain()[y : y + height, x : x + width], dice.between(0.5, 9) / 32
+    image = np.asarray(cv2.addWeighted(image, 1, noise, strength, -MIDDLE * strength), np.uint8)
     if dice.chance(0.5):
         encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, dice.whole(25, 92)))[1]
         image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
