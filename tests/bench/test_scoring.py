@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bench import InputError
 from bench.accuracy import coco_results, oks_nms, score_coco, score_mpii
-from bench.accuracy.coco import METRICS
+from bench.accuracy.coco import METRICS, _oks_by_image, _Poses, _Truth
 from bench.accuracy.oks import SIGMAS
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -39,7 +39,7 @@ def test_coco_case_meets_the_published_metrics(evaluator: str, capfd: pytest.Cap
     assert capfd.readouterr().out == ""  # the libraries print
 
 
-def original(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, float]:
+def original(truth: dict[str, Any], results: list[dict[str, Any]]) -> COCOeval:
     """pycocotools as its own documentation says to use it."""
     index = COCO()
     index.dataset = copy.deepcopy(truth)
@@ -48,7 +48,7 @@ def original(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, 
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-    return dict(zip(METRICS, evaluation.stats, strict=True))
+    return evaluation
 
 
 def random_case(
@@ -79,7 +79,7 @@ def random_case(
                     "area": float(box[2] * box[3] * random.rand()),
                     "iscrowd": int(crowded),
                     "num_keypoints": int((visible > 0).sum()) if random.rand() < 0.9 else 0,
-                    "keypoints": np.column_stack((at, visible))[:, :].ravel().round().astype(int).tolist(),
+                    "keypoints": np.column_stack((at, visible)).ravel().round().astype(int).tolist(),
                 }
             )
         for _ in range(poses):
@@ -116,7 +116,11 @@ def test_both_evaluators_agree_to_the_last_bit(
     faster = score_coco(truth, predictions)
     assert faster == score_coco(truth, predictions, evaluator="pycocotools")
     if predictions:
-        assert faster == original(truth, coco_results(predictions))
+        evaluation = original(truth, coco_results(predictions))
+        assert list(faster.values()) == evaluation.stats.tolist()
+        similarity = _oks_by_image(_Truth.read(truth), _Poses.of(predictions, 0.2).suppressed(0.9), 20)
+        for (image, _), expected in evaluation.ious.items():
+            assert np.array_equal(similarity.get(image, []), expected)
     else:
         assert set(faster.values()) <= {0, -1}
 
