@@ -5,6 +5,7 @@ import contextlib
 import errno
 import shlex
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
-    """A parser with the options that every command has, and those of commands that deal in records."""
+    """A parser with the options that every command has, and those of commands that make records."""
     parser = _Parser(
         prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
         allow_abbrev=False,
@@ -57,14 +58,19 @@ def make_parser(name: str, description: str, *, records: bool = True) -> argpars
 
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
     """Options that say which networks, and what they take."""
-    parser.add_argument(
-        "--models", default="all", metavar="NAME[,NAME]",
-        help="all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
-        "of your own as path/to/file.py:function or package.module:function",
-    )  # fmt: skip
+    add_models_option(parser)
     more = "[,HxW]" if several_inputs else ""
     parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
     parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
+
+
+def add_models_option(parser: argparse.ArgumentParser, default: str | None = "all", note: str = "") -> None:
+    """The option that says which networks."""
+    parser.add_argument(
+        "--models", default=default, metavar="NAME[,NAME]",
+        help=f"{note}all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
+        "of your own as path/to/file.py:function or package.module:function",
+    )  # fmt: skip
 
 
 def add_missing_option(parser: argparse.ArgumentParser) -> None:
@@ -105,10 +111,7 @@ def input_text(size: tuple[int, int]) -> str:
 
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr; call the result after each step.
-
-    Where that is no terminal, a line a step, or a line a hundredth of very many steps.
-    """
+    """A progress bar on stderr, or a line a step where that is no terminal; call the result after each step."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
         task = bar.add_task(what, total=total)
@@ -118,8 +121,34 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
             nonlocal done
             done += 1
             bar.update(task, advance=1, description=f"{what}: {word}")
-            if shown and not console.is_terminal and 100 * done // total > 100 * (done - 1) // total:
+            if shown and not console.is_terminal:
                 say(f"{what} {done}/{total}: {word}")
+
+        yield step
+
+
+@contextlib.contextmanager
+def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar over many small things, with their rate; call the result with how many were done, and of what.
+
+    Where stderr is no terminal, a line every ten seconds.
+    """
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    started = said = time.monotonic()
+    done = 0
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def step(count: int, word: str) -> None:
+            nonlocal done, said
+            done += count
+            now = time.monotonic()
+            rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
+            bar.update(task, advance=count, description=word, rate=rate)
+            if shown and not console.is_terminal and (now - said > 10 or done >= total):
+                said = now
+                say(f"{word}: {done}/{total} {what}, {rate}")
 
         yield step
 

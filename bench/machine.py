@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from bench import InputError
 from bench.record import Machine, Software
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,29 @@ def usable_cores() -> int:
 def default_threads() -> int:
     """One thread a physical core that this process may use, PyTorch's own default."""
     return min(psutil.cpu_count(logical=False) or 1, usable_cores())
+
+
+def resolve_device(text: str) -> str:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` as a device that exists.
+
+    Raises:
+        InputError: it does not.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text == "auto":
+        return "cuda:0" if count else "cpu"
+    kind, _, index = text.partition(":")
+    if text == "cpu":
+        return text
+    if kind != "cuda" or (index and not index.isdecimal()):
+        raise InputError(f"unknown device {text!r}: give cpu, cuda, cuda:N or auto")
+    if count == 0:
+        raise InputError(f"--device {text}: this machine has no CUDA device that torch can use; give --device cpu")
+    if int(index or 0) >= count:
+        raise InputError(f"--device {text}: this machine has CUDA devices 0 to {count - 1}")
+    return f"cuda:{int(index or 0)}"
 
 
 def _cpu_name() -> str:

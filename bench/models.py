@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,12 +27,14 @@ def recorded_name(name: str) -> str:
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
-def build(name: str, *, num_joints: int = 17, seed: int = 0) -> nn.Module:
+def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> nn.Module:
     """A network in evaluation mode, its weights drawn from ``seed``.
 
     Args:
         name: of the zoo, with ``:timm/``, ``path/to/file.py:factory`` or ``package.module:factory``.
         num_joints: for networks of the zoo; a factory is called without arguments.
+        seed: of the weights.
+        options: for networks of the zoo, such as ``attention``.
 
     Raises:
         InputError: the factory cannot be found, fails, or returns no module.
@@ -41,7 +44,7 @@ def build(name: str, *, num_joints: int = 17, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
         if is_factory(name):
             return _from_factory(name).eval()
-        return zoo.create_model(name, num_joints=num_joints).eval()
+        return zoo.create_model(name, num_joints=num_joints, **(options or {})).eval()
 
 
 def is_factory(name: str) -> bool:

@@ -142,20 +142,24 @@ def append_line(path: Path, lines: str) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         end = _end_of_last_line(descriptor, path)
-        payload = lines.encode()
-        try:
-            os.ftruncate(descriptor, end)
-            os.lseek(descriptor, end, os.SEEK_SET)
-            while payload:
-                payload = payload[os.write(descriptor, payload) :]
-            os.fsync(descriptor)
-        except BaseException as error:
-            os.ftruncate(descriptor, end)
-            if isinstance(error, OSError):
-                error.filename = str(path)
-            raise
+        write_at(descriptor, end, lines.encode(), path)
     finally:
         os.close(descriptor)
+
+
+def write_at(descriptor: int, end: int, payload: bytes, path: Path) -> None:
+    """Write all of ``payload`` from offset ``end`` of an open file to the disk, or leave the file ending there."""
+    try:
+        os.ftruncate(descriptor, end)
+        os.lseek(descriptor, end, os.SEEK_SET)
+        while payload:
+            payload = payload[os.write(descriptor, payload) :]
+        os.fsync(descriptor)
+    except BaseException as error:
+        os.ftruncate(descriptor, end)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
 
 
 def _end_of_last_line(descriptor: int, path: Path) -> int:

@@ -72,10 +72,10 @@ def crop(
     return np.asarray(warped, np.uint8), matrix
 
 
-def normalise(image: npt.NDArray[np.uint8]) -> Tensor:
-    """RGB uint8 ``[H, W, 3]`` to a network's input, float32 ``[1, 3, H, W]``."""
-    scaled = (torch.from_numpy(image).float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
-    return scaled.permute(2, 0, 1)[None].contiguous()
+def normalise(images: Tensor) -> Tensor:
+    """RGB uint8 ``[N, H, W, 3]`` to a network's input, float32 ``[N, 3, H, W]``, on the same device."""
+    mean, std = (torch.tensor(values, device=images.device) for values in (MEAN, STD))
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
 def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
@@ -103,4 +103,4 @@ def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
     rgb = np.ascontiguousarray(image[:, :, ::-1], dtype=np.uint8)
     box = PHOTOGRAPH_BOX if path is None else (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
     center, size_px = box_to_crop(box, input_size)
-    return normalise(crop(rgb, center, size_px, input_size)[0])
+    return normalise(torch.from_numpy(crop(rgb, center, size_px, input_size)[0])[None])

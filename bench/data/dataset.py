@@ -90,7 +90,7 @@ class Dataset(Protocol):
         """The data set's own metrics, named as records name them (``ap``, ``ap50`` … or ``head`` … ``pckh``).
 
         Args:
-            predictions: one for each person, in order:
+            predictions: in order, ``index`` of the person (those that are left out were not found),
                 ``image_id``, ``bbox`` (x, y, width, height), ``bbox_score``, ``keypoints`` (J lists of x, y, score
                 in image pixels), ``center`` (x, y) and ``size_px`` (width, height) of the crop.
         """

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, figure, render, tables
+from bench.report import cards, figure, render, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
 DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
-OPTIONAL = re.compile(r"fig5_.+_(cpu|cuda)_.+\.(png|svg)|table5_more\.(md|csv|tex)")
+OPTIONAL = re.compile(r"fig5(_synthetic)?_.+_(cpu|cuda)_.+\.(png|svg)|(table5_more|synthetic|training)\.(md|csv|tex)")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -46,11 +46,14 @@ def main(argv: list[str]) -> int:
 def make(records: list[Record]) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records."""
     measured = Measured(records)
-    more = tables.more_speed(measured)
+    more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
     shown = [
         tables.speed(measured),
         *([more] if more else []),
         *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
+        *(training.ablation(which, measured) for which in training.ABLATIONS),
+        *([drawn] if drawn else []),
+        *([trained] if trained else []),
         audit(measured),
     ]
     files = {

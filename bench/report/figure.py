@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from bench.report import paper
 from bench.report.labels import Box, Circle, Place, place
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, tags
-from bench.report.tables import BENCHMARKS, accuracy_cell
+from bench.report.tables import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = {
@@ -66,6 +66,7 @@ class Chart:
     key: str
     title: str
     subtitle: str
+    dataset: str  # what the AP is on
     bubbles: tuple[Bubble, ...]
     remarks: tuple[str, ...]
 
@@ -73,19 +74,21 @@ class Chart:
 def charts(measured: Measured) -> list[Chart]:
     """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input.
 
-    Where no network has both a speed and an AP there is nothing to draw.
+    AP is COCO's, or in charts of their own that on drawn people. Where no network has both a speed and an AP there
+    is nothing to draw.
     """
     found: dict[str, Chart] = {}
-    for setting in measured.settings():
-        if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
-            key = f"fig5_{setting.slug}"
-            while key in found:  # processors whose names differ only in signs
-                key += "_"
-            found[key] = _chart(measured, setting, key)
+    for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
+        for setting in measured.settings():
+            if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
+                key = f"{stem}_{setting.slug}"
+                while key in found:  # processors whose names differ only in signs
+                    key += "_"
+                found[key] = _chart(measured, setting, key, benchmark)
     return [chart for chart in found.values() if chart.bubbles]
 
 
-def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
+def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> Chart:
     here = {name(r) for r in measured.records if r.kind == "speed" and Setting.of(r) == setting}
     order = [*(m for m in paper.models() if m in here), *sorted(here - set(paper.models()))]
     records = {model: record for model in order if (record := measured.speed(model, setting))}
@@ -94,7 +97,9 @@ def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
     bubbles, absent = [], []
     for model, record in records.items():
         in_paper = paper.row(1, model) or {}
-        accuracy = accuracy_cell(BENCHMARKS[0], measured, model, SIZE, "ap", in_paper.get("ap"))
+        accuracy = accuracy_cell(
+            benchmark, measured, model, SIZE, "ap", in_paper.get("ap") if benchmark.number else None
+        )
         counted = measured.complexity(model, SIZE, JOINTS)
         params = metric(counted, "params") if counted else float(in_paper.get("params_m", 0)) * 1e6
         ap = accuracy.text("measured") or accuracy.text("paper")
@@ -128,7 +133,8 @@ def _chart(measured: Measured, setting: Setting, key: str) -> Chart:
     on = setting.gpu or setting.machine
     threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
     subtitle = f"{setting.backend}, {setting.precision}, batch 1, input {SIZE}, {threads}"
-    return Chart(key, f"Speed and accuracy on {on}", subtitle, tuple(bubbles), tuple(remarks))
+    dataset = "COCO val2017" if benchmark.number else "drawn people (synthetic)"
+    return Chart(key, f"Speed and accuracy on {on}", subtitle, dataset, tuple(bubbles), tuple(remarks))
 
 
 def draw(chart: Chart) -> tuple[bytes, bytes]:
@@ -178,7 +184,7 @@ def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
     write(0.15, 0.12 + 0.19 * len(title), "\n".join(subtitle), fontsize=9, color=FAINT)
     write(0.15, height - 0.08, "\n".join(below), va="bottom", fontsize=8, color=FAINT, linespacing=1.25)
     axes.set_xlabel("Frames per second, measured")
-    axes.set_ylabel(_accuracy_label(chart.bubbles))
+    axes.set_ylabel(f"AP on {chart.dataset} ({_whose(chart.bubbles)})")
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -210,10 +216,10 @@ def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
     return figure, texts
 
 
-def _accuracy_label(bubbles: Sequence[Bubble]) -> str:
+def _whose(bubbles: Sequence[Bubble]) -> str:
     measured = [bubble.ap_measured for bubble in bubbles]
     some = "measured; * from the paper" if any(measured) else "from the paper"
-    return f"AP on COCO val2017 ({'measured' if all(measured) else some})"
+    return "measured" if all(measured) else some
 
 
 def _label(bubble: Bubble, all_bubbles: Sequence[Bubble]) -> str:

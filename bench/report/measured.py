@@ -9,7 +9,7 @@ from bench import InputError
 from bench.record import Record, newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
-PROTOCOLS = ("paper", "custom", "quick")
+PROTOCOLS = ("paper", "ground-truth boxes", "custom", "quick", "random weights")
 SIZE, JOINTS = "256x192", 17  # of Table V
 
 
@@ -138,8 +138,9 @@ class Measured:
         return _best(r for r in self._of("complexity", model, size) if r.num_joints == joints)
 
     def accuracy(self, model: str, size: str, dataset: str) -> Record | None:
-        """Accuracy on this data set and no other."""
-        return _best(r for r in self._of("accuracy", model, size) if r.dataset == dataset)
+        """Accuracy on this data set and no other, in full precision: the exact runtimes agree in it."""
+        found = self._of("accuracy", model, size)
+        return _best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
 
     def settings(self) -> list[Setting]:
         return sorted({Setting.of(record) for record in self.records if record.kind == "speed"})

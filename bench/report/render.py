@@ -162,9 +162,9 @@ def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], meas
             line[f"{key}_status"] = " and ".join(filled) or "missing"
         else:
             line[key] = pairs[0][1].values[0].text
-        records = [cell.record for _, cell in pairs if cell.record]
+        records = list({id(record): record for _, cell in pairs for record in cell.records}.values())
         if any("measured" in column.origins for column, _ in pairs):
-            line[f"{key}_record"] = measured.id(records[0]) if records else ""
+            line[f"{key}_record"] = " ".join(map(measured.id, records))
     cells = [cell for _, cell in here]
     line["tags"] = " ".join(dict.fromkeys(tag for cell in cells for tag in cell.tags))
     line["notes"] = " ".join(dict.fromkeys(note for cell in cells for note in cell.notes))

@@ -43,6 +43,11 @@ class Cell:
     hit: bool = False  # the value prints the paper's digits
     extra: Mapping[str, Number] = field(default_factory=dict)  # further columns of the CSV file
     record: Record | None = None
+    others: tuple[Record, ...] = ()  # further records behind the value, such as of other seeds
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return (self.record, *self.others) if self.record else ()
 
     def text(self, origin: Origin) -> str:
         return next((value.text for value in self.values if value.origin == origin), "")
@@ -95,7 +100,7 @@ class Table:
         """The records behind it or behind a panel of it, each once."""
         columns = panel.columns if panel else range(len(self.columns))
         cells = (row.cells[index] for row in self.rows for index in columns)
-        return list({id(cell.record): cell.record for cell in cells if cell.record}.values())
+        return list({id(record): record for cell in cells for record in cell.records}.values())
 
 
 def printed(value: float, unit: int, decimals: int) -> str:
@@ -166,10 +171,13 @@ def comparison(benchmark: Benchmark, measured: Measured) -> Table:
     if benchmark.number != 2:
         # Table II has the cost columns of Table I; extra rows are shown there.
         sizes = list(dict.fromkeys(row.labels["input"] for row in rows))
-        zoo, own = _others(measured.models("complexity"))
+        evaluated = {name(r) for r in measured.records if r.kind == "accuracy" and r.dataset == benchmark.dataset}
+        zoo, own = _others({*measured.models("complexity"), *evaluated})
         for section, models in ((NOT_IN_PAPER, zoo), (OWN, own)):
             for model, size in ((m, s) for m in models for s in sizes if (m, s) not in known):
-                if measured.complexity(model, size, benchmark.joints):
+                if measured.complexity(model, size, benchmark.joints) or measured.accuracy(
+                    model, size, benchmark.dataset
+                ):
                     rows.append(_comparison_row(benchmark, measured, model, size, {}, section))
     accuracy = tuple(Column(key, title, ("paper", "measured")) for key, title in benchmark.accuracy.items())
     return Table(
@@ -258,6 +266,40 @@ def _others(models: Iterable[str]) -> tuple[list[str], list[str]]:
     found = set(models)
     zoo = [model for model in paper.models() if model in found]
     return zoo, sorted(found - set(zoo))
+
+
+DRAWN = Benchmark(0, "", "Accuracy on drawn people", "synthetic", 17, paper.COCO, 100)
+
+
+def drawn(measured: Measured) -> Table | None:
+    """Accuracy on the synthetic data set, which has nothing to do with COCO's."""
+    records = [r for r in measured.records if r.kind == "accuracy" and r.dataset == DRAWN.dataset]
+    zoo, own = _others(name(record) for record in records)
+    rows = []
+    for model, section in (*((m, "") for m in zoo), *((m, OWN) for m in own)):
+        for size in sorted({record.input for record in records if name(record) == model}):
+            record = measured.accuracy(model, size, DRAWN.dataset)
+            if record:
+                cells = tuple(accuracy_cell(DRAWN, measured, model, size, key, None) for key in DRAWN.accuracy)
+                labels = {"model": model, "input": size, "weights": record.weights or "", "people": _people(record)}
+                rows.append(Row(labels, cells, section if zoo else "", highlight=model == paper.BASELINE))
+    if not rows:
+        return None
+    return Table(
+        "synthetic",
+        DRAWN.title,
+        {"model": "Model", "input": "Input", "weights": "Weights", "people": "People"},
+        tuple(Column(key, title, ("measured",)) for key, title in DRAWN.accuracy.items()),
+        tuple(rows),
+        remarks=(
+            "Data set: synthetic, people drawn by this project. It is for checking the harness and for comparing "
+            "trainings; the figures say nothing about photographs and do not compare with COCO's.",
+        ),
+    )
+
+
+def _people(record: Record) -> str:
+    return str(record.metrics.get("people", ""))
 
 
 # ------------------------------------------------------------------------------ Table V

@@ -93,7 +93,7 @@ def main(argv: list[str]) -> int:
 
 def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     """One job a network and backend, everything that can be checked beforehand checked."""
-    device = resolve_device(arguments.device)
+    device = machine.resolve_device(arguments.device)
     threads = arguments.threads or machine.default_threads()
     if threads > machine.usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")
@@ -126,23 +126,6 @@ def make_jobs(arguments: argparse.Namespace) -> list[Job]:
         for runtime in runtimes
         for name in names
     ]
-
-
-def resolve_device(text: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` as a device that exists."""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if text == "auto":
-        return "cuda:0" if count else "cpu"
-    kind, _, index = text.partition(":")
-    if text == "cpu":
-        return text
-    if kind != "cuda" or (index and not index.isdecimal()):
-        raise InputError(f"unknown device {text!r}: give cpu, cuda, cuda:N or auto")
-    if count == 0:
-        raise InputError(f"--device {text}: this machine has no CUDA device that torch can use; give --device cpu")
-    if int(index or 0) >= count:
-        raise InputError(f"--device {text}: this machine has CUDA devices 0 to {count - 1}")
-    return f"cuda:{int(index or 0)}"
 
 
 def check_model(name: str, num_joints: int, example: torch.Tensor) -> None:

@@ -433,7 +433,10 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
         for name, (fps, ap), size in zip(NAMES, points, millions, strict=True)
     )  # fmt: skip
     with matplotlib.rc_context(figure.STYLE):
-        sizes = (figure._figure(Chart("fig5", "Title", "below", bubbles, ()), 1.2**growth) for growth in range(8))
+        sizes = (
+            figure._figure(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()), 1.2**growth)
+            for growth in range(8)
+        )
         drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
         assert [text.get_text() for text in texts] == list(NAMES)
         assert figure.collisions(drawn, texts) == []

@@ -1,0 +1,238 @@
+"""``python -m bench.accuracy``: the paper's metrics of networks on COCO, MPII or drawn people."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from bench import InputError, backends, cli, machine, processes
+from bench.accuracy import job as jobs
+from bench.accuracy import server
+from bench.accuracy.decode import METHODS
+from bench.accuracy.job import Job, Settings, Work
+from bench.cli import say, warn
+from bench.data import Dataset, open_dataset
+from bench.models import model_names, recorded_name
+from bench.record import Record
+from bench.speed.loop import PRECISIONS
+from bench.weights import BUNDLED, build_trained
+from zoo.weights import published
+
+SYNTHETIC_IMAGES = 200
+SYNTHETIC_SEED = 2_000_003  # no training's, nor that of its validation
+DEFAULT_INPUT = {"coco": "256x192", "mpii": "256x256", "synthetic": "256x192"}
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser(
+        "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
+    )
+    cli.add_models_option(parser, None, "by default, those that there are such weights of; ")
+    parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
+    parser.add_argument("--dataset", choices=list(DEFAULT_INPUT), default="synthetic", help="synthetic needs no files")
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of COCO or MPII")
+    parser.add_argument(
+        "--weights", metavar="FILE|published|bundled|random",
+        help="a checkpoint, what was published (by default for COCO and MPII), what comes with the project (by default "
+        "for synthetic), or random numbers to try things out",
+    )  # fmt: skip
+    boxes = parser.add_mutually_exclusive_group()
+    boxes.add_argument("--detections", type=Path, metavar="FILE", help="boxes of a person detector, COCO result format")
+    boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations; so without --detections")
+    parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
+    parser.add_argument("--decode", choices=METHODS, default="quarter_offset", help="heatmaps to joints")
+    parser.add_argument("--evaluator", choices=("faster", "pycocotools"), default="faster", help="they agree exactly")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    parser.add_argument("--backend", default="eager", help=", ".join(backends.BACKENDS))
+    parser.add_argument("--precision", default="fp32", choices=list(PRECISIONS))
+    parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
+    parser.add_argument("--batch", type=cli.positive, default=8, help="people at a time")
+    parser.add_argument("--workers", type=int, help="processes that read pictures (default: 1 to 4, by processors)")
+    parser.add_argument(
+        "--limit", type=cli.positive, metavar="N", help="the first N pictures only, as a set of its own"
+    )
+    parser.add_argument("--skip-bad", type=int, default=0, metavar="N", help="leave out up to N bad pictures")
+    parser.add_argument("--images", type=cli.positive, default=SYNTHETIC_IMAGES, help="pictures of the synthetic set")
+    parser.add_argument("--seed", type=int, default=SYNTHETIC_SEED, help="of the synthetic set")
+    parser.add_argument(
+        "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
+    )
+    parser.add_argument(
+        "--server-result", type=Path, metavar="FILE",
+        help="with --test-dev: what the server answered, its JSON or its printed table, to be recorded",
+    )  # fmt: skip
+    cli.add_missing_option(parser)
+    arguments = parser.parse_args(argv)
+    arguments.input = arguments.input or DEFAULT_INPUT[arguments.dataset]
+    arguments.weights = arguments.weights or ("bundled" if arguments.dataset == "synthetic" else "published")
+    if arguments.workers is None:
+        arguments.workers = max(1, min(4, machine.usable_cores() - 1))
+    if arguments.workers < 0 or arguments.skip_bad < 0:
+        raise InputError("--workers and --skip-bad cannot be below 0")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse(argv)
+    names = model_names(arguments.models) if arguments.models else default_models(arguments)
+    size, *more = cli.parse_inputs(arguments.input)
+    if more:
+        raise InputError(f"--input {arguments.input}: give one size at a time to bench.accuracy")
+    if arguments.server_result:
+        return record_server_result(arguments, names)
+    device = machine.resolve_device(arguments.device)
+    backends.load(arguments.backend).check(device, arguments.precision)
+    known = cli.open_results(arguments.results)
+    torch.set_num_threads(arguments.threads or machine.default_threads())
+    dataset = open_data(arguments)
+    evaluations = [make_job(name, dataset, size, arguments) for name in names]
+    if arguments.missing:
+        evaluations = [one for one in evaluations if not has_record(one, known)]
+        if not evaluations and not arguments.quiet:
+            say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
+    fabric = processes.launch(device)
+    records: list[Record] = []
+    total = sum(len(one.dataset) for one in evaluations)
+    try:
+        with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
+            for one in evaluations:
+                outcome = jobs.run(one, fabric, named(step, recorded_name(one.model)))
+                if outcome and outcome.record:
+                    cli.save([outcome.record], arguments)
+                    records.append(outcome.record)
+                if outcome and not arguments.quiet:
+                    say(f"predictions: {', '.join(map(str, outcome.files))}")
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: the finished batches are kept, the same command goes on from there"
+        ) from None
+    if records and not arguments.json:
+        print_table(records)
+    if records and not arguments.quiet:
+        say(f"added to {arguments.results / 'accuracy.jsonl'}: {len(records)}")
+    for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
+        warn(note)
+    return 0
+
+
+def default_models(arguments: argparse.Namespace) -> list[str]:
+    """The networks that there are weights of, of the kind that was asked for."""
+    if arguments.weights == "bundled":
+        return list(BUNDLED)
+    if arguments.weights == "published" and arguments.dataset != "synthetic":
+        return [e.model for e in published() if (e.dataset, e.input) == (arguments.dataset, arguments.input)]
+    raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
+
+
+def named(step: Callable[[int, str], None], name: str) -> Callable[[int], None]:
+    return lambda people: step(people, name)
+
+
+def open_data(arguments: argparse.Namespace) -> Dataset:
+    """The data set that the options name.
+
+    Raises:
+        InputError: options that do not go together, or a data set that cannot be used.
+    """
+    if arguments.dataset != "synthetic" and arguments.data_root is None:
+        raise InputError(f"--dataset {arguments.dataset} needs --data-root: the folder of its annotations and pictures")
+    if arguments.detections and arguments.dataset != "coco":
+        raise InputError("--detections goes with --dataset coco: the other sets come with boxes")
+    if arguments.test_dev and not (arguments.dataset == "coco" and arguments.detections):
+        raise InputError("--test-dev goes with --dataset coco and --detections: its pictures come without boxes")
+    return open_dataset(
+        arguments.dataset,
+        arguments.data_root,
+        detections=arguments.detections,
+        test_dev=arguments.test_dev,
+        limit=arguments.limit,
+        images=arguments.images,
+        seed=arguments.seed,
+    )
+
+
+def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argparse.Namespace) -> Job:
+    trained = build_trained(
+        name,
+        arguments.weights,
+        num_joints=len(dataset.skeleton.joints),
+        input_size=cli.input_text(size),
+        dataset="mpii" if arguments.dataset == "mpii" else "coco",
+    )
+    settings = Settings(
+        input=size,
+        boxes=arguments.detections.name if arguments.detections else jobs.GROUND_TRUTH,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        flip=not arguments.no_flip,
+        decode=arguments.decode,
+        limit=arguments.limit,
+    )
+    work = Work(
+        results=arguments.results,
+        batch=arguments.batch,
+        workers=arguments.workers,
+        threads=torch.get_num_threads(),
+        evaluator=arguments.evaluator,
+        skip_bad=arguments.skip_bad,
+    )
+    return Job(name, trained, dataset, settings, work)
+
+
+def has_record(job: Job, known: list[Record]) -> bool:
+    """Whether these very sources evaluated these weights on this data in this way before."""
+    wanted = (
+        recorded_name(job.model), job.trained.sha256, job.dataset.fingerprint, cli.input_text(job.settings.input),
+        job.settings.backend, job.settings.precision, job.settings.flip, job.settings.decode, machine.source_sha256(),
+    )  # fmt: skip
+    return any(
+        wanted == (
+            r.model, r.weights_sha256, r.dataset_fingerprint, r.input, r.backend, r.precision,
+            r.protocol.get("flip"), r.protocol.get("decode"), r.software.source_sha256,
+        )
+        for r in known
+        if r.kind == "accuracy"
+    )  # fmt: skip
+
+
+def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:
+    """The record of what the evaluation server found, for Table II."""
+    if not arguments.test_dev or len(names) != 1:
+        raise InputError("--server-result goes with --test-dev and one network in --models")
+    cli.open_results(arguments.results)
+    record = server.make_record(
+        arguments.server_result, recorded_name(names[0]), arguments.input, weights=Path(arguments.weights).name
+    )
+    cli.save([record], arguments)
+    if not arguments.json:
+        print_table([record])
+    return 0
+
+
+def print_table(records: list[Record]) -> None:
+    """The data set's metrics; COCO's as percent, as the paper prints them."""
+    first = records[0]
+    mpii = first.dataset is not None and first.dataset.startswith("mpii")
+    keys = (
+        ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "pckh", "pckh@0.1")
+        if mpii
+        else ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar")
+    )
+    boxes = first.protocol.get("boxes")
+    table = Table(title=f"{first.dataset}, {first.input}" + (f", boxes: {boxes}" if boxes else ""))
+    table.add_column("model", no_wrap=True)
+    for key in (*keys, "people/s"):
+        table.add_column(key if mpii or key == "people/s" else key.upper(), justify="right", no_wrap=True)
+    for record in records:
+        values = [record.metrics.get(key, -1.0) * (1 if mpii else 100) for key in keys]
+        speed = record.metrics.get("people_per_s")
+        table.add_row(
+            record.model, *(f"{value:.1f}" if value >= 0 else "—" for value in values), f"{speed:.1f}" if speed else ""
+        )
+    cli.output.print(table)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,309 @@
+"""COCO's keypoint metrics of predicted poses."""
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import faster_coco_eval
+import numpy as np
+from pycocotools import coco, cocoeval
+
+from bench import InputError
+from bench.accuracy.checks import Floats, Ints, column, ids, read_json
+from bench.accuracy.oks import Indices, oks_nms, oks_of_pairs
+
+METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
+JOINTS = 17
+PERSON = 1  # COCO's category id, which the evaluation server expects
+
+Evaluator = Literal["faster", "pycocotools"]
+
+
+def score_coco(
+    ground_truth: str | Path | Mapping[str, Any],
+    predictions: Sequence[Mapping[str, Any]],
+    vis_thr: float = 0.2,
+    oks_thr: float = 0.9,
+    evaluator: Evaluator = "faster",
+) -> dict[str, float]:
+    """COCO's ten metrics of predicted poses, after rescoring and non-maximum suppression (``coco_results``).
+
+    Args:
+        ground_truth: an annotation file in COCO's format, or what it holds; it is left as it is.
+        predictions: one dict a person looked at, in a fixed order: ``image_id``, ``bbox_score``, ``keypoints``
+            (17 times x, y, score; image pixels), ``size_px`` (width, height of the crop in image pixels). Other keys
+            do not matter.
+        vis_thr: a joint's score counts in the pose's score if it is above.
+        oks_thr: of two poses more alike than this the better one stays.
+        evaluator: whose matching and averaging to use. The results are equal to the last bit; ``pycocotools`` is the
+            original and several times slower.
+
+    Returns:
+        AP, AP50, AP75, AP_M, AP_L, AR, AR50, AR75, AR_M, AR_L, in 0 to 1; -1 where nobody of that size is annotated.
+        Without predictions they are 0.
+
+    Raises:
+        InputError: the annotations or a prediction cannot be used; the message names file and item.
+    """
+    if evaluator not in ("faster", "pycocotools"):
+        raise InputError(f"evaluator {evaluator!r} is unknown: give faster or pycocotools")
+    truth = _Truth.read(ground_truth)
+    poses = _Poses.of(predictions, vis_thr)
+    unknown = np.flatnonzero(~np.isin(poses.image, truth.images))
+    if len(unknown):
+        raise InputError(f"prediction {unknown[0]} is for image {poses.image[unknown[0]]}, which {truth.name} has not")
+    evaluate = _evaluate_faster if evaluator == "faster" else _evaluate_pycocotools
+    with contextlib.redirect_stdout(io.StringIO()):  # the libraries print, and stdout is for results
+        stats = evaluate(truth, poses.suppressed(oks_thr))
+    return dict(zip(METRICS, stats, strict=True))
+
+
+def coco_results(
+    predictions: Sequence[Mapping[str, Any]], vis_thr: float = 0.2, oks_thr: float = 0.9
+) -> list[dict[str, Any]]:
+    """Predicted poses in COCO's result format, as its evaluation server takes them.
+
+    A pose's score is the box's times the mean of those joint scores above ``vis_thr`` (0 if there is none). Within a
+    picture, poses are suppressed by OKS (``oks_nms``) with the crop's area.
+
+    Args:
+        predictions: as in ``score_coco``.
+
+    Returns:
+        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` (51 numbers: x, y, score), ``score``.
+
+    Raises:
+        InputError: a prediction cannot be used; the message names it.
+    """
+    return _Poses.of(predictions, vis_thr).suppressed(oks_thr).results(PERSON)
+
+
+@dataclass(frozen=True)
+class _Poses:
+    """Predicted poses as arrays."""
+
+    image: Ints  # [N]
+    joints: Floats  # [N, 17, 3] x, y, score
+    area: Floats  # [N] of the crop, in square pixels
+    score: Floats  # [N]
+
+    @classmethod
+    def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float) -> Self:
+        """Check predictions, and score them by box and joints.
+
+        Raises:
+            InputError: one of them cannot be used.
+        """
+
+        def name(number: int) -> str:
+            return f"prediction {number} (image {predictions[number].get('image_id', 'not given')})"
+
+        image = ids(predictions, "image_id", "prediction {}".format)
+        joints = column(predictions, "keypoints", (JOINTS, 3), name)
+        size = column(predictions, "size_px", (2,), name)
+        box_score = column(predictions, "bbox_score", (), name)
+        if (size <= 0).any():
+            raise InputError(f"{name(int(np.argwhere(size <= 0)[0, 0]))}: size_px is not above 0")
+        counts = joints[..., 2] > vis_thr
+        confidence = np.where(counts, joints[..., 2], 0).sum(1) / np.maximum(counts.sum(1), 1)
+        return cls(image, joints, size.prod(1), confidence * box_score)
+
+    def suppressed(self, oks_thr: float) -> Self:
+        """The poses that non-maximum suppression keeps, by image, best first."""
+        kept = [
+            poses[oks_nms(self.joints[poses, :, :2], self.area[poses], self.score[poses], oks_thr)]
+            for poses in _members(self.image).values()
+        ]
+        return self[np.concatenate(kept)] if kept else self
+
+    def __getitem__(self, which: Indices) -> Self:
+        return replace(
+            self, image=self.image[which], joints=self.joints[which], area=self.area[which], score=self.score[which]
+        )
+
+    def results(self, category: int) -> list[dict[str, Any]]:
+        """In COCO's result format."""
+        flat = self.joints.reshape(-1, JOINTS * 3)
+        return [
+            {"image_id": image, "category_id": category, "keypoints": keypoints, "score": score}
+            for image, keypoints, score in zip(self.image.tolist(), flat.tolist(), self.score.tolist(), strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """The people of an annotation file, checked."""
+
+    name: str  # what to call it in messages
+    images: Ints
+    category: int  # of people
+    people: list[Mapping[str, Any]]
+    image: Ints  # [G] of each of them, as what follows
+    joints: Floats  # [G, 17, 3] x, y, visibility
+    box: Floats  # [G, 4] x, y, width, height
+    area: Floats  # [G]
+
+    @classmethod
+    def read(cls, source: str | Path | Mapping[str, Any]) -> Self:
+        """Check annotations and take what the evaluation needs.
+
+        Raises:
+            InputError: they cannot be used.
+        """
+        name = "the ground truth" if isinstance(source, Mapping) else str(source)
+        content = source if isinstance(source, Mapping) else read_json(Path(source))
+        listed, annotations, categories = (
+            _list_of_dicts(content, key, name) for key in ("images", "annotations", "categories")
+        )
+        if not listed:
+            raise InputError(f"{name} has no images")
+        images = ids(listed, "id", f"{name}: image {{}}".format)
+        category = _person_category(categories, name)
+        people = [annotation for annotation in annotations if annotation.get("category_id") == category]
+
+        def label(number: int) -> str:
+            return f"{name}: annotation {people[number].get('id', f'number {number}')}"
+
+        image = ids(people, "image_id", label)
+        joints = column(people, "keypoints", (JOINTS * 3,), label).reshape(-1, JOINTS, 3)
+        box, area = column(people, "bbox", (4,), label), column(people, "area", (), label)
+        for wrong, why in ((area < 0, "has a negative area"), (~np.isin(image, images), "is of an image not listed")):
+            if wrong.any():
+                raise InputError(f"{label(int(np.flatnonzero(wrong)[0]))} {why}")
+        return cls(name, images, category, people, image, joints, box, area)
+
+    def annotations(self) -> list[dict[str, Any]]:
+        """Annotations as the evaluators read them, which write into them.
+
+        They are numbered anew: to pycocotools, to be matched with 0 is to be matched with nobody.
+        """
+        return [
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": self.category,
+                "iscrowd": int(bool(person.get("iscrowd", 0))),
+                "num_keypoints": person.get("num_keypoints", annotated),
+                "area": person["area"],
+                "bbox": person["bbox"],
+                "keypoints": person["keypoints"],
+            }
+            for number, (person, image, annotated) in enumerate(
+                zip(self.people, self.image.tolist(), (self.joints[..., 2] > 0).sum(1).tolist(), strict=True), 1
+            )
+        ]
+
+    def index(self, api: Callable[[], Any], annotations: list[dict[str, Any]]) -> Any:
+        """A library's index over annotations or detections of these images."""
+        index = api()
+        images = [{"id": image} for image in self.images.tolist()]
+        index.dataset = {"images": images, "categories": [{"id": self.category}], "annotations": annotations}
+        index.createIndex()
+        return index
+
+
+def _list_of_dicts(content: Any, key: str, name: str) -> list[Mapping[str, Any]]:
+    items = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise InputError(f"{name} is not in COCO's format: it has no list of {key}")
+    return items
+
+
+def _person_category(categories: Sequence[Mapping[str, Any]], name: str) -> int:
+    people = [category for category in categories if category.get("name") == "person"]
+    if len(people) != 1:
+        raise InputError(f"{name} has {len(people) or 'no'} categories named person: one is needed")
+    joints = len(people[0].get("keypoints") or [])
+    if joints != JOINTS:
+        raise InputError(f"{name}: category person has {joints} keypoints, and COCO's has {JOINTS}")
+    return int(ids(people, "id", lambda _: f"{name}: category person")[0])
+
+
+def _evaluate_pycocotools(truth: _Truth, poses: _Poses) -> list[float]:
+    index = truth.index(coco.COCO, truth.annotations())
+    results = poses.results(truth.category)
+    found = index.loadRes(results) if results else truth.index(coco.COCO, [])  # loadRes takes no empty list
+    return _run(cocoeval.COCOeval(index, found, "keypoints"), truth)
+
+
+def _run(evaluation: Any, truth: _Truth) -> list[float]:
+    evaluation.params.catIds = [truth.category]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return [float(value) for value in evaluation.stats[: len(METRICS)]]
+
+
+def _evaluate_faster(truth: _Truth, poses: _Poses) -> list[float]:
+    x, y = poses.joints[..., 0], poses.joints[..., 1]
+    area = (x.max(1) - x.min(1)) * (y.max(1) - y.min(1))  # what COCO takes for the area of a detected pose
+    found = [
+        {"id": number, "image_id": image, "category_id": truth.category, "score": score, "area": area}
+        for number, (image, score, area) in enumerate(
+            zip(poses.image.tolist(), poses.score.tolist(), area.tolist(), strict=True), 1
+        )
+    ]
+    index = truth.index(faster_coco_eval.COCO, truth.annotations())
+    return _run(_FasterEvaluation(index, truth.index(faster_coco_eval.COCO, found), truth, poses), truth)
+
+
+class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
+    """faster-coco-eval, with the OKS of all pairs computed at once, and pycocotools' precision of a lone detection.
+
+    pycocotools adds the spacing of 1 to the number of detections by which it divides. That is lost in all numbers but
+    1: where only the best detection is right, precision is a hair below 1. faster-coco-eval says 1.
+    """
+
+    def __init__(self, index: Any, found: Any, truth: _Truth, poses: _Poses) -> None:
+        super().__init__(index, found, "keypoints")
+        self._oks = _oks_by_image(truth, poses, self.params.maxDets[-1])
+
+    def computeOks(self, imgId: int, catId: int) -> list[list[float]]:  # noqa: N802, N803
+        return self._oks.get(imgId, [])
+
+    def evaluate(self) -> None:
+        """Evaluate at a further recall for each range of areas, which only a second right detection reaches."""
+        recalls = self.params.recThrs
+        self.params.recThrs = np.append(recalls, [1.5 / max(self._people(*area), 1) for area in self.params.areaRng])
+        super().evaluate()
+        precision = self.eval["precision"]  # [overlap, recall, category, area, detections]
+        second = precision[:, len(recalls) :].diagonal(axis1=1, axis2=3)[:, None].swapaxes(3, 4)  # [overlap, 1, ...]
+        precision = precision[:, : len(recalls)]
+        self.eval["precision"] = np.where((precision == 1) & (second < 1), 1 / (1 + np.spacing(1)), precision)
+
+    def _people(self, smallest: float, largest: float) -> int:
+        """How many annotated people of a range of areas count."""
+        annotations = self.cocoGt.dataset["annotations"]
+        counted = (one for one in annotations if not one["iscrowd"] and one["num_keypoints"])
+        return sum(smallest <= one["area"] <= largest for one in counted)
+
+
+def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[list[float]]]:
+    """OKS ``[detections, people]`` of each image that has both, for its best detections."""
+    people, found = _members(truth.image), _members(poses.image)  # best first, as ``suppressed`` left them
+    pairs = [(image, found[image][:at_most], people[image]) for image in people if image in found]
+    if not pairs:
+        return {}
+    similarity = oks_of_pairs(
+        poses.joints[..., :2],
+        truth.joints,
+        truth.box,
+        truth.area,
+        np.concatenate([np.repeat(detections, len(persons)) for _, detections, persons in pairs]),
+        np.concatenate([np.tile(persons, len(detections)) for _, detections, persons in pairs]),
+    )
+    ends = np.cumsum([len(detections) * len(persons) for _, detections, persons in pairs])
+    return {
+        image: part.reshape(len(detections), len(persons)).tolist()
+        for (image, detections, persons), part in zip(pairs, np.split(similarity, ends[:-1]), strict=True)
+    }
+
+
+def _members(image: Ints) -> dict[int, Indices]:
+    """For each image, from the lowest id, its items in their order."""
+    order = np.argsort(image, kind="stable")
+    images, starts = np.unique(image[order], return_index=True)
+    return dict(zip(images.tolist(), np.split(order, starts)[1:], strict=True))

@@ -1,0 +1,304 @@
+"""One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
+
+import contextlib
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from lightning_fabric import Fabric
+
+from bench import InputError, backends, cli, machine
+from bench.accuracy import store
+from bench.accuracy.coco import coco_results
+from bench.accuracy.decode import Method
+from bench.accuracy.predicting import Answer, Run, predict
+from bench.data import COCO, Dataset
+from bench.models import recorded_name
+from bench.record import Record
+from bench.speed.loop import PRECISIONS
+from bench.weights import Trained
+
+GROUND_TRUTH = "ground truth"
+PHASES = ("read", "crop", "wait", "network", "decode")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result, besides network and data."""
+
+    input: tuple[int, int]
+    boxes: str  # ground truth, or the detections file's name
+    backend: str = "eager"
+    precision: str = "fp32"
+    flip: bool = True
+    decode: Method = "quarter_offset"
+    limit: int | None = None  # pictures, of which the data set was cut to
+
+
+@dataclass(frozen=True)
+class Work:
+    """How to go about it; changes no result."""
+
+    results: Path
+    batch: int
+    workers: int
+    threads: int
+    evaluator: str
+    skip_bad: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network on one data set."""
+
+    model: str  # as named on the command line
+    trained: Trained
+    dataset: Dataset
+    settings: Settings
+    work: Work
+
+    @property
+    def name(self) -> str:
+        """The stem of its files: readable, and with a hash of all that decides the result."""
+        identity = {
+            "model": recorded_name(self.model), "options": self.trained.options, "weights": self.trained.sha256,
+            "dataset": self.dataset.name, "fingerprint": self.dataset.fingerprint, "people": len(self.dataset),
+            "sources": machine.source_sha256(), **asdict(self.settings),
+        }  # fmt: skip
+        words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+
+    @property
+    def protocol(self) -> str:
+        """How far this is the paper's evaluation, in words that stand beside the figure."""
+        if self.trained.weights == "random":
+            return "random weights"
+        if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
+            return "custom"
+        coco = self.dataset.name.startswith("coco")
+        return "ground-truth boxes" if coco and self.settings.boxes == GROUND_TRUTH else "paper"
+
+    @property
+    def folder(self) -> Path:
+        return self.work.results / "predictions"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished evaluation."""
+
+    files: tuple[Path, ...]  # predictions, and what the server takes
+    record: Record | None  # none where only the server can score
+
+
+def run(job: Job, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None:
+    """Evaluate, going on from what earlier runs of the same job left.
+
+    Args:
+        fabric: from ``bench.processes.launch``; the people are split over its processes.
+        step: called with the number of people that were done since the last call.
+
+    Returns:
+        What came of it; ``None`` in all processes but the first.
+
+    Raises:
+        InputError: more bad pictures than allowed, or the same job is running elsewhere.
+        OSError: predictions cannot be written; what was written before is kept.
+    """
+    started_at = cli.now()
+    with _only_one(job, fabric):
+        known = {
+            prediction["index"]
+            for answer in store.read_parts(job.folder, job.name)
+            for prediction in answer.predictions
+        }
+        # Bad pictures are looked at again: they may have been mended.
+        todo = [index for index in range(len(job.dataset)) if index not in known]
+        if fabric.is_global_zero:
+            step(len(known))
+        fabric.barrier()  # everyone has read before anyone adds
+        _predict_share(job, fabric, [int(i) for i in np.array_split(todo, fabric.world_size)[fabric.global_rank]], step)
+        fabric.barrier()
+        if not fabric.is_global_zero:
+            return None
+        outcome = _finish(job, fabric, store.read_parts(job.folder, job.name), started_at)
+        store.remove_parts(job.folder, job.name)
+        return outcome
+
+
+@contextlib.contextmanager
+def _only_one(job: Job, fabric: Fabric) -> Iterator[None]:
+    if not fabric.is_global_zero:
+        yield
+        return
+    job.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(job.folder / f".{job.name}.lock", timeout=0)
+    try:
+        with lock:
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(f"{job.folder / job.name} is being made by another process: wait for it, or stop it") from None
+
+
+def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Callable[[int], None]) -> None:
+    if not indices:
+        return
+    part = store.Part(job.folder, job.name, fabric.global_rank, fabric.world_size)
+    bad: dict[str, int] = {}
+    dtype = PRECISIONS[job.settings.precision]
+    try:
+        with torch.inference_mode():
+            for answer in predict(
+                _prepare(job, fabric.device, dtype),
+                job.dataset,
+                indices,
+                job.settings.input,
+                batch=job.work.batch,
+                workers=job.work.workers,
+                device=fabric.device,
+                flip=job.settings.flip,
+                method=job.settings.decode,
+                dtype=dtype,
+            ):
+                bad |= {message: index for index, message in answer.errors.items()}
+                if len(bad) > job.work.skip_bad:
+                    allowed = f" ({len(bad)} bad pictures, --skip-bad {job.work.skip_bad})" if job.work.skip_bad else ""
+                    raise InputError(
+                        f"{list(bad)[-1]}{allowed}; --skip-bad N leaves out up to N bad pictures and says so"
+                    )
+                part.add(answer)
+                # The other processes are as fast; the first speaks for all.
+                step((len(answer.predictions) + len(answer.errors)) * fabric.world_size)
+    finally:
+        part.close()
+
+
+def _prepare(job: Job, device: torch.device, dtype: torch.dtype) -> Run:
+    model = job.trained.model.to(device, dtype)
+    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
+    prepared: Run = backends.load(job.settings.backend).prepare(model, example)
+    return prepared
+
+
+def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
+    # A batch that two runs did counts once.
+    by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
+    errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
+    predictions = [by_index[index] for index in sorted(by_index)]
+    scored_by_server = job.dataset.name.startswith("coco_test-dev2017")
+    results = json.dumps(_results(job.dataset, predictions), separators=(",", ":"))
+    files = [job.folder / f"{job.name}.json"]
+    store.write_whole(files[0], results.encode())
+    if scored_by_server:
+        files.append(_server_file(job, results))
+        return Outcome(tuple(files), None)
+    metrics: dict[str, int | float] = dict(job.dataset.score(predictions, evaluator=job.work.evaluator))
+    metrics |= {"people": len(job.dataset), "people_left_out": len(errors), "bad_pictures": len(set(errors.values()))}
+    metrics |= _throughput(answers, fabric.world_size)
+    warnings = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
+    return Outcome(
+        tuple(files), _record(job, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
+    )
+
+
+def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In COCO's result format; rescored and without doubles where the data set has COCO's joints."""
+    if dataset.skeleton == COCO:
+        return coco_results(predictions)
+    return [
+        {
+            "image_id": one["image_id"],
+            "category_id": 1,
+            "keypoints": [number for joint in one["keypoints"] for number in joint],
+            "score": one["bbox_score"],
+        }
+        for one in predictions
+    ]
+
+
+def _server_file(job: Job, results: str) -> Path:
+    """The archive that COCO's evaluation server takes, named as it demands."""
+    method = re.sub(r"[^a-zA-Z0-9]", "", recorded_name(job.model))
+    inner = f"person_keypoints_test-dev2017_{method}_results"
+    archive = job.folder / f"{inner}.zip"
+    with store.whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(f"{inner}.json", results)
+    return archive
+
+
+def _throughput(answers: list[Answer], processes: int) -> dict[str, float]:
+    """Milliseconds a person, phase by phase, and what part of the time the network had."""
+    people = sum(len(answer.predictions) for answer in answers)
+    spent = {phase: sum(answer.seconds.get(phase, 0.0) for answer in answers) for phase in PHASES}
+    in_turn = spent["wait"] + spent["network"] + spent["decode"]
+    if not (people and in_turn):
+        return {}
+    per_person = {f"{phase}_ms": 1e3 * seconds / people for phase, seconds in spent.items()}
+    return per_person | {"people_per_s": processes * people / in_turn, "network_share": spent["network"] / in_turn}
+
+
+def _record(
+    job: Job,
+    fabric: Fabric,
+    metrics: dict[str, int | float],
+    warnings: list[str],
+    bad: list[str],
+    file: Path,
+    started_at: str,
+) -> Record:
+    settings, work = job.settings, job.work
+    waits = {"reading and cropping": "wait_ms", "the network": "network_ms", "decoding": "decode_ms"}
+    device = fabric.device.type
+    return Record(
+        kind="accuracy",
+        model=recorded_name(job.model),
+        options=dict(job.trained.options),
+        input=cli.input_text(settings.input),
+        num_joints=len(job.dataset.skeleton.joints),
+        backend=settings.backend,
+        device=device,
+        precision=settings.precision,  # type: ignore[arg-type]
+        batch=work.batch,
+        threads=work.threads,
+        metrics=metrics,
+        protocol={
+            "name": job.protocol,
+            "boxes": settings.boxes,
+            "flip": settings.flip,
+            "decode": settings.decode,
+            "evaluator": work.evaluator,
+            **({"limit": settings.limit} if settings.limit else {}),
+        },
+        dataset=job.dataset.name,
+        dataset_fingerprint=job.dataset.fingerprint,
+        weights=job.trained.weights,
+        weights_sha256=job.trained.sha256,
+        warnings=warnings,
+        notes={
+            "predictions": file.name,
+            "predictions_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "limited_by": max(waits, key=lambda what: metrics.get(waits[what], 0.0)),
+            "processes": fabric.world_size,
+            "workers": work.workers,
+            "bad_pictures": list(bad),
+            "left_out": dict(getattr(job.dataset, "left_out", {})),
+        },
+        machine=machine.this_machine(str(fabric.device)),
+        software=machine.this_software(
+            backends.load(settings.backend).version(), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+        ),
+        started_at=started_at,
+        command=cli.command_line(),
+    )

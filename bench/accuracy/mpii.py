@@ -1,0 +1,103 @@
+"""MPII's metric: the share of joints within half a head's size of where they are (PCKh)."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.io
+
+from bench import InputError
+from bench.accuracy.checks import Floats, read_json
+
+JOINTS = 16
+# The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
+GROUPS = {
+    "Head": (9,),
+    "Shoulder": (12, 13),
+    "Elbow": (11, 14),
+    "Wrist": (10, 15),
+    "Hip": (2, 3),
+    "Knee": (1, 4),
+    "Ankle": (0, 5),
+}
+COUNTED = [joint for joint in range(JOINTS) if joint not in (6, 7)]
+
+# The head's size is this share of the diagonal of its box.
+HEAD_SIZE = 0.6
+
+
+def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: int | None = None) -> dict[str, float]:
+    """PCKh of predicted poses: the percentage of annotated joints that are found within half a head's size.
+
+    A row of two joints is the mean of their percentages; PCKh counts every annotated joint but pelvis and thorax once.
+
+    Args:
+        annotation_dir: folder with ``mpii_val.json`` and ``mpii_gt_val.mat``.
+        predictions: ``[N, 16, 2]`` x, y in image pixels, counted from 0, in the order of ``mpii_val.json``.
+        limit: score the first people only, this many.
+
+    Returns:
+        Head, Shoulder, Elbow, Wrist, Hip, Knee, Ankle, PCKh, and PCKh@0.1 (within a tenth), in 0 to 100.
+
+    Raises:
+        InputError: a file is missing or is something else, files and predictions differ in length, a number is not
+            finite, or a joint is annotated of nobody.
+    """
+    folder = Path(annotation_dir)
+    joints, heads, annotated = _ground_truth(folder / "mpii_gt_val.mat")
+    people = read_json(folder / "mpii_val.json")
+    if not isinstance(people, list) or len(people) != len(joints):
+        count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
+        raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
+    found = np.asarray(predictions, np.float64)
+    if limit is not None:
+        joints, heads, annotated = joints[:limit], heads[:limit], annotated[:limit]
+    if found.shape != joints.shape:
+        raise InputError(f"predictions are {found.shape}, and {folder} needs {joints.shape}: people, joints, x and y")
+    if not np.isfinite(found).all():
+        raise InputError(f"prediction {np.argwhere(~np.isfinite(found))[0, 0]} holds what is not a finite number")
+
+    distance = np.linalg.norm(found + 1.0 - joints, axis=2)  # the annotations count pixels from 1
+    relative = distance / heads[:, None]
+    count = annotated.sum(0)
+
+    def share(radius: float) -> Floats:
+        return 100.0 * ((relative <= radius) & annotated).sum(0) / count
+
+    half = share(0.5)
+    scores = {name: half[list(group)].mean() for name, group in GROUPS.items()}
+    scores["PCKh"] = np.average(half[COUNTED], weights=count[COUNTED])
+    # The published evaluation keeps these shares in float32; so do we, to agree with it in the last digits.
+    scores["PCKh@0.1"] = np.average(share(0.1).astype(np.float32)[COUNTED], weights=count[COUNTED])
+    return {name: float(score) for name, score in scores.items()}
+
+
+def _ground_truth(path: Path) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Joints ``[N, 16, 2]``, sizes of heads ``[N]``, and which joints are annotated ``[N, 16]``."""
+    if not path.is_file():
+        raise InputError(f"no annotation file {path}")
+    try:
+        arrays = scipy.io.loadmat(path)
+    except Exception as error:  # what a damaged file brings the parser to raise is anything
+        raise InputError(f"{path} is not a MATLAB file that can be read: {error}") from error
+    fields = []
+    for name, shape in (("pos_gt_src", (JOINTS, 2)), ("headboxes_src", (2, 2)), ("jnt_missing", (JOINTS,))):
+        try:
+            field = np.moveaxis(np.asarray(arrays[name], np.float64), -1, 0)
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(f"{path} has no array {name}") from error
+        if field.shape[1:] != shape:
+            needed = " x ".join(map(str, shape))
+            raise InputError(f"{path}: {name} is {arrays[name].shape}, and {needed} x people is needed")
+        fields.append(field)
+    joints, heads, missing = fields
+    if not len(joints) == len(heads) == len(missing):
+        raise InputError(f"{path}: its arrays are of {len(joints)}, {len(heads)} and {len(missing)} people")
+    annotated = missing == 0
+    size = np.linalg.norm(heads[:, 1] - heads[:, 0], axis=1)
+    bad = ~(np.isfinite(joints).all(2) | ~annotated).all(1) | ~np.isfinite(size) | (size <= 0)
+    if bad.any():
+        raise InputError(f"{path}: person {np.flatnonzero(bad)[0]} has a joint that is not finite or a head of no size")
+    if not annotated[:, COUNTED].any(0).all():
+        raise InputError(f"{path}: a joint is annotated of nobody, and PCKh is not defined without")
+    return joints, size * HEAD_SIZE, annotated

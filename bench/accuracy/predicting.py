@@ -1,0 +1,213 @@
+"""From a data set to predictions: crops made ahead by worker processes, the network, flip test, decoding."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from bench import InputError
+from bench.accuracy.decode import Method, decode
+from bench.accuracy.flip import flip_average
+from bench.data import ImageError, box_to_crop, crop, normalise
+from bench.data.dataset import Dataset, Person
+
+Run = Callable[[Tensor], Tensor]
+# What is kept of a prediction: far finer than any metric sees, and the same whichever kernel rounded the last bit.
+PIXEL_DECIMALS, SCORE_DECIMALS = 3, 6
+
+
+@dataclass
+class Answer:
+    """What one batch gave."""
+
+    predictions: list[dict[str, Any]]  # as ``Dataset.score`` takes them, each with its ``index``
+    errors: dict[int, str] = field(default_factory=dict)  # person -> why the picture cannot be used
+    # read and crop: spent by the workers, side by side with the rest; wait, network and decode: here, one by one.
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Crop:
+    index: int
+    person: Person | None
+    pixels: npt.NDArray[np.uint8] | None
+    center: npt.NDArray[np.float32] | None
+    size_px: npt.NDArray[np.float32] | None
+    read_s: float
+    crop_s: float
+    error: str = ""
+
+
+def predict(
+    run: Run,
+    dataset: Dataset,
+    indices: Sequence[int],
+    input_size: tuple[int, int],
+    *,
+    batch: int,
+    workers: int,
+    device: str | torch.device,
+    flip: bool = True,
+    method: Method = "quarter_offset",
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Answer]:
+    """Predictions for some people of a data set, batch by batch, in order.
+
+    Args:
+        run: images ``[batch, 3, H, W]`` to heatmaps ``[batch, J, H/4, W/4]``; called with full batches only, the
+            last one filled up, so that runtimes of a fixed shape will do.
+        indices: which people.
+        input_size: height, width.
+        batch: people at a time.
+        workers: processes that read and crop ahead; 0 does it in this one.
+        device: where ``run`` takes its input.
+        flip: average with the mirrored picture's heatmaps, the paper's flip test.
+        method: of ``bench.accuracy.decode``.
+        dtype: of the network's input.
+
+    Raises:
+        InputError: the network gives another number of heatmaps than the data set has joints.
+    """
+    loader = DataLoader(
+        _Crops(dataset, indices, input_size),
+        batch_size=batch,
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=_start_worker,
+        prefetch_factor=4 if workers else None,
+    )
+    batches = iter(loader)
+    for _ in range(len(loader)):
+        started = time.perf_counter()
+        crops: list[_Crop] = next(batches)
+        waited = time.perf_counter() - started
+        good = [one for one in crops if one.pixels is not None]
+        answer = _predict_batch(run, good, dataset, batch, torch.device(device), flip, method, dtype)
+        answer.errors = {one.index: one.error for one in crops if one.pixels is None}
+        answer.seconds |= {
+            "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
+        }  # fmt: skip
+        yield answer
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: Dataset,
+    input_size: tuple[int, int],
+    *,
+    batch: int = 32,
+    workers: int = 0,
+    flip: bool = True,
+) -> dict[str, float]:
+    """The data set's own metrics of a network in this process, for training and for scripts.
+
+    Args:
+        model: on its device; evaluated in evaluation mode and left as it was.
+        dataset: who to find.
+        input_size: height, width.
+
+    Returns:
+        ``ap``, ``ap50`` … as fractions for COCO and synthetic data, ``head`` … ``pckh`` in percent for MPII.
+
+    Raises:
+        ImageError: a picture cannot be used.
+        InputError: see ``predict``.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    was_training = model.training
+    model.eval()
+    predictions = []
+    try:
+        with torch.inference_mode():
+            for answer in predict(
+                model, dataset, range(len(dataset)), input_size, batch=batch, workers=workers, device=device, flip=flip
+            ):
+                for error in answer.errors.values():
+                    raise ImageError(error)
+                predictions += answer.predictions
+    finally:
+        model.train(was_training)
+    return dataset.score(predictions)
+
+
+class _Crops(TorchDataset[_Crop]):
+    def __init__(self, dataset: Dataset, indices: Sequence[int], input_size: tuple[int, int]) -> None:
+        self.dataset, self.indices, self.input_size = dataset, indices, input_size
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> _Crop:
+        index = self.indices[position]
+        started = time.perf_counter()
+        try:
+            picture, person = self.dataset.load(index)
+        except ImageError as error:
+            return _Crop(index, None, None, None, None, time.perf_counter() - started, 0.0, str(error))
+        read = time.perf_counter()
+        center, size_px = box_to_crop(person.box, self.input_size)
+        pixels, _ = crop(picture, center, size_px, self.input_size)
+        return _Crop(index, person, pixels, center, size_px, read - started, time.perf_counter() - read)
+
+
+def _start_worker(_: int) -> None:
+    # Ctrl-C goes to every process of the terminal; the one that waits for the workers ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
+
+
+def _predict_batch(
+    run: Run,
+    crops: list[_Crop],
+    dataset: Dataset,
+    batch: int,
+    device: torch.device,
+    flip: bool,
+    method: Method,
+    dtype: torch.dtype,
+) -> Answer:
+    if not crops:
+        return Answer([], seconds={"network": 0.0, "decode": 0.0})
+    started = time.perf_counter()
+    filled = crops + crops[-1:] * (batch - len(crops))
+    pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
+    images = normalise(pixels.to(device)).to(dtype)
+    heatmaps = run(images).float()
+    joints = len(dataset.skeleton.joints)
+    if heatmaps.dim() != 4 or heatmaps.shape[1] != joints:
+        raise InputError(
+            f"the network gives {' x '.join(map(str, heatmaps.shape[1:]))} and {dataset.name} has {joints} joints: "
+            f"a network of {joints} heatmaps is needed"
+        )
+    if flip:
+        mirrored = run(images.flip(3)).float()
+        heatmaps = flip_average(heatmaps, mirrored, dataset.skeleton.flip_pairs)
+    heatmaps = heatmaps[: len(crops)].cpu()
+    ran = time.perf_counter()
+    centers, sizes = (np.stack([getattr(one, name) for one in crops]) for name in ("center", "size_px"))
+    coordinates, scores = decode(heatmaps, centers, sizes, method=method)
+    rounded = coordinates.astype(np.float64).round(PIXEL_DECIMALS), scores.astype(np.float64).round(SCORE_DECIMALS)
+    keypoints = np.concatenate((rounded[0], rounded[1][..., None]), axis=2).tolist()
+    predictions = [
+        {
+            "index": one.index,
+            "image_id": one.person.image_id,
+            "bbox": list(one.person.box),
+            "bbox_score": one.person.score,
+            "keypoints": joints_of,
+            "center": one.center.tolist(),
+            "size_px": one.size_px.tolist(),
+        }
+        for one, joints_of in zip(crops, keypoints, strict=True)
+        if one.person is not None and one.center is not None and one.size_px is not None
+    ]
+    return Answer(predictions, seconds={"network": ran - started, "decode": time.perf_counter() - ran})

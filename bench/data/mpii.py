@@ -1,0 +1,139 @@
+"""People of MPII Human Pose, in the JSON layout that is commonly distributed for single-person evaluation."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import InputError
+from bench.data import pictures
+from bench.data.dataset import MPII, Person, Picture, Skeleton
+from bench.data.fields import Items, fingerprint, read_bytes, read_json
+
+VALIDATION = "mpii_val.json"
+# Head sizes and true joints of the people in VALIDATION, which PCKh needs; lies beside it.
+TRUTH = "mpii_gt_val.mat"
+
+NOWHERE = -1e6  # pixels; far from every joint
+
+_METRICS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "PCKh", "PCKh@0.1")
+
+
+class MpiiDataset:
+    """People in pictures, in the order of the annotation file, which scoring goes by."""
+
+    skeleton: Skeleton = MPII
+
+    def __init__(self, annotation_file: Path, image_folder: Path, *, name: str, limit: int | None = None) -> None:
+        """Read and check the files; pictures are opened by :meth:`load`.
+
+        Args:
+            annotation_file: ``mpii_val.json``, with ``mpii_gt_val.mat`` beside it, or that of another split: a list of
+                ``image``, ``center`` (x, y), ``scale`` (a body's height in 200 pixels), ``joints`` and ``joints_vis``.
+            image_folder: where the pictures are that it names.
+            name: as records name the data set.
+            limit: only the first people, this many.
+
+        Raises:
+            InputError: a file or the folder is missing, does not hold what it should, or the two do not belong
+                together.
+        """
+        self.annotation_file = annotation_file
+        self.image_folder = image_folder
+        self.name = name
+        content, sha = read_json(annotation_file)
+        hashes = [sha]
+        items = Items(content, f"{annotation_file.name}, person")
+        if not len(items):
+            raise InputError(f"{annotation_file} has nobody to look at: it is empty")
+        if annotation_file.name == VALIDATION:
+            hashes.append(_check_truth(annotation_file, len(items)))
+        if limit is not None and limit < len(items):
+            items = items.chosen(np.arange(len(items)) < limit)
+            hashes.append(f"limit {limit}")
+        if not image_folder.is_dir():
+            raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
+
+        self._files = items.texts("image")
+        # The same picture has the same number, by first occurrence.
+        self._numbers = {file: number for number, file in enumerate(dict.fromkeys(self._files))}
+        self._boxes = _boxes(items)
+        visible = items.numbers("joints_vis", len(MPII.joints))
+        strange = ~np.isin(visible, (0, 1)).all(axis=1)
+        items.refuse(strange, lambda _: "joints_vis must be 0 or 1 for each joint")
+        # MPII counts pixels from 1, as MATLAB does. It does not tell hidden joints from others.
+        self._joints = (items.numbers("joints", len(MPII.joints), 2) - 1).astype(np.float32)
+        self._visible = (2 * visible).astype(np.float32)
+        self._last: tuple[int, Picture] | None = None
+        self.fingerprint = fingerprint(hashes, image_folder, self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def person(self, index: int) -> Person:
+        """A person, without the picture."""
+        x, y, width, height = self._boxes[index].tolist()
+        return Person(
+            image_id=self._numbers[self._files[index]], box=(x, y, width, height), joints=self._joints[index],
+            visible=self._visible[index],
+        )  # fmt: skip
+
+    def load(self, index: int) -> tuple[Picture, Person]:
+        """A person and the picture they are in; the picture is read-only, as its people share it."""
+        person = self.person(index)
+        last = self._last
+        if last is None or last[0] != person.image_id:
+            last = person.image_id, pictures.read(self.image_folder / self._files[index])
+            last[1].flags.writeable = False
+            self._last = last
+        return last[1], person
+
+    def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
+        """PCKh, the share of joints within half (or a tenth) of the head's size, in percent; there is one evaluator."""
+        if self.annotation_file.name != VALIDATION:
+            raise InputError(f"{self.annotation_file.name} has no head sizes to score with: only {VALIDATION} has")
+        from bench.accuracy.mpii import score_mpii
+
+        # Who was left out was not found.
+        found = np.full((len(self), len(MPII.joints), 2), NOWHERE)
+        for prediction in predictions:
+            found[prediction["index"]] = np.array(prediction["keypoints"], np.float64)[:, :2]
+        metrics = score_mpii(self.annotation_file.parent, found, limit=len(self))
+        return {metric.lower(): metrics[metric] for metric in _METRICS}
+
+
+def _boxes(items: Items) -> npt.NDArray[np.float64]:
+    """The square of a body's height, moved down a little so that no ankle is cut off, as published. ``[N, 4]``.
+
+    The published crop is 1.25 times as large, which is the padding of ``box_to_crop``. People whose centre is unknown
+    (-1) are published without that; for them the square is smaller, so that the crop is theirs.
+    """
+    centres, scales = items.numbers("center", 2), items.numbers("scale")
+    items.refuse(scales <= 0, lambda index: f"scale is {scales[index]:g}, and must be above 0")
+    known = centres[:, 0] != -1
+    centres[:, 1] += np.where(known, 15 * scales, 0)
+    sides = (200 * scales * np.where(known, 1, 1 / 1.25))[:, None]
+    return np.concatenate([centres - 1 - sides / 2, sides, sides], axis=1)
+
+
+def _check_truth(annotation_file: Path, people: int) -> str:
+    """SHA-256 of the MATLAB file beside the annotations, which must be about the same people."""
+    import scipy.io  # here, as it takes long and every command imports this module
+
+    path = annotation_file.with_name(TRUTH)
+    content = read_bytes(path)
+    try:
+        shape = scipy.io.loadmat(str(path), variable_names=["pos_gt_src"])["pos_gt_src"].shape
+    except KeyError:
+        raise InputError(f"{path} lacks pos_gt_src: give the file that belongs to {VALIDATION}") from None
+    except Exception as error:  # scipy lets through whatever its reader stumbles over
+        raise InputError(f"{path} is no MATLAB file that can be read: {error}") from error
+    expected = (len(MPII.joints), 2, people)
+    if shape != expected:
+        raise InputError(
+            f"{path} has true joints of shape {shape}, and the {people} people of {VALIDATION} need {expected}: "
+            "take both files from one distribution"
+        )
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,143 @@
+"""``python -m bench.predict``: skeletons drawn on pictures, and the joints as JSON."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from bench import InputError, cli, machine
+from bench.accuracy.predicting import predict
+from bench.accuracy.store import whole_file, write_whole
+from bench.cli import say, warn
+from bench.data import COCO, MPII, Skeleton, pictures
+from bench.data.dataset import Picture
+from bench.drawing import draw_skeleton, sheet
+from bench.predict.pictures import Pictures, find
+from bench.weights import build_trained
+
+GRID_PICTURES, GRID_COLUMNS, GRID_HEIGHT = 24, 6, 240
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser(
+        "predict", "Draw the joints that a network finds on pictures; blue is the person's left, orange the right, "
+        "and the fainter, the less sure.", records=False,
+    )  # fmt: skip
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
+    parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
+    parser.add_argument(
+        "--weights", default="bundled", metavar="FILE|published|bundled|random",
+        help="a checkpoint, what was published, what comes with the project (not for photographs), or random numbers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--boxes", type=Path, metavar="FILE",
+        help="where the people are: picture names with lists of x, y, width, height, or COCO's detections or "
+        "annotations, all JSON; without it, the whole picture is one person",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
+    parser.add_argument("--joints", type=int, choices=(17, 16), default=17, help="17 of COCO or 16 of MPII")
+    parser.add_argument("--threshold", type=float, default=0.2, help="joints below this confidence are not drawn")
+    parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    parser.add_argument("--batch", type=cli.positive, default=8, help="people at a time")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse(argv)
+    size, *more = cli.parse_inputs(arguments.input)
+    if more:
+        raise InputError(f"--input {arguments.input}: give one size")
+    skeleton = COCO if arguments.joints == 17 else MPII
+    dataset = Pictures(find(arguments.images, arguments.boxes), skeleton)
+    device = machine.resolve_device(arguments.device)
+    trained = build_trained(
+        arguments.model,
+        arguments.weights,
+        num_joints=arguments.joints,
+        input_size=arguments.input,
+        dataset="coco" if arguments.joints == 17 else "mpii",
+    )
+    if trained.weights == "random":
+        warn("the weights are random numbers: the joints mean nothing")
+    if trained.weights == "bundled":
+        warn("the bundled weights learnt from drawn people: they are for checking the harness, not for photographs")
+    found = list(joints(trained.model.to(device), dataset, size, device, arguments))
+    entries = write(found, dataset, skeleton, arguments)
+    if not arguments.quiet:
+        people = sum(len(entry["people"]) for entry in entries)
+        say(f"{people} people in {len(entries)} pictures: {arguments.out}/predictions.json, {arguments.out}/grid.png")
+    return 0
+
+
+def joints(
+    model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Predictions in the order of ``dataset``.
+
+    Raises:
+        InputError: a picture cannot be used.
+    """
+    with (
+        torch.inference_mode(),
+        cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
+    ):
+        for answer in predict(
+            model,
+            dataset,
+            range(len(dataset)),
+            size,
+            batch=min(arguments.batch, len(dataset)),
+            workers=0,
+            device=device,
+            flip=not arguments.no_flip,
+        ):
+            for error in answer.errors.values():
+                raise InputError(error)
+            yield from answer.predictions
+            step(len(answer.predictions), arguments.model)
+
+
+def write(
+    found: list[dict[str, Any]], dataset: Pictures, skeleton: Skeleton, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """One drawn picture each, the grid, and ``predictions.json``; returns what the latter holds."""
+    entries: list[dict[str, Any]] = []
+    grid: list[Picture] = []
+    for path, people in groupby(found, key=lambda one: dataset.looks[one["index"]].path):
+        drawn = pictures.read(path).copy()
+        entry: dict[str, Any] = {"picture": str(path), "people": []}
+        for one in people:
+            draw_skeleton(drawn, one["keypoints"], skeleton, size=max(one["bbox"][2:]), threshold=arguments.threshold)
+            entry["people"].append({key: one[key] for key in ("bbox", "bbox_score", "keypoints")})
+        entry["drawn"] = f"{len(entries) + 1:04d}_{path.stem}.jpg"
+        _write_picture(arguments.out / entry["drawn"], drawn)
+        entries.append(entry)
+        if len(grid) < GRID_PICTURES:
+            grid.append(drawn)
+    _write_picture(arguments.out / "grid.png", sheet(grid, columns=min(GRID_COLUMNS, len(grid)), height=GRID_HEIGHT))
+    about = {
+        "model": arguments.model, "weights": str(arguments.weights), "input": arguments.input,
+        "joints": list(skeleton.joints), "keypoints": "x, y in pixels and confidence, one for each joint",
+        "pictures": entries,
+    }  # fmt: skip
+    write_whole(arguments.out / "predictions.json", (json.dumps(about, indent=1) + "\n").encode())
+    return entries
+
+
+def _write_picture(path: Path, picture: Picture) -> None:
+    done, encoded = cv2.imencode(path.suffix, picture[:, :, ::-1])
+    if not done:
+        raise InputError(f"{path} cannot be written as a picture")
+    with whole_file(path) as partial:
+        partial.write_bytes(encoded.tobytes())
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,79 @@
+"""Networks with trained weights, as commands name them: a file, what was published, what is bundled, or random."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+import zoo
+from bench import InputError
+from bench.models import build, is_factory
+from zoo.weights import fetch, files, find
+
+# Trained by this project on drawn people, for checking the harness: not for use on photographs.
+BUNDLED = {
+    "lightweight_mobilenetv3": Path(__file__).parent / "assets" / "lightweight_mobilenetv3_synthetic.safetensors"
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and where its weights came from."""
+
+    model: nn.Module  # in evaluation mode
+    options: dict[str, str]
+    weights: str  # published, bundled, random, or the file's name
+    sha256: str  # of the file; of the parameters where there is none
+
+
+def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:
+    """A network in evaluation mode with the weights asked for.
+
+    Args:
+        name: as ``bench.models.build`` takes it.
+        weights: ``published`` (for this data set and input), ``bundled``, ``random`` or a checkpoint file.
+        num_joints: for networks of the zoo.
+        input_size: height x width, which published weights depend on.
+        dataset: coco or mpii.
+
+    Raises:
+        InputError: there are no such bundled weights.
+        ZooError: unknown network; weights that cannot be had or do not fit.
+    """
+    if weights == "random":
+        model = build(name, num_joints=num_joints)
+        return Trained(model, {}, "random", _digest(model))
+    path = _file(name, weights, input_size, dataset)
+    options = {} if is_factory(name) else _options(path, name)
+    model = build(name, num_joints=num_joints, options=options)
+    zoo.load_weights(model, path)
+    label = weights if weights in ("published", "bundled") else path.name
+    return Trained(model, options, label, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
+    if weights == "published":
+        return fetch(find(name, input_size, dataset))
+    if weights != "bundled":
+        return Path(weights)
+    if name not in BUNDLED:
+        raise InputError(f"no weights of {name} are bundled: there are of {', '.join(BUNDLED)}")
+    return BUNDLED[name]
+
+
+def _options(path: Path, name: str) -> dict[str, str]:
+    """The options that a network of this project was saved with."""
+    metadata = files.read(path)[1]
+    if metadata.get("name") != name:
+        return {}
+    held = json.loads(metadata.get("options", "{}"))
+    return {str(key): str(value) for key, value in held.items()}
+
+
+def _digest(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, value in model.state_dict().items():
+        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,179 @@
+"""The whole way from a folder of pictures to a record, with a network whose right answers are known."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import InputError
+from bench.accuracy import server
+from bench.record import read
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def arguments(folder: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "bench.accuracy", "--models", f"{folder}/finder.py:finder", "--dataset", "coco", "--data-root", str(folder),
+        "--weights", "random", "--no-flip", "--device", "cpu", "--results", str(out), "--workers", "0", *more,
+    ]  # fmt: skip
+
+
+def predictions(out: Path) -> str:
+    (file,) = (out / "predictions").glob("*.json")
+    return file.read_text()
+
+
+@pytest.fixture(scope="module")
+def alone(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of an undisturbed run."""
+    out = tmp_path_factory.mktemp("alone")
+    done = subprocess.run([sys.executable, "-m", *arguments(dots, out)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_right_answers_score_high_and_are_recorded(dots: Path, alone: Path) -> None:
+    (record,) = read(alone)
+    assert record.dataset == "coco_val2017"
+    assert record.metrics["people"] == 21
+    # Dots are found to a quarter of a heatmap pixel; a crop that is off by more than that would show.
+    assert record.metrics["ap"] > 0.8
+    assert record.metrics["ap50"] > 0.95
+    assert {"read_ms", "crop_ms", "network_ms", "decode_ms", "network_share", "people_per_s"} <= set(record.metrics)
+    assert record.protocol["boxes"] == "ground truth"
+    assert len(json.loads(predictions(alone))) <= 21
+    assert not list(alone.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("more", [("--batch", "1"), ("--batch", "5", "--workers", "2")])
+def test_batches_and_workers_change_nothing(dots: Path, alone: Path, tmp_path: Path, command, more: tuple) -> None:
+    assert command(*arguments(dots, tmp_path, *more)).returncode == 0
+    assert predictions(tmp_path) == predictions(alone)
+    ours, theirs = read(tmp_path)[0], read(alone)[0]
+    assert ours.dataset_fingerprint == theirs.dataset_fingerprint
+    assert all(ours.metrics[key] == theirs.metrics[key] for key in ("ap", "ap50", "ap75", "ap_l", "ar"))
+
+
+def test_killed_runs_go_on_where_they_stopped(dots: Path, alone: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", *arguments(dots, tmp_path, "--batch", "2")]
+    slow = os.environ | {"FINDER_SLEEP": "0.3"}
+    kept = 0
+    for _ in range(2):
+        process = subprocess.Popen(argv, cwd=ROOT, env=slow, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 120
+        while lines(tmp_path) < kept + 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert lines(tmp_path) >= kept + 2
+        kept = lines(tmp_path)
+    (part,) = tmp_path.rglob("*.partial")
+    with part.open("ab") as file:
+        file.write(b'{"predictions": [{"ind')
+    done = subprocess.run(argv, cwd=ROOT, env=slow, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert predictions(tmp_path) == predictions(alone)
+    assert read(tmp_path)[0].metrics["ap"] == read(alone)[0].metrics["ap"]
+
+
+def lines(out: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in out.rglob("*.partial"))
+
+
+def test_interrupted_run_says_what_is_kept(dots: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", *arguments(dots, tmp_path, "--batch", "2", "--workers", "1")]
+    process = subprocess.Popen(
+        argv, cwd=ROOT, env=os.environ | {"FINDER_SLEEP": "0.3"}, stderr=subprocess.PIPE, text=True
+    )
+    while lines(tmp_path) < 1:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "interrupted: the finished batches are kept, the same command goes on from there"
+    assert "Traceback" not in error
+
+
+def test_two_processes_give_the_result_of_one(dots: Path, alone: Path, tmp_path: Path) -> None:
+    argv = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *arguments(dots, tmp_path)]
+    done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert predictions(tmp_path) == predictions(alone)
+    (record,) = read(tmp_path)
+    assert record.notes["processes"] == 2
+    assert record.metrics["ap"] == read(alone)[0].metrics["ap"]
+
+
+def test_a_bad_picture_fails_the_run_unless_allowed(dots: Path, tmp_path: Path, command) -> None:
+    broken = tmp_path / "coco"
+    subprocess.run(["cp", "-r", str(dots), str(broken)], check=True)
+    bad = broken / "val2017" / "000000000003.png"
+    bad.write_bytes(bad.read_bytes()[:300])
+    done = command(*arguments(broken, tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "000000000003.png" in done.stderr.splitlines()[-1]
+    assert not list((tmp_path / "out").glob("*.jsonl"))
+    done = command(*arguments(broken, tmp_path / "out", "--skip-bad", "1"))
+    assert done.returncode == 0, done.stderr
+    assert "1 bad picture" in done.stderr
+    (record,) = read(tmp_path / "out")
+    assert (record.metrics["bad_pictures"], record.metrics["people_left_out"], record.metrics["people"]) == (1, 2, 21)
+
+
+def test_table_1_shows_the_measured_ap(dots: Path, alone: Path, tmp_path: Path, command) -> None:
+    assert command("bench.report", "--results", str(alone), "--out", str(tmp_path)).returncode == 0
+    table = (tmp_path / "table1.csv").read_text()
+    ap = read(alone)[0].metrics["ap"]
+    row = next(line for line in table.splitlines() if line.startswith("finder:finder"))
+    assert f"{100 * ap:.1f}" in row
+
+
+def test_misuse_is_one_line(dots: Path, tmp_path: Path, command) -> None:
+    cases = {
+        ("--dataset", "coco"): "--data-root",
+        ("--dataset", "coco", "--data-root", str(tmp_path)): "person_keypoints_val2017.json",
+        ("--dataset", "coco", "--data-root", str(dots), "--weights", "nowhere.pth"): "nowhere.pth",
+        ("--weights", "bundled", "--models", "lite_hrnet_18"): "bundled",
+        ("--test-dev",): "--detections",
+    }
+    for more, word in cases.items():
+        done = command("bench.accuracy", "--models", "lite_hrnet_18", "--results", str(tmp_path / "r"), *more)
+        assert done.returncode == 2, more
+        assert done.stderr.startswith("error: "), done.stderr
+        assert word in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+SUMMARY = "\n".join(
+    f" Average {kind} @[ IoU={iou} | area={area} | maxDets= 20 ] = {value}"
+    for kind, iou, area, value in [
+        ("Precision  (AP)", "0.50:0.95", "   all", 0.653), ("Precision  (AP)", "0.50     ", "   all", 0.897),
+        ("Precision  (AP)", "0.75     ", "   all", 0.734), ("Precision  (AP)", "0.50:0.95", "medium", 0.626),
+        ("Precision  (AP)", "0.50:0.95", " large", 0.704), ("Recall     (AR)", "0.50:0.95", "   all", 0.713),
+        ("Recall     (AR)", "0.50     ", "   all", 0.93), ("Recall     (AR)", "0.75     ", "   all", 0.78),
+        ("Recall     (AR)", "0.50:0.95", "medium", 0.66), ("Recall     (AR)", "0.50:0.95", " large", 0.79),
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [SUMMARY, json.dumps({"AP": 0.653, "AP_50": 0.897, "AP .75": 0.734, "AP (M)": 0.626,
+                                                       "AP_large": 0.704, "AR": 0.713})])  # fmt: skip
+def test_what_the_server_answered_becomes_a_record(tmp_path: Path, text: str) -> None:
+    (tmp_path / "answer.txt").write_text(text)
+    record = server.make_record(tmp_path / "answer.txt", "lightweight_mobilenetv3", "256x192", weights="own.pth")
+    assert record.dataset == "coco_test-dev2017"
+    wanted = {"ap": 0.653, "ap50": 0.897, "ap75": 0.734, "ap_m": 0.626, "ap_l": 0.704, "ar": 0.713}
+    assert {key: record.metrics[key] for key in wanted} == wanted
+
+
+def test_no_answer_of_the_server_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "answer.txt").write_text("submission failed")
+    with pytest.raises(InputError, match="not an answer of the evaluation server"):
+        server.make_record(tmp_path / "answer.txt", "lite_hrnet_18", "256x192", weights="")
