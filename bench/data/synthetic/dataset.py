@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.data.dataset import COCO, Person, Picture, Skeleton
+from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.picture import (
     GENERATOR_VERSION,
-    Annotation,
     Scene,
     annotate,
     draw_portrait,
