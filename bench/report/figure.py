@@ -151,11 +151,12 @@ def draw(chart: Chart) -> tuple[bytes, bytes]:
         for growth in range(8):
             figure, texts = _figure(chart, 1.2**growth)
             if texts is not None and not collisions(figure, texts):
-                return _bytes(figure, "png"), _bytes(figure, "svg")
+                return as_bytes(figure, "png"), as_bytes(figure, "svg")
     raise RuntimeError(f"{chart.key}: no room for {len(chart.bubbles)} names")
 
 
-def _bytes(figure: Figure, kind: str) -> bytes:
+def as_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as PNG or SVG, the same bytes for the same figure."""
     buffer = io.BytesIO()
     # Without these a file tells when and by what it was made, and no two are the same.
     nothing = {"Software": None} if kind == "png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
