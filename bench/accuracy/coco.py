@@ -5,21 +5,20 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import faster_coco_eval
 import numpy as np
 from pycocotools import coco, cocoeval
 
 from bench import InputError
-from bench.accuracy.checks import Floats, Ints, column, ids, read_json
+from bench.accuracy.checks import Floats, Ints, column, ids
 from bench.accuracy.oks import Indices, oks_nms, oks_of_pairs
+from bench.data.fields import read_json
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 JOINTS = 17
 PERSON = 1  # COCO's category id, which the evaluation server expects
-
-Evaluator = Literal["faster", "pycocotools"]
 
 
 def score_coco(
@@ -27,7 +26,7 @@ def score_coco(
     predictions: Sequence[Mapping[str, Any]],
     vis_thr: float = 0.2,
     oks_thr: float = 0.9,
-    evaluator: Evaluator = "faster",
+    evaluator: str = "faster",
 ) -> dict[str, float]:
     """COCO's ten metrics of predicted poses, after rescoring and non-maximum suppression (``coco_results``).
 
@@ -154,7 +153,7 @@ class _Truth:
             InputError: they cannot be used.
         """
         name = "the ground truth" if isinstance(source, Mapping) else str(source)
-        content = source if isinstance(source, Mapping) else read_json(Path(source))
+        content = source if isinstance(source, Mapping) else read_json(Path(source))[0]
         listed, annotations, categories = (
             _list_of_dicts(content, key, name) for key in ("images", "annotations", "categories")
         )

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import scipy.io
 
 from bench import InputError
-from bench.accuracy.checks import Floats, read_json
+from bench.accuracy.checks import Floats
+from bench.data.fields import read_json
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
@@ -45,7 +46,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     """
     folder = Path(annotation_dir)
     joints, heads, annotated = _ground_truth(folder / "mpii_gt_val.mat")
-    people = read_json(folder / "mpii_val.json")
+    people = read_json(folder / "mpii_val.json")[0]
     if not isinstance(people, list) or len(people) != len(joints):
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
         raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
@@ -75,7 +76,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
 def _ground_truth(path: Path) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Joints ``[N, 16, 2]``, sizes of heads ``[N]``, and which joints are annotated ``[N, 16]``."""
     if not path.is_file():
-        raise InputError(f"no annotation file {path}")
+        raise InputError(f"no file {path}")
     try:
         arrays = scipy.io.loadmat(path)
     except Exception as error:  # what a damaged file brings the parser to raise is anything

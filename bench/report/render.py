@@ -323,8 +323,14 @@ class Picture:
     svg: str
 
 
-def html(tables: list[Table], pictures: list[Picture], measured: Measured) -> str:
-    """The page that shows everything: no script, nothing from the network."""
+def html(tables: list[Table], pictures: Mapping[str, Sequence[Picture]], measured: Measured) -> str:
+    """The page that shows everything: no script, nothing from the network.
+
+    Args:
+        tables: in the order of the page.
+        pictures: by the section that they stand in: ``fig5``, or the key of a table.
+        measured: the records behind it all.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -333,7 +339,10 @@ def html(tables: list[Table], pictures: list[Picture], measured: Measured) -> st
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["breakable"] = _breakable
-    shown = [Picture(picture.key, picture.svg[picture.svg.index("<svg") :]) for picture in pictures]
+    shown = {
+        section: [Picture(picture.key, picture.svg[picture.svg.index("<svg") :]) for picture in some]
+        for section, some in pictures.items()
+    }
     page = environment.get_template("index.html.jinja").render(
         tables=tables,
         pictures=shown,

@@ -255,7 +255,7 @@ def test_bad_annotations_are_named(changed: dict[str, Any], message: str, tmp_pa
 
 def test_files_that_are_no_annotations(tmp_path: Path) -> None:
     path = tmp_path / "annotations.json"
-    with pytest.raises(InputError, match=r"no annotation file .*annotations\.json"):
+    with pytest.raises(InputError, match=r"no file .*annotations\.json"):
         score_coco(path, PREDICTIONS)
     for content, message in (
         (TRUTH_FILE.read_bytes()[:-9], "is not JSON"),
@@ -316,7 +316,7 @@ def test_mpii_files_and_predictions_that_do_not_match(tmp_path: Path) -> None:
     people.write_text("{")
     fails(r"mpii_val\.json is not JSON")
     people.unlink()
-    fails(r"no annotation file .*mpii_val\.json")
+    fails(r"no file .*mpii_val\.json")
     for changed, message in (
         ({"jnt_missing": arrays["jnt_missing"][:, 1:]}, "of 60, 60 and 59 people"),
         ({"pos_gt_src": arrays["pos_gt_src"][:14]}, r"pos_gt_src is \(14, 2, 60\), and 16 x 2 x people"),
@@ -331,4 +331,4 @@ def test_mpii_files_and_predictions_that_do_not_match(tmp_path: Path) -> None:
     mat.write_bytes(mat.read_bytes()[:1000])
     fails(r"mpii_gt_val\.mat is not a MATLAB file")
     mat.unlink()
-    fails(r"no annotation file .*mpii_gt_val\.mat")
+    fails(r"no file .*mpii_gt_val\.mat")

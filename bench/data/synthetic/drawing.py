@@ -21,6 +21,7 @@ from bench.data.synthetic.figure import (
     BREAST,
     CHEST,
     COLLAR,
+    HAIR,
     HAIRS,
     HAND,
     HAT,
@@ -292,24 +293,24 @@ def _head(
     toward = (-seen[0] / np.sqrt(seen[0] @ seen[0])) @ view.rotation @ frame  # the camera, seen from the head
     found: list[Layer] = []
 
-    def add(outlines: list[Polygon], colours: list[Colour]) -> None:
-        found.append(Layer(HEAD, depth, (HEAD_GROUP, len(found)), outlines, colours))
+    def add(part: int, outlines: list[Polygon], colours: list[Colour]) -> None:
+        found.append(Layer(part, depth, (HEAD_GROUP, len(found)), outlines, colours))
 
     def project(points: Array) -> Array:
         return view.project(view.see(points @ frame.T + skull))
 
-    add([hull(level) for level in points], tones[SKIN] if tones else [])
-    caps = [("beard", HAIRS)] if outfit.beard else []
-    caps += [("hair", HAIRS)] if outfit.hair != "bald" else []
-    caps += [("hat", HAT)] if outfit.hat else []
-    for kind, colour in caps:
+    add(HEAD, [hull(level) for level in points], tones[SKIN] if tones else [])
+    caps = [("beard", HEAD, HAIRS)] if outfit.beard else []
+    caps += [("hair", HAIR, HAIRS)] if outfit.hair != "bald" else []
+    caps += [("hat", HAIR, HAT)] if outfit.hat else []
+    for kind, covering, colour in caps:
         cap = head.cap(kind)
         shown = cap.points[cap.normals @ toward > -0.12]
         if len(shown) > 2:
             flat = project(shown)
             middle = flat.mean(0)
             shift = light * (0.6 * np.abs(flat - middle).max())
-            add([hull(fixed(middle + s * (flat - middle) + (1 - s) * shift)) for s in scales],
+            add(covering, [hull(fixed(middle + s * (flat - middle) + (1 - s) * shift)) for s in scales],
                 tones[colour] if tones else [])  # fmt: skip
     features = head.features()
     drawn, facing = fixed(project(features.points)), (features.normals @ toward).tolist()
@@ -318,11 +319,11 @@ def _head(
         if cosine <= least or (name == "glasses" and not outfit.glasses) or (name == "ear" and outfit.hair == "long"):
             continue
         if name in ("nose", "ear"):  # these stand out
-            add([hull(drawn[part])], [colours[name]] if colours else [])
+            add(HEAD, [hull(drawn[part])], [colours[name]] if colours else [])
         elif colours:
             found[-1].details.append((drawn[part], colours[name]))
     if outfit.hat:
-        peak = Layer(HEAD, depth, (HEAD_GROUP, len(found)), [hull(fixed(project(head.PEAK)))],
+        peak = Layer(HAIR, depth, (HEAD_GROUP, len(found)), [hull(fixed(project(head.PEAK)))],
                      [bright(palette[HAT], 0.75)] if palette else [])  # fmt: skip
         found = [*found, peak] if toward[2] > 0 else [peak, *found]
     return found

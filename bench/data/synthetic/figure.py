@@ -7,7 +7,8 @@ import numpy as np
 from bench.data.synthetic.body import SIDES, Array, Body
 from bench.data.synthetic.dice import Dice
 
-# Parts, as the map of who is seen where names them. Of those there are two of, the right one follows the left one.
+# Parts, as the map of who is seen where names them; a hat is part of the hair. Of those that there are two of, the
+# right one follows the left one.
 OBJECT, NECK, HEAD, HAIR, CHEST, ABDOMEN, PELVIS, SKIRT = range(8)
 UPPER_ARM, SLEEVE, FOREARM, HAND, THIGH, SHORT_LEG, SHIN, FOOT = range(8, 24, 2)
 PARTS = 32  # room for them

@@ -219,8 +219,8 @@ def plan_portrait(seed: int, index: int) -> Plan:
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
     turned = camera @ _facing(dice)
     focal, centre = _framing(dice, extent(figure, View(turned, ground, 1.0, (0.0, 0.0))))
-    main = Someone(figure, View(turned, ground, focal, centre), True, dice.many(18).tolist())
-    placed: list[tuple[float, Item]] = [(0.0, main)]
+    person = Someone(figure, View(turned, ground, focal, centre), True, dice.many(18).tolist())
+    placed: list[tuple[float, Item]] = [(0.0, person)]
     for _ in range(dice.pick((0, 0, 0, 1, 1, 2))):
         behind, aside = dice.between(-0.25, 0.45) * distance, dice.pick((-1, 1)) * dice.between(0.25, 1.3)
         view = View(camera @ _facing(dice), ground + camera @ (aside, 0.0, behind), focal, centre)
@@ -230,7 +230,8 @@ def plan_portrait(seed: int, index: int) -> Plan:
         placed.append((-distance, list(surroundings.thing(dice, x, y, dice.between(0.15, 0.5) * height))))
     placed.sort(key=lambda entry: -entry[0])
     items = [item for _, item in placed]
-    return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, items.index(main))
+    main = next(number for number, item in enumerate(items) if item is person)
+    return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
 
 
 def _framing(dice: Dice, reach: tuple[float, float, float, float]) -> tuple[float, tuple[float, float]]:
