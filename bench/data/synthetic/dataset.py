@@ -1,15 +1,15 @@
 """The synthetic data set in memory: pictures are drawn when they are asked for."""
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from bench.data.dataset import COCO, Person, Picture, Skeleton
+from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.picture import (
     GENERATOR_VERSION,
-    Annotation,
     Scene,
     annotate,
     draw_portrait,
@@ -21,10 +21,6 @@ from bench.data.synthetic.picture import (
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
-METRICS = {
-    "AP": "ap", "AP50": "ap50", "AP75": "ap75", "AP_M": "ap_m", "AP_L": "ap_l",
-    "AR": "ar", "AR50": "ar50", "AR75": "ar75", "AR_M": "ar_m", "AR_L": "ar_l",
-}  # fmt: skip
 
 
 def fingerprint(images: int, seed: int, kind: Kind) -> str:
@@ -52,32 +48,35 @@ class SyntheticDataset:
         self._people: list[tuple[int, Annotation]] | None = None
         self._drawn: tuple[int, Scene] | None = None
         if kind == "scenes":
-            self._annotations = [annotate(plan_scene(seed, index)) for index in range(images)]
             self._people = [
                 (index, annotation)
-                for index, found in enumerate(self._annotations)
-                for annotation in found
+                for index, _, annotations in self._pictures()
+                for annotation in annotations
                 if annotation["num_keypoints"]
             ]
+
+    def _pictures(self) -> Iterator[tuple[int, tuple[int, int], list[Annotation]]]:
+        for index in range(self.images):
+            plan = PLAN[self.kind](self.seed, index)
+            yield index, plan.size, annotate(plan)
 
     def __len__(self) -> int:
         return self.images if self._people is None else len(self._people)
 
     def load(self, index: int) -> tuple[Picture, Person]:
-        """A person and the picture they are in, drawn now."""
+        """A person and the picture they are in, drawn now; a scene is read-only, as its people share it."""
         if self._people is None:
             scene = draw_portrait(self.seed, index)
             return scene.image, as_person(index + 1, scene.annotations[0])
         picture, annotation = self._people[index]
         if self._drawn is None or self._drawn[0] != picture:
             self._drawn = (picture, draw_scene(self.seed, picture))
+            self._drawn[1].image.flags.writeable = False
         return self._drawn[1].image, as_person(picture + 1, annotation)
 
     def ground_truth(self) -> dict[str, Any]:
         """The annotations as a dictionary in the format of COCO's ``person_keypoints`` files."""
-        plan = PLAN[self.kind]
-        plans = ((index, plan(self.seed, index)) for index in range(self.images))
-        return coco_dict(self.seed, self.kind, ((index, p.size, annotate(p)) for index, p in plans))
+        return coco_dict(self.seed, self.kind, self._pictures())
 
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
         """COCO's keypoint metrics against the annotations of all pictures.
@@ -86,10 +85,11 @@ class SyntheticDataset:
             predictions: as ``bench.data.dataset.Dataset.score`` takes them.
             evaluator: ``faster`` or ``pycocotools``.
         """
-        from bench.accuracy.coco import score_coco
+        from bench.accuracy.coco import METRICS, Evaluator, score_coco
 
-        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
-        return {ours: metrics[theirs] for theirs, ours in METRICS.items()}
+        chosen = cast(Evaluator, evaluator)
+        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        return {metric.lower(): metrics[metric] for metric in METRICS}
 
 
 def as_person(image_id: int, annotation: Annotation) -> Person:
@@ -106,12 +106,15 @@ def file_name(index: int) -> str:
 def coco_dict(
     seed: int, kind: Kind, pictures: Iterable[tuple[int, tuple[int, int], list[Annotation]]]
 ) -> dict[str, Any]:
-    """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides."""
+    """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides.
+
+    Of portraits only the main person is kept: a data set of portraits is one person a picture.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index, (width, height), found in pictures:
         images.append({"id": index + 1, "file_name": file_name(index), "width": width, "height": height, "license": 1})
-        for annotation in found:
+        for annotation in found if kind == "scenes" else found[:1]:
             annotations.append({"id": len(annotations) + 1, "image_id": index + 1, "category_id": 1} | annotation)
     return {
         "info": {"description": "people drawn by lightpose-bench", "version": str(GENERATOR_VERSION),
