@@ -32,8 +32,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_error_or_an_interruption_half_way_leaves_nothing(tmp_path: Path) -> None:
-    for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error), whole_file(tmp_path / "a.bin") as partial:
+    def half(error: type[BaseException]) -> None:
+        with whole_file(tmp_path / "a.bin") as partial:
             partial.write_bytes(b"half")
             raise error
+
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error):
+            half(error)
         assert not list(tmp_path.iterdir())
