@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,8 @@ from bench.data import pictures
 from bench.data.dataset import COCO, Floats, Person, Picture, Skeleton
 from bench.data.fields import Items, fingerprint, read_json
 
-# How the description in an annotation file of the project's own drawn people begins.
-SYNTHETIC = "lightpose-bench synthetic"
+# In the description of an annotation file: it is of the project's own drawn people.
+SYNTHETIC = "lightpose-bench"
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
 
@@ -89,7 +89,8 @@ class CocoDataset:
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
 
         # Of all pictures, also those without anyone to look at: a detector may have missed who is in them.
-        self._scored = set(sorted(images.known)[:limit]) if limit else None
+        limited = limit is not None and limit < len(images.known)
+        self._scored = set(sorted(images.known)[:limit]) if limited else None
         order = np.argsort(people.image_ids, kind="stable")
         if self._scored is not None:
             hashes.append(f"limit {limit}")
@@ -135,11 +136,10 @@ class CocoDataset:
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        from bench.accuracy.coco import Evaluator, score_coco
+        from bench.accuracy.coco import score_coco
 
-        chosen = cast(Evaluator, evaluator)
         truth = self.annotation_file if self._scored is None else self._part_of_truth(self._scored)
-        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
         return {metric.lower(): metrics[metric] for metric in _METRICS}
 
     def _part_of_truth(self, ids: set[int]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class _Images:
         if not isinstance(content, dict) or "images" not in content:
             raise InputError(f"{file}: must be an object with images, annotations and categories, as COCO's files are")
         info = content.get("info")
-        self.synthetic = isinstance(info, dict) and str(info.get("description")).startswith(SYNTHETIC)
+        self.synthetic = isinstance(info, dict) and SYNTHETIC in str(info.get("description"))
         self.file = file
         self.person = _person_category(file, content.get("categories"))
         items = Items(content["images"], f"{file}, image", "id")

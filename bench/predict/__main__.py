@@ -31,7 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
     parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
     parser.add_argument(
-        "--weights", default="published", metavar="FILE|published|bundled|random",
+        "--weights", default="bundled", metavar="FILE|published|bundled|random",
         help="a checkpoint, what was published, what comes with the project (not for photographs), or random numbers",
     )  # fmt: skip
     parser.add_argument(
@@ -43,6 +43,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
     parser.add_argument("--joints", type=int, choices=(17, 16), default=17, help="17 of COCO or 16 of MPII")
     parser.add_argument("--threshold", type=float, default=0.2, help="joints below this confidence are not drawn")
+    parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
     parser.add_argument("--batch", type=cli.positive, default=8, help="people at a time")
     return parser.parse_args(argv)
@@ -95,6 +96,7 @@ def joints(
             batch=min(arguments.batch, len(dataset)),
             workers=0,
             device=device,
+            flip=not arguments.no_flip,
         ):
             for error in answer.errors.values():
                 raise InputError(error)

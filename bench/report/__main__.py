@@ -8,13 +8,16 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, figure, render, tables
+from bench.report import cards, explain, figure, render, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
 DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
-OPTIONAL = re.compile(r"fig5(_synthetic)?_.+_(cpu|cuda)_.+\.(png|svg)|(table5_more|synthetic)\.(md|csv|tex)")
+OPTIONAL = re.compile(
+    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|explain_.+_(cpu|cuda)).*\.(png|svg)"
+    r"|(table5_more|explain|synthetic|training)\.(md|csv|tex)"
+)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -46,12 +49,16 @@ def main(argv: list[str]) -> int:
 def make(records: list[Record]) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records."""
     measured = Measured(records)
-    more, drawn = tables.more_speed(measured), tables.drawn(measured)
+    more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
+    explained = explain.table(measured)
     shown = [
         tables.speed(measured),
         *([more] if more else []),
+        *([explained] if explained else []),
         *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
+        *(training.ablation(which, measured) for which in training.ABLATIONS),
         *([drawn] if drawn else []),
+        *([trained] if trained else []),
         audit(measured),
     ]
     files = {
@@ -62,11 +69,12 @@ def make(records: list[Record]) -> dict[str, bytes]:
         files[f"{table.key}.md"] = render.markdown(table, measured).encode()
         files[f"{table.key}.csv"] = render.csv(table, measured).encode()
         files[f"{table.key}.tex"] = render.latex(table, measured).encode()
-    pictures = []
-    for chart in figure.charts(measured):
-        png, svg = figure.draw(chart)
-        files |= {f"{chart.key}.png": png, f"{chart.key}.svg": svg}
-        pictures.append(render.Picture(chart.key, svg.decode()))
+    figures = [("fig5", chart.key, figure.draw(chart)) for chart in figure.charts(measured)]
+    figures += [("explain", bars.key, explain.draw(bars)) for bars in explain.charts(measured)]
+    pictures: dict[str, list[render.Picture]] = {}
+    for section, key, (png, svg) in figures:
+        files |= {f"{key}.png": png, f"{key}.svg": svg}
+        pictures.setdefault(section, []).append(render.Picture(key, svg.decode()))
     files["index.html"] = render.html(shown, pictures, measured).encode()
     return files
 

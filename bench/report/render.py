@@ -162,9 +162,9 @@ def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], meas
             line[f"{key}_status"] = " and ".join(filled) or "missing"
         else:
             line[key] = pairs[0][1].values[0].text
-        records = [cell.record for _, cell in pairs if cell.record]
+        records = list({id(record): record for _, cell in pairs for record in cell.records}.values())
         if any("measured" in column.origins for column, _ in pairs):
-            line[f"{key}_record"] = measured.id(records[0]) if records else ""
+            line[f"{key}_record"] = " ".join(map(measured.id, records))
     cells = [cell for _, cell in here]
     line["tags"] = " ".join(dict.fromkeys(tag for cell in cells for tag in cell.tags))
     line["notes"] = " ".join(dict.fromkeys(note for cell in cells for note in cell.notes))
@@ -323,8 +323,14 @@ class Picture:
     svg: str
 
 
-def html(tables: list[Table], pictures: list[Picture], measured: Measured) -> str:
-    """The page that shows everything: no script, nothing from the network."""
+def html(tables: list[Table], pictures: Mapping[str, Sequence[Picture]], measured: Measured) -> str:
+    """The page that shows everything: no script, nothing from the network.
+
+    Args:
+        tables: in the order of the page.
+        pictures: by the section that they stand in: ``fig5``, or the key of a table.
+        measured: the records behind it all.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -333,7 +339,10 @@ def html(tables: list[Table], pictures: list[Picture], measured: Measured) -> st
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["breakable"] = _breakable
-    shown = [Picture(picture.key, picture.svg[picture.svg.index("<svg") :]) for picture in pictures]
+    shown = {
+        section: [Picture(picture.key, picture.svg[picture.svg.index("<svg") :]) for picture in some]
+        for section, some in pictures.items()
+    }
     page = environment.get_template("index.html.jinja").render(
         tables=tables,
         pictures=shown,

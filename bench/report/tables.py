@@ -43,6 +43,11 @@ class Cell:
     hit: bool = False  # the value prints the paper's digits
     extra: Mapping[str, Number] = field(default_factory=dict)  # further columns of the CSV file
     record: Record | None = None
+    others: tuple[Record, ...] = ()  # further records behind the value, such as of other seeds
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return (self.record, *self.others) if self.record else ()
 
     def text(self, origin: Origin) -> str:
         return next((value.text for value in self.values if value.origin == origin), "")
@@ -95,7 +100,7 @@ class Table:
         """The records behind it or behind a panel of it, each once."""
         columns = panel.columns if panel else range(len(self.columns))
         cells = (row.cells[index] for row in self.rows for index in columns)
-        return list({id(cell.record): cell.record for cell in cells if cell.record}.values())
+        return list({id(record): record for cell in cells for record in cell.records}.values())
 
 
 def printed(value: float, unit: int, decimals: int) -> str:

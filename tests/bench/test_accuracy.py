@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from bench import InputError
@@ -17,67 +15,6 @@ from bench.accuracy import server
 from bench.record import read
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# Finds joints by the colour of dots; each joint has its own. Sleeps, so that a test can interrupt it.
-NETWORK = """
-import os, time
-import torch
-from torch import nn
-from torch.nn.functional import avg_pool2d
-
-COLOURS = torch.tensor({colours}, dtype=torch.float32)
-MEAN, STD = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
-
-
-class Finder(nn.Module):
-    def forward(self, x):
-        time.sleep(float(os.environ.get("FINDER_SLEEP", 0)))
-        rgb = x * STD[:, None, None] + MEAN[:, None, None]
-        far = (rgb[:, None] - (COLOURS / 255)[:, :, None, None]).abs().sum(2)
-        return avg_pool2d((1 - 4 * far).clamp(0), 4)
-
-
-def finder():
-    return Finder()
-"""
-COLOURS = [(r, g, b) for r in (40, 140, 240) for g in (40, 140, 240) for b in (60, 220)][:17]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A COCO folder of 14 pictures with one or two people made of dots, and ``finder.py``."""
-    root = tmp_path_factory.mktemp("coco")
-    (root / "annotations").mkdir()
-    (root / "val2017").mkdir()
-    random = np.random.default_rng(5)
-    images, annotations = [], []
-    for number in range(1, 15):
-        picture = np.zeros((300, 800, 3), np.uint8)
-        for place in range(1 + number % 2):
-            x, y = 400 * place + random.uniform(10, 100), random.uniform(10, 40)
-            box = (x, y, 110.0 + 5 * len(annotations) % 40, 230.0)
-            # A grid keeps dots apart; nobody is in the crop of another.
-            spots = random.permutation(20)[:17]
-            joints = np.stack((x + 12 + 25 * (spots % 4), y + 20 + 45 * (spots // 4)), 1) + random.uniform(
-                -3, 3, (17, 2)
-            )
-            for joint, colour in zip(joints, COLOURS, strict=True):
-                cv2.circle(picture, tuple(round(v * 16) for v in joint), 5 * 16, colour, -1, cv2.LINE_AA, 4)
-            keypoints = np.column_stack((joints, np.full(17, 2))).round(2).flatten().tolist()
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": list(box),
-                "area": box[2] * box[3] * 0.6, "num_keypoints": 17, "keypoints": keypoints, "segmentation": [],
-            })  # fmt: skip
-        name = f"{number:012d}.png"
-        cv2.imwrite(str(root / "val2017" / name), picture[:, :, ::-1])
-        images.append({"id": number, "file_name": name, "width": 800, "height": 300})
-    # A set of another size than COCO's own would be named as such, and stay out of Table I.
-    images += [{"id": n, "file_name": f"{n:012d}.png", "width": 8, "height": 8} for n in range(15, 5001)]
-    person = {"id": 1, "name": "person", "keypoints": [str(joint) for joint in range(17)], "skeleton": []}
-    held = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [person]}
-    (root / "annotations" / "person_keypoints_val2017.json").write_text(json.dumps(held))
-    (root / "finder.py").write_text(NETWORK.format(colours=COLOURS))
-    return root
 
 
 def arguments(folder: Path, out: Path, *more: str) -> list[str]:
@@ -93,15 +30,15 @@ def predictions(out: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of an undisturbed run."""
     out = tmp_path_factory.mktemp("alone")
-    done = subprocess.run([sys.executable, "-m", *arguments(folder, out)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", *arguments(dots, out)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
 
 
-def test_right_answers_score_high_and_are_recorded(folder: Path, alone: Path) -> None:
+def test_right_answers_score_high_and_are_recorded(dots: Path, alone: Path) -> None:
     (record,) = read(alone)
     assert record.dataset == "coco_val2017"
     assert record.metrics["people"] == 21
@@ -115,16 +52,16 @@ def test_right_answers_score_high_and_are_recorded(folder: Path, alone: Path) ->
 
 
 @pytest.mark.parametrize("more", [("--batch", "1"), ("--batch", "5", "--workers", "2")])
-def test_batches_and_workers_change_nothing(folder: Path, alone: Path, tmp_path: Path, command, more: tuple) -> None:
-    assert command(*arguments(folder, tmp_path, *more)).returncode == 0
+def test_batches_and_workers_change_nothing(dots: Path, alone: Path, tmp_path: Path, command, more: tuple) -> None:
+    assert command(*arguments(dots, tmp_path, *more)).returncode == 0
     assert predictions(tmp_path) == predictions(alone)
     ours, theirs = read(tmp_path)[0], read(alone)[0]
     assert ours.dataset_fingerprint == theirs.dataset_fingerprint
     assert all(ours.metrics[key] == theirs.metrics[key] for key in ("ap", "ap50", "ap75", "ap_l", "ar"))
 
 
-def test_killed_runs_go_on_where_they_stopped(folder: Path, alone: Path, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", *arguments(folder, tmp_path, "--batch", "2")]
+def test_killed_runs_go_on_where_they_stopped(dots: Path, alone: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", *arguments(dots, tmp_path, "--batch", "2")]
     slow = os.environ | {"FINDER_SLEEP": "0.3"}
     kept = 0
     for _ in range(2):
@@ -149,8 +86,8 @@ def lines(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in out.rglob("*.partial"))
 
 
-def test_interrupted_run_says_what_is_kept(folder: Path, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", *arguments(folder, tmp_path, "--batch", "2", "--workers", "1")]
+def test_interrupted_run_says_what_is_kept(dots: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", *arguments(dots, tmp_path, "--batch", "2", "--workers", "1")]
     process = subprocess.Popen(
         argv, cwd=ROOT, env=os.environ | {"FINDER_SLEEP": "0.3"}, stderr=subprocess.PIPE, text=True
     )
@@ -163,8 +100,8 @@ def test_interrupted_run_says_what_is_kept(folder: Path, tmp_path: Path) -> None
     assert "Traceback" not in error
 
 
-def test_two_processes_give_the_result_of_one(folder: Path, alone: Path, tmp_path: Path) -> None:
-    argv = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *arguments(folder, tmp_path)]
+def test_two_processes_give_the_result_of_one(dots: Path, alone: Path, tmp_path: Path) -> None:
+    argv = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *arguments(dots, tmp_path)]
     done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert predictions(tmp_path) == predictions(alone)
@@ -173,9 +110,9 @@ def test_two_processes_give_the_result_of_one(folder: Path, alone: Path, tmp_pat
     assert record.metrics["ap"] == read(alone)[0].metrics["ap"]
 
 
-def test_a_bad_picture_fails_the_run_unless_allowed(folder: Path, tmp_path: Path, command) -> None:
+def test_a_bad_picture_fails_the_run_unless_allowed(dots: Path, tmp_path: Path, command) -> None:
     broken = tmp_path / "coco"
-    subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
+    subprocess.run(["cp", "-r", str(dots), str(broken)], check=True)
     bad = broken / "val2017" / "000000000003.png"
     bad.write_bytes(bad.read_bytes()[:300])
     done = command(*arguments(broken, tmp_path / "out"))
@@ -190,7 +127,7 @@ def test_a_bad_picture_fails_the_run_unless_allowed(folder: Path, tmp_path: Path
     assert (record.metrics["bad_pictures"], record.metrics["people_left_out"], record.metrics["people"]) == (1, 2, 21)
 
 
-def test_table_1_shows_the_measured_ap(folder: Path, alone: Path, tmp_path: Path, command) -> None:
+def test_table_1_shows_the_measured_ap(dots: Path, alone: Path, tmp_path: Path, command) -> None:
     assert command("bench.report", "--results", str(alone), "--out", str(tmp_path)).returncode == 0
     table = (tmp_path / "table1.csv").read_text()
     ap = read(alone)[0].metrics["ap"]
@@ -198,11 +135,11 @@ def test_table_1_shows_the_measured_ap(folder: Path, alone: Path, tmp_path: Path
     assert f"{100 * ap:.1f}" in row
 
 
-def test_misuse_is_one_line(folder: Path, tmp_path: Path, command) -> None:
+def test_misuse_is_one_line(dots: Path, tmp_path: Path, command) -> None:
     cases = {
         ("--dataset", "coco"): "--data-root",
         ("--dataset", "coco", "--data-root", str(tmp_path)): "person_keypoints_val2017.json",
-        ("--dataset", "coco", "--data-root", str(folder), "--weights", "nowhere.pth"): "nowhere.pth",
+        ("--dataset", "coco", "--data-root", str(dots), "--weights", "nowhere.pth"): "nowhere.pth",
         ("--weights", "bundled", "--models", "lite_hrnet_18"): "bundled",
         ("--test-dev",): "--detections",
     }

@@ -1,0 +1,181 @@
+"""``python -m bench.explain``: why networks take the time they take."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+from bench import InputError, cli, machine
+from bench.data import photograph
+from bench.explain.measuring import ROUNDS
+from bench.explain.words import paragraph, rows
+from bench.models import model_names, recorded_name
+from bench.record import Record
+from bench.speed.__main__ import check_model
+from bench.speed.schedule import KEEP_MEMORY
+
+SHOWN = 10  # layers
+TIMEOUT_S = 1800
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network and how to explain it."""
+
+    model: str
+    num_joints: int
+    input: tuple[int, int]
+    device: str
+    threads: int
+    rounds: int
+    seed: int = 0
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser("explain", "Say why networks take the time they take, operator by operator.")
+    cli.add_model_options(parser)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
+    parser.add_argument("--rounds", type=cli.positive, default=ROUNDS, help="timed with the profiler and without")
+    parser.add_argument(
+        "--layers", action="store_true", help=f"print and record every layer, not only the {SHOWN} costliest"
+    )
+    cli.add_missing_option(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse(argv)
+    jobs = make_jobs(arguments)
+    known = cli.open_results(arguments.results)
+    if arguments.missing:
+        jobs = without_record(jobs, known)
+    if not jobs and not arguments.quiet:
+        cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
+    with cli.progress(len(jobs), "explaining", shown=not arguments.quiet) as step:
+        for job in jobs:
+            record = run_worker(job)
+            if not arguments.layers:
+                record = record.model_copy(update={"notes": record.notes | {"layers": rows(record, "layers")[:SHOWN]}})
+            cli.save([record], arguments)
+            if not arguments.json:
+                show(record)
+            step(job.model)
+            for note in record.warnings:
+                cli.warn(f"{record.model}: {note}")
+    if jobs and not arguments.quiet:
+        cli.say(f"added to {arguments.results / 'explain.jsonl'}: {len(jobs)}")
+    return 0
+
+
+def make_jobs(arguments: argparse.Namespace) -> list[Job]:
+    """One job a network, everything that can be checked beforehand checked."""
+    device = machine.resolve_device(arguments.device)
+    threads = arguments.threads or machine.default_threads()
+    if threads > machine.usable_cores():
+        raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")
+    size, *more = cli.parse_inputs(arguments.input)
+    if more:
+        raise InputError(f"--input {arguments.input}: give one size at a time to bench.explain")
+    names = model_names(arguments.models)
+    example = photograph(size)
+    for name in names:
+        check_model(name, arguments.joints, example)
+    return [Job(name, arguments.joints, size, device, threads, arguments.rounds) for name in names]
+
+
+def without_record(jobs: list[Job], known: list[Record]) -> list[Job]:
+    """The jobs that there is no record of yet, made by these very sources on this machine."""
+    if not jobs:
+        return []
+    here, source = machine.this_machine(jobs[0].device), machine.source_sha256()
+    done = {
+        (record.model, record.input, record.num_joints, record.device, record.threads)
+        for record in known
+        if record.kind == "explain" and record.machine == here and record.software.source_sha256 == source
+    }
+    return [
+        job
+        for job in jobs
+        if (recorded_name(job.model), cli.input_text(job.input), job.num_joints, job.device.partition(":")[0],
+            job.threads) not in done
+    ]  # fmt: skip
+
+
+def run_worker(job: Job) -> Record:
+    """Explain one network in a fresh process, set up as those of ``bench.speed``.
+
+    Raises:
+        InputError: the network cannot be built or run, or its process died or hung.
+    """
+    threads = {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+    # The profiler's library reports on standard error whatever it does; 99 is above all its levels.
+    settings = {**({} if any(name.startswith("MALLOC_") for name in os.environ) else KEEP_MEMORY), **threads,
+                "KINETO_LOG_LEVEL": "99"}  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.explain.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | settings,
+        start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
+    )
+    try:
+        output, errors = process.communicate(json.dumps(asdict(job)).encode(), timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{job.model}: took more than {TIMEOUT_S} s: its process was ended") from error
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode != 0 or not output:
+        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise InputError(f"{job.model}: the process that explained it died with status {process.returncode}: {last[0]}")
+    answer = json.loads(output)
+    if "input_error" in answer:
+        raise InputError(f"{job.model}: {answer['input_error']}")
+    record = Record.model_validate_json(answer["record"])
+    return record.model_copy(
+        update={
+            "model": recorded_name(job.model),
+            "num_joints": job.num_joints,
+            "seed": job.seed,
+            "weights": "random",
+            "command": cli.command_line(),
+            "notes": record.notes | {"environment": dict(settings)},
+        }
+    )
+
+
+def show(record: Record) -> None:
+    """The paragraph, then the layers that cost most."""
+    cli.output.print(escape(paragraph(record)), width=min(100, cli.output.width))
+    shown = rows(record, "layers")
+    table = Table(title=f"{record.model}: {len(shown)} costliest layers", title_justify="left")
+    for heading in ("layer", "operators", "ms", "share", "M MACs", "MB", "MACs/B", "bound by", "times it"):
+        words = heading in ("layer", "operators", "bound by")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "layer", overflow="fold")
+    for row in shown:
+        first, *more = row["kinds"] or ["view"]
+        table.add_row(
+            escape(row["name"]), f"{first} +{len(more)}" if more else first, f"{row['ms']:.2f}", f"{row['share']:.1%}",
+            f"{row['macs'] / 1e6:.2f}", f"{row['bytes'] / 1e6:.2f}", f"{row['macs_per_byte']:.1f}", row["bound"],
+            "" if row["times_bound"] is None else f"{row['times_bound']:.1f}",
+        )  # fmt: skip
+    m = record.metrics
+    total, between = m["latency_ms_measured"], m["dispatch_between_ms"]
+    table.add_section()
+    table.add_row("between operators", "", f"{between:.2f}", f"{between / total:.1%}", "", "", "", "dispatch", "")
+    table.add_row(
+        "the whole network", f"{m['operators']:,}", f"{total:.2f}", "100.0%", f"{m['macs'] / 1e6:.1f}",
+        f"{m['bytes'] / 1e6:.1f}", f"{m['macs_per_byte']:.1f}", "", f"{total / m['must_take_ms']:.1f}",
+    )  # fmt: skip
+    cli.output.print(table)
+
+
+if __name__ == "__main__":
+    cli.run(main)

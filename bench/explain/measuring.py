@@ -1,0 +1,262 @@
+"""One network, explained in this process, and the record of it."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import JsonValue
+from torch import Tensor, nn
+
+from bench import cli, machine
+from bench.explain import timing
+from bench.explain.operators import Operator, names, trace
+from bench.explain.split import Group, at_no_pixels, grouped, split, together, work
+from bench.explain.timing import Peaks, Timed
+from bench.record import Record
+from bench.speed.loop import _judge, _state
+
+ROUNDS, WARMUP = 12, 5
+SMALLEST = (64, 64)  # the smallest input on which every network of the zoo calls the same operators
+TOLERANCE = 0.1  # of the sum of all operators and what is between them, against a run with nothing watching
+MS, US = 1e3, 1e6
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was counted and timed, before anything is concluded from it."""
+
+    operators: list[Operator]
+    seconds: list[float]  # of every operator: the median, without the profiler's cost
+    between_s: float  # what passes between operators, likewise; not of use on a GPU, which does not wait
+    plain_s: list[float]  # rounds with nothing watching
+    profiled_s: list[float]
+    kernels: int
+    small: list[float] | None  # ``seconds`` on the smallest input, and its operators
+    small_operators: list[Operator] | None
+    small_s: float | None  # a round there with nothing watching
+    no_small: str | None  # why there is none
+    graph_s: list[float]
+    peaks: Peaks
+
+
+def explain(model: nn.Module, example: Tensor, *, rounds: int = ROUNDS, name: str | None = None) -> Record:
+    """Measure where a network's time goes, in this process.
+
+    Args:
+        model: any module, on the device to explain it on; run in evaluation mode and left as it was.
+        example: its input ``[N, 3, H, W]``, on the same device.
+        rounds: timed with nothing watching, and as many under the profiler, in turns.
+        name: what the record calls the model; by default its class.
+
+    Returns:
+        A record of kind ``explain``; nothing is written to disk. ``docs/explain.md`` defines its metrics.
+
+    Raises:
+        InputError: the network does not call the same operators every time.
+    """
+    started, before, clock = cli.now(), _state(example.device), time.perf_counter()
+    was_training = model.training
+    model.eval()
+    try:
+        measurement = measure(model, example, rounds)
+    finally:
+        model.train(was_training)
+    conditions, busy = _judge(before, _state(example.device), time.perf_counter() - clock, rounds)
+    record = _conclude(measurement, example, name or type(model).__name__, started)
+    return record.model_copy(update={"conditions": [conditions], "warnings": [*record.warnings, *busy]})
+
+
+def measure(model: nn.Module, example: Tensor, rounds: int) -> Measurement:
+    """Count and time; see ``explain``."""
+    operators = trace(model, example)
+    small_example, small_operators, reason = _smaller(model, example, operators)
+    for _ in range(WARMUP):
+        timing.plain_round(model, example)
+    timing.check_alike(names(operators), timing.profiled_round(model, example))
+    meter = timing.PeakMeter(example.device)
+    cuda = example.device.type == "cuda"
+    replay = timing.graph_round(model, example) if cuda else None
+    plain, small_plain, graph = [], [], []
+    profiled: list[Timed] = []
+    small: list[Timed] = []
+    for _ in range(rounds):
+        meter.round()
+        plain.append(timing.plain_round(model, example))
+        profiled.append(timing.profiled_round(model, example))
+        if replay:
+            graph.append(replay())
+        if small_example is not None:
+            small_plain.append(timing.plain_round(model, small_example))
+            small.append(timing.profiled_round(model, small_example))
+    for timed in profiled:
+        timing.check_alike(names(operators), timed)
+    peaks = meter.peaks()
+    seconds, between = _typical(profiled, peaks, cuda=cuda)
+    return Measurement(
+        operators=operators,
+        seconds=seconds,
+        between_s=between,
+        plain_s=plain,
+        profiled_s=[timed.total_s for timed in profiled],
+        kernels=sum(profiled[0].kernels),
+        small=_typical(small, peaks, cuda=cuda)[0] if small else None,
+        small_operators=small_operators,
+        small_s=statistics.median(small_plain) if small_plain else None,
+        no_small=reason,
+        graph_s=graph,
+        peaks=peaks,
+    )
+
+
+def _smaller(
+    model: nn.Module, example: Tensor, operators: Sequence[Operator]
+) -> tuple[Tensor | None, list[Operator] | None, str | None]:
+    """The smallest input, if the network does the same on it, or why not."""
+    height, width = SMALLEST
+    if example.shape[-2] * example.shape[-1] < 4 * height * width:
+        return None, None, f"the input has less than four times the pixels of {cli.input_text(SMALLEST)}"
+    small = example[..., :height, :width].contiguous()
+    try:
+        found = trace(model, small)
+    except Exception as error:
+        return None, None, f"it fails on {cli.input_text(SMALLEST)}: {type(error).__name__}: {error}"
+    if names(found) != names(operators):
+        return None, None, f"it calls other operators on {cli.input_text(SMALLEST)}"
+    return small, found, None
+
+
+def _typical(rounds: Sequence[Timed], peaks: Peaks, *, cuda: bool) -> tuple[list[float], float]:
+    """Seconds of every operator and of what is between them: medians, without the profiler's cost.
+
+    What the profiler adds to a call lies outside the call's own time, but within that of the operator it is made by.
+    """
+    medians = [statistics.median(values) for values in zip(*(timed.seconds for timed in rounds), strict=True)]
+    between = statistics.median(timed.total_s - sum(timed.seconds) for timed in rounds)
+    if cuda:  # kernels do not wait for the profiler
+        return medians, between
+    within, cost = rounds[0].within, peaks.profiler_s
+    seconds = [max(0.0, median - inner * cost) for median, inner in zip(medians, within, strict=True)]
+    return seconds, max(0.0, between - len(seconds) * cost)
+
+
+def _conclude(m: Measurement, example: Tensor, name: str, started_at: str) -> Record:
+    """The split, the layers, and the check that everything adds up."""
+    cuda = example.device.type == "cuda"
+    plain = statistics.median(m.plain_s)
+    if cuda:  # a replayed graph is the independent measure of the kernels
+        graph = statistics.median(m.graph_s)
+        discrepancy = (sum(m.seconds) - graph) / plain
+        scale = min(1.0, plain / sum(m.seconds))
+    else:  # and a run with nothing watching that of everything
+        found = sum(m.seconds) + m.between_s
+        discrepancy = found / plain - 1
+        scale = plain / found
+    seconds = [scale * value for value in m.seconds]
+    call = 0.0 if cuda else m.peaks.operator_s
+    fixed = _fixed(m, scale, example)
+    costs = [
+        split(operator, taken, m.peaks, call=call, fixed=start)
+        for operator, taken, start in zip(m.operators, seconds, fixed, strict=True)
+    ]
+    whole = together(costs)
+    between = max(0.0, plain - whole.seconds)
+    small = [cost for cost in costs if cost.small]
+    metrics: dict[str, int | float] = {
+        "operators": len(costs),
+        "views": sum(operator.is_view for operator in m.operators),
+        "macs": whole.macs,
+        "bytes": whole.bytes,
+        "macs_per_byte": whole.intensity,
+        "latency_ms_measured": plain * MS,
+        "compute_bound_ms": whole.compute * MS,
+        "memory_bound_ms": whole.memory * MS,
+        "dispatch_ms": (whole.dispatch + between) * MS,
+        "above_bound_ms": whole.above * MS,
+        "dispatch_between_ms": between * MS,
+        "must_take_ms": whole.must * MS,
+        "faster_than_bound_ms": whole.faster * MS,
+        "small_operators": len(small),
+        "small_operators_ms": sum(cost.seconds for cost in small) * MS,
+        "latency_ms_instrumented": statistics.median(m.profiled_s) * MS,
+        "discrepancy_relative": discrepancy,
+        "peak_macs_per_s": m.peaks.macs_per_s,
+        "peak_bytes_per_s": m.peaks.bytes_per_s,
+        "operator_overhead_us": m.peaks.operator_s * US,
+        "profiler_overhead_us": m.peaks.profiler_s * US,
+    }
+    if m.small is not None:
+        metrics["setup_ms"] = whole.setup * MS
+    if m.small_s is not None:
+        metrics["latency_ms_smallest"] = m.small_s * MS
+    if cuda:
+        metrics |= {"kernels": m.kernels, "graph_ms": graph * MS, "launch_overhead_ms": max(0.0, plain - graph) * MS}
+    by_layer = grouped([operator.layer for operator in m.operators], m.operators, costs)
+    by_kind = grouped([operator.kind for operator in m.operators], m.operators, costs)
+    notes: dict[str, JsonValue] = {
+        "layers": [_row(group, plain) for group in by_layer],
+        "kinds": [_row(group, plain) for group in by_kind],
+    }
+    if m.no_small:
+        notes["no_setup"] = m.no_small
+    else:
+        notes["smallest"] = cli.input_text(SMALLEST)
+    return Record(
+        kind="explain",
+        model=name,
+        input=cli.input_text((example.shape[-2], example.shape[-1])),
+        backend="eager",
+        device=example.device.type,
+        precision="fp32",
+        batch=example.shape[0],
+        threads=torch.get_num_threads(),
+        metrics=metrics,
+        samples={"latency_ms": [[value * MS for value in m.plain_s]],
+                 "latency_ms_instrumented": [[value * MS for value in m.profiled_s]]},
+        protocol={"name": "explain", "rounds": len(m.plain_s), "warmup": WARMUP, "tolerance": TOLERANCE},
+        warnings=_warnings(discrepancy),
+        notes=notes,
+        machine=machine.this_machine(str(example.device)),
+        software=machine.this_software(f"torch {torch.__version__}"),
+        started_at=started_at,
+        command=cli.command_line(),
+    )  # fmt: skip
+
+
+def _fixed(m: Measurement, scale: float, example: Tensor) -> list[float]:
+    """Of every operator, what it would take beyond its bound on a picture of no pixels; 0 where that is not known."""
+    if m.small is None or m.small_operators is None:
+        return [0.0] * len(m.operators)
+    pixels = (example.shape[-2] * example.shape[-1], SMALLEST[0] * SMALLEST[1])
+    pairs = zip(m.operators, m.small_operators, m.seconds, m.small, strict=True)
+    return [
+        at_no_pixels(scale * taken, scale * taken_small, pixels)
+        - at_no_pixels(work(operator, m.peaks), work(small, m.peaks), pixels)
+        for operator, small, taken, taken_small in pairs
+    ]
+
+
+def _row(group: Group, total: float) -> dict[str, JsonValue]:
+    """A layer or a kind of operator as records hold it: names and rounded numbers."""
+    cost = group.cost
+    return {
+        "name": group.name,
+        "kinds": list(group.kinds),
+        "operators": cost.operators,
+        "ms": round(cost.seconds * MS, 5),
+        "share": round(cost.seconds / total, 5),
+        "macs": cost.macs,
+        "bytes": cost.bytes,
+        "macs_per_byte": round(cost.intensity, 3),
+        "must_take_ms": round(cost.must * MS, 5),
+        "bound": cost.bound,
+        "times_bound": round(cost.seconds / cost.must, 2) if cost.must else None,
+    }
+
+
+def _warnings(discrepancy: float) -> list[str]:
+    if abs(discrepancy) <= TOLERANCE:
+        return []
+    return [f"the parts, measured one by one, add up to {1 + discrepancy:.0%} of the whole: do not trust the split; "
+            "run again when the machine is idle"]  # fmt: skip

@@ -1,0 +1,129 @@
+"""A record in words that a person understands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.record import Record
+
+# What each part is, after "61 % of its time is".
+PARTS = {
+    "dispatch_ms": "calling operators: the calls themselves, and Python between them",
+    "setup_ms": "what operators take before they get to the pixels",
+    "compute_bound_ms": "multiply-adds at the machine's peak",
+    "memory_bound_ms": "moving data at the machine's bandwidth",
+    "above_bound_ms": "above the bound: operators slower than the machine allows",
+}
+
+
+def paragraph(record: Record) -> str:
+    """Why this network takes the time it takes, the most important first.
+
+    Every number is one of the record's, or the ratio of two.
+    """
+    m = record.metrics
+    total = m["latency_ms_measured"]
+    share = {part: m.get(part, 0.0) / total for part in PARTS}
+    starting = share["dispatch_ms"] + share["setup_ms"]
+    told = [_lead(record, total)]
+    if starting >= max(share["compute_bound_ms"], share["memory_bound_ms"], share["above_bound_ms"]):
+        told += _starting(record, share)
+        shown = {"dispatch_ms", "setup_ms"}
+    else:
+        largest = max(share, key=lambda part: share[part])
+        told.append(_LARGEST[largest].format(percent=_percent(share[largest]), times=total / m["must_take_ms"]))
+        shown = {largest}
+    rest = sorted((part for part in PARTS if part in m and part not in shown), key=lambda part: -share[part])
+    told.append(f"The rest: {'; '.join(f'{_percent(share[part])} {PARTS[part]}' for part in rest)}.")
+    told.append(_small(record, total))
+    told += _costliest(record)
+    told += _cautions(record, total)
+    return " ".join(told)
+
+
+_LARGEST = {
+    "dispatch_ms": "",
+    "setup_ms": "",
+    "compute_bound_ms": "{percent} of the time is multiply-adds at the machine's peak: only fewer of them, lower "
+    "precision or a faster machine would help.",
+    "memory_bound_ms": "{percent} of the time is data on their way to memory and back, at the machine's bandwidth: "
+    "fewer and smaller tensors, or operators fused into one, would help.",
+    "above_bound_ms": "{percent} of the time has no reason that can be seen from here: operators take longer than "
+    "their multiply-adds, bytes and calls need, and the more so the more pixels they have. Better kernels could make "
+    "the network up to {times:.1f} times as fast.",
+}
+
+
+def _lead(record: Record, total: float) -> str:
+    m = record.metrics
+    where = record.machine.gpu if record.device == "cuda" else f"{record.threads} thread{'s'[: record.threads != 1]}"
+    alone = m["macs"] / m["peak_macs_per_s"] * 1e3
+    return (
+        f"{record.model} takes {total:.1f} ms ({where}, {record.input}); at the {m['peak_macs_per_s'] / 1e9:,.0f} G "
+        f"multiply-adds a second that a large matrix product reaches here, its {m['macs'] / 1e6:,.0f} M would take "
+        f"{alone:.1f} ms."
+    )
+
+
+def _starting(record: Record, share: Mapping[str, float]) -> list[str]:
+    m = record.metrics
+    kinds = f"{m['operators']:,} operators"
+    if record.device == "cuda":
+        return [f"It spends {_percent(share['dispatch_ms'])} of its time launching {kinds} ({m['kernels']:,} kernels)."]
+    total = m["latency_ms_measured"]
+    between = m["dispatch_between_ms"] / total
+    parts = [
+        f"{_percent(between)} in Python between them",
+        f"{_percent(share['dispatch_ms'] - between)} in empty calls",
+    ]
+    if "setup_ms" in m:
+        parts.append(f"{_percent(share['setup_ms'])} in setting them up")
+    told = [f"It spends {_percent(share['dispatch_ms'] + share['setup_ms'])} of its time on getting {kinds} started, "
+            f"not on their work: {', '.join(parts)}."]  # fmt: skip
+    if "latency_ms_smallest" in m:
+        told.append(f"On a picture of {record.notes['smallest']} it still takes {m['latency_ms_smallest']:.1f} ms.")
+    return told
+
+
+def _small(record: Record, total: float) -> str:
+    m = record.metrics
+    count, of = m["small_operators"], m["operators"]
+    took = _percent(m["small_operators_ms"] / total)
+    return (
+        f"{count:,} of its {of:,} operators are too small to fill the machine (they take longer to start than their "
+        f"work must take); {took} of the time passes in them."
+    )
+
+
+def _costliest(record: Record) -> list[str]:
+    told = []
+    if kinds := rows(record, "kinds"):
+        shares = [f"{row['name']} {_percent(row['share'])}" for row in kinds[:3]]
+        told.append(f"By kind: {', '.join(shares)}.")
+    if layers := rows(record, "layers"):
+        first = layers[0]
+        times = f", {first['times_bound']:.1f} times what it must" if first["times_bound"] else ""
+        told.append(f"The costliest layer, {first['name']}, takes {_percent(first['share'])}{times}.")
+    return told
+
+
+def rows(record: Record, what: str) -> list[dict[str, Any]]:
+    """Its ``layers`` or its ``kinds`` of operators, the costliest first."""
+    found: Any = record.notes.get(what, [])
+    return found
+
+
+def _cautions(record: Record, total: float) -> list[str]:
+    m = record.metrics
+    told = []
+    if m["faster_than_bound_ms"] > 0.05 * total:
+        told.append(
+            f"Some operators are faster than main memory allows, by {m['faster_than_bound_ms']:.1f} ms in all: their "
+            "data stay in a cache."
+        )
+    if record.warnings:
+        told.append(f"Caution: {'; '.join(record.warnings)}.")
+    return told
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")

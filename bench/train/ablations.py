@@ -1,0 +1,33 @@
+"""Which trainings the tables of the paper need."""
+
+from dataclasses import replace
+
+from bench.train.loss import WEIGHTS
+from bench.train.run import Run
+from zoo import list_models
+
+OURS = "lightweight_mobilenetv3"
+ATTENTIONS = ("none", "se", "cbam", "parallel")
+TABLES = ("4", "6", "models")
+
+
+def has_attention(model: str) -> bool:
+    """Whether the head is the lightweight one, with the attention blocks of Table VI."""
+    return model.startswith(("lightweight_", "lightweight:timm/"))
+
+
+def rows(table: str, run: Run) -> list[Run]:
+    """The trainings of Table IV (losses) or VI (attention blocks) or of all networks, alike in all else.
+
+    The row of Table IV with F(x) = x is the last row of Table VI and the paper's network among all: trained into the
+    same folder, it is trained once.
+    """
+    if table == "4":
+        return [
+            replace(run, model=OURS, attention="parallel", recipe=replace(run.recipe, loss=loss)) for loss in WEIGHTS
+        ]
+    if table == "6":
+        return [replace(run, model=OURS, attention=attention) for attention in ATTENTIONS]
+    return [
+        replace(run, model=model, attention="parallel" if has_attention(model) else None) for model in list_models()
+    ]

@@ -1,0 +1,127 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from bench.data import normalise
+from bench.train.loss import heatmap_accuracy, heatmap_loss
+from bench.train.recipe import Recipe
+from bench.train.samples import Batch, take
+
+Row = dict[str, float]
+# Steps between two looks at the loss on a GPU, which each look makes wait for.
+LOOK_EVERY = 50
+
+
+class DivergedError(Exception):
+    """The loss or a weight is no number any more."""
+
+
+@dataclass
+class State:
+    """How far a training is."""
+
+    step: int = 0
+    loss_sum: float = 0.0  # over the steps of this epoch
+    accuracy_sum: float = 0.0
+    seconds: float = 0.0  # in steps, of all sittings together
+    waited: float = 0.0  # of them, for data
+    history: list[Row] = field(default_factory=list)  # a row an epoch
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What happens beside the steps."""
+
+    look: Callable[[State, Row], None]  # a few steps are done
+    validate: Callable[[int], Row]  # metrics after so many epochs; empty where none are due
+    save: Callable[[State], None]
+    save_every: int
+
+
+def train(
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterator[Batch], state: State,
+    recipe: Recipe, steps: int, callbacks: Callbacks,
+) -> None:  # fmt: skip
+    """Train from where ``state`` is to the end of the recipe; ``steps`` make an epoch.
+
+    Raises:
+        DivergedError: the message names the step.
+        InputError: a sample cannot be had.
+    """
+    model.train()
+    fresh: list[Tensor] = []  # loss and accuracy of steps not looked at yet
+    while state.step < steps * recipe.epochs:
+        began = time.perf_counter()
+        images, target, weight = take(batches)
+        state.waited += time.perf_counter() - began
+
+        rate = recipe.learning_rate(state.step, steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        prediction = model(_network_input(images, fabric))
+        target, weight = (part.to(fabric.device, non_blocking=True) for part in (target, weight))
+        loss = heatmap_loss(prediction, target, weight, recipe.loss)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+        state.step += 1
+
+        fresh.append(torch.stack((loss.detach(), heatmap_accuracy(prediction.detach(), target, weight))))
+        epoch_ends = state.step % steps == 0
+        save = epoch_ends or state.step % callbacks.save_every == 0
+        if save or fabric.device.type == "cpu" or len(fresh) == LOOK_EVERY:
+            seen = _look(fabric, fresh, state, rate)
+            fresh.clear()
+            callbacks.look(state, seen)
+        state.seconds += time.perf_counter() - began
+
+        if epoch_ends:
+            _end_epoch(state, steps, recipe, fabric.world_size, callbacks)
+            model.train()
+        if save:
+            _check_weights(model, state.step)
+            callbacks.save(state)
+
+
+def _network_input(images: Tensor, fabric: Fabric) -> Tensor:
+    inputs = normalise(images.to(fabric.device, non_blocking=True))
+    return inputs.contiguous(memory_format=torch.channels_last) if fabric.device.type == "cuda" else inputs
+
+
+def _look(fabric: Fabric, fresh: list[Tensor], state: State, rate: float) -> Row:
+    """Add up the latest steps, over all processes; loss and accuracy of the last of them."""
+    reduced = fabric.all_reduce(torch.stack(fresh).double(), reduce_op="mean")
+    rows = torch.as_tensor(reduced).tolist()
+    for step, (loss, accuracy) in enumerate(rows, state.step - len(rows) + 1):
+        if not loss < float("inf"):
+            raise DivergedError(f"the loss is {loss} at step {step}")
+        state.loss_sum += loss
+        state.accuracy_sum += accuracy
+    return {"learning_rate": rate, "loss": rows[-1][0], "accuracy": rows[-1][1]}
+
+
+def _check_weights(model: nn.Module, step: int) -> None:
+    """A loss tells of the weights before its step; those after it must be numbers too before they are kept."""
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise DivergedError(f"{name} is no longer finite at step {step}")
+
+
+def _end_epoch(state: State, steps: int, recipe: Recipe, processes: int, callbacks: Callbacks) -> None:
+    row = {
+        "epoch": state.step // steps,
+        "step": state.step,
+        "learning_rate": recipe.learning_rate(state.step - 1, steps),
+        "loss": state.loss_sum / steps,
+        "accuracy": state.accuracy_sum / steps,
+        "samples_per_s": state.step * recipe.batch * processes / state.seconds,
+        "data_wait_share": state.waited / state.seconds,
+    }
+    state.history.append(row | callbacks.validate(state.step // steps))
+    state.loss_sum = state.accuracy_sum = 0.0

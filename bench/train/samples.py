@@ -1,0 +1,136 @@
+"""What a network learns from: which people in which order, and each of them as a picture with its heatmaps.
+
+Both are functions of the seed and of nothing else, so that neither the number of worker processes nor an
+interruption changes what a training sees.
+"""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from bench import InputError
+from bench.data import Dataset, make_target
+from bench.train.augment import random_view, show
+from bench.train.recipe import Recipe
+
+Key = tuple[int, int]  # how often everyone was seen before, and which person
+Batch = tuple[Tensor, Tensor, Tensor]
+
+# Batches that each worker process has ready.
+AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches of one process, from a step on to the end of the training.
+
+    People come in shuffled passes through the data set; an epoch is a number of samples, not a pass. Of the
+    batches of a step, every process takes its own part.
+    """
+
+    people: tuple[int, ...] | range
+    samples: int  # of an epoch, all processes together
+    epochs: int
+    batch: int  # of one process
+    seed: int
+    rank: int = 0
+    processes: int = 1
+    start: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; samples that do not fill one are left for the next epoch."""
+        return self.samples // (self.batch * self.processes)
+
+    def __len__(self) -> int:
+        return self.steps * self.epochs - self.start
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        together = self.batch * self.processes
+        known, order = -1, np.empty(0, np.int64)
+        for step in range(self.start, self.steps * self.epochs):
+            keys = []
+            first = step * together + self.rank * self.batch
+            for position in range(first, first + self.batch):
+                turn, place = divmod(position, len(self.people))
+                if turn != known:
+                    known, order = turn, np.random.default_rng((self.seed, turn)).permutation(len(self.people))
+                keys.append((turn, self.people[int(order[place])]))
+            yield keys
+
+
+class Samples(TorchDataset[Batch]):
+    """A person in a random view: uint8 ``[H, W, 3]``, heatmaps ``[J, H/4, W/4]`` and weights ``[J]``."""
+
+    def __init__(self, dataset: Dataset, input_size: tuple[int, int], recipe: Recipe, seed: int) -> None:
+        self.dataset = dataset
+        self.input_size = input_size
+        self.recipe = recipe
+        self.seed = seed
+
+    def __getitem__(self, key: Key) -> Batch:
+        turn, index = key
+        rng = np.random.default_rng((self.seed, turn, index))
+        picture, person = self.dataset.load(index)
+        if person.joints is None or person.visible is None:
+            raise InputError(f"person {index} of {self.dataset.name} has no labelled joints to learn from")
+        skeleton = self.dataset.skeleton
+        view = random_view(person, skeleton, self.input_size, self.recipe, rng)
+        image, joints, order = show(picture, person.joints, view, skeleton, self.input_size)
+        heatmaps, weights = make_target(joints, person.visible[order], self.input_size, self.recipe.sigma)
+        return (
+            torch.from_numpy(image),
+            torch.as_tensor(heatmaps, dtype=torch.float32),
+            torch.as_tensor(weights, dtype=torch.float32),
+        )
+
+
+def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[Batch]:
+    """The batches of a plan, made ahead by worker processes, which start now."""
+    loader = DataLoader(
+        samples,
+        batch_sampler=plan,  # type: ignore[arg-type]  # any iterable of lists of keys will do
+        num_workers=workers,
+        prefetch_factor=AHEAD if workers else None,
+        pin_memory=pin,
+        worker_init_fn=_start_worker,
+        # Its own, so that to start reading draws nothing from the network's.
+        generator=torch.Generator(),
+    )
+    batches = iter(loader)
+    if workers and hasattr(signal, "SIGCHLD"):
+        # PyTorch would raise at any line when a worker dies, in the middle of a checkpoint too; ``take`` sees it.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return batches
+
+
+def take(batches: Iterator[Batch]) -> Batch:
+    """The next batch.
+
+    Raises:
+        InputError: a picture cannot be used, or a worker process died.
+    """
+    try:
+        return next(batches)
+    except InputError as error:
+        # From a worker it comes with the traceback in its text; the last line is what was said.
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(last.partition("Error: ")[2] or last) from error
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a worker process that makes samples died: was memory short? Fewer --workers need less"
+        ) from error
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the threads
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says what is kept

@@ -1,0 +1,581 @@
+"""Training: the loss, what a sample shows, and that nothing is lost, whatever happens."""
+
+import itertools
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from bench import InputError, record
+from bench.data.dataset import COCO, Person
+from bench.data.synthetic import SyntheticDataset, draw_portrait
+from bench.data.synthetic.dataset import coco_dict, file_name
+from bench.report import __main__ as report
+from bench.report import training as report_training
+from bench.train import ablations, checkpoint, heatmap_loss
+from bench.train.__main__ import main
+from bench.train.augment import View, half_body, random_view, show
+from bench.train.loss import heatmap_accuracy
+from bench.train.recipe import Recipe, paper
+from bench.train.run import Run
+from bench.train.samples import Plan, Samples, start
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["loss"]
+SIZE = (64, 48)
+
+NETWORKS = """
+import torch
+from torch import nn
+
+
+class Frozen(nn.BatchNorm2d):
+    def train(self, mode=True):
+        return super().train(False)
+
+
+class Double(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 7, 4, 3), Frozen(4), nn.ReLU(), nn.Conv2d(4, 17, 1)).double()
+
+    def forward(self, x):
+        return self.net(x.double())
+
+
+class Bursts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Conv2d(3, 17, 4, 4)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        self.steps += self.training
+        return self.net(x) + (float("nan") if self.steps == 7 else 0)
+
+
+def drops():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 7, 4, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(8, 17, 1)
+    )
+
+
+def small():
+    return nn.Conv2d(3, 17, 8, 8)
+"""
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny COCO: 20 drawn people to train on, 3 to validate on."""
+    root = tmp_path_factory.mktemp("coco")
+    (root / "annotations").mkdir()
+    for split, people, seed in (("train2017", 20, 0), ("val2017", 3, 1)):
+        (root / split).mkdir()
+        pictures = []
+        for index in range(people):
+            scene = draw_portrait(seed, index)
+            cv2.imwrite(str(root / split / file_name(index)), scene.image[:, :, ::-1])
+            pictures.append((index, scene.image.shape[1::-1], scene.annotations[:1]))
+        content = coco_dict(seed, "portraits", pictures)
+        content["info"] = {}
+        (root / "annotations" / f"person_keypoints_{split}.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> str:
+    path = tmp_path / "networks.py"
+    path.write_text(NETWORKS)
+    return str(path)
+
+
+@pytest.fixture
+def options(coco: Path, tmp_path: Path) -> list[str]:
+    """Two epochs of ten steps, a checkpoint every three."""
+    return [
+        "--dataset", "coco", "--data-root", str(coco), "--input", "64x48", "--epochs", "2", "--batch", "2",
+        "--checkpoint-every", "3", "--validate-every", "1", "--workers", "1", "--threads", "1", "--device", "cpu",
+        "--results", str(tmp_path / "results"), "--quiet",
+    ]  # fmt: skip
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:person_keypoints")
+
+
+def only(folder: Path, name: str) -> Path:
+    """The file of this name of the one training in a folder."""
+    (path,) = folder.glob(f"*/{name}")
+    return path
+
+
+def run_command(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *launcher, "-m", "bench.train", *arguments],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def said(done: subprocess.CompletedProcess[str]) -> int:
+    """How many lines a command said, but for the warnings that the data set is not COCO's own."""
+    return sum(not line.startswith("warning: person_keypoints") for line in done.stderr.splitlines())
+
+
+# ------------------------------------------------------------------------------------ loss
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("mse", "mse"), ("none", "mse"), ("x", "weighted_x"), ("2x", "weighted_2x"), ("x^2", "weighted_x2"),
+     ("e^x", "weighted_exp")],
+)  # fmt: skip
+def test_the_loss_is_the_released_one(kind: str, key: str) -> None:
+    prediction = torch.from_numpy(np.random.RandomState(9).rand(2, 17, 64, 48))
+    target = torch.from_numpy(np.random.RandomState(10).rand(2, 17, 64, 48))
+    weight = torch.from_numpy((np.random.RandomState(11).rand(2, 17, 1) > 0.2).astype(np.float64))
+    for shape in (weight, weight[..., 0]):
+        assert heatmap_loss(prediction, target, shape, kind).item() == pytest.approx(REFERENCE[key], abs=1e-12)
+
+
+def test_an_unknown_loss_is_named() -> None:
+    with pytest.raises(InputError, match=r"unknown loss 'x3': use mse, x, 2x, x\^2, e\^x"):
+        heatmap_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), torch.ones(1, 1), "x3")
+
+
+def test_accuracy_counts_labelled_joints_whose_peak_is_near() -> None:
+    target = torch.zeros(1, 3, 64, 48)
+    target[0, :, 30, 20] = 1
+    prediction = torch.zeros(1, 3, 64, 48)
+    prediction[0, 0, 33, 20] = 1  # 3 / 64 of the height away
+    prediction[0, 1, 30, 23] = 1  # 3 / 48 of the width away
+    prediction[0, 2, 0, 0] = 1
+    assert heatmap_accuracy(prediction, target, torch.tensor([[1.0, 1.0, 0.0]])) == 0.5
+    assert heatmap_accuracy(prediction, target, torch.zeros(1, 3)) == 0
+
+
+# ---------------------------------------------------------------------------------- recipe
+
+
+def test_the_paper_recipe() -> None:
+    recipe = paper((256, 192))
+    assert recipe == Recipe()
+    steps = 2340
+    at = {0: 5e-7, 250: 5e-4 * (0.001 + 0.999 / 2), 499: 5e-4 * (0.001 + 0.999 * 499 / 500), 500: 5e-4}
+    at |= {170 * steps - 1: 5e-4, 170 * steps: 5e-5, 200 * steps - 1: 5e-5, 200 * steps: 5e-6, 210 * steps - 1: 5e-6}
+    for step, rate in at.items():
+        assert recipe.learning_rate(step, steps) == pytest.approx(rate, rel=1e-9)
+    assert paper((256, 256), mpii=True).half_body_prob == 0
+    assert (paper((256, 256)).sigma, paper((384, 288)).sigma, paper((128, 96)).sigma) == (2, 3, 1)
+    short = paper((256, 192), epochs=21)
+    assert (short.lr_decay_epoch_1, short.lr_decay_epoch_2) == (17, 20)
+    # 21 epochs of 10 steps: the warm-up is a tenth, not longer than the training.
+    assert short.learning_rate(20, 10) < 5e-4 == short.learning_rate(21, 10)
+
+
+# ---------------------------------------------------------------------------- augmentation
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rotation=st.floats(-80, 80),
+    scale=st.floats(0.7, 1.5),
+    shift=st.tuples(st.floats(-15, 15), st.floats(-15, 15)),
+    mirrored=st.booleans(),
+)
+def test_joints_follow_the_picture(rotation: float, scale: float, shift: tuple[float, float], mirrored: bool) -> None:
+    nose, left, right = 0, 9, 10
+    joints = np.zeros((17, 2), np.float32)
+    joints[nose], joints[left], joints[right] = (100, 80), (85, 120), (112, 131)
+    picture = np.zeros((200, 200, 3), np.uint8)
+    for channel, joint in enumerate((nose, left, right)):
+        x, y = joints[joint].astype(int)
+        layer = np.zeros((200, 200), np.uint8)
+        cv2.circle(layer, (int(x), int(y)), 5, 255, -1)
+        picture[..., channel] = layer
+    view = View(np.array((100.0, 105.0)) + shift, np.array((144.0, 192.0)) * scale, rotation, mirrored)
+    image, seen, order = show(picture, joints, view, COCO, (256, 192))
+    # A mirrored picture's left wrist is where the person's right one was.
+    assert (order[nose], order[left], order[right]) == ((nose, right, left) if mirrored else (nose, left, right))
+    for joint in (nose, left, right):
+        channel = (nose, left, right).index(order[joint])
+        weight = image[..., channel].astype(float)
+        ys, xs = np.mgrid[:256, :192]
+        found = np.array([(xs * weight).sum(), (ys * weight).sum()]) / weight.sum()
+        if (seen[joint] > 15).all() and (seen[joint] < (177, 241)).all():
+            np.testing.assert_allclose(seen[joint], found, atol=0.25)
+
+
+def person(labelled: int = 17) -> Person:
+    rng = np.random.default_rng(3)
+    joints = np.stack((rng.uniform(50, 90, 17), np.linspace(40, 200, 17)), 1).astype(np.float32)
+    visible = np.where(np.arange(17) < labelled, 2, 0).astype(np.float32)
+    return Person(1, (40, 30, 60, 180), joints=joints, visible=visible)
+
+
+def test_random_views_have_the_recipe_s_frequencies() -> None:
+    recipe, someone = Recipe(), person()
+    whole = random_view(
+        someone, COCO, SIZE, replace(recipe, half_body_prob=0, scale_factor=0), np.random.default_rng(0)
+    )
+    views = [random_view(someone, COCO, SIZE, recipe, np.random.default_rng((1, i))) for i in range(4000)]
+    halves = [view for view in views if (view.center != whole.center).any()]
+    full = [view for view in views if (view.center == whole.center).all()]
+    scales = np.array([view.size_px[0] / whole.size_px[0] for view in full])
+    turns = np.array([view.rotation for view in views])
+    assert np.mean([view.mirrored for view in views]) == pytest.approx(0.5, abs=0.03)
+    assert len(halves) / len(views) == pytest.approx(0.3, abs=0.03)
+    assert np.mean(turns != 0) == pytest.approx(0.6, abs=0.03)
+    assert np.abs(turns).max() == 80
+    assert np.std(turns[turns != 0]) == pytest.approx(37.6, abs=2)  # of N(0, 40) cut to 80
+    assert (scales.min(), scales.max()) == (pytest.approx(0.5), pytest.approx(1.5))
+    assert np.mean(scales < 0.501) == pytest.approx(0.159, abs=0.03)  # what lies beyond one sigma
+    lower = [view for view in halves if view.center[1] > 140]
+    assert 1 - len(lower) / len(halves) == pytest.approx(0.69, abs=0.05)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_half_a_body_holds_its_joints(upper: bool) -> None:
+    someone = person()
+    view = half_body(someone, COCO, SIZE, Recipe(), upper=upper)
+    assert view is not None
+    assert someone.joints is not None
+    joints = someone.joints[:11] if upper else someone.joints[11:]
+    assert (np.abs(joints - view.center) <= view.size_px / 2).all()
+    assert view.size_px[0] / view.size_px[1] == pytest.approx(48 / 64)
+    assert half_body(person(8), COCO, SIZE, Recipe(), upper=upper) is None
+    # Nine labelled joints, all of the upper body: there is no lower half to show.
+    only_upper = half_body(person(9), COCO, SIZE, Recipe(), upper=upper)
+    assert only_upper is not None
+    assert only_upper.center == pytest.approx(someone.joints[:9].mean(0))
+
+
+# --------------------------------------------------------------------------- what is learned from
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    people=st.integers(1, 60), samples=st.integers(8, 60), epochs=st.integers(1, 4), batch=st.integers(1, 4),
+    data=st.data(),
+)  # fmt: skip
+def test_a_plan_does_not_depend_on_processes_or_interruptions(
+    people: int, samples: int, epochs: int, batch: int, data: st.DataObject
+) -> None:
+    alone = list(Plan(range(people), samples, epochs, 2 * batch, seed=5))
+    shares = [list(Plan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
+    assert [first + second for first, second in zip(*shares, strict=True)] == alone
+    done = data.draw(st.integers(0, len(alone)))
+    assert list(Plan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
+    keys = list(itertools.chain(*alone))
+    assert len(keys) == epochs * (samples // (2 * batch)) * 2 * batch
+    assert len(set(keys)) == len(keys)
+    for turn in range(len(keys) // people):
+        assert sorted(index for t, index in keys if t == turn) == list(range(people))
+
+
+def test_samples_do_not_depend_on_workers() -> None:
+    plan = Plan(range(6), 6, 1, 3, seed=2)
+    samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, paper(SIZE), seed=2)
+    here, there = (list(start(samples, plan, workers=n, pin=False)) for n in (0, 2))
+    for mine, theirs in zip(here, there, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    images, heatmaps, weights = here[0]
+    assert (images.shape, images.dtype) == ((3, 64, 48, 3), torch.uint8)
+    assert heatmaps.shape == (3, 17, 16, 12)
+    assert torch.equal(heatmaps.flatten(2).amax(-1) > 0, weights > 0)
+
+
+# ------------------------------------------------------------------------- nothing is lost
+
+
+def test_kill_and_resume_give_the_weights_of_an_uninterrupted_run(
+    networks: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", f"{networks}:drops", *options]
+    assert main([*options, "--out", str(tmp_path / "whole")]) == 0
+    whole = checkpoint.load(only(tmp_path / "whole", "last.pt"))
+    assert (whole["state"]["step"], whole["finished"]) == (20, True)
+
+    out = tmp_path / "killed"
+    for sitting in (1, 2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.train", *options, "--out", str(out), "--resume"],
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            found = list(out.glob("*/last.pt"))
+            if found and checkpoint.load(found[0])["state"]["step"] >= 3 * (2 * sitting - 1):
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+    kept = checkpoint.load(only(out, "last.pt"))["state"]["step"]
+    assert 9 <= kept < 20
+    assert main([*options, "--out", str(out), "--resume"]) == 0
+    again = checkpoint.load(only(out, "last.pt"))
+
+    for key, value in whole["model"].items():
+        assert torch.equal(value, again["model"][key]), key
+    for mine, theirs in zip(whole["state"]["history"], again["state"]["history"], strict=True):
+        for key in ("loss", "accuracy", "ap", "learning_rate"):
+            assert mine[key] == theirs[key]
+    weights = load_file(only(out, "last.safetensors"))
+    assert all(torch.equal(value, whole["model"][key]) for key, value in weights.items())
+    assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()
+    assert cv2.imread(str(only(out, "curve.png"))).std() > 5
+    assert only(out, "log.csv").read_text().splitlines()[2].startswith("2,20,")
+    assert not list(out.glob("*/.*partial"))
+
+    # The same again: found to be finished, and not recorded a second time.
+    before = (tmp_path / "results/train.jsonl").read_text()
+    capsys.readouterr()
+    assert main([*options, "--out", str(out), "--resume", "--json"]) == 0
+    assert (tmp_path / "results/train.jsonl").read_text() == before
+    first, second = record.read(tmp_path / "results/train.jsonl")
+    assert first.weights_sha256 == second.weights_sha256
+    assert first.metrics["samples"] == 40
+    assert first.protocol["rot_factor"] == 40
+    assert {"ap", "ap50", "ap75", "ar", "best_ap", "train_loss", "samples_per_s", "data_wait_share"} <= set(
+        first.metrics
+    )
+
+
+def test_two_processes_are_one_with_twice_the_batch(networks: str, options: list[str], tmp_path: Path) -> None:
+    options = ["--model", f"{networks}:Double", *options]
+    options[options.index("--batch") + 1] = "4"
+    assert main([*options, "--out", str(tmp_path / "one")]) == 0
+    options[options.index("--batch") + 1] = "2"
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = run_command(*options, "--out", str(tmp_path / "two"), launcher=launcher)
+    assert done.returncode == 0, done.stderr
+    one, two = (checkpoint.load(only(tmp_path / name, "last.pt")) for name in ("one", "two"))
+    assert two["run"]["processes"] == 2
+    assert one["state"]["step"] == two["state"]["step"] == 10
+    for key, value in one["model"].items():
+        torch.testing.assert_close(value, two["model"][key], rtol=0, atol=1e-12, msg=key)
+    for state in ("exp_avg", "exp_avg_sq"):  # what Adam remembers of the gradients
+        for index, held in one["optimizer"]["state"].items():
+            torch.testing.assert_close(held[state], two["optimizer"]["state"][index][state], rtol=1e-9, atol=1e-18)
+    assert one["state"]["history"][-1]["loss"] == pytest.approx(two["state"]["history"][-1]["loss"], rel=1e-12)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    networks: str, options: list[str], tmp_path: Path
+) -> None:
+    done = run_command("--model", f"{networks}:Bursts", *options, "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert said(done) == 1
+    last = only(tmp_path / "out", "last.pt")
+    assert f"the loss is nan at step 7; {last} keeps step 6, and --resume goes on from there" in done.stderr
+    held = checkpoint.load(last)
+    assert all(torch.isfinite(value).all() for value in held["model"].values() if value.is_floating_point())
+    with pytest.raises(SystemExit) as stopped:
+        main(["--model", f"{networks}:Bursts", *options, "--out", str(tmp_path / "out"), "--resume"])
+    assert stopped.value.code == 1
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    networks: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--model", f"{networks}:drops", *options]
+    assert main([*options, "--out", str(tmp_path / "whole")]) == 0
+    save, calls, limits = checkpoint.save, [], resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_on_a_full_disk(path: Path, content: dict[str, object]) -> None:
+        calls.append(path)
+        if len(calls) == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        save(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", save_on_a_full_disk)
+    out = tmp_path / "full"
+    try:
+        with pytest.raises(
+            InputError, match=r"last.pt cannot be written after step 9 \(File too large\); .* keeps step 6"
+        ):
+            main([*options, "--out", str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoint.load(only(out, "last.pt"))["state"]["step"] == 6
+    assert not list(out.glob("*/.*partial"))
+    monkeypatch.undo()
+    assert main([*options, "--out", str(out), "--resume"]) == 0
+    assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()
+
+
+def test_a_worker_that_dies_is_told_of(
+    networks: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, mother = Samples.__getitem__, os.getpid()
+
+    def die(self: Samples, key: tuple[int, int]) -> object:
+        if os.getpid() != mother and key[0] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(self, key)
+
+    monkeypatch.setattr(Samples, "__getitem__", die)
+    with pytest.raises(InputError, match=r"worker process that makes samples died: .* keeps step \d+"):
+        main(["--model", f"{networks}:drops", *options, "--epochs", "3", "--out", str(tmp_path / "out")])
+    assert checkpoint.load(only(tmp_path / "out", "last.pt"))["state"]["step"] > 0
+
+
+def test_an_interruption_says_what_is_kept(
+    networks: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = sys.modules["bench.train.engine"].take
+    taken = itertools.count(1)
+
+    def interrupted(batches: object) -> object:
+        if next(taken) == 5:
+            raise KeyboardInterrupt
+        return take(batches)
+
+    monkeypatch.setattr("bench.train.engine.take", interrupted)
+    with pytest.raises(
+        KeyboardInterrupt, match=r"interrupted after step 4; .*last.pt keeps step 3, and --resume goes on"
+    ):
+        main(["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out")])
+
+
+# --------------------------------------------------------------------------------- bad input
+
+
+def test_a_checkpoint_of_another_training_is_refused(networks: str, options: list[str], tmp_path: Path) -> None:
+    options = ["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out")]
+    options[options.index("--epochs") + 1] = "1"
+    assert main(options) == 0
+    with pytest.raises(InputError, match=r"holds a training: --resume goes on with it, another --out starts anew"):
+        main(options)
+    with pytest.raises(
+        InputError, match=r"another training \(init scratch there, (.*) here; lr 0.0005 there, 0.001 here\)"
+    ):
+        main([*options, "--resume", "--lr", "1e-3", "--init", str(only(tmp_path / "out", "last.safetensors"))])
+    last = only(tmp_path / "out", "last.pt")
+    (tmp_path / "networks.py").write_text(NETWORKS.replace("8", "9"))
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last.pt is not a checkpoint that can be read"):
+        main([*options, "--resume"])
+
+
+def test_what_cannot_be_trained_is_said_beforehand(
+    networks: str, options: list[str], coco: Path, tmp_path: Path
+) -> None:
+    def fails(match: str, *more: str, model: str = f"{networks}:drops") -> None:
+        with pytest.raises(InputError, match=match):
+            main(["--model", model, *options, "--out", str(tmp_path / "out"), *more])
+        assert not (tmp_path / "out").exists()
+
+    fails("--precision fp16 needs a CUDA device", "--precision", "fp16")
+    fails("--sync-bn needs CUDA devices", "--sync-bn")
+    fails("batch of 21 in each of 1 processes is larger than an epoch of 20 samples", "--batch", "21")
+    fails("invalid choice: 'l1'", "--loss", "l1")
+    fails("learning rate nan is impossible", "--lr", "nan")
+    fails("--attention is for lightweight heads", "--attention", "se")
+    fails(r"gives \(1, 17, 8, 6\) for one input of 64x48: \(1, 17, 16, 12\) is needed", model=f"{networks}:small")
+    broken = tmp_path / "unlabelled"
+    (broken / "annotations").mkdir(parents=True)
+    for split in ("train2017", "val2017"):
+        (broken / split).symlink_to(coco / split)
+        content = json.loads((coco / f"annotations/person_keypoints_{split}.json").read_text())
+        for annotation in content["annotations"]:
+            annotation |= {"keypoints": [0] * 51, "num_keypoints": 0}
+        (broken / f"annotations/person_keypoints_{split}.json").write_text(json.dumps(content))
+    fails("nobody to look at", "--data-root", str(broken))
+    done = run_command("--model", f"{networks}:drops", *options, "--precision", "fp16")
+    assert (done.returncode, said(done)) == (2, 1)
+
+
+# ------------------------------------------------------------------------------ the commands
+
+
+def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> None:
+    options = [option for option in options if option != "--quiet"]
+    options[options.index("--epochs") + 1] = "1"
+    done = run_command(
+        "--recipe", "paper", "--model", "lightweight_mobilenetv3", *options, "--samples", "4", "--input", "64x64",
+        "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for told in ("recipe: name paper", "loss x", "rot_factor 40.0", "half_body_prob 0.3", "warmup_iterations 500"):
+        assert told in done.stderr
+    (made,) = record.read(tmp_path / "results")
+    assert made.options == {"loss": "x", "attention": "parallel"}
+    assert made.dataset == "coco_train2017 (20 pictures)"
+    assert made.protocol["validation"] == "coco_val2017 (3 pictures)"
+    # What was saved is what evaluation loads.
+    import zoo
+
+    zoo.create_model("lightweight_mobilenetv3", weights=only(tmp_path / "out", "best.safetensors"))
+
+
+def test_tables_share_the_row_that_they_have_in_common() -> None:
+    run = Run("", None, "scratch", (256, 192), 100, "fp32", 0, False, Recipe())
+    rows = {table: ablations.rows(table, run) for table in ablations.TABLES}
+    assert [row.recipe.loss for row in rows["4"]] == ["mse", "x", "2x", "x^2", "e^x"]
+    assert [row.attention for row in rows["6"]] == ["none", "se", "cbam", "parallel"]
+    assert [row.model for row in rows["models"]][-1] == "lightweight_mobilenetv3"
+    assert len(rows["models"]) == 8
+    assert rows["4"][1] == rows["6"][3] == rows["models"][-1]
+    folders = {row.folder_name("synthetic") for row in itertools.chain(*rows.values())}
+    assert len(folders) == 5 + 4 + 8 - 2
+
+
+def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path) -> None:
+    options[options.index("--epochs") + 1] = "1"
+    table = [*options, "--table", "6", "--samples", "2", "--input", "32x32", "--out", str(tmp_path / "out")]
+    assert main(table) == 0
+    made = record.read(tmp_path / "results")
+    assert [made_.options["attention"] for made_ in made] == ["none", "se", "cbam", "parallel"]
+    assert main(table) == 0
+    assert record.read(tmp_path / "results") == made
+
+    # As if with a second seed, and with figures that differ, so that the table can be checked.
+    seeds = [*made, *(r.model_copy(update={"seed": 1, "weights_sha256": f"{i}"}) for i, r in enumerate(made))]
+    seeds = [r.model_copy(update={"metrics": r.metrics | {"ap": 0.5 + 0.01 * i}}) for i, r in enumerate(seeds)]
+    files = report.make(seeds)
+    lines = files["table6.csv"].decode().splitlines()
+    cells = dict(zip(lines[0].split(","), lines[1].split(","), strict=True))
+    assert (cells["attention"], cells["ap_paper"], cells["trained_ap_measured"]) == ("none", "65.29", "52.00")
+    assert (float(cells["trained_ap_low"]), float(cells["trained_ap_high"])) == pytest.approx((50, 54))
+    assert len(cells["trained_ap_record"].split()) == 2
+    assert "**52.00** (50.00 to 54.00)" in files["table6.md"].decode()
+    assert "Trained on coco\\_train2017" in files["table6.md"].decode()
+    assert "Nothing was trained for this table yet" in files["table4.md"].decode()
+    assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
+
+    # What was trained on other data has columns of its own.
+    elsewhere = {"dataset": "synthetic", "protocol": made[0].protocol | {"validation": "synthetic"}}
+    drawn = [r.model_copy(update=elsewhere) for r in made]
+    both = report_training.ablation(report_training.ABLATIONS[1], report.Measured([*made, *drawn]))
+    assert len({column.group for column in both.columns}) == 3
+    for row in both.rows:
+        for column, cell in zip(both.columns, row.cells, strict=True):
+            assert all(f"Measured on {held.protocol['validation']}," in column.group for held in cell.records)
+            assert bool(cell.records) == ("Measured on" in column.group)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_training_on_a_gpu(precision: str, options: list[str], tmp_path: Path) -> None:
+    options[options.index("--device") + 1] = "cuda"
+    options += ["--model", "lightweight_mobilenetv3", "--input", "64x64", "--precision", precision]
+    assert main([*options, "--out", str(tmp_path / "out")]) == 0
+    (made,) = record.read(tmp_path / "results")
+    assert (made.device, made.precision) == ("cuda", precision)
+    history = checkpoint.load(only(tmp_path / "out", "last.pt"))["state"]["history"]
+    assert history[-1]["loss"] < history[0]["loss"]
