@@ -16,7 +16,8 @@ def inputs_of(dataset: Dataset, size: tuple[int, int], count: int = COUNT) -> li
     found = []
     for index in range(min(count, len(dataset))):
         picture, person = dataset.load(index)
-        found.append(normalise(crop(picture, *box_to_crop(person.box, size), size)))
+        pixels, _ = crop(picture, *box_to_crop(person.box, size), size)
+        found.append(normalise(torch.from_numpy(pixels)[None]))
     return found
 
 
@@ -25,7 +26,7 @@ def inputs_for(example: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
     from bench.data.synthetic import SyntheticDataset
 
     size = (example.shape[2], example.shape[3])
-    singles = [one for batch in given for one in batch.split(1)] if given else None
+    singles = [one for batch in given for one in torch.split(batch, 1)] if given else None
     if singles is None:
         singles = inputs_of(SyntheticDataset(images=COUNT, seed=SEED, kind="portraits"), size)
     batch = example.shape[0]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.backends import Prepared, onnx_file, only_cpu
+from bench.backends import Prepared, only_cpu, onnx_file
 from bench.backends import onnxruntime as exact
 from bench.backends.cache import cached, content
 from bench.backends.calibration import inputs_for
