@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Sequence
 
+import torch
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,19 +23,14 @@ def print_backends() -> None:
 
 
 def _here(name: str) -> str:
-    """The version, or why it cannot be used on any device."""
-    reasons = []
+    """The version, or why it cannot be used."""
     try:
         module = backends.load(name)
+        here = [device for device in module.DEVICES if device == "cpu" or torch.cuda.is_available()]
+        module.check((here or module.DEVICES)[0], "fp32")
     except InputError as error:
         return str(error)
-    for device in module.DEVICES:
-        try:
-            module.check(device, "fp32")
-            return str(module.version())
-        except InputError as error:
-            reasons.append(str(error))
-    return "; ".join(reasons)
+    return str(module.version()) + ("" if here else "; no CUDA device here")
 
 
 def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
