@@ -24,7 +24,7 @@ def paragraph(record: Record) -> str:
     total = m["latency_ms_measured"]
     share = {part: m.get(part, 0.0) / total for part in PARTS}
     starting = share["dispatch_ms"] + share["setup_ms"]
-    told = [_lead(record, total)]
+    told = [*(f"Caution: {warning}." for warning in record.warnings), _lead(record, total)]
     if starting >= max(share["compute_bound_ms"], share["memory_bound_ms"], share["above_bound_ms"]):
         told += _starting(record, share)
         shown = {"dispatch_ms", "setup_ms"}
@@ -36,7 +36,11 @@ def paragraph(record: Record) -> str:
     told.append(f"The rest: {'; '.join(f'{_percent(share[part])} {PARTS[part]}' for part in rest)}.")
     told.append(_small(record, total))
     told += _costliest(record)
-    told += _cautions(record, total)
+    if m["faster_than_bound_ms"] > 0.05 * total:
+        told.append(
+            f"Some operators are faster than main memory allows, by {m['faster_than_bound_ms']:.1f} ms in all: their "
+            "data stay in a cache."
+        )
     return " ".join(told)
 
 
@@ -110,19 +114,6 @@ def rows(record: Record, what: str) -> list[dict[str, Any]]:
     """Its ``layers`` or its ``kinds`` of operators, the costliest first."""
     found: Any = record.notes.get(what, [])
     return found
-
-
-def _cautions(record: Record, total: float) -> list[str]:
-    m = record.metrics
-    told = []
-    if m["faster_than_bound_ms"] > 0.05 * total:
-        told.append(
-            f"Some operators are faster than main memory allows, by {m['faster_than_bound_ms']:.1f} ms in all: their "
-            "data stay in a cache."
-        )
-    if record.warnings:
-        told.append(f"Caution: {'; '.join(record.warnings)}.")
-    return told
 
 
 def _percent(share: float) -> str:

@@ -179,6 +179,9 @@ def test_words_say_the_most_important_first() -> None:
     assert "The costliest layer, head.final, takes 12 %, 3.4 times what it must." in starting
     assert starting.index("20 % above") < starting.index("9 % moving") < starting.index("8 % multiply")
     assert "cache" not in starting
+    doubtful = made_up((8, 9, 34, 29, 20)).model_copy(update={"warnings": ["do not trust the split"]})
+    assert paragraph(doubtful) == f"Caution: do not trust the split. {starting}"
+    assert "their data stay in a cache" in paragraph(made_up((8, 9, 34, 29, 20), faster_than_bound_ms=9))
     assert "only fewer of them" in paragraph(made_up((70, 5, 10, 5, 10)))
     assert "70 % of the time is data on their way" in paragraph(made_up((5, 70, 10, 5, 10), faster_than_bound_ms=9))
     honest = paragraph(made_up((10, 5, 10, 5, 70)))

@@ -33,6 +33,7 @@ from bench.data.synthetic.figure import (
     build,
     sample_outfit,
 )
+from bench.data.synthetic.joints import joints
 
 # Raise this whenever the same seed draws anything else than before: data sets are known by it.
 GENERATOR_VERSION = 1
@@ -43,7 +44,9 @@ GEOMETRY, LOOKS = 0, 1
 
 SIZES = ((640, 480),) * 5 + ((480, 640),) * 2 + ((640, 427),) * 3 + ((427, 640), (500, 375), (640, 640), (612, 612))
 PORTRAIT_SIZE = (288, 320)  # width, height: room for turning and scaling a crop of 192 x 256
-LEAST_SEEN = 4  # joints of a portrait's main person
+# Joints of a portrait's main person: inside the picture, and to be seen.
+LEAST_INSIDE, LEAST_SEEN = 6, 4
+DETAIL = ((300, 5), (110, 4), (50, 3), (0, 2))  # from how many pixels of height on: how many outlines a solid has
 STATURE = 1.7  # metres: sizes of people are planned as if all were as tall
 
 SKIN_TONES = ((255, 219, 192), (241, 194, 160), (229, 178, 143), (205, 150, 112), (172, 118, 82), (134, 86, 58),
@@ -97,10 +100,10 @@ def _draw(plan: Plan, looks: Dice) -> Scene:
         if isinstance(item, Someone):
             x, y = item.view.project(item.view.see(item.figure.body.points["pelvis"] * (1, 0, 1))).tolist()
             surroundings.ground_shadow(image, x, y, 0.22 * _tall(item.view))
-    for number, (item, layers_) in enumerate(zip(plan.items, shown, strict=True), 1):
-        paint(image, layers_)
-        if isinstance(item, Someone) and layers_:
-            _weave(looks, image, found_parts, number, item.figure.outfit, layers_)
+    for number, (item, solids) in enumerate(zip(plan.items, shown, strict=True), 1):
+        paint(image, solids)
+        if isinstance(item, Someone) and solids:
+            _weave(looks, image, found_parts, number, item.figure.outfit, solids)
     return Scene(surroundings.finish(looks, image), found)
 
 
@@ -109,7 +112,7 @@ def _look(plan: Plan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Part
     parts = who_is_where(plan, shown)
     found = annotations(plan, shown, parts)
     if plan.main is not None and (not found or found[0]["keypoints"][2::3].count(2) < LEAST_SEEN):
-        shown = [layers_ if number <= plan.main else [] for number, layers_ in enumerate(shown)]
+        shown = [solids if number <= plan.main else [] for number, solids in enumerate(shown)]
         parts = who_is_where(plan, shown)
         found = annotations(plan, shown, parts)
     return shown, parts, found
@@ -124,7 +127,8 @@ def _coloured(item: Item, looks: Dice, light: Array) -> list[Layer]:
     if not isinstance(item, Someone):
         return [surroundings.shaded(looks, layer) for layer in item]
     tall = _tall(item.view)
-    return layers(item.figure, item.view, _palette(looks), 5 if tall > 130 else 3 if tall > 50 else 2, light)
+    detail = next(count for least, count in DETAIL if tall >= least)
+    return layers(item.figure, item.view, _palette(looks), detail, light)
 
 
 def _palette(looks: Dice) -> Palette:
@@ -218,8 +222,13 @@ def plan_portrait(seed: int, index: int) -> Plan:
     figure = _sample_figure(dice)
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
     turned = camera @ _facing(dice)
-    focal, centre = _framing(dice, extent(figure, View(turned, ground, 1.0, (0.0, 0.0))))
-    person = Someone(figure, View(turned, ground, focal, centre), True, dice.many(18).tolist())
+    reach = extent(figure, View(turned, ground, 1.0, (0.0, 0.0)))
+    focal, centre = _framing(dice, reach, dice.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top")))
+    inside = joints(figure, View(turned, ground, focal, centre)).places
+    if ((inside >= 0) & (inside < PORTRAIT_SIZE)).all(1).sum() < LEAST_INSIDE:
+        focal, centre = _framing(dice, reach, "none")
+    whims = [*dice.many(17).tolist(), 0.0]  # the main person's joints are labelled however small they are
+    person = Someone(figure, View(turned, ground, focal, centre), True, whims)
     placed: list[tuple[float, Item]] = [(0.0, person)]
     for _ in range(dice.pick((0, 0, 0, 1, 1, 2))):
         behind, aside = dice.between(-0.25, 0.45) * distance, dice.pick((-1, 1)) * dice.between(0.25, 1.3)
@@ -234,15 +243,15 @@ def plan_portrait(seed: int, index: int) -> Plan:
     return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
 
 
-def _framing(dice: Dice, reach: tuple[float, float, float, float]) -> tuple[float, tuple[float, float]]:
-    """Focal length and centre in pixels that show a person well, or cut off by a border now and then.
+def _framing(dice: Dice, reach: tuple[float, float, float, float], border: str) -> tuple[float, tuple[float, float]]:
+    """Focal length and centre in pixels that show a person well.
 
     Args:
         reach: left, top, right, bottom of the person at focal length 1.
+        border: the one of the picture that cuts them off, left, top, right or bottom, or none.
     """
     width, height = PORTRAIT_SIZE
     left, top, right, bottom = reach
-    border = dice.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top"))
     if border in ("left", "right"):
         kept = dice.between(0.5, 0.9) * (right - left)
         left, right = (right - kept, right) if border == "left" else (left, left + kept)

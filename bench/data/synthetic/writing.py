@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,10 +13,10 @@ import cv2
 import numpy as np
 
 from bench import InputError
-from bench.data.dataset import Picture
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
+from bench.files import write_whole
 
 ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
 PICTURES = Path("val2017")
@@ -26,11 +25,11 @@ QUALITY = 95  # of the JPEG files
 PROCESSES = 2
 
 
-def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[str], None]) -> Path:
+def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int, str], None]) -> Path:
     """Write pictures and, last, the annotations. Pictures that an earlier run wrote are kept.
 
     Args:
-        step: called once a picture with the rate so far.
+        step: called with how many pictures were done, and what was done with them.
 
     Returns:
         The annotation file.
@@ -44,17 +43,17 @@ def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[str]
     if not all(_is_complete(folder / PICTURES / file_name(index)) for index in range(images)):
         target.unlink(missing_ok=True)  # annotations are only there for pictures that are
     found: list[tuple[int, tuple[int, int], list[Annotation]]] = []
-    start = 0.0
-    # Fresh processes: a fork of one that has used OpenCV's threads can hang.
-    pool = ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    # Not forks of this process, which has threads; of one that has imported everything, as that takes seconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start_worker)
     try:
         for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind), range(images)):
-            start = start or time.monotonic()  # at the first picture: processes take seconds to start
             found.append((index, size, annotations))
-            step(f"{(len(found) - 1) / max(time.monotonic() - start, 1e-3):.0f} pictures/s")
+            step(1, "drawing")
     finally:
         pool.shutdown(cancel_futures=True)
-    replace(target, json.dumps(coco_dict(seed, kind, found)).encode())
+    write_whole(target, json.dumps(coco_dict(seed, kind, found)).encode())
     return target
 
 
@@ -81,7 +80,7 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind) -> None:
         for rest in (folder / part).glob("*.partial"):
             rest.unlink()
     if not path.is_file():
-        replace(path, json.dumps(label).encode())
+        write_whole(path, json.dumps(label).encode())
 
 
 def _start_worker() -> None:
@@ -95,15 +94,10 @@ def _one(folder: Path, seed: int, kind: Kind, index: int) -> tuple[int, tuple[in
         plan = PLAN[kind](seed, index)
         return index, plan.size, annotate(plan)
     scene = DRAW[kind](seed, index)
-    replace(path, encode(scene.image, ".jpg"))
+    bgr = np.ascontiguousarray(scene.image[:, :, ::-1])
+    write_whole(path, cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes())
     height, width = scene.image.shape[:2]
     return index, (width, height), scene.annotations
-
-
-def encode(image: Picture, suffix: str) -> bytes:
-    """An RGB picture as a JPEG of quality 95 or a PNG file."""
-    bgr = np.ascontiguousarray(image[:, :, ::-1])
-    return cv2.imencode(suffix, bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY) if suffix == ".jpg" else ())[1].tobytes()
 
 
 def _is_complete(path: Path) -> bool:
@@ -114,18 +108,3 @@ def _is_complete(path: Path) -> bool:
             return stream.read() == b"\xff\xd9"
     except OSError:  # missing, or shorter than two bytes
         return False
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file to the side, then move it into place: it is there as a whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    try:
-        with partial_path.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial_path.replace(path)
-    except OSError as error:
-        partial_path.unlink(missing_ok=True)
-        error.filename = error.filename or str(path)
-        raise
