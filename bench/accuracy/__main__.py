@@ -189,7 +189,7 @@ def has_record(job: Job, known: list[Record]) -> bool:
     """Whether these very sources evaluated these weights on this data in this way before."""
     wanted = (
         recorded_name(job.model), job.trained.sha256, job.dataset.fingerprint, cli.input_text(job.settings.input),
-        job.settings.backend, job.settings.precision, job.settings.flip, job.settings.decode, machine.source_sha256(),
+        job.settings.backend, job.precision, job.settings.flip, job.settings.decode, machine.source_sha256(),
     )  # fmt: skip
     return any(
         wanted == (

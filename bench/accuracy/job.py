@@ -20,6 +20,7 @@ from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, Run, predict
+from bench.backends.calibration import inputs_of
 from bench.data import COCO, Dataset
 from bench.files import whole_file, write_whole
 from bench.models import recorded_name
@@ -77,6 +78,11 @@ class Job:
         words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, as records name it."""
+        return "int8" if backends.quantised(self.settings.backend) else self.settings.precision
 
     @property
     def protocol(self) -> str:
@@ -189,7 +195,11 @@ def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Calla
 def _prepare(job: Job, device: torch.device, dtype: torch.dtype) -> Run:
     model = job.trained.model.to(device, dtype)
     example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
-    prepared: Run = backends.load(job.settings.backend).prepare(model, example)
+    runtime = backends.load(job.settings.backend)
+    # Drawn people are what a quantised runtime is calibrated on if nothing else is given.
+    own = runtime.QUANTISED and job.dataset.name != "synthetic"
+    more = {"calibration": inputs_of(job.dataset, job.settings.input)} if own else {}
+    prepared: Run = runtime.prepare(model, example, **more)
     return prepared
 
 
@@ -270,7 +280,7 @@ def _record(
         num_joints=len(job.dataset.skeleton.joints),
         backend=settings.backend,
         device=device,
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=job.precision,  # type: ignore[arg-type]
         batch=work.batch,
         threads=work.threads,
         metrics=metrics,
