@@ -64,11 +64,11 @@ def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool =
     parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
 
 
-def add_models_option(parser: argparse.ArgumentParser) -> None:
+def add_models_option(parser: argparse.ArgumentParser, default: str | None = "all", note: str = "") -> None:
     """The option that says which networks."""
     parser.add_argument(
-        "--models", default="all", metavar="NAME[,NAME]",
-        help="all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
+        "--models", default=default, metavar="NAME[,NAME]",
+        help=f"{note}all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
         "of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
 

@@ -28,9 +28,7 @@ class Trained:
     sha256: str  # of the file; of the parameters where there is none
 
 
-def build_trained(
-    name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco", seed: int = 0
-) -> Trained:
+def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:
     """A network in evaluation mode with the weights asked for.
 
     Args:
@@ -39,14 +37,13 @@ def build_trained(
         num_joints: for networks of the zoo.
         input_size: height x width, which published weights depend on.
         dataset: coco or mpii.
-        seed: of random weights.
 
     Raises:
         InputError: there are no such bundled weights.
         ZooError: unknown network; weights that cannot be had or do not fit.
     """
     if weights == "random":
-        model = build(name, num_joints=num_joints, seed=seed)
+        model = build(name, num_joints=num_joints)
         return Trained(model, {}, "random", _digest(model))
     path = _file(name, weights, input_size, dataset)
     options = {} if is_factory(name) else _options(path, name)

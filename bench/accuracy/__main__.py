@@ -17,9 +17,11 @@ from bench.data import Dataset, open_dataset
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.loop import PRECISIONS
-from bench.weights import build_trained
+from bench.weights import BUNDLED, build_trained
+from zoo.weights import published
 
 SYNTHETIC_IMAGES = 200
+SYNTHETIC_SEED = 2_000_003  # no training's, nor that of its validation
 DEFAULT_INPUT = {"coco": "256x192", "mpii": "256x256", "synthetic": "256x192"}
 
 
@@ -27,13 +29,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser(
         "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
     )
-    cli.add_models_option(parser)
+    cli.add_models_option(parser, None, "by default, those that there are such weights of; ")
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
     parser.add_argument("--dataset", choices=list(DEFAULT_INPUT), default="synthetic", help="synthetic needs no files")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of COCO or MPII")
     parser.add_argument(
-        "--weights", default="published", metavar="FILE|published|bundled|random",
-        help="a checkpoint, what was published, what comes with the project, or random numbers to try things out",
+        "--weights", metavar="FILE|published|bundled|random",
+        help="a checkpoint, what was published (by default for COCO and MPII), what comes with the project (by default "
+        "for synthetic), or random numbers to try things out",
     )  # fmt: skip
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument("--detections", type=Path, metavar="FILE", help="boxes of a person detector, COCO result format")
@@ -52,7 +55,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--skip-bad", type=int, default=0, metavar="N", help="leave out up to N bad pictures")
     parser.add_argument("--images", type=cli.positive, default=SYNTHETIC_IMAGES, help="pictures of the synthetic set")
-    parser.add_argument("--seed", type=int, default=0, help="of the synthetic set, and of random weights")
+    parser.add_argument("--seed", type=int, default=SYNTHETIC_SEED, help="of the synthetic set")
     parser.add_argument(
         "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
     )
@@ -63,6 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     arguments.input = arguments.input or DEFAULT_INPUT[arguments.dataset]
+    arguments.weights = arguments.weights or ("bundled" if arguments.dataset == "synthetic" else "published")
     if arguments.workers is None:
         arguments.workers = max(1, min(4, machine.usable_cores() - 1))
     if arguments.workers < 0 or arguments.skip_bad < 0:
@@ -72,7 +76,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     arguments = parse(argv)
-    names = model_names(arguments.models)
+    names = model_names(arguments.models) if arguments.models else default_models(arguments)
     size, *more = cli.parse_inputs(arguments.input)
     if more:
         raise InputError(f"--input {arguments.input}: give one size at a time to bench.accuracy")
@@ -86,6 +90,8 @@ def main(argv: list[str]) -> int:
     evaluations = [make_job(name, dataset, size, arguments) for name in names]
     if arguments.missing:
         evaluations = [one for one in evaluations if not has_record(one, known)]
+        if not evaluations and not arguments.quiet:
+            say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = processes.launch(device)
     records: list[Record] = []
     total = sum(len(one.dataset) for one in evaluations)
@@ -109,6 +115,15 @@ def main(argv: list[str]) -> int:
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
         warn(note)
     return 0
+
+
+def default_models(arguments: argparse.Namespace) -> list[str]:
+    """The networks that there are weights of, of the kind that was asked for."""
+    if arguments.weights == "bundled":
+        return list(BUNDLED)
+    if arguments.weights == "published" and arguments.dataset != "synthetic":
+        return [e.model for e in published() if (e.dataset, e.input) == (arguments.dataset, arguments.input)]
+    raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
 
 
 def named(step: Callable[[int, str], None], name: str) -> Callable[[int], None]:
@@ -145,7 +160,6 @@ def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argp
         num_joints=len(dataset.skeleton.joints),
         input_size=cli.input_text(size),
         dataset="mpii" if arguments.dataset == "mpii" else "coco",
-        seed=arguments.seed,
     )
     settings = Settings(
         input=size,

@@ -5,22 +5,20 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import faster_coco_eval
 import numpy as np
-import numpy.typing as npt
 from pycocotools import coco, cocoeval
 
 from bench import InputError
-from bench.accuracy.files import read_json
-from bench.accuracy.oks import Floats, oks_nms, oks_of_pairs
+from bench.accuracy.checks import Floats, Ints, column, ids
+from bench.accuracy.oks import Indices, oks_nms, oks_of_pairs
+from bench.data.fields import read_json
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 JOINTS = 17
 PERSON = 1  # COCO's category id, which the evaluation server expects
-
-Evaluator = Literal["faster", "pycocotools"]
 
 
 def score_coco(
@@ -28,7 +26,7 @@ def score_coco(
     predictions: Sequence[Mapping[str, Any]],
     vis_thr: float = 0.2,
     oks_thr: float = 0.9,
-    evaluator: Evaluator = "faster",
+    evaluator: str = "faster",
 ) -> dict[str, float]:
     """COCO's ten metrics of predicted poses, after rescoring and non-maximum suppression (``coco_results``).
 
@@ -86,46 +84,48 @@ def coco_results(
 class _Poses:
     """Predicted poses as arrays."""
 
-    image: npt.NDArray[np.int64]  # [N]
+    image: Ints  # [N]
     joints: Floats  # [N, 17, 3] x, y, score
     area: Floats  # [N] of the crop, in square pixels
     score: Floats  # [N]
 
     @classmethod
     def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float) -> Self:
-        def name(number: int) -> str:
-            return f"prediction {number} (image {predictions[number].get('image_id', 'unknown')})"
+        """Check predictions, and score them by box and joints.
 
-        joints = _column(predictions, "keypoints", (JOINTS, 3), name)
-        size = _column(predictions, "size_px", (2,), name)
+        Raises:
+            InputError: one of them cannot be used.
+        """
+
+        def name(number: int) -> str:
+            return f"prediction {number} (image {predictions[number].get('image_id', 'not given')})"
+
+        image = ids(predictions, "image_id", "prediction {}".format)
+        joints = column(predictions, "keypoints", (JOINTS, 3), name)
+        size = column(predictions, "size_px", (2,), name)
+        box_score = column(predictions, "bbox_score", (), name)
+        if (size <= 0).any():
+            raise InputError(f"{name(int(np.argwhere(size <= 0)[0, 0]))}: size_px is not above 0")
         counts = joints[..., 2] > vis_thr
-        sums = np.where(counts, joints[..., 2], 0).sum(1)
-        confidence = sums / np.maximum(counts.sum(1), 1)
-        return cls(
-            image=_column(predictions, "image_id", (), name).astype(np.int64),
-            joints=joints,
-            area=size.prod(1),
-            score=confidence * _column(predictions, "bbox_score", (), name),
-        )
+        confidence = np.where(counts, joints[..., 2], 0).sum(1) / np.maximum(counts.sum(1), 1)
+        return cls(image, joints, size.prod(1), confidence * box_score)
 
     def suppressed(self, oks_thr: float) -> Self:
         """The poses that non-maximum suppression keeps, by image, best first."""
-        by_image = np.argsort(self.image, kind="stable")
-        starts = np.flatnonzero(np.diff(self.image[by_image])) + 1
         kept = [
             poses[oks_nms(self.joints[poses, :, :2], self.area[poses], self.score[poses], oks_thr)]
-            for poses in np.split(by_image, starts)
+            for poses in _members(self.image).values()
         ]
-        return self[np.concatenate(kept)]
+        return self[np.concatenate(kept)] if kept else self
 
-    def __getitem__(self, which: npt.NDArray[np.intp]) -> Self:
+    def __getitem__(self, which: Indices) -> Self:
         return replace(
             self, image=self.image[which], joints=self.joints[which], area=self.area[which], score=self.score[which]
         )
 
     def results(self, category: int) -> list[dict[str, Any]]:
         """In COCO's result format."""
-        flat = self.joints.reshape(len(self.joints), -1)
+        flat = self.joints.reshape(-1, JOINTS * 3)
         return [
             {"image_id": image, "category_id": category, "keypoints": keypoints, "score": score}
             for image, keypoints, score in zip(self.image.tolist(), flat.tolist(), self.score.tolist(), strict=True)
@@ -137,11 +137,13 @@ class _Truth:
     """The people of an annotation file, checked."""
 
     name: str  # what to call it in messages
-    images: list[int]
+    images: Ints
     category: int  # of people
-    people: list[dict[str, Any]]  # annotations with what the evaluators read, numbered from 1
+    people: list[Mapping[str, Any]]
+    image: Ints  # [G] of each of them, as what follows
     joints: Floats  # [G, 17, 3] x, y, visibility
     box: Floats  # [G, 4] x, y, width, height
+    area: Floats  # [G]
 
     @classmethod
     def read(cls, source: str | Path | Mapping[str, Any]) -> Self:
@@ -151,90 +153,76 @@ class _Truth:
             InputError: they cannot be used.
         """
         name = "the ground truth" if isinstance(source, Mapping) else str(source)
-        content = source if isinstance(source, Mapping) else read_json(Path(source))
-        if not isinstance(content, Mapping) or not all(
-            isinstance(content.get(key), list) for key in ("images", "annotations", "categories")
-        ):
-            raise InputError(f"{name} is not in COCO's format: it needs the lists images, annotations and categories")
-        if not content["images"]:
+        content = source if isinstance(source, Mapping) else read_json(Path(source))[0]
+        listed, annotations, categories = (
+            _list_of_dicts(content, key, name) for key in ("images", "annotations", "categories")
+        )
+        if not listed:
             raise InputError(f"{name} has no images")
-        images = _column(content["images"], "id", (), lambda n: f"{name}: image {n}").astype(np.int64).tolist()
-        category = _person_category(content["categories"], name)
-        found = [annotation for annotation in content["annotations"] if annotation.get("category_id") == category]
+        images = ids(listed, "id", f"{name}: image {{}}".format)
+        category = _person_category(categories, name)
+        people = [annotation for annotation in annotations if annotation.get("category_id") == category]
 
         def label(number: int) -> str:
-            return f"{name}: annotation {found[number].get('id', number)}"
+            return f"{name}: annotation {people[number].get('id', f'number {number}')}"
 
-        joints = _column(found, "keypoints", (JOINTS * 3,), label).reshape(-1, JOINTS, 3)
-        area = _column(found, "area", (), label)
-        image = _column(found, "image_id", (), label).astype(np.int64)
-        for wrong, why in ((area < 0, "has a negative area"), (~np.isin(image, images), "is of an unlisted image")):
+        image = ids(people, "image_id", label)
+        joints = column(people, "keypoints", (JOINTS * 3,), label).reshape(-1, JOINTS, 3)
+        box, area = column(people, "bbox", (4,), label), column(people, "area", (), label)
+        for wrong, why in ((area < 0, "has a negative area"), (~np.isin(image, images), "is of an image not listed")):
             if wrong.any():
                 raise InputError(f"{label(int(np.flatnonzero(wrong)[0]))} {why}")
-        # Numbered anew: to pycocotools an id of 0 means that there is no match. Copied: evaluators write into them.
-        people = [
+        return cls(name, images, category, people, image, joints, box, area)
+
+    def annotations(self) -> list[dict[str, Any]]:
+        """Annotations as the evaluators read them, which write into them.
+
+        They are numbered anew: to pycocotools, to be matched with 0 is to be matched with nobody.
+        """
+        return [
             {
                 "id": number,
-                "image_id": annotation["image_id"],
-                "category_id": category,
-                "iscrowd": int(annotation.get("iscrowd", 0)),
-                "num_keypoints": annotation.get("num_keypoints", sum(v > 0 for v in annotation["keypoints"][2::3])),
-                "area": annotation["area"],
-                "bbox": annotation["bbox"],
-                "keypoints": annotation["keypoints"],
+                "image_id": image,
+                "category_id": self.category,
+                "iscrowd": int(bool(person.get("iscrowd", 0))),
+                "num_keypoints": person.get("num_keypoints", annotated),
+                "area": person["area"],
+                "bbox": person["bbox"],
+                "keypoints": person["keypoints"],
             }
-            for number, annotation in enumerate(found, 1)
+            for number, (person, image, annotated) in enumerate(
+                zip(self.people, self.image.tolist(), (self.joints[..., 2] > 0).sum(1).tolist(), strict=True), 1
+            )
         ]
-        return cls(name, images, category, people, joints, _column(found, "bbox", (4,), label))
 
     def index(self, api: Callable[[], Any], annotations: list[dict[str, Any]]) -> Any:
         """A library's index over annotations or detections of these images."""
         index = api()
-        images = [{"id": image} for image in self.images]
+        images = [{"id": image} for image in self.images.tolist()]
         index.dataset = {"images": images, "categories": [{"id": self.category}], "annotations": annotations}
         index.createIndex()
         return index
 
 
-def _person_category(categories: list[dict[str, Any]], name: str) -> int:
-    for category in categories:
-        if category.get("name") == "person":
-            joints = len(category.get("keypoints", []))
-            if joints != JOINTS:
-                raise InputError(f"{name}: category person has {joints} keypoints, {JOINTS} are needed")
-            return int(category["id"])
-    raise InputError(f"{name} has no category named person")
+def _list_of_dicts(content: Any, key: str, name: str) -> list[Mapping[str, Any]]:
+    items = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise InputError(f"{name} is not in COCO's format: it has no list of {key}")
+    return items
 
 
-def _column(items: Sequence[Mapping[str, Any]], key: str, shape: tuple[int, ...], name: Callable[[int], str]) -> Floats:
-    """One field of all items as an array ``[N, *shape]``.
-
-    Raises:
-        InputError: an item has it not, or not in this shape, or not finite; the message gives the item's name.
-    """
-    if not items:
-        return np.empty((0, *shape))
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        column = np.array([item[key] for item in items], np.float64)
-        if column.shape == (len(items), *shape) and np.isfinite(column).all():
-            return column
-    for number, item in enumerate(items):
-        if not isinstance(item, Mapping) or key not in item:
-            raise InputError(f"{name(number)} has no {key}")
-        try:
-            value = np.array(item[key], np.float64)
-        except (TypeError, ValueError):
-            value = np.array(np.nan)
-        if value.shape != shape:
-            wanted = " x ".join(map(str, shape)) or "1"
-            raise InputError(f"{name(number)}: {key} is not {wanted} numbers")
-        if not np.isfinite(value).all():
-            raise InputError(f"{name(number)}: {key} holds what is not a finite number")
-    raise AssertionError("an array of good items is good")
+def _person_category(categories: Sequence[Mapping[str, Any]], name: str) -> int:
+    people = [category for category in categories if category.get("name") == "person"]
+    if len(people) != 1:
+        raise InputError(f"{name} has {len(people) or 'no'} categories named person: one is needed")
+    joints = len(people[0].get("keypoints") or [])
+    if joints != JOINTS:
+        raise InputError(f"{name}: category person has {joints} keypoints, and COCO's has {JOINTS}")
+    return int(ids(people, "id", lambda _: f"{name}: category person")[0])
 
 
 def _evaluate_pycocotools(truth: _Truth, poses: _Poses) -> list[float]:
-    index = truth.index(coco.COCO, truth.people)
+    index = truth.index(coco.COCO, truth.annotations())
     results = poses.results(truth.category)
     found = index.loadRes(results) if results else truth.index(coco.COCO, [])  # loadRes takes no empty list
     return _run(cocoeval.COCOeval(index, found, "keypoints"), truth)
@@ -257,46 +245,64 @@ def _evaluate_faster(truth: _Truth, poses: _Poses) -> list[float]:
             zip(poses.image.tolist(), poses.score.tolist(), area.tolist(), strict=True), 1
         )
     ]
-    index = truth.index(faster_coco_eval.COCO, truth.people)
+    index = truth.index(faster_coco_eval.COCO, truth.annotations())
     return _run(_FasterEvaluation(index, truth.index(faster_coco_eval.COCO, found), truth, poses), truth)
 
 
 class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
-    """faster-coco-eval with the OKS of all pairs computed at once instead of image by image."""
+    """faster-coco-eval, with the OKS of all pairs computed at once, and pycocotools' precision of a lone detection.
 
-    def __init__(
-        self, index: faster_coco_eval.COCO, found: faster_coco_eval.COCO, truth: _Truth, poses: _Poses
-    ) -> None:
+    pycocotools adds the spacing of 1 to the number of detections by which it divides. That is lost in all numbers but
+    1: where only the best detection is right, precision is a hair below 1. faster-coco-eval says 1.
+    """
+
+    def __init__(self, index: Any, found: Any, truth: _Truth, poses: _Poses) -> None:
         super().__init__(index, found, "keypoints")
         self._oks = _oks_by_image(truth, poses, self.params.maxDets[-1])
 
     def computeOks(self, imgId: int, catId: int) -> list[list[float]]:  # noqa: N802, N803
-        return self._oks[imgId]
+        return self._oks.get(imgId, [])
+
+    def evaluate(self) -> None:
+        """Evaluate at a further recall for each range of areas, which only a second right detection reaches."""
+        recalls = self.params.recThrs
+        self.params.recThrs = np.append(recalls, [1.5 / max(self._people(*area), 1) for area in self.params.areaRng])
+        super().evaluate()
+        precision = self.eval["precision"]  # [overlap, recall, category, area, detections]
+        second = precision[:, len(recalls) :].diagonal(axis1=1, axis2=3)[:, None].swapaxes(3, 4)  # [overlap, 1, ...]
+        precision = precision[:, : len(recalls)]
+        self.eval["precision"] = np.where((precision == 1) & (second < 1), 1 / (1 + np.spacing(1)), precision)
+
+    def _people(self, smallest: float, largest: float) -> int:
+        """How many annotated people of a range of areas count."""
+        annotations = self.cocoGt.dataset["annotations"]
+        counted = (one for one in annotations if not one["iscrowd"] and one["num_keypoints"])
+        return sum(smallest <= one["area"] <= largest for one in counted)
 
 
 def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[list[float]]]:
     """OKS ``[detections, people]`` of each image that has both, for its best detections."""
-    people = _members(np.array([person["image_id"] for person in truth.people], np.int64))
-    detections = _members(poses.image)  # best first, as ``suppressed`` left them
-    both = [image for image in people if image in detections]
-    blocks = [np.ix_(detections[image][:at_most], people[image]) for image in both]
-    if not blocks:
+    people, found = _members(truth.image), _members(poses.image)  # best first, as ``suppressed`` left them
+    pairs = [(image, found[image][:at_most], people[image]) for image in people if image in found]
+    if not pairs:
         return {}
-    rows, columns = (
-        np.concatenate([np.broadcast_to(block[axis], (len(block[0]), block[1].size)).ravel() for block in blocks])
-        for axis in (0, 1)
+    similarity = oks_of_pairs(
+        poses.joints[..., :2],
+        truth.joints,
+        truth.box,
+        truth.area,
+        np.concatenate([np.repeat(detections, len(persons)) for _, detections, persons in pairs]),
+        np.concatenate([np.tile(persons, len(detections)) for _, detections, persons in pairs]),
     )
-    area = np.array([person["area"] for person in truth.people], np.float64)
-    similarity = oks_of_pairs(poses.joints[..., :2], truth.joints, truth.box, area, rows, columns)
-    ends = np.cumsum([len(rows) * columns.size for rows, columns in blocks])[:-1]
+    ends = np.cumsum([len(detections) * len(persons) for _, detections, persons in pairs])
     return {
-        image: part.reshape(len(block[0]), -1).tolist()
-        for image, block, part in zip(both, blocks, np.split(similarity, ends), strict=True)
+        image: part.reshape(len(detections), len(persons)).tolist()
+        for (image, detections, persons), part in zip(pairs, np.split(similarity, ends[:-1]), strict=True)
     }
 
 
-def _members(image: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.intp]]:
-    """For each image its items, in their order."""
+def _members(image: Ints) -> dict[int, Indices]:
+    """For each image, from the lowest id, its items in their order."""
     order = np.argsort(image, kind="stable")
     images, starts = np.unique(image[order], return_index=True)
-    return dict(zip(images.tolist(), np.split(order, starts[1:]), strict=True))
+    return dict(zip(images.tolist(), np.split(order, starts)[1:], strict=True))

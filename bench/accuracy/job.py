@@ -144,11 +144,12 @@ def _only_one(job: Job, fabric: Fabric) -> Iterator[None]:
     lock = FileLock(job.folder / f".{job.name}.lock", timeout=0)
     try:
         with lock:
-            yield
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise InputError(f"{job.folder / job.name} is being made by another process: wait for it, or stop it") from None
-    else:
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Callable[[int], None]) -> None:

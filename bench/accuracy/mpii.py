@@ -1,14 +1,14 @@
 """MPII's metric: the share of joints within half a head's size of where they are (PCKh)."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.io
 
 from bench import InputError
-from bench.accuracy.files import read_json
+from bench.accuracy.checks import Floats
+from bench.data.fields import read_json
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
@@ -25,8 +25,6 @@ COUNTED = [joint for joint in range(JOINTS) if joint not in (6, 7)]
 
 # The head's size is this share of the diagonal of its box.
 HEAD_SIZE = 0.6
-
-_Floats = npt.NDArray[np.float64]
 
 
 def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: int | None = None) -> dict[str, float]:
@@ -48,7 +46,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     """
     folder = Path(annotation_dir)
     joints, heads, annotated = _ground_truth(folder / "mpii_gt_val.mat")
-    people = read_json(folder / "mpii_val.json")
+    people = read_json(folder / "mpii_val.json")[0]
     if not isinstance(people, list) or len(people) != len(joints):
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
         raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
@@ -64,37 +62,34 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     relative = distance / heads[:, None]
     count = annotated.sum(0)
 
-    def share(radius: float) -> _Floats:
+    def share(radius: float) -> Floats:
         return 100.0 * ((relative <= radius) & annotated).sum(0) / count
 
-    half, weight = share(0.5), count[COUNTED] / count[COUNTED].sum()
+    half = share(0.5)
     scores = {name: half[list(group)].mean() for name, group in GROUPS.items()}
-    scores["PCKh"] = (half[COUNTED] * weight).sum()
+    scores["PCKh"] = np.average(half[COUNTED], weights=count[COUNTED])
     # The published evaluation keeps these shares in float32; so do we, to agree with it in the last digits.
-    scores["PCKh@0.1"] = (share(0.1).astype(np.float32)[COUNTED] * weight).sum()
+    scores["PCKh@0.1"] = np.average(share(0.1).astype(np.float32)[COUNTED], weights=count[COUNTED])
     return {name: float(score) for name, score in scores.items()}
 
 
-def _ground_truth(path: Path) -> tuple[_Floats, _Floats, npt.NDArray[np.bool_]]:
+def _ground_truth(path: Path) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Joints ``[N, 16, 2]``, sizes of heads ``[N]``, and which joints are annotated ``[N, 16]``."""
+    if not path.is_file():
+        raise InputError(f"no file {path}")
     try:
-        content: dict[str, Any] = scipy.io.loadmat(path)
-    except FileNotFoundError as error:
-        raise InputError(f"no annotation file {path}") from error
-    except OSError:
-        raise
+        arrays = scipy.io.loadmat(path)
     except Exception as error:  # what a damaged file brings the parser to raise is anything
         raise InputError(f"{path} is not a MATLAB file that can be read: {error}") from error
     fields = []
     for name, shape in (("pos_gt_src", (JOINTS, 2)), ("headboxes_src", (2, 2)), ("jnt_missing", (JOINTS,))):
         try:
-            field = np.moveaxis(np.asarray(content[name], np.float64), -1, 0)
+            field = np.moveaxis(np.asarray(arrays[name], np.float64), -1, 0)
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(f"{path} has no array {name}") from error
         if field.shape[1:] != shape:
-            raise InputError(
-                f"{path}: {name} is {content[name].shape}, and ({', '.join(map(str, shape))}, N) is needed"
-            )
+            needed = " x ".join(map(str, shape))
+            raise InputError(f"{path}: {name} is {arrays[name].shape}, and {needed} x people is needed")
         fields.append(field)
     joints, heads, missing = fields
     if not len(joints) == len(heads) == len(missing):

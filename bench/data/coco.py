@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,11 +136,10 @@ class CocoDataset:
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        from bench.accuracy.coco import Evaluator, score_coco
+        from bench.accuracy.coco import score_coco
 
-        chosen = cast(Evaluator, evaluator)
         truth = self.annotation_file if self._scored is None else self._part_of_truth(self._scored)
-        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
         return {metric.lower(): metrics[metric] for metric in _METRICS}
 
     def _part_of_truth(self, ids: set[int]) -> dict[str, Any]:

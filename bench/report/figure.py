@@ -26,6 +26,7 @@ COLOURS = {
     "Lite-HRNet": "#E69F00",
     (OURS := paper.method("Ours")): "#D55E00",
 }
+DRAWN_PEOPLE = "drawn people (synthetic)"
 OWN, OWN_COLOUR = "your own", "#56B4E9"
 INK, FAINT = "#222222", "#666666"
 DPI = 160
@@ -85,7 +86,8 @@ def charts(measured: Measured) -> list[Chart]:
                 while key in found:  # processors whose names differ only in signs
                     key += "_"
                 found[key] = _chart(measured, setting, key, benchmark)
-    return [chart for chart in found.values() if chart.bubbles]
+    # Of COCO there are the paper's figures; a single network on drawn people compares with nothing.
+    return [chart for chart in found.values() if len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE)]
 
 
 def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> Chart:
@@ -133,7 +135,7 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     on = setting.gpu or setting.machine
     threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
     subtitle = f"{setting.backend}, {setting.precision}, batch 1, input {SIZE}, {threads}"
-    dataset = "COCO val2017" if benchmark.number else "drawn people (synthetic)"
+    dataset = "COCO val2017" if benchmark.number else DRAWN_PEOPLE
     return Chart(key, f"Speed and accuracy on {on}", subtitle, dataset, tuple(bubbles), tuple(remarks))
 
 
@@ -306,8 +308,12 @@ def _size_key(
     """What the sizes mean: circles in one another that stand on a corner given in inches."""
     right, bottom = corner
     centre = right - (36 + LARGEST / 2) / 72
+    above = math.inf
     for millions in reversed(_round_sizes(bubbles)):
         diameter = math.sqrt(millions * 1e6 * unit) / 72
+        if above - diameter < 9 / 72:  # no room for its number below the last one
+            continue
+        above = diameter
         x, y, top = centre / page[0], (bottom + diameter / 2) / page[1], (bottom + diameter) / page[1]
         figure.add_artist(
             Line2D([x], [y], transform=figure.transFigure, marker="o", markersize=diameter * 72, markerfacecolor="none",

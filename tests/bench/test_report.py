@@ -1,5 +1,6 @@
 """The report, from records written as the commands write them to the files that people read."""
 
+import io
 import json
 import math
 import re
@@ -362,6 +363,23 @@ def test_accuracy_counts_on_its_own_data_set_only() -> None:
     assert (bubbles["lite_hrnet_18"].ap_measured, bubbles["lightweight_mobilenetv3"].ap_measured) == (True, False)
     with pytest.raises(ValueError, match="goes from 0 to 1"):
         make([record("accuracy", "lite_hrnet_18", {"ap": 64.8}, dataset="coco_val2017")])
+
+
+def test_drawn_people_have_a_table_and_a_figure_of_their_own() -> None:
+    found = [speed("lite_hrnet_18", 10.0), speed("lightweight_mobilenetv3", 18.0)]
+    found += [record("accuracy", r.model, {"ap": 0.91 if r.model.startswith("light") else 0.88, "people": 500},
+                     dataset="synthetic", weights="bundled", protocol={"name": "paper"}) for r in found]  # fmt: skip
+    found.append(record("accuracy", "lite_hrnet_18", {"ap": 0.99}, dataset="synthetic", precision="int8"))
+    files = make(found)
+    table = pd.read_csv(io.BytesIO(files["synthetic.csv"]))
+    assert dict(zip(table["model"], table["ap_measured"], strict=True)) == {
+        "lite_hrnet_18": 88.0, "lightweight_mobilenetv3": 91.0,
+    }  # fmt: skip
+    own, coco = (next(chart for chart in figure.charts(Measured(found)) if chart.key.startswith(key))
+                 for key in ("fig5_synthetic", "fig5_test"))  # fmt: skip
+    assert [bubble.ap for bubble in own.bubbles] == [88.0, 91.0]
+    assert not any(bubble.ap_measured for bubble in coco.bubbles)
+    assert not any("91.0" in files[f"table{number}.md"].decode() for number in (1, 2, 3, 5))
 
 
 def test_other_options_and_threads_are_not_mixed() -> None:

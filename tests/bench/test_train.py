@@ -515,8 +515,8 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
         assert told in done.stderr
     (made,) = record.read(tmp_path / "results")
     assert made.options == {"loss": "x", "attention": "parallel"}
-    assert made.dataset == "coco_train2017"
-    assert made.protocol["validation"] == "coco_val2017"
+    assert made.dataset == "coco_train2017 (20 pictures)"
+    assert made.protocol["validation"] == "coco_val2017 (3 pictures)"
     # What was saved is what evaluation loads.
     import zoo
 

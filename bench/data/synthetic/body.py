@@ -79,6 +79,8 @@ ACTIVITIES: dict[str, Angles] = {
 # How often, beside each other: everyday life more than sport.
 WEIGHTS = {"standing": 5, "walking": 4, "sitting": 4, "running": 2, "bending": 2, "reaching": 2, "lying": 0.6}
 IN_THE_AIR = {"jumping"}
+STEADY = set(ACTIVITIES) - IN_THE_AIR - {"running", "sitting", "kneeling", "lying"}
+ON_THE_BACK = np.array(((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)))  # up goes backward, forward goes up
 FLAT_FOOT = 0.06  # of the height: a foot no higher than this above the lowest one is put flat on the ground
 
 
@@ -184,7 +186,7 @@ def pose(activity: str, height: float, girth: float, shoulders: float, angles: d
     neck = ribs + chest @ (0, 0.128 * h, -0.004 * h)
     small = max(0.0, 1.55 - h)  # children have large heads for their height
     head_size = h**0.25 * (1.68**0.75) / 1.68 if small else 1.0
-    skull = neck + chest @ (0, 0.048 * h, 0.008 * h) + head @ (0, 0.118 * head_size, 0.02 * head_size)
+    skull = neck + chest @ (0, 0.048 * h, 0.008 * h) + head @ (0, 0.098 * head_size, 0.022 * head_size)
     points = {"pelvis": np.zeros(3), "waist": waist, "ribs": ribs, "neck": neck, "skull": skull,
               "throat": neck + chest @ (0, 0.045 * h, 0.008 * h)}  # fmt: skip
     for number, (side, sign) in enumerate(SIDES):
@@ -204,8 +206,10 @@ def pose(activity: str, height: float, girth: float, shoulders: float, angles: d
         points[f"{side}_ankle"] = points[f"{side}_knee"] + shin @ (0, -0.246 * h, 0)
         frames |= {f"{side}_arm": arm, f"{side}_hand": hand, f"{side}_thigh": thigh, f"{side}_foot": shin @ ankle}
     if activity == "lying":
-        _lay_down(points, frames)
-    else:
+        _turn(points, frames, ON_THE_BACK)
+    elif activity in STEADY:
+        _balance(points, frames)
+    if activity != "lying":
         _put_feet_flat(points, frames, h)
     for side, _ in SIDES:
         foot, ankle = frames[f"{side}_foot"], points[f"{side}_ankle"]
@@ -216,6 +220,16 @@ def pose(activity: str, height: float, girth: float, shoulders: float, angles: d
     return Body(activity, height, girth, {name: point + up for name, point in points.items()}, frames)
 
 
+def _balance(points: dict[str, Array], frames: dict[str, Array]) -> None:
+    """Lean the whole body so that its weight is above the foot or feet that it stands on, as far as 20 degrees go."""
+    feet = [points[f"{side}_ankle"] for side, _ in SIDES]
+    lowest = min(foot[1] for foot in feet)
+    standing = [foot for foot in feet if foot[1] - lowest < 0.1]
+    x, y, z = (0.6 * points["pelvis"] + 0.4 * points["neck"] - sum(standing) / len(standing)).tolist()
+    side, ahead = (np.rad2deg(np.arctan2(offset, max(y, 0.3))) for offset in (x, z))
+    _turn(points, frames, rotations(np.clip(np.array([[side, -ahead, 0.0]]), -20, 20))[0])
+
+
 def _put_feet_flat(points: dict[str, Array], frames: dict[str, Array], height: float) -> None:
     lowest = min(float(points[f"{side}_ankle"][1]) for side, _ in SIDES)
     for side, _ in SIDES:
@@ -223,13 +237,11 @@ def _put_feet_flat(points: dict[str, Array], frames: dict[str, Array], height: f
         level = np.array((forward[0], 0.0, forward[2]))
         length = float(np.sqrt(level @ level))
         if points[f"{side}_ankle"][1] - lowest < FLAT_FOOT * height and length > 0.35:
-            z = level / length
-            frames[f"{side}_foot"] = np.column_stack((np.cross((0.0, 1.0, 0.0), z), (0.0, 1.0, 0.0), z))
+            x, _, z = (level / length).tolist()
+            frames[f"{side}_foot"] = np.array(((z, 0.0, x), (0.0, 1.0, 0.0), (-x, 0.0, z)))
 
 
-def _lay_down(points: dict[str, Array], frames: dict[str, Array]) -> None:
-    """On the back: up becomes backward, forward becomes up."""
-    turn = np.array(((1.0, 0, 0), (0, 0, 1.0), (0, -1.0, 0)))
+def _turn(points: dict[str, Array], frames: dict[str, Array], turn: Array) -> None:
     for places in (points, frames):
         for name, value in places.items():
             places[name] = turn @ value

@@ -1,15 +1,15 @@
 """The synthetic data set in memory: pictures are drawn when they are asked for."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from bench.data.dataset import COCO, Person, Picture, Skeleton
+from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.picture import (
     GENERATOR_VERSION,
-    Annotation,
     Scene,
     annotate,
     draw_portrait,
@@ -52,13 +52,17 @@ class SyntheticDataset:
         self._people: list[tuple[int, Annotation]] | None = None
         self._drawn: tuple[int, Scene] | None = None
         if kind == "scenes":
-            self._annotations = [annotate(plan_scene(seed, index)) for index in range(images)]
             self._people = [
                 (index, annotation)
-                for index, found in enumerate(self._annotations)
-                for annotation in found
+                for index, _, annotations in self._pictures()
+                for annotation in annotations
                 if annotation["num_keypoints"]
             ]
+
+    def _pictures(self) -> Iterator[tuple[int, tuple[int, int], list[Annotation]]]:
+        for index in range(self.images):
+            plan = PLAN[self.kind](self.seed, index)
+            yield index, plan.size, annotate(plan)
 
     def __len__(self) -> int:
         return self.images if self._people is None else len(self._people)
@@ -75,9 +79,7 @@ class SyntheticDataset:
 
     def ground_truth(self) -> dict[str, Any]:
         """The annotations as a dictionary in the format of COCO's ``person_keypoints`` files."""
-        plan = PLAN[self.kind]
-        plans = ((index, plan(self.seed, index)) for index in range(self.images))
-        return coco_dict(self.seed, self.kind, ((index, p.size, annotate(p)) for index, p in plans))
+        return coco_dict(self.seed, self.kind, self._pictures())
 
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
         """COCO's keypoint metrics against the annotations of all pictures.
@@ -106,12 +108,15 @@ def file_name(index: int) -> str:
 def coco_dict(
     seed: int, kind: Kind, pictures: Iterable[tuple[int, tuple[int, int], list[Annotation]]]
 ) -> dict[str, Any]:
-    """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides."""
+    """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides.
+
+    Of portraits only the main person is kept: a data set of portraits is one person a picture.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index, (width, height), found in pictures:
         images.append({"id": index + 1, "file_name": file_name(index), "width": width, "height": height, "license": 1})
-        for annotation in found:
+        for annotation in found if kind == "scenes" else found[:1]:
             annotations.append({"id": len(annotations) + 1, "image_id": index + 1, "category_id": 1} | annotation)
     return {
         "info": {"description": "people drawn by lightpose-bench", "version": str(GENERATOR_VERSION),

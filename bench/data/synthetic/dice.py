@@ -33,7 +33,8 @@ class Dice:
 
     def many(self, count: int) -> npt.NDArray[np.float64]:
         """Numbers in [0, 1), float64 ``[count]``."""
-        return (self._bits.random_raw(count) >> np.uint64(11)) * 2.0**-53
+        words: npt.NDArray[np.uint64] = self._bits.random_raw(count)
+        return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * self()

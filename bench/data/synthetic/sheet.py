@@ -10,7 +10,7 @@ LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (110, 230, 90)
 SHIFT = 4
 
 
-def sheet(scenes: list[Scene], columns: int, cell: tuple[int, int]) -> Picture:
+def sheet(scenes: list[Scene], columns: int, cell: tuple[int, int], *, skeletons: bool = True) -> Picture:
     """A grid of pictures, each scaled into a cell (width, height)."""
     width, height = cell
     rows = -(-len(scenes) // columns)
@@ -18,7 +18,7 @@ def sheet(scenes: list[Scene], columns: int, cell: tuple[int, int]) -> Picture:
     for number, scene in enumerate(scenes):
         row, column = divmod(number, columns)
         scale = min(width / scene.image.shape[1], height / scene.image.shape[0])
-        tile = with_skeletons(scene, scale)
+        tile = with_skeletons(scene, scale) if skeletons else _scaled(scene, scale)
         top = 4 + row * (height + 4) + (height - tile.shape[0]) // 2
         left = 4 + column * (width + 4) + (width - tile.shape[1]) // 2
         page[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
@@ -27,8 +27,7 @@ def sheet(scenes: list[Scene], columns: int, cell: tuple[int, int]) -> Picture:
 
 def with_skeletons(scene: Scene, scale: float = 1.0) -> Picture:
     """A picture with its annotations: the person's left in orange, right in blue, hidden joints hollow."""
-    size = (round(scene.image.shape[1] * scale), round(scene.image.shape[0] * scale))
-    image = np.asarray(cv2.resize(scene.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    image = _scaled(scene, scale)
     for annotation in scene.annotations:
         joints = np.array(annotation["keypoints"]).reshape(17, 3)
         points = [tuple(point) for point in np.rint(joints[:, :2] * scale * 2**SHIFT).astype(int).tolist()]
@@ -40,9 +39,16 @@ def with_skeletons(scene: Scene, scale: float = 1.0) -> Picture:
                 cv2.line(image, points[first], points[second], _colour(first, second), 1, cv2.LINE_AA, SHIFT)
         for joint, point in enumerate(points):
             if joints[joint, 2]:
-                thickness = -1 if joints[joint, 2] == 2 else 1
-                cv2.circle(image, point, round(2.6 * 2**SHIFT), _colour(joint, joint), thickness, cv2.LINE_AA, SHIFT)
+                colour = _colour(joint, joint)
+                cv2.circle(image, point, 3 * 2**SHIFT, colour, -1, cv2.LINE_AA, SHIFT)
+                if joints[joint, 2] == 1:
+                    cv2.circle(image, point, 2 * 2**SHIFT, (30, 30, 30), -1, cv2.LINE_AA, SHIFT)
     return image
+
+
+def _scaled(scene: Scene, scale: float) -> Picture:
+    size = (round(scene.image.shape[1] * scale), round(scene.image.shape[0] * scale))
+    return np.asarray(cv2.resize(scene.image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _colour(first: int, second: int) -> tuple[int, int, int]:

@@ -1,203 +1,290 @@
 """What is around people: ground and walls, things that stand about, light, and what a camera makes of it all."""
 
+import math
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.dataset import Picture
 from bench.data.synthetic.body import Array
+from bench.data.synthetic.camera import SHIFT, fixed
 from bench.data.synthetic.dice import Dice
-from bench.data.synthetic.figure import OBJECT, SHADES, SHIFT, Layer, Polygon, _fixed
+from bench.data.synthetic.drawing import CIRCLE, SHADES, Colour, Layer, Parts, bright, hull
+from bench.data.synthetic.figure import OBJECT, PARTS
 
-Image = npt.NDArray[np.uint8]
-TILE = 768
-TEXTURES = 10
+TILE = 1024
+TEXTURES, PATTERNS = 12, 8
+LIBRARY = 2024  # seed of what all pictures share: textures, patterns, noise
+MIDDLE = 128  # the grey that leaves a colour as it is
+GREYS = 256
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Made once in each process, from numbers of their own
 
 
 @lru_cache(maxsize=1)
-def textures() -> list[Image]:
-    """Grey tiles that backgrounds and cloth are cut from, uint8 ``[768, 768]``, the same in every process."""
-    return [_texture(Dice(2024, number), number) for number in range(TEXTURES)]
+def textures() -> list[Picture]:
+    """Grey tiles that walls and grounds are cut from, uint8 ``[1024, 1024]``."""
+    return [_texture(Dice(LIBRARY, 0, number), number) for number in range(TEXTURES)]
 
 
-def _texture(dice: Dice, number: int) -> Image:
-    tile = np.zeros((TILE, TILE), np.float32)
-    octaves = ((4, 1.0), (12, 0.7), (40, 0.5), (120, 0.35), (384, 0.25))
-    for cells, weight in octaves[number % 3 :]:
-        coarse = dice.many(cells * cells).reshape(cells, cells).astype(np.float32)
-        tile += weight * cv2.resize(coarse, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+def _texture(dice: Dice, number: int) -> Picture:
+    tile = _clouds(dice, ((4, 1.0), (12, 0.7), (40, 0.5), (120, 0.35), (400, 0.3))[number % 3 :])
     x, y = np.meshgrid(np.arange(TILE), np.arange(TILE))
-    spacing = 16 + 7 * number
-    if number % 5 == 1:  # planks or tiles
-        tile += 0.7 * ((x % (2 * spacing) < 3) | (y % spacing < 3))
-    elif number % 5 == 2:  # bricks
+    spacing = 18 + 6 * number
+    kind = number % 6
+    if kind == 1:  # planks
+        board = y // spacing
+        tile += 0.7 * (y % spacing < 3) + 0.5 * dice.many(TILE).astype(np.float32)[board]
+    elif kind == 2:  # bricks
         tile += 0.6 * (((x + (y // spacing % 2) * spacing) % (2 * spacing) < 4) | (y % spacing < 4))
-    elif number % 5 == 3:  # leaves
-        picture = tile.copy()
-        for _ in range(1500):
-            centre, axes = (dice.whole(0, TILE), dice.whole(0, TILE)), (dice.whole(3, 16), dice.whole(2, 7))
-            cv2.ellipse(picture, centre, axes, dice.whole(0, 179), 0, 360, dice.between(0.2, 2.2), -1)
-        tile = picture
-    elif number % 5 == 4:  # stripes and checks
-        tile += 0.8 * ((x // spacing % 2) ^ (y // (spacing * (1 + number % 2 * 20)) % 2))
-    low, high = np.percentile(tile, (1, 99))
+    elif kind == 3:  # leaves
+        for _ in range(2500):
+            centre, axes = (dice.whole(0, TILE), dice.whole(0, TILE)), (dice.whole(3, 20), dice.whole(2, 8))
+            cv2.ellipse(tile, centre, axes, dice.whole(0, 179), 0, 360, dice.between(0.2, 2.4), -1)
+    elif kind == 4:  # tiles and carpets
+        tile += 0.6 * ((x // spacing + y // spacing) % 2)
+    elif kind == 5:  # clutter: things of all sizes over each other
+        for size in range(160, 12, -1):
+            corner = np.array((dice.whole(-size, TILE), dice.whole(-size, TILE)))
+            other = corner + np.array((round(size * dice.between(0.2, 1.6)), round(size * dice.between(0.2, 1.6))))
+            cv2.rectangle(tile, corner.tolist(), other.tolist(), dice.between(0, 2.5), -1)
+    low, high = np.percentile(tile[::8, ::8], (1, 99))
     return np.clip((tile - low) / (high - low) * 255, 0, 255).astype(np.uint8)
 
 
+def _clouds(dice: Dice, octaves: tuple[tuple[int, float], ...]) -> npt.NDArray[np.float32]:
+    tile = np.zeros((TILE, TILE), np.float32)
+    for cells, weight in octaves:
+        coarse = dice.many(cells * cells).reshape(cells, cells).astype(np.float32)
+        tile += np.float32(weight) * cv2.resize(coarse, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    return tile
+
+
 @lru_cache(maxsize=1)
-def grain() -> npt.NDArray[np.int8]:
-    """Sensor noise of unit deviation times 32, int8 ``[768, 768, 3]``, for cutting windows from."""
-    dice = Dice(2024, 1000)
+def patterns() -> list[Picture]:
+    """What cloth is printed or woven with, uint8 ``[1024, 1024]`` round 128."""
+    x, y = np.meshgrid(np.arange(TILE), np.arange(TILE))
+    dice = Dice(LIBRARY, 1)
+    soft = _clouds(dice, ((60, 0.6), (200, 0.4)))
+    drawn = (
+        y // 16 % 2, y // 32 % 3 == 0, x // 14 % 2, (x // 20 % 2) + (y // 20 % 2) * 0.8,
+        (x % 36 - 18) ** 2 + (y % 36 - 18) ** 2 < 70, soft > 0.55, (x + y) // 18 % 2, soft * 2,
+    )  # fmt: skip
+    return [np.clip(np.rint(MIDDLE + 110 * (p - np.mean(p))), 0, 255).astype(np.uint8) for p in drawn]
+
+
+@lru_cache(maxsize=1)
+def grain() -> Picture:
+    """Noise of mean 128 and deviation 32 for cutting windows from, uint8 ``[1024, 1024, 3]``."""
+    dice = Dice(LIBRARY, 2)
     numbers = sum(dice.many(TILE * TILE * 3) for _ in range(3)) - 1.5
-    return np.clip(np.rint(numbers * 64), -127, 127).astype(np.int8).reshape(TILE, TILE, 3)
+    return np.rint(MIDDLE + 64 * numbers).astype(np.uint8).reshape(TILE, TILE, 3)
 
 
-def colour(dice: Dice) -> Array:
-    """Any colour, dull ones more often than loud ones; RGB 0 to 255."""
+# ---------------------------------------------------------------------------------------------------------------------
+# Surfaces and things
+
+
+def colour(dice: Dice) -> Colour:
+    """Any colour, dull ones more often than loud ones."""
     grey, vivid = dice.between(20, 235), dice() ** 2
-    return np.array([grey + vivid * (dice.between(0, 255) - grey) + dice.between(-14, 14) for _ in range(3)]).clip(
-        5, 250
+    red, green, blue = (grey + vivid * (dice.between(0, 255) - grey) + dice.between(-14, 14) for _ in range(3))
+    return min(max(red, 5.0), 250.0), min(max(green, 5.0), 250.0), min(max(blue, 5.0), 250.0)
+
+
+def _window(dice: Dice, tile: Picture, width: int, height: int, angle: float, zoom: float) -> Picture:
+    """A window of a tile, turned by an angle and enlarged."""
+    c, s = math.cos(angle) / zoom, math.sin(angle) / zoom
+    matrix = np.array(((c, -s, dice.between(0, TILE)), (s, c, dice.between(0, TILE))))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(tile, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT), np.uint8
     )
 
 
-def patch(dice: Dice, width: int, height: int) -> Image:
-    """A window of a random texture, turned and scaled, uint8 ``[height, width]``."""
-    tile = dice.pick(textures())
-    angle, zoom = dice.pick((0.0, 0.0, dice.between(0, 6.3))), dice.between(0.5, 2.5)
-    c, s = np.cos(angle) / zoom, np.sin(angle) / zoom
-    matrix = np.array(((c, -s, dice.between(0, TILE)), (s, c, dice.between(0, TILE))))
-    return np.asarray(cv2.warpAffine(tile, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                                     borderMode=cv2.BORDER_REFLECT), np.uint8)  # fmt: skip
-
-
-def surface(dice: Dice, width: int, height: int) -> Image:
+def surface(dice: Dice, width: int, height: int) -> Picture:
     """A wall or a ground: a texture between two colours, RGB."""
+    tile, angle, zoom = dice.pick(textures()), dice.pick((0.0, 0.0, dice.between(0, 6.3))), dice.between(0.5, 2.5)
     first = colour(dice)
-    second = colour(dice) if dice.chance(0.35) else (first * dice.between(0.4, 1.6)).clip(0, 255)
-    ramp = np.linspace(0, 1, 256)[:, None]
-    table = np.rint(first + ramp * (second - first)).astype(np.uint8)[:, None]
-    return np.asarray(cv2.applyColorMap(patch(dice, width, height), table), np.uint8)
+    second = colour(dice) if dice.chance(0.35) else bright(first, dice.between(0.4, 1.6))
+    table = np.rint(np.linspace(first, second, GREYS)).astype(np.uint8)[:, None]
+    return np.asarray(cv2.applyColorMap(_window(dice, tile, width, height, angle, zoom), table), np.uint8)
 
 
-def background(dice: Dice, width: int, height: int, horizon: float) -> Image:
-    """Wall or sky above ground, and things in front of them."""
-    image = surface(dice, width, height)
-    edge = round(horizon)
-    if 0 < edge < height and dice.chance(0.8):
-        image[edge:] = surface(dice, width, height - edge)
+def background(dice: Dice, width: int, height: int, horizon: float) -> Picture:
+    """A wall or the sky above ground, and things before them; RGB."""
+    edge = round(min(max(horizon, 0.0), float(height))) + dice.whole(0, height // 8)
+    if 0 < edge < height and dice.chance(0.85):
+        image = np.concatenate((surface(dice, width, edge), surface(dice, width, height - edge)))
+    else:
+        image = surface(dice, width, height)
     for _ in range(dice.whole(2, 9)):
-        _thing(dice, image)
+        size = dice.between(0.06, 0.5) * height
+        for layer in thing(dice, dice.between(-0.1, 1.1) * width, dice.between(-0.1, 1.1) * height, size):
+            for outline, shade in zip(layer.outlines, shaded(dice, layer).colours, strict=True):
+                cv2.fillConvexPoly(image, outline, shade, cv2.LINE_AA, SHIFT)
     return image
 
 
-def _thing(dice: Dice, image: Image) -> None:
-    height, width = image.shape[:2]
-    size = dice.between(0.06, 0.5) * height
-    x, y = dice.between(-0.1, 1.1) * width, dice.between(-0.1, 1.1) * height
-    for layer in thing(dice, x, y, size):
-        tone = colour(dice)
-        shaded(layer, tone)
-        for outline, shade in zip(layer.outlines, layer.colours, strict=True):
-            cv2.fillConvexPoly(image, outline, shade, cv2.LINE_AA, SHIFT)
-
-
-def shaded(layer: Layer, tone: Array) -> None:
-    """Give a thing its colours."""
-    shades = [shade for _, shade in SHADES[3]] if len(layer.outlines) == 3 else [1.0] * len(layer.outlines)
-    layer.colours = [tuple(np.minimum(tone * shade, 255)) for shade in shades]
+def shaded(dice: Dice, layer: Layer) -> Layer:
+    """A thing with a colour."""
+    tone = colour(dice)
+    layer.colours = [bright(tone, shade) for _, shade in SHADES[3][: len(layer.outlines)][::-1]][::-1]
+    return layer
 
 
 def thing(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
-    """Something that stands about: a bar like a limb, a post, a board, a box, a ball."""
-    kind = dice.pick(("bar", "bar", "post", "board", "box", "ball"))
-    if kind in ("bar", "post"):
-        angle = dice.between(0, 6.2832) if kind == "bar" else 1.5708 + dice.bell(0, 0.03)
-        length, thick = (size, size * dice.between(0.06, 0.16)) if kind == "bar" else (size * 3, size * 0.08)
-        thin = thick * dice.between(0.6, 1)
-        along = np.array((np.cos(angle), np.sin(angle)))
-        ends = np.array((x, y)) + np.outer((-0.5 * length, 0.5 * length), along)
-        return [_layer(ends, np.array((thick, thin)))]
-    if kind == "ball":
-        return [_layer(np.array(((x, y), (x + 0.01, y))), np.array((size * 0.3, size * 0.3)))]
-    wide, high = size * dice.between(0.4, 1.5), size * dice.between(0.3, 1.3)
-    lean = dice.bell(0, 0.08) * size
-    front = np.array(((x, y), (x + wide, y + lean), (x + wide, y + high + lean), (x, y + high)))
-    result = [Layer(OBJECT, 0.0, (OBJECT, 0), [_fixed(front)], [])]
-    if kind == "box":
-        back = np.array((dice.between(-0.4, 0.4), -dice.between(0.05, 0.3))) * size
-        top = np.array((front[0], front[1], front[1] + back, front[0] + back))
-        near = front[1:3] if back[0] > 0 else front[[0, 3]]
-        result += [Layer(OBJECT, 0.0, (OBJECT, 1), [_fixed(top)], []),
-                   Layer(OBJECT, 0.0, (OBJECT, 2), [_fixed(np.array((near[0], near[1], near[1] + back, near[0] + back)))], [])]  # fmt: skip
-    return result
+    """Something that stands about, as layers without colours; pixels."""
+    return dice.pick((_bar, _bar, _post, _board, _box, _ball, _table, _fence))(dice, x, y, size)
 
 
-def _layer(ends: Array, radii: Array) -> Layer:
-    outlines: list[Polygon] = []
-    circle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
-    ring = np.column_stack((np.cos(circle), np.sin(circle)))
-    for scale, _ in SHADES[3]:
-        points = ends[:, None] + (radii * scale)[:, None, None] * ring
-        outlines.append(np.asarray(cv2.convexHull(_fixed(points.reshape(-1, 2))), np.int32))
-    return Layer(OBJECT, 0.0, (OBJECT, 0), outlines, [])
+def _bar(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    """What could be an arm or a leg and is none."""
+    angle, thick = dice.between(0, 2 * math.pi), size * dice.between(0.05, 0.14)
+    joint = (x + size * 0.5 * math.cos(angle), y + size * 0.5 * math.sin(angle))
+    bars = [_rounded((x, y), joint, thick, thick * dice.between(0.7, 1))]
+    if dice.chance(0.5):
+        bend = angle + dice.between(-1.5, 1.5)
+        end = (joint[0] + size * 0.5 * math.cos(bend), joint[1] + size * 0.5 * math.sin(bend))
+        bars.append(_rounded(joint, end, thick * 0.7, thick * 0.5))
+    return bars
 
 
-def ground_shadow(image: Image, places: list[tuple[float, float, float]]) -> None:
-    """Darken the ground under people: x, y, half width in pixels."""
-    for x, y, size in places:
-        left, right = max(int(x - size), 0), min(int(x + size) + 1, image.shape[1])
-        top, bottom = max(int(y - size * 0.3), 0), min(int(y + size * 0.3) + 1, image.shape[0])
-        if left >= right or top >= bottom:
-            continue
-        across = (np.arange(left, right, dtype=np.float32) - x) / size
-        down = (np.arange(top, bottom, dtype=np.float32) - y) / (size * 0.3)
-        dark = 1 - 0.55 * np.clip(1 - across**2 - down[:, None] ** 2, 0, 1)
+def _post(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    thick = size * dice.between(0.03, 0.1)
+    return [_rounded((x, y - 2 * size), (x + dice.bell(0, 0.05) * size, y + size), thick, thick)]
+
+
+def _ball(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    return [_rounded((x, y), (x, y + 1), size * 0.25, size * 0.25)]
+
+
+def _board(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    wide, high, lean = size * dice.between(0.4, 1.5), size * dice.between(0.3, 1.3), dice.bell(0, 0.08) * size
+    return [_quad((x, y), (x + wide, y + lean), (x + wide, y + high + lean), (x, y + high))]
+
+
+def _box(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    wide, high = size * dice.between(0.4, 1.5), size * dice.between(0.3, 1.0)
+    across, up = dice.between(-0.4, 0.4) * size, -dice.between(0.05, 0.3) * size
+    side = x + wide if across > 0 else x
+    return [
+        _quad((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)),
+        _quad((x, y), (x + wide, y), (x + wide + across, y + up), (x + across, y + up)),
+        _quad((side, y), (side, y + high), (side + across, y + high + up), (side + across, y + up)),
+    ]
+
+
+def _table(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    wide, high, thick = size * dice.between(0.8, 2), size * dice.between(0.4, 0.9), size * 0.05
+    lean = dice.between(-0.3, 0.3) * size
+    legs = [_rounded((at, y), (at, y + high), thick * 0.6, thick * 0.5) for at in (x + thick, x + wide - thick)]
+    top = _quad((x, y), (x + wide, y), (x + wide + lean, y - 0.25 * size), (x + lean, y - 0.25 * size))
+    return [*legs, top, _quad((x, y), (x + wide, y), (x + wide, y + thick), (x, y + thick))]
+
+
+def _fence(dice: Dice, x: float, y: float, size: float) -> list[Layer]:
+    gap, thick = size * dice.between(0.2, 0.4), size * dice.between(0.02, 0.05)
+    posts = [_rounded((x + n * gap, y), (x + n * gap, y + size), thick, thick) for n in range(5)]
+    return [*posts, _rounded((x, y + 0.2 * size), (x + 4 * gap, y + 0.2 * size), thick, thick)]
+
+
+def _rounded(start: tuple[float, float], end: tuple[float, float], first: float, second: float) -> Layer:
+    ends, radii = np.array((start, end)), np.array((first, second))
+    scales = np.array([scale for scale, _ in SHADES[3]])
+    points = fixed(ends[:, None] + (radii * scales[:, None])[..., None, None] * CIRCLE)
+    return Layer(OBJECT, 0.0, (OBJECT, 0), [hull(level.reshape(-1, 2)) for level in points], [])
+
+
+def _quad(*corners: tuple[float, float]) -> Layer:
+    return Layer(OBJECT, 0.0, (OBJECT, 1), [hull(fixed(np.array(corners)))], [])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# On top of what is drawn
+
+
+def ground_shadow(image: Picture, x: float, y: float, size: float) -> None:
+    """Darken the ground under someone: the middle and half the width in pixels."""
+    deep = 0.3 * size
+    left, right = max(int(x - size), 0), min(int(x + size) + 1, image.shape[1])
+    top, bottom = max(int(y - deep), 0), min(int(y + deep) + 1, image.shape[0])
+    if left < right and top < bottom:
+        across = (np.arange(left, right, dtype=np.float32) - np.float32(x)) / np.float32(size)
+        down = (np.arange(top, bottom, dtype=np.float32) - np.float32(y)) / np.float32(deep)
+        dark = 1 - 0.55 * np.maximum(1 - across**2 - down[:, None] ** 2, 0)
         region = image[top:bottom, left:right]
         region[...] = region * dark[..., None]
 
 
-def finish(dice: Dice, image: Image) -> Image:
+def weave(dice: Dice, image: Picture, parts: Parts, number: int, worn: frozenset[int], found: list[Layer]) -> None:
+    """Print a pattern on someone's clothes where they are seen.
+
+    Args:
+        parts: the map of who is seen where.
+        number: the person's, in the map.
+        worn: the parts that these clothes cover.
+        found: the person's layers.
+    """
+    pattern, zoom, angle = dice.pick(patterns()), dice.between(0.15, 0.5), dice.bell(0, 0.25)
+    cloth = [layer.outlines[0].reshape(-1, 2) for layer in found if layer.part in worn]
+    if not cloth:
+        return
+    corners = np.concatenate(cloth)
+    left, top = np.maximum(corners.min(0) >> SHIFT, 0).tolist()
+    right, bottom = (corners.max(0) >> SHIFT).tolist()
+    region = image[top : bottom + 1, left : right + 1]
+    if not region.size:
+        return
+    # Parts of other people wrap round to large numbers, which all take the last entry.
+    own = parts[top : bottom + 1, left : right + 1] - np.uint16(number * PARTS)
+    table = np.array([255 * (part in worn) for part in range(PARTS)] + [0], np.uint8)
+    cut = _window(dice, pattern, region.shape[1], region.shape[0], angle, zoom)
+    printed = cv2.multiply(region, cv2.merge((cut, cut, cut)), scale=1 / MIDDLE)
+    cv2.copyTo(printed, np.take(table, own, mode="clip"), region)
+
+
+def finish(dice: Dice, image: Picture) -> Picture:
     """Light, lens, sensor and compression."""
     height, width = image.shape[:2]
     image = _light(dice, image)
-    if dice.chance(0.25):  # as a small person looks, cut out and enlarged
-        share = dice.between(0.3, 0.7)
+    lens = dice()
+    if lens < 0.25:  # enlarged, as people who are small in their picture are
+        share = dice.between(0.3, 0.75)
         small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    elif dice.chance(0.5):
-        sigma = dice.between(0.4, 1.3)
-        image = np.asarray(cv2.GaussianBlur(image, (5, 5), sigma), np.uint8)
-    elif dice.chance(0.2):
+    elif lens < 0.6:  # out of focus
+        image = np.asarray(cv2.GaussianBlur(image, (5, 5), dice.between(0.4, 1.3)), np.uint8)
+    elif lens < 0.7:  # moved
         kernel = np.zeros((7, 7), np.float32)
-        angle, length = dice.between(0, 3.1416), dice.between(1, 3)
-        step = (int(round(np.cos(angle) * length)), int(round(np.sin(angle) * length)))
-        cv2.line(kernel, (3 - step[0], 3 - step[1]), (3 + step[0], 3 + step[1]), 1.0)
+        angle, length = dice.between(0, math.pi), dice.between(1, 3)
+        x, y = round(math.cos(angle) * length), round(math.sin(angle) * length)
+        cv2.line(kernel, (3 - x, 3 - y), (3 + x, 3 + y), 1.0)
         image = np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
-    noise = grain()
-    x, y = dice.whole(0, max(TILE - width, 0)), dice.whole(0, max(TILE - height, 0))
-    strength = dice.between(0.5, 9) / 32
-    image = cv2.addWeighted(image, 1, noise[y : y + height, x : x + width], strength, 0, dtype=cv2.CV_8U)  # type: ignore[assignment]
+    x, y = dice.whole(0, TILE - width), dice.whole(0, TILE - height)
+    noise, strength = grain()[y : y + height, x : x + width], dice.between(0.5, 9) / 32
+    image = np.asarray(cv2.addWeighted(image, 1, noise, strength, -MIDDLE * strength), np.uint8)
     if dice.chance(0.5):
-        quality = dice.whole(25, 92)
-        encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+        encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, dice.whole(25, 92)))[1]
         image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
     return image
 
 
-def _light(dice: Dice, image: Image) -> Image:
+def _light(dice: Dice, image: Picture) -> Picture:
     """Brightness that varies over the picture, a cast of colour, now and then a hard shadow across everything."""
     height, width = image.shape[:2]
-    gain = np.array([dice.bell(1, 0.06) for _ in range(3)]) * dice.between(0.55, 1.25)
-    slope = np.array((dice.bell(0, 0.15), dice.bell(0, 0.15)))
+    level = dice.between(0.55, 1.25)
+    gain: Array = np.array([dice.bell(level, 0.05) for _ in range(3)])
     rows, columns = height // 8 + 1, width // 8 + 1
-    field = 1 + slope[0] * np.linspace(-1, 1, columns) + slope[1] * np.linspace(-1, 1, rows)[:, None]
+    across = dice.bell(0, 0.15) * np.linspace(-1, 1, columns)
+    field = 1 + across + dice.bell(0, 0.15) * np.linspace(-1, 1, rows)[:, None]
     if dice.chance(0.25):
         shade = np.ones((rows, columns))
         corners = np.array([(dice.between(-0.5, 1.5) * columns, dice.between(-0.5, 1.5) * rows) for _ in range(4)])
-        cv2.fillConvexPoly(
-            shade, np.asarray(cv2.convexHull(_fixed(corners)), np.int32), dice.between(0.45, 0.8), cv2.LINE_8, SHIFT
-        )
+        cv2.fillConvexPoly(shade, hull(fixed(corners)), (dice.between(0.45, 0.8),), cv2.LINE_8, SHIFT)
         field *= shade
-    small = np.clip(field[..., None] * gain * 128, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.multiply(image, cv2.resize(small, (width, height)), scale=1 / 128), np.uint8)
+    small = np.clip(field[..., None] * gain * MIDDLE, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.multiply(image, cv2.resize(small, (width, height)), scale=1 / MIDDLE), np.uint8)

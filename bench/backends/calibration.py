@@ -1,0 +1,34 @@
+"""Inputs by which quantised runtimes choose the ranges of their activations."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from bench.data import Dataset, box_to_crop, crop, normalise
+
+COUNT = 64  # pictures
+SEED = 2  # of the drawn pictures
+
+
+def inputs_of(dataset: Dataset, size: tuple[int, int], count: int = COUNT) -> list[Tensor]:
+    """The first people of a data set as a network sees them, each ``[1, 3, H, W]``."""
+    found = []
+    for index in range(min(count, len(dataset))):
+        picture, person = dataset.load(index)
+        found.append(normalise(crop(picture, *box_to_crop(person.box, size), size)))
+    return found
+
+
+def inputs_for(example: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
+    """The inputs that were given, one picture at a time, or of drawn people, cut into batches of the example's."""
+    from bench.data.synthetic import SyntheticDataset
+
+    size = (example.shape[2], example.shape[3])
+    singles = [one for batch in given for one in batch.split(1)] if given else None
+    if singles is None:
+        singles = inputs_of(SyntheticDataset(images=COUNT, seed=SEED, kind="portraits"), size)
+    batch = example.shape[0]
+    # The last batch is filled up from the start, so that every one has the shape that the file is made for.
+    padded = [singles[index % len(singles)] for index in range(-(-len(singles) // batch) * batch)]
+    return [torch.cat(padded[start : start + batch]).contiguous() for start in range(0, len(padded), batch)]

@@ -1,0 +1,128 @@
+"""PyTorch's operators called one by one, as in eager mode, but those of the simplified graph.
+
+On a CPU in float32 a convolution, what is added to it and the activation after it become one call, with
+the weights laid out ahead as oneDNN wants them.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from bench import InputError
+from bench.backends import Prepared, state_bytes
+from bench.backends.simplify import CONVOLUTION, argument, calls, quiet, simplify, tidy
+
+ABOUT = "PyTorch's operators of the simplified graph: batch norms folded, activations joined to convolutions"
+DEVICES = ("cpu", "cuda")
+PACKAGES = ()
+INSTALL = ""
+QUANTISED = False
+
+aten = torch.ops.aten
+ACTIVATIONS = {
+    aten.relu.default: "relu",
+    aten.hardswish.default: "hardswish",
+    aten.hardsigmoid.default: "hardsigmoid",
+    aten.sigmoid.default: "sigmoid",
+}
+
+
+def version() -> str:
+    return f"torch {torch.__version__}, simplified"
+
+
+def check(device: str, precision: str) -> None:
+    """Anything that torch runs will do."""
+
+
+def prepare(model: nn.Module, example: Tensor) -> Prepared:
+    """Trace and simplify.
+
+    Raises:
+        InputError: the model cannot be traced.
+    """
+    try:
+        graph = simplify(model, example)
+    except InputError as error:
+        raise InputError(f"{error}; the backends eager and compile do without") from error
+    size = state_bytes(graph)
+    if example.device.type == "cpu" and example.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        join_activations(graph, example)
+    return Prepared(graph, size, "state dict")
+
+
+def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
+    """Convolution, a tensor added to it, activation: one call of oneDNN each, in place of two or three."""
+    for view in calls(graph, aten.view.default):
+        view.target = aten.reshape.default  # oneDNN chooses the layout of what it puts out
+    graph.recompile()
+    with quiet():
+        ShapeProp(graph).propagate(example)
+    order = {node: index for index, node in enumerate(graph.graph.nodes)}
+    for conv in calls(graph, CONVOLUTION):
+        entry, weight, bias = conv.args[0], conv.args[1], argument(conv, 2)
+        stride, padding, dilation = (list(argument(conv, index)) for index in (3, 4, 5))
+        groups = argument(conv, 6)
+        added = _added(conv, order)
+        last = added[0] if added else conv
+        activation = _activation(last, plain=added is None)
+        if activation:
+            last = activation[0]
+        name, scalars = activation[1:] if activation else ("none", [])
+        with torch.inference_mode(False), torch.no_grad(), graph.graph.inserting_before(last):
+            packed = torch.ops.mkldnn._reorder_convolution_weight(
+                getattr(graph, weight.target), padding, stride, dilation, groups, list(_shape(entry))
+            )
+            laid_out = _attribute(graph, f"{weight.target}_packed", packed)
+            common = (laid_out, bias, padding, stride, dilation, groups)
+            if added:
+                call, arguments = torch.ops.mkldnn._convolution_pointwise.binary, (
+                    entry, added[1], *common, "add", 1.0, name if activation else None, scalars, "",
+                )  # fmt: skip
+            else:
+                call, arguments = torch.ops.mkldnn._convolution_pointwise.default, (entry, *common, name, scalars, "")
+            joined = graph.graph.call_function(call, arguments)
+        joined.meta = last.meta
+        order[joined] = order[last]
+        last.replace_all_uses_with(joined)
+        graph.graph.eliminate_dead_code()
+    tidy(graph)
+
+
+def _added(conv: fx.Node, order: dict[fx.Node, int]) -> tuple[fx.Node, fx.Node] | None:
+    """The sum that a convolution alone goes into, and the other tensor, where both have one shape."""
+    user = next(iter(conv.users))
+    if len(conv.users) > 1 or user.target is not aten.add.Tensor or len(user.args) != 2 or user.kwargs:
+        return None
+    other = user.args[1] if user.args[0] is conv else user.args[0]
+    if not isinstance(other, fx.Node) or other is conv or _shape(other) != _shape(conv):
+        return None
+    return user, other
+
+
+def _activation(node: fx.Node, *, plain: bool) -> tuple[fx.Node, str, list[float]] | None:
+    """The activation that a node alone goes into, as oneDNN calls it; after a sum it knows ReLU only."""
+    user = next(iter(node.users))
+    if len(node.users) > 1:
+        return None
+    if user.target in ACTIVATIONS and (plain or user.target is aten.relu.default):
+        return user, ACTIVATIONS[user.target], []
+    if plain and user.target is aten.hardtanh.default:
+        return user, "hardtanh", [float(argument(user, 1)), float(argument(user, 2))]
+    return None
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    return tuple(node.meta["tensor_meta"].shape)
+
+
+def _attribute(graph: fx.GraphModule, name: str, value: Tensor) -> fx.Node:
+    """A node for a tensor of oneDNN's own layout."""
+    while hasattr(graph, name):
+        name += "_"
+    graph.register_buffer(name, value, persistent=False)
+    return graph.graph.get_attr(name)
+
+

@@ -1,0 +1,37 @@
+"""A network as an ONNX file, made from its simplified graph once and cached by content."""
+
+import importlib.metadata
+import io
+import logging
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.backends.cache import cached, content
+from bench.backends.simplify import quiet, simplified_if_possible
+
+PACKAGES = ("onnx", "onnxscript")
+OPSET = 18
+# Before torch 2.9 the exporter on torch.export was not the default yet, and breaks with newer versions of onnxscript.
+DYNAMO = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
+
+
+def export(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
+    """The model for inputs of the example's shape as a file in the user's cache folder, and whether it was there.
+
+    Raises:
+        InputError: the model cannot be exported.
+    """
+
+    def make(path: Path) -> None:
+        module = simplified_if_possible(model, example)
+        with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
+            logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+            new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
+            torch.onnx.export(module, (example.clone(),), path, dynamo=DYNAMO, opset_version=OPSET, **new_only)
+
+    key = content(model, example, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
+    return cached("onnx", key, ".onnx", make)

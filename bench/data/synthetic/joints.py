@@ -1,0 +1,75 @@
+"""COCO's joints of a figure, and which of them one can see."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.dataset import COCO
+from bench.data.synthetic import head
+from bench.data.synthetic.body import Array
+from bench.data.synthetic.camera import View
+from bench.data.synthetic.figure import (
+    ABDOMEN,
+    CHEST,
+    FOOT,
+    FOREARM,
+    HAND,
+    HEAD,
+    PELVIS,
+    SHIN,
+    SHORT_LEG,
+    SKIRT,
+    SLEEVE,
+    THIGH,
+    UPPER_ARM,
+    Figure,
+)
+
+LIMB_JOINTS = COCO.joints[5:]
+# What is seen where a joint is seen: parts that there is one of, and parts of the joint's own side.
+SEEN_AS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "shoulder": ((CHEST,), (UPPER_ARM, SLEEVE)),
+    "elbow": ((), (UPPER_ARM, SLEEVE, FOREARM)),
+    "wrist": ((), (FOREARM, HAND)),
+    "hip": ((ABDOMEN, PELVIS, SKIRT), (THIGH, SHORT_LEG)),
+    "knee": ((SKIRT,), (THIGH, SHORT_LEG, SHIN)),
+    "ankle": ((SKIRT,), (SHIN, FOOT)),
+}
+STEEP = 0.86  # sine of the angle between shoulders or hips and the picture from which the far one is hidden
+
+
+def _own_parts(joint: str) -> frozenset[int]:
+    side, name = joint.split("_")
+    single, sided = SEEN_AS[name]
+    return frozenset((*single, *(part + (side == "right") for part in sided)))
+
+
+OWN_PARTS = [frozenset({HEAD})] * 5 + [_own_parts(joint) for joint in LIMB_JOINTS]
+
+
+@dataclass(frozen=True)
+class Joints:
+    """COCO's 17 joints in the picture."""
+
+    places: Array  # [17, 2] pixels
+    turned: npt.NDArray[np.bool_]  # [17] on the far side of the own head or trunk, or under the own hair
+    averted: npt.NDArray[np.bool_]  # [17] of the face, and so far on the far side that annotators leave it out
+
+
+def joints(figure: Figure, view: View) -> Joints:
+    """Where the joints are, and which of them the own head or trunk hides. The rest the map of parts tells."""
+    points, frame = figure.body.points, figure.body.frames["head"]
+    limbs = np.array([points[name] for name in LIMB_JOINTS])
+    seen = view.see(np.concatenate((head.JOINT_POINTS @ frame.T + points["skull"], limbs)))
+    sight = seen[:5] / -np.sqrt((seen[:5] ** 2).sum(1, keepdims=True))
+    facing = ((head.JOINT_NORMALS @ frame.T @ view.rotation.T) * sight).sum(1) - head.JOINT_LEAST
+    turned, averted = np.zeros(17, bool), np.zeros(17, bool)
+    turned[:5], averted[:5] = facing < 0, facing < -0.45
+    if figure.outfit.hair == "long":
+        turned[3:5] = True
+    for left, right in ((5, 6), (11, 12)):
+        across = seen[left] - seen[right]
+        steepness = across[2] / np.sqrt(across @ across)
+        turned[left], turned[right] = steepness > STEEP, steepness < -STEEP
+    return Joints(view.project(seen), turned, averted)

@@ -1,0 +1,131 @@
+"""The synthetic data set as files, in COCO's own layout."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench import InputError
+from bench.data.dataset import Picture
+from bench.data.synthetic.annotation import Annotation
+from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
+from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
+
+ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
+PICTURES = Path("val2017")
+LABEL = Path("synthetic.json")  # says what the folder holds, also while it is not complete
+QUALITY = 95  # of the JPEG files
+PROCESSES = 2
+
+
+def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[str], None]) -> Path:
+    """Write pictures and, last, the annotations. Pictures that an earlier run wrote are kept.
+
+    Args:
+        step: called once a picture with the rate so far.
+
+    Returns:
+        The annotation file.
+
+    Raises:
+        InputError: the folder holds something else.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    _claim(folder, images, seed, kind)
+    target = folder / ANNOTATIONS
+    if not all(_is_complete(folder / PICTURES / file_name(index)) for index in range(images)):
+        target.unlink(missing_ok=True)  # annotations are only there for pictures that are
+    found: list[tuple[int, tuple[int, int], list[Annotation]]] = []
+    start = 0.0
+    # Fresh processes: a fork of one that has used OpenCV's threads can hang.
+    pool = ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    try:
+        for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind), range(images)):
+            start = start or time.monotonic()  # at the first picture: processes take seconds to start
+            found.append((index, size, annotations))
+            step(f"{(len(found) - 1) / max(time.monotonic() - start, 1e-3):.0f} pictures/s")
+    finally:
+        pool.shutdown(cancel_futures=True)
+    replace(target, json.dumps(coco_dict(seed, kind, found)).encode())
+    return target
+
+
+def _claim(folder: Path, images: int, seed: int, kind: Kind) -> None:
+    """Make the folder, or make sure that it is the same data set's."""
+    label = {"generator": GENERATOR_VERSION, "images": images, "seed": seed, "kind": kind,
+             "fingerprint": fingerprint(images, seed, kind)}  # fmt: skip
+    path = folder / LABEL
+    if path.is_file():
+        try:
+            known = json.loads(path.read_bytes())
+        except ValueError:
+            known = {}
+        if known != label:
+            what = " ".join(f"{name} {known[name]}" for name in list(label)[:-1] if name in known)
+            raise InputError(
+                f"{folder} holds another synthetic data set ({what or f'its {LABEL} cannot be read'}): "
+                "give another --out, or remove that folder"
+            )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no synthetic data set: give another --out")
+    for part in (ANNOTATIONS.parent, PICTURES):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for rest in (folder / part).glob("*.partial"):
+            rest.unlink()
+    if not path.is_file():
+        replace(path, json.dumps(label).encode())
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends its workers
+    cv2.setNumThreads(1)
+
+
+def _one(folder: Path, seed: int, kind: Kind, index: int) -> tuple[int, tuple[int, int], list[Annotation]]:
+    path = folder / file_name(index)
+    if _is_complete(path):
+        plan = PLAN[kind](seed, index)
+        return index, plan.size, annotate(plan)
+    scene = DRAW[kind](seed, index)
+    replace(path, encode(scene.image, ".jpg"))
+    height, width = scene.image.shape[:2]
+    return index, (width, height), scene.annotations
+
+
+def encode(image: Picture, suffix: str) -> bytes:
+    """An RGB picture as a JPEG of quality 95 or a PNG file."""
+    bgr = np.ascontiguousarray(image[:, :, ::-1])
+    return cv2.imencode(suffix, bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY) if suffix == ".jpg" else ())[1].tobytes()
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether a JPEG file is there down to its end marker."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-2, os.SEEK_END)
+            return stream.read() == b"\xff\xd9"
+    except OSError:  # missing, or shorter than two bytes
+        return False
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file to the side, then move it into place: it is there as a whole or not at all."""
+    partial_path = path.with_name(path.name + ".partial")
+    try:
+        with partial_path.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial_path.replace(path)
+    except OSError as error:
+        partial_path.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)
+        raise
