@@ -16,7 +16,8 @@ def inputs_of(dataset: Dataset, size: tuple[int, int], count: int = COUNT) -> li
     found = []
     for index in range(min(count, len(dataset))):
         picture, person = dataset.load(index)
-        found.append(normalise(crop(picture, *box_to_crop(person.box, size), size)))
+        pixels, _ = crop(picture, *box_to_crop(person.box, size), size)
+        found.append(normalise(torch.from_numpy(pixels)[None]))
     return found
 
 
