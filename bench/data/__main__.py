@@ -33,7 +33,7 @@ def synthetic(argv: list[str]) -> int:
     _add_choice(parser, 200)
     arguments = parser.parse_args(argv)
     try:
-        with cli.progress(arguments.images, "drawing", shown=not arguments.quiet) as step:
+        with cli.counter(arguments.images, "pictures", shown=not arguments.quiet) as step:
             target = writing.write(arguments.out, arguments.images, arguments.seed, arguments.kind, step)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -49,17 +49,16 @@ def contact_sheet(argv: list[str]) -> int:
         "data sheet", "Draw pictures side by side with the skeletons: the person's left orange, right blue, hidden "
         "joints hollow.", records=False,
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG or JPEG file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
     _add_choice(parser, 12)
     parser.add_argument("--no-skeletons", action="store_true", help="the pictures alone")
     arguments = parser.parse_args(argv)
-    suffix = arguments.out.suffix.lower()
-    if suffix not in (".png", ".jpg"):
-        raise InputError(f"--out {arguments.out}: give a name that ends in .png or .jpg")
+    if arguments.out.suffix.lower() != ".png":
+        raise InputError(f"--out {arguments.out}: give a name that ends in .png")
     scenes = [DRAW[arguments.kind](arguments.seed, index) for index in range(arguments.images)]
     page = sheet.sheet(scenes, *LAYOUT[arguments.kind], skeletons=not arguments.no_skeletons)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    writing.replace(arguments.out, writing.encode(page, suffix))
+    writing.replace(arguments.out, sheet.png(page))
     print(arguments.out)
     return 0
 

@@ -30,7 +30,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--joints", type=cli.positive, default=17, help="heatmaps of a network of the zoo")
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
     parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
-    parser.add_argument("--seed", type=int, default=0, help="of random weights")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: the model's name and input, here")
     return parser.parse_args(argv)
 
@@ -47,7 +46,7 @@ def main(argv: list[str]) -> int:
     check_model(arguments.model, arguments.joints, photograph(size))
     trained = build_trained(
         arguments.model, arguments.weights, num_joints=arguments.joints, input_size=cli.input_text(size),
-        dataset=DATASETS.get(arguments.joints, "coco"), seed=arguments.seed,
+        dataset=DATASETS.get(arguments.joints, "coco"),
     )  # fmt: skip
     random = trained.weights == "random"
     if random:
@@ -56,7 +55,7 @@ def main(argv: list[str]) -> int:
         trained.model,
         name=recorded_name(arguments.model),
         input_size=size,
-        weights=f"random, seed {arguments.seed}" if random else trained.weights,
+        weights=trained.weights,
         weights_sha256=trained.sha256,
         dynamic_batch=arguments.dynamic_batch,
         int8=arguments.int8,

@@ -44,13 +44,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--table", choices=ablations.TABLES, help="all rows of Table IV or VI, or all networks, one after the other"
     )
     parser.add_argument("--dataset", choices=list(DEFAULT_INPUT), default="synthetic", help="synthetic needs no files")
-    parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of COCO or MPII")
+    parser.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="folder of COCO, MPII or written synthetic people"
+    )
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
     parser.add_argument("--recipe", choices=["paper"], default="paper", help="printed in full at the start")
     parser.add_argument("--epochs", type=cli.positive, default=210, help="the learning rate falls in proportion")
     parser.add_argument(
         "--samples", type=cli.positive, metavar="N",
-        help=f"of an epoch (default: every person of COCO or MPII; {SAMPLES} of the synthetic set, always new ones)",
+        help=f"of an epoch (default: everyone in --data-root; {SAMPLES} newly drawn people without one)",
     )  # fmt: skip
     parser.add_argument("--batch", type=cli.positive, default=64, help="of a process")
     parser.add_argument("--lr", type=float, default=5e-4, help="learning rate, whatever the batch")
@@ -64,7 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--seeds", metavar="N[,N]", help="one training for each, instead of --seed")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
+    parser.add_argument("--threads", type=cli.positive, help="CPU threads of a process (default: one a physical core)")
     parser.add_argument("--workers", type=int, help="processes that make samples (default: 1 to 8, by processors)")
     parser.add_argument("--sync-bn", action="store_true", help="batch statistics over all GPUs, not one by one")
     parser.add_argument("--validate-every", type=cli.positive, default=10, metavar="EPOCHS")
@@ -94,7 +96,8 @@ def main(argv: list[str]) -> int:
     if device == "cpu" and arguments.sync_bn:
         raise InputError("--sync-bn needs CUDA devices: on CPUs the statistics of batch norm are each process's own")
     known = cli.open_results(arguments.results)
-    torch.set_num_threads(arguments.threads or machine.default_threads())
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(arguments.threads or max(1, machine.default_threads() // together))
     data = {seed: open_data(arguments, seed) for seed in seeds(arguments)}
     runs = [run for seed in data for run in make_runs(arguments, len(data[seed].people), seed)]
     check(runs, data, arguments)
@@ -148,16 +151,24 @@ def open_data(arguments: argparse.Namespace, seed: int) -> Data:
     Raises:
         InputError: it cannot be used, or nobody in it has labelled joints.
     """
-    if arguments.dataset == "synthetic" and arguments.data_root is None:
-        drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
-        train: Dataset = SyntheticDataset(drawn, seed, "portraits")
-        validation: Dataset = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
-    else:
-        train, validation = (open_dataset(arguments.dataset, arguments.data_root, split=s) for s in ("train", "val"))
+    train, validation = _synthetic(arguments, seed) if arguments.dataset == "synthetic" else _on_disk(arguments)
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
     return Data(train, people, validation)
+
+
+def _synthetic(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    if arguments.data_root is not None:
+        return open_dataset("synthetic", arguments.data_root), validation
+    drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
+    return SyntheticDataset(drawn, seed, "portraits"), validation
+
+
+def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    train, validation = (open_dataset(arguments.dataset, arguments.data_root, split=part) for part in ("train", "val"))
+    return train, validation
 
 
 def labelled(dataset: Dataset) -> range | tuple[int, ...]:
@@ -177,12 +188,13 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run
         size, mpii=arguments.dataset == "mpii", epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
         loss=arguments.loss,
     )  # fmt: skip
+    drawn = arguments.dataset == "synthetic" and arguments.data_root is None
     run = Run(
         model=ablations.OURS,
         attention=arguments.attention,
         init="scratch",
         input=size,
-        samples=arguments.samples or (SAMPLES if arguments.dataset == "synthetic" else people),
+        samples=arguments.samples or (SAMPLES if drawn else people),
         precision=arguments.precision,
         seed=seed,
         sync_bn=arguments.sync_bn,

@@ -254,7 +254,8 @@ class _Session:
         if epoch % self.work.validate_every and epoch != self.run.recipe.epochs:
             return metrics
         if self.fabric.is_global_zero:
-            with torch.random.fork_rng():
+            device = self.fabric.device
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 metrics = evaluate(
                     self.network, self.data.validation, self.run.input, batch=self.run.recipe.batch,
                     workers=self.work.workers,

@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from bench import InputError
-from bench.accuracy import server
+from bench.accuracy import score_mpii, server
 from bench.record import read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,3 +181,54 @@ def test_no_answer_of_the_server_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text("submission failed")
     with pytest.raises(InputError, match="not an answer of the evaluation server"):
         server.make_record(tmp_path / "answer.txt", "lite_hrnet_18", "256x192", weights="")
+
+
+def test_test_dev_gives_the_file_that_the_server_takes(dots: Path, tmp_path: Path, command) -> None:
+    root = tmp_path / "coco"
+    (root / "annotations").mkdir(parents=True)
+    (root / "test2017").symlink_to(dots / "val2017")
+    held = json.loads((dots / "annotations" / "person_keypoints_val2017.json").read_text())
+    listing = {key: held[key] for key in ("info", "images", "categories")}
+    (root / "annotations" / "image_info_test-dev2017.json").write_text(json.dumps(listing))
+    found = [
+        {"image_id": a["image_id"], "category_id": 1, "bbox": a["bbox"], "score": 0.5} for a in held["annotations"]
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    more = ("--data-root", str(root), "--test-dev", "--detections", str(tmp_path / "boxes.json"))
+    done = command(*arguments(dots, tmp_path / "out", *more))
+    assert done.returncode == 0, done.stderr
+    (archive,) = (tmp_path / "out" / "predictions").glob("*.zip")
+    with zipfile.ZipFile(archive) as file:
+        (inner,) = file.namelist()
+        results = json.loads(file.read(inner))
+    assert re.fullmatch(r"person_keypoints_test-dev2017_\w+_results\.json", inner)
+    assert len(results) == len(found)
+    assert all(set(one) == {"image_id", "category_id", "keypoints", "score"} for one in results)
+    assert not read(tmp_path / "out")  # only the server can score it
+
+
+def test_mpii_from_pictures_to_pckh(tmp_path: Path, command) -> None:
+    case = ROOT / "tests" / "reference" / "mpii_case"
+    (tmp_path / "mpii" / "annotations").mkdir(parents=True)
+    (tmp_path / "mpii" / "images").mkdir()
+    for name in ("mpii_val.json", "mpii_gt_val.mat"):
+        (tmp_path / "mpii" / "annotations" / name).write_bytes((case / name).read_bytes())
+    people = json.loads((case / "mpii_val.json").read_text())
+    noise = np.random.default_rng(1)
+    for name in {one["image"] for one in people}:
+        small = noise.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+        picture = cv2.resize(small, (640, 480), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(tmp_path / "mpii" / "images" / name), picture)
+    (tmp_path / "own.py").write_text("from torch import nn\ndef net():\n    return nn.Conv2d(3, 16, 3, 4, 1)\n")
+    done = command(
+        "bench.accuracy", "--models", f"{tmp_path}/own.py:net", "--weights", "random", "--dataset", "mpii",
+        "--data-root", str(tmp_path), "--device", "cpu", "--results", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (record,) = read(tmp_path / "out")
+    assert (record.input, record.num_joints, record.metrics["people"]) == ("256x256", 16, len(people))
+    results = json.loads(predictions(tmp_path / "out"))
+    keypoints = np.array([one["keypoints"] for one in results]).reshape(len(people), 16, 3)
+    expected = score_mpii(case, keypoints[:, :, :2])
+    assert record.metrics["pckh"] == expected["PCKh"]
+    assert record.metrics["pckh@0.1"] == expected["PCKh@0.1"]

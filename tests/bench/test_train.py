@@ -3,7 +3,9 @@
 import itertools
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -432,6 +434,17 @@ def test_a_worker_that_dies_is_told_of(
     with pytest.raises(InputError, match=r"worker process that makes samples died: .* keeps step \d+"):
         main(["--model", f"{networks}:drops", *options, "--epochs", "3", "--out", str(tmp_path / "out")])
     assert checkpoint.load(only(tmp_path / "out", "last.pt"))["state"]["step"] > 0
+
+
+def test_a_picture_that_is_gone_is_named(networks: str, options: list[str], coco: Path, tmp_path: Path) -> None:
+    root = tmp_path / "gone"
+    shutil.copytree(coco, root)
+    (root / "train2017" / file_name(7)).unlink()
+    done = run_command(
+        "--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")
+    )
+    assert (done.returncode, said(done)) == (2, 1)
+    assert re.search(rf"^error: [^;]*{file_name(7)}[^;]*; .*out", done.stderr, re.MULTILINE)
 
 
 def test_an_interruption_says_what_is_kept(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -21,10 +21,6 @@ from bench.data.synthetic.picture import (
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
-METRICS = {
-    "AP": "ap", "AP50": "ap50", "AP75": "ap75", "AP_M": "ap_m", "AP_L": "ap_l",
-    "AR": "ar", "AR50": "ar50", "AR75": "ar75", "AR_M": "ar_m", "AR_L": "ar_l",
-}  # fmt: skip
 
 
 def fingerprint(images: int, seed: int, kind: Kind) -> str:
@@ -68,13 +64,14 @@ class SyntheticDataset:
         return self.images if self._people is None else len(self._people)
 
     def load(self, index: int) -> tuple[Picture, Person]:
-        """A person and the picture they are in, drawn now."""
+        """A person and the picture they are in, drawn now; a scene is read-only, as its people share it."""
         if self._people is None:
             scene = draw_portrait(self.seed, index)
             return scene.image, as_person(index + 1, scene.annotations[0])
         picture, annotation = self._people[index]
         if self._drawn is None or self._drawn[0] != picture:
             self._drawn = (picture, draw_scene(self.seed, picture))
+            self._drawn[1].image.flags.writeable = False
         return self._drawn[1].image, as_person(picture + 1, annotation)
 
     def ground_truth(self) -> dict[str, Any]:
@@ -88,10 +85,11 @@ class SyntheticDataset:
             predictions: as ``bench.data.dataset.Dataset.score`` takes them.
             evaluator: ``faster`` or ``pycocotools``.
         """
-        from bench.accuracy.coco import score_coco
+        from bench.accuracy.coco import METRICS, Evaluator, score_coco
 
-        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
-        return {ours: metrics[theirs] for theirs, ours in METRICS.items()}
+        chosen = cast(Evaluator, evaluator)
+        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        return {metric.lower(): metrics[metric] for metric in METRICS}
 
 
 def as_person(image_id: int, annotation: Annotation) -> Person:

@@ -33,6 +33,7 @@ from bench.data.synthetic.figure import (
     build,
     sample_outfit,
 )
+from bench.data.synthetic.joints import joints
 
 # Raise this whenever the same seed draws anything else than before: data sets are known by it.
 GENERATOR_VERSION = 1
@@ -43,7 +44,8 @@ GEOMETRY, LOOKS = 0, 1
 
 SIZES = ((640, 480),) * 5 + ((480, 640),) * 2 + ((640, 427),) * 3 + ((427, 640), (500, 375), (640, 640), (612, 612))
 PORTRAIT_SIZE = (288, 320)  # width, height: room for turning and scaling a crop of 192 x 256
-LEAST_SEEN = 4  # joints of a portrait's main person
+# Joints of a portrait's main person: inside the picture, and to be seen.
+LEAST_INSIDE, LEAST_SEEN = 6, 4
 STATURE = 1.7  # metres: sizes of people are planned as if all were as tall
 
 SKIN_TONES = ((255, 219, 192), (241, 194, 160), (229, 178, 143), (205, 150, 112), (172, 118, 82), (134, 86, 58),
@@ -218,8 +220,13 @@ def plan_portrait(seed: int, index: int) -> Plan:
     figure = _sample_figure(dice)
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
     turned = camera @ _facing(dice)
-    focal, centre = _framing(dice, extent(figure, View(turned, ground, 1.0, (0.0, 0.0))))
-    person = Someone(figure, View(turned, ground, focal, centre), True, dice.many(18).tolist())
+    reach = extent(figure, View(turned, ground, 1.0, (0.0, 0.0)))
+    focal, centre = _framing(dice, reach, dice.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top")))
+    inside = joints(figure, View(turned, ground, focal, centre)).places
+    if ((inside >= 0) & (inside < PORTRAIT_SIZE)).all(1).sum() < LEAST_INSIDE:
+        focal, centre = _framing(dice, reach, "none")
+    whims = [*dice.many(17).tolist(), 0.0]  # the main person's joints are labelled however small they are
+    person = Someone(figure, View(turned, ground, focal, centre), True, whims)
     placed: list[tuple[float, Item]] = [(0.0, person)]
     for _ in range(dice.pick((0, 0, 0, 1, 1, 2))):
         behind, aside = dice.between(-0.25, 0.45) * distance, dice.pick((-1, 1)) * dice.between(0.25, 1.3)
@@ -234,15 +241,15 @@ def plan_portrait(seed: int, index: int) -> Plan:
     return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
 
 
-def _framing(dice: Dice, reach: tuple[float, float, float, float]) -> tuple[float, tuple[float, float]]:
-    """Focal length and centre in pixels that show a person well, or cut off by a border now and then.
+def _framing(dice: Dice, reach: tuple[float, float, float, float], border: str) -> tuple[float, tuple[float, float]]:
+    """Focal length and centre in pixels that show a person well.
 
     Args:
         reach: left, top, right, bottom of the person at focal length 1.
+        border: the one of the picture that cuts them off, left, top, right or bottom, or none.
     """
     width, height = PORTRAIT_SIZE
     left, top, right, bottom = reach
-    border = dice.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top"))
     if border in ("left", "right"):
         kept = dice.between(0.5, 0.9) * (right - left)
         left, right = (right - kept, right) if border == "left" else (left, left + kept)

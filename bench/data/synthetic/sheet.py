@@ -1,7 +1,10 @@
 """Contact sheets: pictures side by side with the skeletons drawn."""
 
+import io
+
 import cv2
 import numpy as np
+from PIL import Image
 
 from bench.data.dataset import COCO, Picture
 from bench.data.synthetic.picture import Scene
@@ -23,6 +26,13 @@ def sheet(scenes: list[Scene], columns: int, cell: tuple[int, int], *, skeletons
         left = 4 + column * (width + 4) + (width - tile.shape[1]) // 2
         page[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return page
+
+
+def png(page: Picture) -> bytes:
+    """A PNG file of 256 colours: a quarter of the size that all of them take."""
+    stream = io.BytesIO()
+    Image.fromarray(page).quantize(256, dither=Image.Dither.NONE).save(stream, "png", optimize=True)
+    return stream.getvalue()
 
 
 def with_skeletons(scene: Scene, scale: float = 1.0) -> Picture:

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,7 +13,6 @@ import cv2
 import numpy as np
 
 from bench import InputError
-from bench.data.dataset import Picture
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
@@ -26,11 +24,11 @@ QUALITY = 95  # of the JPEG files
 PROCESSES = 2
 
 
-def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[str], None]) -> Path:
+def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int, str], None]) -> Path:
     """Write pictures and, last, the annotations. Pictures that an earlier run wrote are kept.
 
     Args:
-        step: called once a picture with the rate so far.
+        step: called with how many pictures were done, and what was done with them.
 
     Returns:
         The annotation file.
@@ -44,14 +42,14 @@ def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[str]
     if not all(_is_complete(folder / PICTURES / file_name(index)) for index in range(images)):
         target.unlink(missing_ok=True)  # annotations are only there for pictures that are
     found: list[tuple[int, tuple[int, int], list[Annotation]]] = []
-    start = 0.0
-    # Fresh processes: a fork of one that has used OpenCV's threads can hang.
-    pool = ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    # Not forks of this process, which has threads; of one that has imported everything, as that takes seconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start_worker)
     try:
         for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind), range(images)):
-            start = start or time.monotonic()  # at the first picture: processes take seconds to start
             found.append((index, size, annotations))
-            step(f"{(len(found) - 1) / max(time.monotonic() - start, 1e-3):.0f} pictures/s")
+            step(1, "drawing")
     finally:
         pool.shutdown(cancel_futures=True)
     replace(target, json.dumps(coco_dict(seed, kind, found)).encode())
@@ -95,15 +93,10 @@ def _one(folder: Path, seed: int, kind: Kind, index: int) -> tuple[int, tuple[in
         plan = PLAN[kind](seed, index)
         return index, plan.size, annotate(plan)
     scene = DRAW[kind](seed, index)
-    replace(path, encode(scene.image, ".jpg"))
+    bgr = np.ascontiguousarray(scene.image[:, :, ::-1])
+    replace(path, cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes())
     height, width = scene.image.shape[:2]
     return index, (width, height), scene.annotations
-
-
-def encode(image: Picture, suffix: str) -> bytes:
-    """An RGB picture as a JPEG of quality 95 or a PNG file."""
-    bgr = np.ascontiguousarray(image[:, :, ::-1])
-    return cv2.imencode(suffix, bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY) if suffix == ".jpg" else ())[1].tobytes()
 
 
 def _is_complete(path: Path) -> bool:
