@@ -23,15 +23,17 @@ INT8_TOLERANCE = 0.5
 SKELETONS: dict[int, Skeleton] = {len(skeleton.joints): skeleton for skeleton in (COCO, MPII)}
 
 
-def find_format(name: str, *, int8: bool = False) -> Format:
+def find_format(name: str, *, dynamic_batch: bool = False, int8: bool = False) -> Format:
     """The format, if it can be written here.
 
     Raises:
-        InputError: no such format, or not in int8, or what it needs is not installed.
+        InputError: no such format, or not in int8 or for any batch, or what it needs is not installed.
     """
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
     found = FORMATS[name]
+    if int8 and dynamic_batch:
+        raise InputError("--int8 makes a file for one image at a time: leave out --dynamic-batch")
     if int8 and found.int8_packages is None:
         able = [format.name for format in FORMATS.values() if format.int8_packages is not None]
         raise InputError(f"--int8: format {name} is float32 only: give {' or '.join(able)}")
@@ -116,9 +118,7 @@ def export(
         ParityError: the file computes something else.
         OSError: the file cannot be written.
     """
-    if int8 and dynamic_batch:
-        raise InputError("a file in int8 takes one image at a time: leave out --dynamic-batch")
-    chosen = find_format(format_name, int8=int8)
+    chosen = find_format(format_name, dynamic_batch=dynamic_batch, int8=int8)
     _, height, width = json.loads(metadata["input"])
     example = photograph((height, width))
     if dynamic_batch:
