@@ -49,9 +49,9 @@ def draw_skeleton(
         _blend(picture, (point,), 3 * thickness, point[2], _dot(colour, 1.5 * thickness, width))
 
 
-def sheet(pictures: Sequence[Picture], *, columns: int, height: int, gap: int = 6) -> Picture:
-    """Pictures side by side in rows of equal height, on white; each as large as it can be in a cell of a 4:3 shape."""
-    width = round(height * 4 / 3)
+def sheet(pictures: Sequence[Picture], *, columns: int, cell: tuple[int, int], gap: int = 6) -> Picture:
+    """Pictures side by side on white, each as large as it can be in its cell (width, height)."""
+    width, height = cell
     rows = math.ceil(len(pictures) / columns)
     columns = min(columns, len(pictures))
     page = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)

@@ -13,7 +13,7 @@ from pycocotools import coco, cocoeval
 
 from bench import InputError
 from bench.accuracy.checks import Floats, Ints, column, ids
-from bench.accuracy.oks import Indices, oks_nms, oks_of_pairs
+from bench.accuracy.oks import Indices, oks_of_pairs, suppress
 from bench.data.fields import read_json
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
@@ -112,15 +112,9 @@ class _Poses:
 
     def suppressed(self, oks_thr: float) -> Self:
         """The poses that non-maximum suppression keeps, by image, best first."""
-        kept = [
-            poses[oks_nms(self.joints[poses, :, :2], self.area[poses], self.score[poses], oks_thr)]
-            for poses in _members(self.image).values()
-        ]
-        return self[np.concatenate(kept)] if kept else self
-
-    def __getitem__(self, which: Indices) -> Self:
+        kept = suppress(self.image, self.joints[..., :2], self.area, self.score, oks_thr)
         return replace(
-            self, image=self.image[which], joints=self.joints[which], area=self.area[which], score=self.score[which]
+            self, image=self.image[kept], joints=self.joints[kept], area=self.area[kept], score=self.score[kept]
         )
 
     def results(self, category: int) -> list[dict[str, Any]]:
@@ -215,7 +209,8 @@ def _person_category(categories: Sequence[Mapping[str, Any]], name: str) -> int:
     people = [category for category in categories if category.get("name") == "person"]
     if len(people) != 1:
         raise InputError(f"{name} has {len(people) or 'no'} categories named person: one is needed")
-    joints = len(people[0].get("keypoints") or [])
+    keypoints = people[0].get("keypoints")
+    joints = len(keypoints) if isinstance(keypoints, list) else 0
     if joints != JOINTS:
         raise InputError(f"{name}: category person has {joints} keypoints, and COCO's has {JOINTS}")
     return int(ids(people, "id", lambda _: f"{name}: category person")[0])

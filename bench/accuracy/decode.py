@@ -78,6 +78,7 @@ def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Floats, x: 
     coordinates[k, 1] += 0.25 * np.sign(maps[k, y + 1, x] - maps[k, y - 1, x])
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # flat maps have no peak to go to, and stay where they are
 def _add_taylor_step(
     coordinates: npt.NDArray[np.float64], maps: _Floats, x: _Indices, y: _Indices, scores: _Floats
 ) -> None:
@@ -99,9 +100,7 @@ def _add_taylor_step(
     yy = (log_at(0, 2) - 2 * centre + log_at(0, -2)) / 4
     xy = (log_at(1, 1) - log_at(1, -1) - log_at(-1, 1) + log_at(-1, -1)) / 4
     determinant = xx * yy - xy * xy
-    with np.errstate(divide="ignore", invalid="ignore"):
-        step = np.stack((xy * gradient_y - yy * gradient_x, xy * gradient_x - xx * gradient_y), 1)
-        step /= determinant[:, None]
+    step = np.stack((xy * gradient_y - yy * gradient_x, xy * gradient_x - xx * gradient_y), 1) / determinant[:, None]
     coordinates[k] += np.where(np.isfinite(step), step, 0)
 
 

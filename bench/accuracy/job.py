@@ -21,6 +21,7 @@ from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, Run, predict
 from bench.data import COCO, Dataset
+from bench.files import whole_file, write_whole
 from bench.models import recorded_name
 from bench.record import Record
 from bench.speed.loop import PRECISIONS
@@ -200,7 +201,7 @@ def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) ->
     scored_by_server = job.dataset.name.startswith("coco_test-dev2017")
     results = json.dumps(_results(job.dataset, predictions), separators=(",", ":"))
     files = [job.folder / f"{job.name}.json"]
-    store.write_whole(files[0], results.encode())
+    write_whole(files[0], results.encode())
     if scored_by_server:
         files.append(_server_file(job, results))
         return Outcome(tuple(files), None)
@@ -233,7 +234,7 @@ def _server_file(job: Job, results: str) -> Path:
     method = re.sub(r"[^a-zA-Z0-9]", "", recorded_name(job.model))
     inner = f"person_keypoints_test-dev2017_{method}_results"
     archive = job.folder / f"{inner}.zip"
-    with store.whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+    with whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(f"{inner}.json", results)
     return archive
 

@@ -50,9 +50,12 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     if not isinstance(people, list) or len(people) != len(joints):
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
         raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
-    found = np.asarray(predictions, np.float64)
     if limit is not None:
         joints, heads, annotated = joints[:limit], heads[:limit], annotated[:limit]
+    try:
+        found = np.asarray(predictions, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"predictions are not {joints.shape} numbers: people, joints, x and y") from error
     if found.shape != joints.shape:
         raise InputError(f"predictions are {found.shape}, and {folder} needs {joints.shape}: people, joints, x and y")
     if not np.isfinite(found).all():

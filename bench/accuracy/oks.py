@@ -1,11 +1,9 @@
 """Object keypoint similarity (OKS): how alike two poses are, and non-maximum suppression by it."""
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.checks import Floats
+from bench.accuracy.checks import Floats, Ints
 
 Indices = npt.NDArray[np.intp]
 
@@ -31,26 +29,44 @@ def oks_nms(poses: npt.ArrayLike, areas: npt.ArrayLike, scores: npt.ArrayLike, t
     Returns:
         Indices of the poses to keep, best first.
     """
-    order = np.argsort(np.asarray(scores, np.float64), kind="stable")[::-1]
-    poses = np.asarray(poses, np.float64).reshape(-1, len(SIGMAS), 2)[order]
-    areas = np.asarray(areas, np.float64)[order]
-    better, worse = _pairs(len(order))
-    offset = poses[better] - poses[worse]
-    area = (areas[better] + areas[worse]) / 2 + np.spacing(1)
-    error = (offset[..., 0] ** 2 + offset[..., 1] ** 2) / _VARIANCES / area[:, None] / 2
-    same = np.flatnonzero(np.exp(-error).mean(1) > threshold)
-    gone = set()
-    # By rank of the better pose: whether that one goes is known by the time that it is reached.
-    for i, j in zip(better[same].tolist(), worse[same].tolist(), strict=True):
-        if i not in gone:
-            gone.add(j)
-    return [index for rank, index in enumerate(order.tolist()) if rank not in gone]
+    poses = np.asarray(poses, np.float64).reshape(-1, len(SIGMAS), 2)
+    areas, scores = np.asarray(areas, np.float64), np.asarray(scores, np.float64)
+    return suppress(np.zeros(len(poses), np.int64), poses, areas, scores, threshold).tolist()
 
 
-@lru_cache(64)
-def _pairs(count: int) -> tuple[Indices, Indices]:
-    first, second = np.triu_indices(count, 1)
-    return first, second
+def suppress(image: Ints, poses: Floats, areas: Floats, scores: Floats, threshold: float) -> Indices:
+    """``oks_nms`` of many pictures at once.
+
+    Args:
+        image: ``[N]`` which picture each pose is in; the others as in ``oks_nms``.
+
+    Returns:
+        Indices of the poses to keep, by picture, best first.
+    """
+    order = np.lexsort((-np.arange(len(image)), -scores, image))
+    image, poses, areas = image[order], poses[order], areas[order]
+
+    def alike(better: Indices, worse: Indices, joints: int) -> Floats:
+        """The first joints' part of the OKS of pairs, ``[P]``."""
+        offset = poses[better, :joints] - poses[worse, :joints]
+        area = (areas[better] + areas[worse]) / 2 + np.spacing(1)
+        error = (offset[..., 0] ** 2 + offset[..., 1] ** 2) / _VARIANCES[:joints] / area[:, None] / 2
+        return np.exp(-error).sum(1) / len(SIGMAS)
+
+    # Poses of a picture are neighbours, so its pairs are those one apart, those two apart, and so on. A joint adds
+    # 1/17 at most, by which the first four tell most pairs to be two people; the slack is for rounding.
+    same: list[tuple[int, int]] = []
+    for apart in range(1, len(image)):
+        better = np.flatnonzero(image[:-apart] == image[apart:])
+        if not len(better):
+            break
+        better = better[alike(better, better + apart, 4) > threshold - 13 / 17 - 1e-9]
+        better = better[alike(better, better + apart, 17) > threshold]
+        same += [(pose, pose + apart) for pose in better.tolist()]
+    gone = np.zeros(len(image), bool)
+    for i, j in sorted(same):  # whether i itself goes is known by the time that it is reached
+        gone[j] |= not gone[i]
+    return order[~gone]
 
 
 def oks_of_pairs(poses: Floats, joints: Floats, boxes: Floats, areas: Floats, pose: Indices, person: Indices) -> Floats:

@@ -4,10 +4,8 @@ A job's predictions lie in ``DIR/predictions/JOB.RANK-OF.partial``: a line that 
 batch. A line that a crash cut off is dropped. When all is done the parts become one file.
 """
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench import InputError
@@ -57,30 +55,3 @@ class Part:
 def remove_parts(folder: Path, job: str) -> None:
     for path in folder.glob(f"{job}.*.partial"):
         path.unlink()
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``path`` if all goes well and leaves nothing behind if not.
-
-    Raises:
-        OSError: with the file's name.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that appears whole or not at all."""
-    with whole_file(path) as partial:
-        partial.write_bytes(content)

@@ -3,9 +3,16 @@
 import argparse
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from bench import InputError, cli
-from bench.data.synthetic import sheet, writing
+from bench.data.dataset import COCO, Picture
+from bench.data.synthetic import writing
 from bench.data.synthetic.dataset import DRAW
+from bench.data.synthetic.picture import Scene
+from bench.drawing import draw_skeleton, sheet
+from bench.files import write_whole
 
 # Columns of a contact sheet, and width and height of its cells.
 LAYOUT = {"scenes": (4, (400, 320)), "portraits": (6, (252, 280))}
@@ -46,21 +53,39 @@ def synthetic(argv: list[str]) -> int:
 def contact_sheet(argv: list[str]) -> int:
     """Draw a contact sheet with the skeletons."""
     parser = cli.make_parser(
-        "data sheet", "Draw pictures side by side with the skeletons: the person's left orange, right blue, hidden "
+        "data sheet", "Draw pictures side by side with the skeletons: the person's left blue, right orange, hidden "
         "joints hollow.", records=False,
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.jpg")
     _add_choice(parser, 12)
     parser.add_argument("--no-skeletons", action="store_true", help="the pictures alone")
     arguments = parser.parse_args(argv)
-    if arguments.out.suffix.lower() != ".png":
-        raise InputError(f"--out {arguments.out}: give a name that ends in .png")
-    scenes = [DRAW[arguments.kind](arguments.seed, index) for index in range(arguments.images)]
-    page = sheet.sheet(scenes, *LAYOUT[arguments.kind], skeletons=not arguments.no_skeletons)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    writing.replace(arguments.out, sheet.png(page))
+    if arguments.out.suffix.lower() not in (".png", ".jpg"):
+        raise InputError(f"--out {arguments.out}: give a name that ends in .png or .jpg")
+    columns, cell = LAYOUT[arguments.kind]
+    scenes = (DRAW[arguments.kind](arguments.seed, index) for index in range(arguments.images))
+    tiles = [tile(scene, cell, skeletons=not arguments.no_skeletons) for scene in scenes]
+    page = sheet(tiles, columns=columns, cell=cell)
+    quality = (cv2.IMWRITE_JPEG_QUALITY, 85)
+    write_whole(arguments.out, cv2.imencode(arguments.out.suffix.lower(), page[:, :, ::-1], quality)[1].tobytes())
     print(arguments.out)
     return 0
+
+
+def tile(scene: Scene, cell: tuple[int, int], *, skeletons: bool) -> Picture:
+    """A picture in the size of its cell (width, height), with its annotations; crowds in a yellow frame."""
+    scale = min(cell[0] / scene.image.shape[1], cell[1] / scene.image.shape[0])
+    size = round(scene.image.shape[1] * scale), round(scene.image.shape[0] * scale)
+    picture = np.asarray(cv2.resize(scene.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    for annotation in scene.annotations if skeletons else ():
+        x, y, width, height = (round(value * scale) for value in annotation["bbox"])
+        if annotation["iscrowd"]:
+            cv2.rectangle(picture, (x, y), (x + width, y + height), (255, 255, 0), 1)
+        joints = np.array(annotation["keypoints"], np.float64).reshape(-1, 3) * (scale, scale, 1)
+        labelled = joints[:, 2] > 0
+        drawn = np.column_stack((joints[:, :2], labelled))
+        draw_skeleton(picture, drawn, COCO, size=80, hollow=(joints[:, 2] == 1).tolist())
+    return picture
 
 
 def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:

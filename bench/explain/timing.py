@@ -178,6 +178,12 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
+def quicker(seconds: Sequence[float]) -> list[int]:
+    """Which rounds to heed: the quicker half of them, as other work on the machine only ever adds time."""
+    order = sorted(range(len(seconds)), key=lambda index: seconds[index])
+    return order[: (len(order) + 1) // 2]
+
+
 def check_alike(expected: Sequence[str], timed: Timed) -> None:
     """Raises ``InputError`` unless the profiler saw the very operators that were counted."""
     if list(expected) != timed.names:

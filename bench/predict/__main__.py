@@ -12,15 +12,15 @@ import torch
 
 from bench import InputError, cli, machine
 from bench.accuracy.predicting import predict
-from bench.accuracy.store import whole_file, write_whole
 from bench.cli import say, warn
 from bench.data import COCO, MPII, Skeleton, pictures
 from bench.data.dataset import Picture
 from bench.drawing import draw_skeleton, sheet
+from bench.files import write_whole
 from bench.predict.pictures import Pictures, find
 from bench.weights import build_trained
 
-GRID_PICTURES, GRID_COLUMNS, GRID_HEIGHT = 24, 6, 240
+GRID_PICTURES, GRID_COLUMNS, GRID_CELL = 24, 6, (320, 240)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -121,7 +121,7 @@ def write(
         entries.append(entry)
         if len(grid) < GRID_PICTURES:
             grid.append(drawn)
-    _write_picture(arguments.out / "grid.png", sheet(grid, columns=min(GRID_COLUMNS, len(grid)), height=GRID_HEIGHT))
+    _write_picture(arguments.out / "grid.png", sheet(grid, columns=min(GRID_COLUMNS, len(grid)), cell=GRID_CELL))
     about = {
         "model": arguments.model, "weights": str(arguments.weights), "input": arguments.input,
         "joints": list(skeleton.joints), "keypoints": "x, y in pixels and confidence, one for each joint",
@@ -135,8 +135,7 @@ def _write_picture(path: Path, picture: Picture) -> None:
     done, encoded = cv2.imencode(path.suffix, picture[:, :, ::-1])
     if not done:
         raise InputError(f"{path} cannot be written as a picture")
-    with whole_file(path) as partial:
-        partial.write_bytes(encoded.tobytes())
+    write_whole(path, encoded.tobytes())
 
 
 if __name__ == "__main__":

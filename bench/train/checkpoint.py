@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bench import InputError
+from bench.files import write_whole
 
 FORMAT = 1
 
@@ -28,28 +29,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     # To memory first: torch.save tells of a full disk in many ways, a plain write in one.
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
-    write(path, buffer.getbuffer())
-
-
-def write(path: Path, content: bytes | memoryview) -> None:
-    """Put a file in place in one step.
-
-    Raises:
-        OSError: as ``save``.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, buffer.getbuffer())
 
 
 def copy(source: Path, target: Path) -> None:
@@ -59,7 +39,7 @@ def copy(source: Path, target: Path) -> None:
     try:
         os.link(source, partial)
     except OSError:  # a file system without links
-        write(target, source.read_bytes())
+        write_whole(target, source.read_bytes())
         return
     partial.replace(target)
 
@@ -98,13 +78,3 @@ def set_rng_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a renaming survive a power cut, where folders can be synced."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -17,6 +17,7 @@ import zoo
 from bench import InputError, cli, machine
 from bench.accuracy.predicting import evaluate
 from bench.data import Dataset
+from bench.files import write_whole
 from bench.models import build, recorded_name
 from bench.record import Record
 from bench.train import checkpoint, curve
@@ -271,7 +272,7 @@ class _Session:
             if state.step % self.steps == 0:
                 row = state.history[-1]
                 self._log({key: value for key, value in row.items() if key not in ("epoch", "step")}, state.step)
-                checkpoint.write(self.work.folder / "log.csv", _csv(state.history))
+                write_whole(self.work.folder / "log.csv", _csv(state.history))
         self.saved = state.step
 
     def finish(self, state: State, started_at: str) -> Record | None:
@@ -281,9 +282,9 @@ class _Session:
         folder = self.work.folder
         zoo.save_weights(self.network, folder / "last.safetensors")
         title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
-        checkpoint.write(folder / "curve.png", curve.draw(state.history, title))
+        write_whole(folder / "curve.png", curve.draw(state.history, title))
         record = self._record(state, started_at)
-        checkpoint.write(folder / "record.json", record.to_json().encode())
+        write_whole(folder / "record.json", record.to_json().encode())
         self._write(checkpoint.load(folder / "last.pt") | {"finished": True}, best=False)
         return record
 

@@ -104,14 +104,15 @@ def test_a_gaussian_is_found_between_pixels(method: str, error: float) -> None:
     assert method == "dark" or distance.max() > 0.7 * error  # the bound is one that is met, not one far away
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_flat_or_tiny_map_stays_at_its_pixel() -> None:
-    """Nothing to divide by: no NaN, no step."""
-    maps = np.full((1, 2, 9, 9), 0.5, np.float32)
-    maps[0, 1] = 0
-    maps[0, 1, 4, 4] = np.float32(1e-30)
+    """Nothing to divide by: no NaN, no step, no warning."""
+    maps = np.full((1, 3, 9, 9), 0.5, np.float32)
+    maps[0, 1:] = 0
+    maps[0, 1:, 4, 4] = np.float32([1e-30, 1e-45])  # the blur of the last is 0 everywhere
     for method in METHODS:
         coordinates, _ = decode(maps, [[4.5, 4.5]], [[9, 9]], method)
-        np.testing.assert_allclose(coordinates[0], [[0, 0], [4, 4]])
+        np.testing.assert_allclose(coordinates[0], [[0, 0], [4, 4], [4, 4]])
 
 
 def test_heatmaps_that_cannot_be_decoded(heatmaps: np.ndarray) -> None:

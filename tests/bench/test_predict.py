@@ -88,7 +88,9 @@ def test_left_and_right_have_their_colours_and_doubtful_joints_are_left_out() ->
 
 def test_a_sheet_holds_every_picture_whole() -> None:
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    page = sheet([np.full((60, 20 + 50 * n, 3), c, np.uint8) for n, c in enumerate(colours)], columns=2, height=100)
+    page = sheet(
+        [np.full((60, 20 + 50 * n, 3), c, np.uint8) for n, c in enumerate(colours)], columns=2, cell=(133, 100)
+    )
     assert page.shape[0] == 2 * 106 + 6
     for colour, width in zip(colours, (20, 70, 120), strict=True):
         area = (page == colour).all(axis=2).sum()

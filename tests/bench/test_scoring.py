@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from bench import InputError
 from bench.accuracy import coco_results, oks_nms, score_coco, score_mpii
 from bench.accuracy.coco import METRICS, _oks_by_image, _Poses, _Truth
-from bench.accuracy.oks import SIGMAS
+from bench.accuracy.oks import SIGMAS, suppress
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "pipeline.json").read_text())
@@ -178,23 +178,30 @@ def test_results_are_rescored_sorted_and_in_the_servers_format() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    count=st.integers(0, 12), seed=st.integers(0, 2**31), threshold=st.sampled_from([0.3, 0.7, 0.9]), ties=st.booleans()
+    count=st.integers(0, 25), seed=st.integers(0, 2**31), threshold=st.sampled_from([0.3, 0.7, 0.9]), ties=st.booleans()
 )
 def test_suppression_keeps_what_the_rule_keeps(count: int, seed: int, threshold: float, ties: bool) -> None:
+    """In one picture and in many, whose poses come mixed."""
     random = np.random.RandomState(seed)
     persons = random.rand(3, 17, 2) * 200
     poses = persons[random.randint(3, size=count)] + random.randn(count, 17, 2) * random.choice([1, 10], (count, 1, 1))
     areas, scores = random.uniform(1e3, 5e4, count), random.rand(count).round(0 if ties else 9)
+    image = random.choice([9, 2, 5], count)
 
     def alike(a: int, b: int) -> float:
         squares = ((poses[a] - poses[b]) ** 2).sum(1)
         return float(np.mean(np.exp(-squares / (2 * (areas[a] + areas[b]) / 2 * (2 * SIGMAS) ** 2))))
 
-    kept: list[int] = []
-    for candidate in sorted(range(count), key=lambda index: (-scores[index], -index)):
-        if all(alike(candidate, other) <= threshold for other in kept):
-            kept.append(candidate)
-    assert oks_nms(poses, areas, scores, threshold) == kept
+    def kept(candidates: list[int]) -> list[int]:
+        result: list[int] = []
+        for candidate in sorted(candidates, key=lambda index: (-scores[index], -index)):
+            if all(alike(candidate, other) <= threshold for other in result):
+                result.append(candidate)
+        return result
+
+    assert oks_nms(poses, areas, scores, threshold) == kept(list(range(count)))
+    by_image = [pose for which in (2, 5, 9) for pose in kept(np.flatnonzero(image == which).tolist())]
+    assert suppress(image, poses, areas, scores, threshold).tolist() == by_image
 
 
 def test_a_pose_exactly_at_the_threshold_stays() -> None:
@@ -310,6 +317,7 @@ def test_mpii_files_and_predictions_that_do_not_match(tmp_path: Path) -> None:
             score_mpii(tmp_path, predictions)
 
     fails(r"predictions are \(59, 16, 2\), and .* needs \(60, 16, 2\)", MPII_PREDICTIONS[1:])
+    fails(r"predictions are not \(60, 16, 2\) numbers", [MPII_PREDICTIONS[0][1:], *MPII_PREDICTIONS[1:]])
     fails("prediction 3 .* finite", [*MPII_PREDICTIONS[:3], [[np.nan] * 2] * 16, *MPII_PREDICTIONS[4:]])
     people.write_text(json.dumps(json.loads(people.read_text())[:-1]))
     fails(r"mpii_val\.json holds 59 people, mpii_gt_val\.mat 60")

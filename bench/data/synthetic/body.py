@@ -181,8 +181,8 @@ def pose(activity: str, height: float, girth: float, shoulders: float, angles: d
     chest = middle @ turns[1]
     head = chest @ turns[2]
     frames = {"pelvis": pelvis, "middle": middle, "chest": chest, "head": head}
-    waist = pelvis @ (0, 0.065 * h, 0)
-    ribs = waist + middle @ (0, 0.10 * h, 0)
+    waist = pelvis[:, 1] * (0.065 * h)
+    ribs = waist + middle[:, 1] * (0.10 * h)
     neck = ribs + chest @ (0, 0.128 * h, -0.004 * h)
     small = max(0.0, 1.55 - h)  # children have large heads for their height
     head_size = h**0.25 * (1.68**0.75) / 1.68 if small else 1.0
@@ -195,15 +195,15 @@ def pose(activity: str, height: float, girth: float, shoulders: float, angles: d
         # The shoulder blade goes up with a raised arm.
         shrug = 0.035 * h * max(0.0, 0.4 - shoulder[1, 1]) * 0.7
         points[f"{side}_shoulder"] = ribs + chest @ (sign * (0.104 * h * shoulders - 0.5 * shrug), 0.106 * h + shrug, 0)
-        points[f"{side}_elbow"] = points[f"{side}_shoulder"] + arm @ (0, -0.186 * h, 0)
+        points[f"{side}_elbow"] = points[f"{side}_shoulder"] + arm[:, 1] * (-0.186 * h)
         forearm = arm @ elbow
-        points[f"{side}_wrist"] = points[f"{side}_elbow"] + forearm @ (0, -0.146 * h, 0)
+        points[f"{side}_wrist"] = points[f"{side}_elbow"] + forearm[:, 1] * (-0.146 * h)
         hand = forearm @ wrist
         thigh = pelvis @ hip
         points[f"{side}_hip"] = pelvis @ (sign * 0.052 * h, -0.005 * h, 0)
-        points[f"{side}_knee"] = points[f"{side}_hip"] + thigh @ (0, -0.245 * h, 0)
+        points[f"{side}_knee"] = points[f"{side}_hip"] + thigh[:, 1] * (-0.245 * h)
         shin = thigh @ knee
-        points[f"{side}_ankle"] = points[f"{side}_knee"] + shin @ (0, -0.246 * h, 0)
+        points[f"{side}_ankle"] = points[f"{side}_knee"] + shin[:, 1] * (-0.246 * h)
         frames |= {f"{side}_arm": arm, f"{side}_hand": hand, f"{side}_thigh": thigh, f"{side}_foot": shin @ ankle}
     if activity == "lying":
         _turn(points, frames, ON_THE_BACK)

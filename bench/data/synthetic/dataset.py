@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -85,10 +85,9 @@ class SyntheticDataset:
             predictions: as ``bench.data.dataset.Dataset.score`` takes them.
             evaluator: ``faster`` or ``pycocotools``.
         """
-        from bench.accuracy.coco import METRICS, Evaluator, score_coco
+        from bench.accuracy.coco import METRICS, score_coco
 
-        chosen = cast(Evaluator, evaluator)
-        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=chosen)
+        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
         return {metric.lower(): metrics[metric] for metric in METRICS}
 
 

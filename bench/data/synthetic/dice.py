@@ -37,7 +37,9 @@ class Dice:
         return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def between(self, low: float, high: float) -> float:
-        return low + (high - low) * self()
+        if not self._drawn:  # as in a call, which would take longer: this is where most numbers are drawn
+            self._drawn = self.many(BLOCK).tolist()
+        return low + (high - low) * self._drawn.pop()
 
     def bell(self, mean: float, deviation: float) -> float:
         """Nearly a normal distribution, within three deviations: the sum of three even ones."""

@@ -62,6 +62,7 @@ SHADES: dict[int, tuple[tuple[float, float], ...]] = {
     1: ((1.0, 0.85),),
     2: ((1.0, 0.75), (0.62, 1.0)),
     3: ((1.0, 0.68), (0.74, 0.89), (0.38, 1.04)),
+    4: ((1.0, 0.63), (0.82, 0.82), (0.58, 0.97), (0.3, 1.09)),
     5: ((1.0, 0.62), (0.87, 0.78), (0.69, 0.91), (0.47, 1.01), (0.22, 1.1)),
 }
 ARC = np.linspace(-1, 1, 7)
@@ -310,8 +311,8 @@ def _head(
             flat = project(shown)
             middle = flat.mean(0)
             shift = light * (0.6 * np.abs(flat - middle).max())
-            add(covering, [hull(fixed(middle + s * (flat - middle) + (1 - s) * shift)) for s in scales],
-                tones[colour] if tones else [])  # fmt: skip
+            levels = fixed(middle + scales[:, None, None] * (flat - middle) + (1 - scales)[:, None, None] * shift)
+            add(covering, [hull(level) for level in levels], tones[colour] if tones else [])
     features = head.features()
     drawn, facing = fixed(project(features.points)), (features.normals @ toward).tolist()
     colours = _face_colours(palette) if palette else None

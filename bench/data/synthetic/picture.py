@@ -46,6 +46,7 @@ SIZES = ((640, 480),) * 5 + ((480, 640),) * 2 + ((640, 427),) * 3 + ((427, 640),
 PORTRAIT_SIZE = (288, 320)  # width, height: room for turning and scaling a crop of 192 x 256
 # Joints of a portrait's main person: inside the picture, and to be seen.
 LEAST_INSIDE, LEAST_SEEN = 6, 4
+DETAIL = ((300, 5), (110, 4), (50, 3), (0, 2))  # from how many pixels of height on: how many outlines a solid has
 STATURE = 1.7  # metres: sizes of people are planned as if all were as tall
 
 SKIN_TONES = ((255, 219, 192), (241, 194, 160), (229, 178, 143), (205, 150, 112), (172, 118, 82), (134, 86, 58),
@@ -99,10 +100,10 @@ def _draw(plan: Plan, looks: Dice) -> Scene:
         if isinstance(item, Someone):
             x, y = item.view.project(item.view.see(item.figure.body.points["pelvis"] * (1, 0, 1))).tolist()
             surroundings.ground_shadow(image, x, y, 0.22 * _tall(item.view))
-    for number, (item, layers_) in enumerate(zip(plan.items, shown, strict=True), 1):
-        paint(image, layers_)
-        if isinstance(item, Someone) and layers_:
-            _weave(looks, image, found_parts, number, item.figure.outfit, layers_)
+    for number, (item, solids) in enumerate(zip(plan.items, shown, strict=True), 1):
+        paint(image, solids)
+        if isinstance(item, Someone) and solids:
+            _weave(looks, image, found_parts, number, item.figure.outfit, solids)
     return Scene(surroundings.finish(looks, image), found)
 
 
@@ -111,7 +112,7 @@ def _look(plan: Plan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Part
     parts = who_is_where(plan, shown)
     found = annotations(plan, shown, parts)
     if plan.main is not None and (not found or found[0]["keypoints"][2::3].count(2) < LEAST_SEEN):
-        shown = [layers_ if number <= plan.main else [] for number, layers_ in enumerate(shown)]
+        shown = [solids if number <= plan.main else [] for number, solids in enumerate(shown)]
         parts = who_is_where(plan, shown)
         found = annotations(plan, shown, parts)
     return shown, parts, found
@@ -126,7 +127,8 @@ def _coloured(item: Item, looks: Dice, light: Array) -> list[Layer]:
     if not isinstance(item, Someone):
         return [surroundings.shaded(looks, layer) for layer in item]
     tall = _tall(item.view)
-    return layers(item.figure, item.view, _palette(looks), 5 if tall > 130 else 3 if tall > 50 else 2, light)
+    detail = next(count for least, count in DETAIL if tall >= least)
+    return layers(item.figure, item.view, _palette(looks), detail, light)
 
 
 def _palette(looks: Dice) -> Palette:

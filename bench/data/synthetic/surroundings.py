@@ -97,6 +97,10 @@ def colour(dice: Dice) -> Colour:
 
 def _window(dice: Dice, tile: Picture, width: int, height: int, angle: float, zoom: float) -> Picture:
     """A window of a tile, turned by an angle and enlarged."""
+    if angle == 0:
+        wide, high = min(int(width / zoom) + 1, TILE), min(int(height / zoom) + 1, TILE)
+        x, y = dice.whole(0, TILE - wide), dice.whole(0, TILE - high)
+        return np.asarray(cv2.resize(tile[y : y + high, x : x + wide], (width, height)), np.uint8)
     c, s = math.cos(angle) / zoom, math.sin(angle) / zoom
     matrix = np.array(((c, -s, dice.between(0, TILE)), (s, c, dice.between(0, TILE))))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -268,6 +272,7 @@ def finish(dice: Dice, image: Picture) -> Picture:
     noise, strength = grain()[y : y + height, x : x + width], dice.between(0.5, 9) / 32
     image = np.asarray(cv2.addWeighted(image, 1, noise, strength, -MIDDLE * strength), np.uint8)
     if dice.chance(0.5):
+        # OpenCV takes these for BGR: red and blue change places in the codec and back again.
         encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, dice.whole(25, 92)))[1]
         image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
     return image

@@ -16,6 +16,7 @@ from bench import InputError
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
+from bench.files import write_whole
 
 ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
 PICTURES = Path("val2017")
@@ -52,7 +53,7 @@ def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int,
             step(1, "drawing")
     finally:
         pool.shutdown(cancel_futures=True)
-    replace(target, json.dumps(coco_dict(seed, kind, found)).encode())
+    write_whole(target, json.dumps(coco_dict(seed, kind, found)).encode())
     return target
 
 
@@ -79,7 +80,7 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind) -> None:
         for rest in (folder / part).glob("*.partial"):
             rest.unlink()
     if not path.is_file():
-        replace(path, json.dumps(label).encode())
+        write_whole(path, json.dumps(label).encode())
 
 
 def _start_worker() -> None:
@@ -94,7 +95,7 @@ def _one(folder: Path, seed: int, kind: Kind, index: int) -> tuple[int, tuple[in
         return index, plan.size, annotate(plan)
     scene = DRAW[kind](seed, index)
     bgr = np.ascontiguousarray(scene.image[:, :, ::-1])
-    replace(path, cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes())
+    write_whole(path, cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes())
     height, width = scene.image.shape[:2]
     return index, (width, height), scene.annotations
 
@@ -107,18 +108,3 @@ def _is_complete(path: Path) -> bool:
             return stream.read() == b"\xff\xd9"
     except OSError:  # missing, or shorter than two bytes
         return False
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file to the side, then move it into place: it is there as a whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    try:
-        with partial_path.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial_path.replace(path)
-    except OSError as error:
-        partial_path.unlink(missing_ok=True)
-        error.filename = error.filename or str(path)
-        raise
