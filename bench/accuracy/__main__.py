@@ -17,7 +17,7 @@ from bench.data import Dataset, open_dataset
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.loop import PRECISIONS
-from bench.weights import BUNDLED, build_trained
+from bench.weights import build_trained, bundled
 from zoo.weights import published
 
 SYNTHETIC_IMAGES = 200
@@ -120,7 +120,11 @@ def main(argv: list[str]) -> int:
 def default_models(arguments: argparse.Namespace) -> list[str]:
     """The networks that there are weights of, of the kind that was asked for."""
     if arguments.weights == "bundled":
-        return list(BUNDLED)
+        if not bundled():
+            raise InputError(
+                "no weights are bundled: train some with python -m bench.train, and give --models and --weights FILE"
+            )
+        return list(bundled())
     if arguments.weights == "published" and arguments.dataset != "synthetic":
         return [e.model for e in published() if (e.dataset, e.input) == (arguments.dataset, arguments.input)]
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
