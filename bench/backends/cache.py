@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -42,7 +41,7 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
             raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {reason}") from error
         # What belongs to the file goes first: once the file is there, all is.
         for made in sorted(Path(folder).iterdir(), key=lambda made: made == temporary):
-            os.replace(made, path.parent / made.name)
+            made.replace(path.parent / made.name)
     return path, False
 
 

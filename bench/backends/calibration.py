@@ -26,7 +26,7 @@ def inputs_for(example: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
     from bench.data.synthetic import SyntheticDataset
 
     size = (example.shape[2], example.shape[3])
-    singles = [one for batch in given for one in batch.split(1)] if given else None
+    singles = [one for batch in given for one in torch.split(batch, 1)] if given else None
     if singles is None:
         singles = inputs_of(SyntheticDataset(images=COUNT, seed=SEED, kind="portraits"), size)
     batch = example.shape[0]

@@ -31,7 +31,9 @@ def check(device: str, precision: str) -> None:
 def check_compiler(name: str, device: str) -> None:
     """For the CPU torch writes C++, for CUDA Triton code."""
     if device.startswith("cuda"):
-        if not torch.utils._triton.has_triton():
+        from torch.utils._triton import has_triton
+
+        if not has_triton():
             raise InputError(f"backend {name} needs Triton for this CUDA device: install with pip install triton")
     elif not any(shutil.which(word) for word in (os.environ.get("CXX"), "g++", "clang++", "cl") if word):
         raise InputError(

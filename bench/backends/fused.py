@@ -48,7 +48,7 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
     except InputError as error:
         raise InputError(f"{error}; the backends eager and compile do without") from error
     size = state_bytes(graph)
-    if example.device.type == "cpu" and example.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+    if example.device.type == "cpu" and example.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         join_activations(graph, example)
     return Prepared(graph, size, "state dict")
 
@@ -60,12 +60,11 @@ def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
     graph.recompile()
     with quiet():
         ShapeProp(graph).propagate(example)
-    order = {node: index for index, node in enumerate(graph.graph.nodes)}
     for conv in calls(graph, CONVOLUTION):
         entry, weight, bias = conv.args[0], conv.args[1], argument(conv, 2)
         stride, padding, dilation = (list(argument(conv, index)) for index in (3, 4, 5))
         groups = argument(conv, 6)
-        added = _added(conv, order)
+        added = _added(conv)
         last = added[0] if added else conv
         activation = _activation(last, plain=added is None)
         if activation:
@@ -76,22 +75,22 @@ def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
                 getattr(graph, weight.target), padding, stride, dilation, groups, list(_shape(entry))
             )
             laid_out = _attribute(graph, f"{weight.target}_packed", packed)
-            common = (laid_out, bias, padding, stride, dilation, groups)
+            call: Any = torch.ops.mkldnn._convolution_pointwise
+            arguments: list[Any] = [laid_out, bias, padding, stride, dilation, groups]
             if added:
-                call, arguments = torch.ops.mkldnn._convolution_pointwise.binary, (
-                    entry, added[1], *common, "add", 1.0, name if activation else None, scalars, "",
-                )  # fmt: skip
+                call, first = call.binary, [entry, added[1]]
+                arguments += ["add", 1.0, name if activation else None, scalars, ""]
             else:
-                call, arguments = torch.ops.mkldnn._convolution_pointwise.default, (entry, *common, name, scalars, "")
-            joined = graph.graph.call_function(call, arguments)
+                call, first = call.default, [entry]
+                arguments += [name, scalars, ""]
+            joined = graph.graph.call_function(call, (*first, *arguments))
         joined.meta = last.meta
-        order[joined] = order[last]
         last.replace_all_uses_with(joined)
         graph.graph.eliminate_dead_code()
     tidy(graph)
 
 
-def _added(conv: fx.Node, order: dict[fx.Node, int]) -> tuple[fx.Node, fx.Node] | None:
+def _added(conv: Any) -> tuple[Any, Any] | None:
     """The sum that a convolution alone goes into, and the other tensor, where both have one shape."""
     user = next(iter(conv.users))
     if len(conv.users) > 1 or user.target is not aten.add.Tensor or len(user.args) != 2 or user.kwargs:
@@ -102,7 +101,7 @@ def _added(conv: fx.Node, order: dict[fx.Node, int]) -> tuple[fx.Node, fx.Node] 
     return user, other
 
 
-def _activation(node: fx.Node, *, plain: bool) -> tuple[fx.Node, str, list[float]] | None:
+def _activation(node: Any, *, plain: bool) -> tuple[Any, str, list[float]] | None:
     """The activation that a node alone goes into, as oneDNN calls it; after a sum it knows ReLU only."""
     user = next(iter(node.users))
     if len(node.users) > 1:
@@ -118,11 +117,9 @@ def _shape(node: Any) -> tuple[int, ...]:
     return tuple(node.meta["tensor_meta"].shape)
 
 
-def _attribute(graph: fx.GraphModule, name: str, value: Tensor) -> fx.Node:
+def _attribute(graph: fx.GraphModule, name: str, value: Tensor) -> Any:
     """A node for a tensor of oneDNN's own layout."""
     while hasattr(graph, name):
         name += "_"
     graph.register_buffer(name, value, persistent=False)
     return graph.graph.get_attr(name)
-
-

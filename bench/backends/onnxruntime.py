@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.backends import Prepared, onnx_file, only_cpu
+from bench.backends import Prepared, only_cpu, onnx_file
 
 ABOUT = "ONNX Runtime on the CPU, from the simplified graph"
 DEVICES = ("cpu",)

@@ -53,7 +53,7 @@ def prepare_with(provider: str, options: dict[str, Any], model: nn.Module, examp
     providers = [(provider, options), ("CUDAExecutionProvider", {"device_id": example.device.index or 0})]
     session = onnxruntime.open_session(path, providers[: 1 if provider == PROVIDER else 2])
     if provider not in session.get_providers():
-        raise InputError(f"ONNX Runtime could not start its {provider}: see its message above for the library it misses")
+        raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
     device = example.device.index or 0
     entry = session.get_inputs()[0].name
     exits = session.get_outputs()

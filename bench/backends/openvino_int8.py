@@ -61,9 +61,7 @@ def quantise(model: nn.Module, example: Tensor, inputs: Sequence[Tensor]) -> tup
             converted = openvino.Core().read_model(exact.convert(model, example)[0])
             batches = nncf.Dataset([one.numpy() for one in inputs])
             # MIXED: hard swishes and sigmoids are not symmetric about zero.
-            quantised = nncf.quantize(
-                converted, batches, preset=nncf.QuantizationPreset.MIXED, subset_size=len(inputs)
-            )
+            quantised = nncf.quantize(converted, batches, preset=nncf.QuantizationPreset.MIXED, subset_size=len(inputs))
         openvino.save_model(quantised, path, compress_to_fp16=False)
 
     return cached("openvino-int8", content(model, example, version(), tensors=inputs), ".xml", make)

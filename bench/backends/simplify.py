@@ -104,7 +104,9 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
     for node in calls(graph, BATCH_NORM):
         conv, *parameters = node.args[:5]
         uses = [user for user in node.users if user.target is operator.getitem and user.args[1] == 0]
-        if not is_call(conv, CONVOLUTION, PADDED_BY_NAME, TRANSPOSED) or len(conv.users) > 1 or len(uses) != len(node.users):
+        if not is_call(conv, CONVOLUTION, PADDED_BY_NAME, TRANSPOSED) or len(conv.users) > 1:
+            continue
+        if len(uses) != len(node.users):  # its statistics are used too
             continue
         weight, bias = conv.args[1], argument(conv, 2)
         if any(not is_constant(part) for part in (weight, *([bias] if bias else []), *(p for p in parameters if p))):
@@ -143,7 +145,7 @@ PASSES: tuple[Callable[[fx.GraphModule], None], ...] = (fold_batch_norms,)
 # --------------------------------------------------------------------------- nodes of a graph
 
 
-def calls(graph: fx.GraphModule, *targets: Any) -> list[fx.Node]:
+def calls(graph: fx.GraphModule, *targets: Any) -> list[Any]:
     return [node for node in graph.graph.nodes if is_call(node, *targets)]
 
 
@@ -159,13 +161,13 @@ def held(graph: fx.GraphModule, node: Any) -> Any:
     return None if node is None else getattr(graph, node.target)
 
 
-def argument(node: fx.Node, index: int) -> Any:
+def argument(node: Any, index: int) -> Any:
     """The argument at a position, however the call spells it out or leaves it open."""
-    formal = node.target._schema.arguments[index]  # type: ignore[union-attr]
+    formal = node.target._schema.arguments[index]
     return node.args[index] if index < len(node.args) else node.kwargs.get(formal.name, formal.default_value)
 
 
-def set_arguments(node: fx.Node, changed: dict[int, Any]) -> None:
+def set_arguments(node: Any, changed: dict[int, Any]) -> None:
     """Give the arguments at these positions; those before them are spelt out."""
     count = max(len(node.args), *(index + 1 for index in changed))
     node.args = tuple(changed.get(index, argument(node, index)) for index in range(count))

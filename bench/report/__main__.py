@@ -8,15 +8,15 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, explain, figure, render, tables, training
+from bench.report import cards, explain, figure, ranking, render, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
 DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
 OPTIONAL = re.compile(
-    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|explain_.+_(cpu|cuda)).*\.(png|svg)"
-    r"|(table5_more|explain|synthetic|training)\.(md|csv|tex)"
+    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking)_.+_(cpu|cuda)).*\.(png|svg)"
+    r"|(table5_more|explain|ranking|synthetic|training)\.(md|csv|tex)"
 )
 
 
@@ -50,9 +50,10 @@ def make(records: list[Record]) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records."""
     measured = Measured(records)
     more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
-    explained = explain.table(measured)
+    explained, ranked = explain.table(measured), ranking.table(measured)
     shown = [
         tables.speed(measured),
+        *([ranked] if ranked else []),
         *([more] if more else []),
         *([explained] if explained else []),
         *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
@@ -71,6 +72,7 @@ def make(records: list[Record]) -> dict[str, bytes]:
         files[f"{table.key}.tex"] = render.latex(table, measured).encode()
     figures = [("fig5", chart.key, figure.draw(chart)) for chart in figure.charts(measured)]
     figures += [("explain", bars.key, explain.draw(bars)) for bars in explain.charts(measured)]
+    figures += [("ranking", place.key, ranking.draw(place)) for place in ranking.places(measured)]
     pictures: dict[str, list[render.Picture]] = {}
     for section, key, (png, svg) in figures:
         files |= {f"{key}.png": png, f"{key}.svg": svg}

@@ -81,7 +81,8 @@ def charts(measured: Measured) -> list[Chart]:
     found: dict[str, Chart] = {}
     for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
         for setting in measured.settings():
-            if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
+            # An int8 network is another one: its speed does not go with the accuracy in full precision.
+            if setting.precision != "int8" and (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
                 key = f"{stem}_{setting.slug}"
                 while key in found:  # processors whose names differ only in signs
                     key += "_"

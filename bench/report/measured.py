@@ -9,7 +9,7 @@ from bench import InputError
 from bench.record import Record, newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
-PROTOCOLS = ("paper", "ground-truth boxes", "custom", "quick", "random weights")
+PROTOCOLS = ("paper", "steady", "ground-truth boxes", "custom", "quick", "random weights")
 SIZE, JOINTS = "256x192", 17  # of Table V
 
 

@@ -1,33 +1,46 @@
 """``python -m bench.speed``: latency and FPS of networks, by the paper's protocol."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
 import torch
-from rich.table import Table
+from pydantic import JsonValue
 
 from bench import InputError, backends, cli, machine
+from bench.backends import calibration
 from bench.cli import say, warn
 from bench.data import photograph
 from bench.models import build, is_factory, model_names, recorded_name
 from bench.record import Record
-from bench.speed import schedule
+from bench.speed import schedule, tables
 from bench.speed.loop import PRECISIONS
 from bench.speed.measuring import ROUNDS, SETS, WARMUP, make_record
 from bench.speed.schedule import Job
 
 QUICK_ROUNDS, QUICK_SETS = 10, 2
+STEADY_ROUNDS, STEADY_SETS, STEADY_BUDGET_S = 10, 3, 20.0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("speed", "Time networks: 50 rounds after 5 of warm-up, in 5 fresh processes each.")
     cli.add_model_options(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--backend", default="eager", metavar="NAME[,NAME]", help=", ".join(backends.BACKENDS))
+    parser.add_argument(
+        "--backend", default="eager", metavar="NAME[,NAME]",
+        help=f"all that run here, or names of {', '.join(backends.BACKENDS)}",
+    )  # fmt: skip
+    parser.add_argument("--list-backends", action="store_true", help="say what each backend is and whether it is here")
     parser.add_argument("--precision", default="fp32", choices=list(PRECISIONS))
     parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
-    parser.add_argument("--batch", type=cli.positive, default=1, help="images a round")
-    parser.add_argument("--rounds", type=cli.positive, help=f"timed rounds a set (default: {ROUNDS})")
+    parser.add_argument("--batch", type=batches, default="1", metavar="N[,N]", help="images a round")
+    parser.add_argument(
+        "--protocol", default="paper", choices=["paper", "steady"],
+        help="paper: a fixed number of rounds; steady: rounds until the 95 %% interval of each process's median is "
+        f"within 1 %%, or its share of the budget is spent, in {STEADY_SETS} processes",
+    )  # fmt: skip
+    parser.add_argument("--budget", type=seconds, default=STEADY_BUDGET_S, help="seconds a network, steady only")
+    parser.add_argument("--rounds", type=cli.positive, help=f"timed rounds a set, paper only (default: {ROUNDS})")
     parser.add_argument("--warmup", type=cli.positive, help=f"rounds before them, not counted (default: {WARMUP})")
     parser.add_argument("--sets", type=cli.positive, help=f"fresh processes a network (default: {SETS})")
     parser.add_argument("--image", type=Path, help="time on this picture instead of the one shipped")
@@ -37,21 +50,49 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
-    # What was asked for by number counts; --quick only changes what was left open.
     quick = arguments.quick
-    arguments.protocol = "quick" if quick else "paper"
-    defaults = {"rounds": QUICK_ROUNDS if quick else ROUNDS, "warmup": WARMUP, "sets": QUICK_SETS if quick else SETS}
+    steady = arguments.protocol == "steady"
+    if steady and (quick or arguments.rounds):
+        raise InputError("--protocol steady decides on the rounds itself: leave out --rounds and --quick")
+    if arguments.quick:
+        arguments.protocol = "quick"
+    # What was asked for by number counts; --quick only changes what was left open.
+    defaults = {
+        "rounds": STEADY_ROUNDS if steady else QUICK_ROUNDS if quick else ROUNDS,
+        "warmup": WARMUP,
+        "sets": STEADY_SETS if steady else QUICK_SETS if quick else SETS,
+    }
     for name, default in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
-        elif getattr(arguments, name) != default:
+        elif getattr(arguments, name) != default and not steady:
             arguments.protocol = "custom"
     return arguments
 
 
+def batches(text: str) -> list[int]:
+    """``1,8,32`` as numbers, each once."""
+    return list(dict.fromkeys(cli.positive(part.strip()) for part in text.split(",")))
+
+
+def seconds(text: str) -> float:
+    """An argument that is a time above zero."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+
+
 def main(argv: list[str]) -> int:
     arguments = parse(argv)
-    jobs = make_jobs(arguments)
+    if arguments.list_backends:
+        tables.print_backends()
+        return 0
+    device = machine.resolve_device(arguments.device)
+    runtimes, left_out = choose_backends(arguments.backend, device, arguments.precision)
+    for reason in () if arguments.quiet else left_out.values():
+        say(f"left out: {reason}")
+    jobs = make_jobs(arguments, device, runtimes)
     known = cli.open_results(arguments.results)
     if arguments.missing:
         jobs = without_record(jobs, known, arguments.protocol)
@@ -80,8 +121,9 @@ def main(argv: list[str]) -> int:
             "interrupted: the finished sets are kept, the same command goes on from there"
         ) from None
     if records and not arguments.json:
-        order = [(recorded_name(job.model), job.backend) for job in jobs]
-        print_table(sorted(records, key=lambda record: order.index((record.model, record.backend or ""))))
+        order = [(recorded_name(job.model), job.backend, job.batch) for job in jobs]
+        records.sort(key=lambda r: order.index((r.model, r.backend or "", r.batch or 1)))
+        tables.print_speeds(records, list(left_out.values()))
     if records and not arguments.quiet:
         say(f"added to {arguments.results / 'speed.jsonl'}: {len(records)}")
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
@@ -91,9 +133,22 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def make_jobs(arguments: argparse.Namespace) -> list[Job]:
-    """One job a network and backend, everything that can be checked beforehand checked."""
-    device = machine.resolve_device(arguments.device)
+def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
+    """The backends asked for; with ``all``, those that run, and of each of the others why it does not.
+
+    Raises:
+        InputError: one that was asked for by name is unknown, not installed, or does not run on the device.
+    """
+    if text == "all":
+        return backends.usable(device, precision)
+    names = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        backends.load(name).check(device, precision)
+    return names, {}
+
+
+def make_jobs(arguments: argparse.Namespace, device: str, runtimes: list[str]) -> list[Job]:
+    """One job a network, backend and batch size, everything that can be checked beforehand checked."""
     threads = arguments.threads or machine.default_threads()
     if threads > machine.usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")
@@ -101,9 +156,6 @@ def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     if more:
         raise InputError(f"--input {arguments.input}: give one size at a time to bench.speed")
     names = model_names(arguments.models)
-    runtimes = list(dict.fromkeys(part.strip() for part in arguments.backend.split(",")))
-    for runtime in runtimes:
-        backends.load(runtime).check(device, arguments.precision)
     example = photograph(size, arguments.image)
     for name in names:
         check_model(name, arguments.joints, example)
@@ -113,16 +165,18 @@ def make_jobs(arguments: argparse.Namespace) -> list[Job]:
             num_joints=arguments.joints,
             input=size,
             image=str(arguments.image) if arguments.image else None,
-            batch=arguments.batch,
+            batch=batch,
             device=device,
             backend=runtime,
-            precision=arguments.precision,
+            precision="int8" if backends.quantised(runtime) else arguments.precision,
             threads=threads,
             rounds=arguments.rounds,
             warmup=arguments.warmup,
             sets=arguments.sets,
             seed=arguments.seed,
+            budget_s=arguments.budget / arguments.sets if arguments.protocol == "steady" else 0.0,
         )
+        for batch in arguments.batch
         for runtime in runtimes
         for name in names
     ]
@@ -164,6 +218,10 @@ def without_record(jobs: list[Job], known: list[Record], protocol: str) -> list[
 
 
 def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
+    steady: dict[str, float] = {"budget_s": job.budget_s * job.sets} if job.budget_s else {}
+    notes: dict[str, JsonValue] = {"environment": dict(schedule.worker_environment(job))}
+    if backends.quantised(job.backend):
+        notes["calibration"] = f"{calibration.COUNT} drawn people, seed {calibration.SEED}"
     return make_record(
         progress.sets,
         model=recorded_name(job.model),
@@ -175,36 +233,20 @@ def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
         threads=job.threads,
         protocol={
             "name": protocol,
-            "rounds": job.rounds,
+            "rounds": max(len(one.latency_ms) for one in progress.sets),
             "warmup": job.warmup,
             "sets": job.sets,
             "image": Path(job.image).name if job.image else "astronaut.png",
             "interval": {1: "rounds", 2: "none"}.get(job.sets, "sets, then rounds"),
+            **steady,
         },
         started_at=progress.started_at,
         num_joints=job.num_joints,
         seed=job.seed,
-        weights="random",
-        notes={"environment": dict(schedule.worker_environment(job))},
+        weights="the factory's own" if is_factory(job.model) else "random",
+        notes=notes,
+        prepared=progress.prepared,
     )
-
-
-def print_table(records: list[Record]) -> None:
-    """What a reader wants first: who is how fast, and how sure that is."""
-    first = records[0]
-    where = first.machine.gpu if first.device == "cuda" else f"{first.machine.cpu}, {first.threads} threads"
-    table = Table(title=f"{where}, {first.precision}, {first.input}, batch {first.batch}")
-    for heading in ("model", "backend", "FPS", "95 % interval", "mean ms", "median ms", "p90 ms", "peak MiB"):
-        table.add_column(heading, justify="left" if heading in ("model", "backend") else "right", no_wrap=True)
-    for record in records:
-        m = record.metrics
-        table.add_row(
-            record.model, record.backend, f"{m['fps'] * (record.batch or 1):.1f}",
-            f"{m['fps_ci95_low']:.1f} to {m['fps_ci95_high']:.1f}" if "fps_ci95_low" in m else "needs 3 sets",
-            *(f"{m[f'latency_ms_{what}']:.1f}" for what in ("mean", "median", "p90")),
-            f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
-        )  # fmt: skip
-    cli.output.print(table)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench import InputError, backends, machine
+from bench.speed import energy
+from bench.speed.statistics import relative_precision
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-# Largest difference to eager in float32, relative to the largest output, that passes for the same function.
-PARITY_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
+# Largest difference to eager in float32, relative to the largest output, that passes for the same function. Int8 is
+# another function: the bound only tells a quantised network from a broken one, and accuracy says what it costs.
+PARITY_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
 
 # NVML's reasons that slow a GPU down against its owner's will, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
@@ -25,6 +28,7 @@ THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64
 
 
 State = dict[str, Any]
+Run = Callable[[Tensor], Any]
 
 
 class ParityError(Exception):
@@ -41,84 +45,149 @@ class SetResult:
     peak_rss_bytes: int | None = None
     rss_before_bytes: int | None = None
     peak_cuda_bytes: int | None = None
+    prepare_s: float | None = None  # export or compilation, up to when it can be called
+    prepared_from_cache: bool = False
+    first_inference_ms: float | None = None
+    model_file_bytes: int | None = None
+    model_file: str = ""
+    energy_j: dict[str, float] = field(default_factory=dict)  # an image, by what spent it
+    median_ci95_relative: float | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
-def run_set(model: nn.Module, example: Tensor, *, backend: str, precision: str, rounds: int, warmup: int) -> SetResult:
-    """Prepare the backend, check it against eager, then time it; see ``bench.speed.measure``."""
-    if precision not in PRECISIONS:
+@dataclass(frozen=True)
+class Steady:
+    """Rounds until the 95 % interval of the median is narrow enough, or the time is up."""
+
+    budget_s: float
+    precision: float = 0.01  # half of the interval, relative to the median
+
+
+def run_set(
+    model: nn.Module,
+    example: Tensor,
+    *,
+    backend: str,
+    precision: str,
+    rounds: int,
+    warmup: int,
+    steady: Steady | None = None,
+) -> SetResult:
+    """Prepare the backend, check it against eager, then time it; see ``bench.speed.measure``.
+
+    With ``steady``, ``rounds`` is how many are timed between two looks at the interval.
+    """
+    if precision not in PARITY_TOLERANCE:
         raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
     if rounds < 1 or warmup < 0:
         raise InputError(f"{rounds} rounds after {warmup} of warm-up are impossible: time at least 1 round")
     device = example.device
     runtime = backends.load(backend)
+    if precision == "int8" and not runtime.QUANTISED:
+        raise InputError(f"backend {backend} does not quantise: give fp32, fp16 or bf16")
+    runtime.check(str(device), "fp32" if precision == "int8" else precision)
+    if runtime.QUANTISED:
+        precision = "int8"
     was_training = model.training
     model.eval()
     try:
-        if precision != "fp32":
+        if precision in ("fp16", "bf16"):
             # ``to`` would change the caller's model.
             timed_model = copy.deepcopy(model).to(PRECISIONS[precision])
             timed_example = example.to(PRECISIONS[precision])
         else:
             timed_model, timed_example = model, example
         with torch.inference_mode():
-            run = runtime.prepare(timed_model, timed_example)
+            prepared, prepare_s = _stopwatch(lambda: runtime.prepare(timed_model, timed_example), device)
+            output, first_s = _stopwatch(lambda: prepared.run(timed_example), device)
             parity = None
             if backend != "eager" or precision != "fp32":
-                parity = _difference(model(example), run(timed_example))
+                parity = _difference(model(example), output)
                 if not parity <= PARITY_TOLERANCE[precision]:
                     raise ParityError(
                         f"backend {backend} ({precision}) differs from eager by {parity:.2g} of the largest output, "
                         f"more than {PARITY_TOLERANCE[precision]:g}: not timed"
                     )
-            result = _time(run, timed_example, rounds, warmup)
+            result = _time(prepared.run, timed_example, rounds, warmup, steady)
     finally:
         model.train(was_training)
     result.parity = parity
+    result.prepare_s, result.prepared_from_cache = prepare_s, prepared.from_cache
+    result.first_inference_ms = first_s * 1000
+    result.model_file_bytes, result.model_file = prepared.file_bytes, prepared.file
     result.peak_rss_bytes = _peak_rss()
     if device.type == "cuda":
         result.peak_cuda_bytes = torch.cuda.max_memory_allocated(device)
     return result
 
 
-def _time(run: Callable[[Tensor], Any], example: Tensor, rounds: int, warmup: int) -> SetResult:
+def _stopwatch(work: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
+    """What the work returns, and the seconds until it was done."""
+    start = time.perf_counter()
+    done = work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return done, time.perf_counter() - start
+
+
+def _time(run: Run, example: Tensor, rounds: int, warmup: int, steady: Steady | None) -> SetResult:
     cuda = example.device.type == "cuda"
     for _ in range(warmup):
         run(example)
+    timed = _cuda_rounds if cuda else _cpu_rounds
     latency_ns: list[int] = []
-    events = []
-    clock = time.perf_counter_ns
-    before = _state(example.device)
+    events: list[Events] = []
+    before, energy_before = _state(example.device), energy.read(str(example.device))
     if cuda:
         torch.cuda.reset_peak_memory_stats(example.device)
+    reached = None
     with _no_garbage_collection():
         started = time.perf_counter()
-        if cuda:
-            for _ in range(rounds):
-                first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-                torch.cuda.synchronize(example.device)
-                start = clock()
-                first.record()
-                run(example)
-                last.record()
-                torch.cuda.synchronize(example.device)
-                latency_ns.append(clock() - start)
-                events.append((first, last))
-        else:
-            for _ in range(rounds):
-                start = clock()
-                run(example)
-                latency_ns.append(clock() - start)
+        while True:
+            timed(run, example, rounds, latency_ns, events)
+            if steady is None:
+                break
+            reached = relative_precision(latency_ns)
+            if reached <= steady.precision or time.perf_counter() - started >= steady.budget_s:
+                break
         elapsed = time.perf_counter() - started
+    spent = energy.spent(energy_before, energy.read(str(example.device)))
     after = _state(example.device)
-    conditions, notes = _judge(before, after, elapsed, rounds)
+    conditions, notes = _judge(before, after, elapsed, len(latency_ns))
     return SetResult(
         latency_ms=[ns / 1e6 for ns in latency_ns],
         latency_ms_event=[first.elapsed_time(last) for first, last in events],
         conditions=conditions,
         warnings=notes,
+        energy_j={name: joules / len(latency_ns) / example.shape[0] for name, joules in spent.items()},
+        median_ci95_relative=reached,
     )
+
+
+Events = tuple[torch.cuda.Event, torch.cuda.Event]
+
+
+def _cpu_rounds(run: Run, example: Tensor, rounds: int, latency_ns: list[int], events: list[Events]) -> None:
+    clock = time.perf_counter_ns
+    for _ in range(rounds):
+        start = clock()
+        run(example)
+        latency_ns.append(clock() - start)
+
+
+def _cuda_rounds(run: Run, example: Tensor, rounds: int, latency_ns: list[int], events: list[Events]) -> None:
+    clock = time.perf_counter_ns
+    for _ in range(rounds):
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize(example.device)
+        start = clock()
+        first.record()
+        run(example)
+        last.record()
+        torch.cuda.synchronize(example.device)
+        latency_ns.append(clock() - start)
+        events.append((first, last))
 
 
 def _state(device: torch.device) -> State:
@@ -141,9 +210,9 @@ def _judge(before: State, after: State, elapsed: float, rounds: int) -> tuple[St
     conditions |= {"others_cores": round(others, 3), "stolen_cores": round(stolen, 3)}
     notes = []
     # Processor time is counted in steps of 10 ms or so: short measurements cannot tell.
-    if others > 0.1 and spent["busy_s"] - spent["own_s"] > 0.1:
+    if others > 0.1 and elapsed > 0.2 and spent["busy_s"] - spent["own_s"] > 0.1:
         notes.append(f"machine busy: other processes used {others:.1f} cores while it was timed")
-    if stolen > 0.05 and spent["stolen_s"] > 0.1:
+    if stolen > 0.05 and elapsed > 0.2 and spent["stolen_s"] > 0.1:
         notes.append(f"machine busy: the hypervisor took away {stolen:.1f} cores while it was timed")
     reasons = before.get("gpu_throttle_reasons", 0) | after.get("gpu_throttle_reasons", 0)
     notes += [f"GPU throttled: {text}" for bit, text in THROTTLING.items() if reasons & bit]

@@ -1,6 +1,8 @@
 """One network in this process, and the record around its sets."""
 
 import contextlib
+import math
+import statistics
 from collections.abc import Iterator
 
 import torch
@@ -59,7 +61,7 @@ def measure(
         batch=example.shape[0],
         device=str(example.device),
         backend=backend,
-        precision=precision,
+        precision="int8" if backends.quantised(backend) else precision,
         threads=used_threads,
         protocol={"name": "in-process", "rounds": rounds, "warmup": warmup, "sets": 1},
         started_at=started,
@@ -82,18 +84,28 @@ def make_record(
     seed: int | None = None,
     weights: str | None = None,
     notes: dict[str, JsonValue] | None = None,
+    prepared: SetResult | None = None,
 ) -> Record:
-    """The record of one network from its sets."""
+    """The record of one network from its sets, and from the preparation that came before them."""
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
     samples = {"latency_ms": [result.latency_ms for result in results]}
     if results[0].latency_ms_event:
         samples["latency_ms_event"] = [result.latency_ms_event for result in results]
         event = summarise(samples["latency_ms_event"])
         metrics |= {f"{key}_event": event[key] for key in ("latency_ms_mean", "latency_ms_median")}
-    for metric in ("peak_rss_bytes", "rss_before_bytes", "peak_cuda_bytes"):
+    for metric in ("peak_rss_bytes", "rss_before_bytes", "peak_cuda_bytes", "model_file_bytes"):
         values = [getattr(result, metric) for result in results]
         if None not in values:
             metrics[metric] = max(values)
+    metrics |= _cold_start(results, prepared)
+    for kind in results[0].energy_j:
+        if all(kind in result.energy_j for result in results):
+            metrics[f"energy_{kind}_j_per_image"] = statistics.mean(result.energy_j[kind] for result in results)
+    reached = [result.median_ci95_relative for result in results if result.median_ci95_relative is not None]
+    if reached and all(map(math.isfinite, reached)):
+        metrics["median_ci95_relative"] = max(reached)
+        medians = [statistics.median(result.latency_ms) for result in results]
+        metrics["median_spread_relative"] = (max(medians) - min(medians)) / statistics.median(medians)
     if results[0].parity is not None:
         metrics["parity_max_relative"] = max(result.parity or 0.0 for result in results)
     return Record(
@@ -112,13 +124,27 @@ def make_record(
         weights=weights,
         seed=seed,
         conditions=[result.conditions for result in results],
-        notes=notes or {},
+        notes=(notes or {}) | {"model_file": results[0].model_file},
         warnings=sorted({note for result in results for note in result.warnings}),
         machine=machine.this_machine(device),
         software=machine.this_software(backends.load(backend).version()),
         started_at=started_at,
         command=cli.command_line(),
     )
+
+
+def _cold_start(results: list[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
+    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
+    found: dict[str, int | float] = {}
+    everything = [*([prepared] if prepared else []), *results]
+    for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
+        times = [r.prepare_s for r in everything if r.prepared_from_cache is wanted and r.prepare_s is not None]
+        if times:
+            found[name] = statistics.median(times)
+    first = [result.first_inference_ms for result in results if result.first_inference_ms is not None]
+    if first:
+        found["first_inference_ms"] = statistics.median(first)
+    return found
 
 
 @contextlib.contextmanager

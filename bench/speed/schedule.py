@@ -54,6 +54,7 @@ class Job:
     warmup: int
     sets: int
     seed: int
+    budget_s: float = 0.0  # a set: rounds go on until they agree or the time is up; 0 for a fixed number of rounds
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Progress:
 
     started_at: str
     sets: list[SetResult] = field(default_factory=list)
+    prepared: SetResult | None = None  # of the process that exported or compiled
 
 
 def run(
@@ -91,8 +93,13 @@ def run(
     alive = [job for job in jobs if not _complete(job, done[job], finished, partial)]
     for job in needing_preparation(alive):
         # Exported and checked ahead, in a process of its own, so that all sets start from the same files.
+        if done[job].prepared:
+            step(f"{job.model}, {job.backend} prepared before")
+            continue
         try:
-            run_worker(replace(job, rounds=1, warmup=1))
+            result = run_worker(replace(job, rounds=1, warmup=1, budget_s=0.0))
+            done[job].prepared = result
+            partial.add(job, done[job].started_at, result, "prepared")
             step(f"{job.model}, {job.backend} prepared")
         except (ParityError, InputError) as error:
             failed(job, error)
@@ -117,8 +124,8 @@ def run(
 
 
 def needing_preparation(jobs: list[Job]) -> list[Job]:
-    """The jobs whose backend has something to do before the first set: a step of its own each."""
-    return [job for job in jobs if job.backend != "eager"]
+    """The jobs whose backend leaves files that later processes take up: a step of its own each."""
+    return [job for job in jobs if job.backend not in ("eager", "fused", "cudagraphs")]
 
 
 def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], None], partial: "Partial") -> bool:
@@ -136,6 +143,7 @@ def run_worker(job: Job) -> SetResult:
         ParityError: the backend computes something else than eager.
         InputError: the network cannot be built or run, or its process died or hung.
     """
+    who = f"{job.model}, {job.backend}"
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.speed.worker"],
         stdin=subprocess.PIPE,
@@ -148,18 +156,18 @@ def run_worker(job: Job) -> SetResult:
     try:
         output, errors = process.communicate(json.dumps(asdict(job)).encode(), timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{job.model}: a set took more than {TIMEOUT_S} s: its process was ended") from error
+        raise InputError(f"{who}: a set took more than {TIMEOUT_S} s: its process was ended") from error
     finally:
         process.kill()
         process.wait()
     if process.returncode != 0 or not output:
         last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise InputError(f"{job.model}: the process that timed it died with status {process.returncode}: {last[0]}")
+        raise InputError(f"{who}: the process that timed it died with status {process.returncode}: {last[0]}")
     answer = json.loads(output)
     if "parity_error" in answer:
-        raise ParityError(f"{job.model}: {answer['parity_error']}")
+        raise ParityError(f"{who}: {answer['parity_error']}")
     if "input_error" in answer:
-        raise InputError(f"{job.model}: {answer['input_error']}")
+        raise InputError(f"{who}: {answer['input_error']}")
     return SetResult(**answer["result"])
 
 
@@ -181,11 +189,12 @@ class Partial:
         lines = [line for line in self._read() if line["job"] == _fingerprint(job)]
         if not lines:
             return None
-        sets = [SetResult(**line["result"]) for line in lines[: job.sets]]
-        return Progress(lines[0]["started_at"], sets)
+        sets = [SetResult(**line["result"]) for line in lines if "result" in line]
+        prepared = [SetResult(**line["prepared"]) for line in lines if "prepared" in line]
+        return Progress(lines[0]["started_at"], sets[: job.sets], prepared[0] if prepared else None)
 
-    def add(self, job: Job, started_at: str, result: SetResult) -> None:
-        line = {"job": _fingerprint(job), "model": job.model, "started_at": started_at, "result": asdict(result)}
+    def add(self, job: Job, started_at: str, result: SetResult, what: str = "result") -> None:
+        line = {"job": _fingerprint(job), "model": job.model, "started_at": started_at, what: asdict(result)}
         with self.lock:
             append_line(self.path, json.dumps(line) + "\n")
 

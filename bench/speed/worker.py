@@ -26,8 +26,9 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 
     from bench import InputError
     from bench.data import photograph
-    from bench.models import build
-    from bench.speed.loop import ParityError, run_set
+    from bench.models import build, is_factory
+    from bench.speed.loop import ParityError, Steady, run_set
+    from bench.speed.weights import enliven
     from zoo import ZooError
 
     torch.set_num_threads(job["threads"])
@@ -36,7 +37,10 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
     try:
         image = Path(job["image"]) if job["image"] else None
         example = photograph(tuple(job["input"]), image).expand(job["batch"], -1, -1, -1).contiguous().to(device)
-        model = build(job["model"], num_joints=job["num_joints"], seed=job["seed"]).to(device)
+        model = build(job["model"], num_joints=job["num_joints"], seed=job["seed"])
+        if not is_factory(job["model"]):
+            enliven(model, job["seed"])
+        model.to(device)
         result = run_set(
             model,
             example,
@@ -44,6 +48,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             precision=job["precision"],
             rounds=job["rounds"],
             warmup=job["warmup"],
+            steady=Steady(job["budget_s"]) if job["budget_s"] else None,
         )
     except ParityError as error:
         return {"parity_error": str(error)}

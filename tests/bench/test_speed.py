@@ -15,8 +15,11 @@ import torch
 
 from bench import InputError, machine
 from bench.record import Record, read
-from bench.speed import ParityError, measure
+from bench.speed import ParityError, energy, measure, schedule
 from bench.speed.__main__ import main
+from bench.speed.loop import SetResult
+from bench.speed.schedule import Job
+from bench.speed.statistics import median_interval, relative_precision
 from tests.conftest import ROOT
 
 RUNTIME_LIES = '''
@@ -58,6 +61,9 @@ def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> N
     assert record.metrics["fps"] == pytest.approx(1000 / statistics.mean(rounds))
     assert record.metrics["peak_rss_bytes"] >= record.metrics["rss_before_bytes"] > 0
     assert (record.model, record.backend, record.device, record.threads) == ("own_model:tiny", "eager", "cpu", 1)
+    assert record.metrics["model_file_bytes"] == 4 * (17 * 3 * 9 + 17)
+    assert record.notes["model_file"] == "state dict"
+    assert record.metrics["first_inference_ms"] > 0
     assert record.protocol["name"] == "custom"
     assert len(record.conditions) == 3
     assert {"load_average_before", "load_average_after", "others_cores"} <= set(record.conditions[0])
@@ -95,6 +101,65 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: str, tmp_path: Path, 
     third = start(*arguments, "--missing")
     assert third.communicate(timeout=300)
     assert len(read(tmp_path / "r")) == 1
+
+
+def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None:
+    """Networks and runtimes crossed, two batch sizes, rounds until the median is known or the time is up."""
+    (tmp_path / "twice.py").write_text(Path(tiny.rpartition(":")[0]).read_text().replace("tiny", "twice"))
+    process = start("--models", f"{tiny},{tmp_path}/twice.py:twice", "--backend", "eager,fused", "--batch", "1,3",
+                    "--protocol", "steady", "--budget", "1.5", "--sets", "1", "--input", "64x32",
+                    "--results", str(tmp_path / "r"))  # fmt: skip
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    records = read(tmp_path / "r")
+    wanted = {(m, b, n) for m in ("own_model:tiny", "twice:twice") for b in ("eager", "fused") for n in (1, 3)}
+    assert {(r.model, r.backend, r.batch) for r in records} == wanted
+    for record in records:
+        assert record.protocol["name"] == "steady"
+        assert record.protocol["budget_s"] == 1.5
+        rounds = record.samples["latency_ms"][0]
+        assert len(rounds) % 10 == 0
+        low, high = median_interval(rounds)
+        reached = record.metrics["median_ci95_relative"]
+        assert reached == pytest.approx((high - low) / 2 / statistics.median(rounds), rel=1e-3)
+        # One of the two must have been so, or it would have gone on.
+        assert reached <= 0.01 or record.conditions[0]["elapsed_s"] >= 1.5
+        short = record.samples["latency_ms"][0][:-10]
+        assert len(short) < 6 or relative_precision(short) > 0.01
+    matrix = stdout[stdout.index("images a second") :]
+    for batch in (1, 3):
+        for model in ("own_model:tiny", "twice:twice"):
+            for record in (r for r in records if (r.model, r.batch) == (model, batch)):
+                assert f"{record.metrics['fps'] * batch:.1f}" in matrix
+
+
+def test_a_preparation_that_was_interrupted_is_not_made_again(tiny: str, tmp_path: Path) -> None:
+    job = Job(tiny, 17, (64, 32), None, 1, "cpu", "onnxruntime", "fp32", 1, 2, 1, 3, 0)
+    partial = schedule.Partial(tmp_path / "speed.partial")
+    result = SetResult([1.0, 2.0], prepare_s=7.5)
+    partial.add(job, "2026-01-01T00:00:00+00:00", result, "prepared")
+    partial.add(job, "2026-01-01T00:00:00+00:00", SetResult([3.0]))
+    found = partial.load(job)
+    assert found is not None
+    assert (found.prepared, found.sets) == (result, [SetResult([3.0])])
+
+
+def test_energy_counters_are_read_where_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    assert energy.read("cpu") == {}
+    for index, (folder, name) in enumerate((("intel-rapl:0", "package-0"), ("intel-rapl:1", "package-1"),
+                                            ("intel-rapl:0:0", "core"), ("intel-rapl:2", "psys"))):  # fmt: skip
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "name").write_text(name + "\n")
+        (tmp_path / folder / "energy_uj").write_text(f"{(index + 1) * 1000000}\n")
+        (tmp_path / folder / "max_energy_range_uj").write_text("10000000\n")
+    before = energy.read("cpu")
+    (tmp_path / "intel-rapl:0/energy_uj").write_text("4000000\n")  # 3 J more
+    (tmp_path / "intel-rapl:1/energy_uj").write_text("500000\n")  # around the end: 10 - 2 + 0.5
+    assert energy.spent(before, energy.read("cpu")) == {"cpu": pytest.approx(11.5)}
+    (tmp_path / "intel-rapl:0/energy_uj").unlink()  # absent, not zero
+    (tmp_path / "intel-rapl:1/energy_uj").unlink()
+    assert energy.spent(before, energy.read("cpu")) == {}
 
 
 def test_a_backend_that_computes_something_else_is_not_timed(tmp_path: Path) -> None:
@@ -158,6 +223,11 @@ def test_measure_leaves_the_model_as_it_was() -> None:
         (["--threads", "100000"], "100000 threads are more than this machine's"),
         (["--backend", "tensorflow"], "unknown backend 'tensorflow': choose from"),
         (["--backend", "onnxruntime", "--precision", "fp16"], "give --device cpu --precision fp32"),
+        (["--batch", "1,0"], "'0' is not a whole number above 0"),
+        (["--budget", "soon"], "'soon' is not a number of seconds above 0"),
+        (["--protocol", "steady", "--rounds", "5"], "leave out --rounds"),
+        (["--backend", "cudagraphs"], "runs on CUDA devices only: give --device cuda"),
+        (["--backend", "openvino_int8", "--precision", "bf16"], "give --device cpu --precision fp32"),
         (["--device", "tpu"], "unknown device 'tpu': give cpu, cuda"),
         (["--image", "LICENSE"], "LICENSE is not an image"),
         (["--image", "absent.jpg"], "no image absent.jpg"),

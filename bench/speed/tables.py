@@ -1,0 +1,127 @@
+"""What the speed command prints: every record in a line, and a matrix of networks and runtimes."""
+
+import importlib
+from collections.abc import Sequence
+
+import torch
+from rich.markup import escape
+from rich.table import Table
+
+from bench import InputError, backends, cli
+from bench.record import Record
+
+
+def print_backends() -> None:
+    """Every backend: what it is, the version that is installed or how to get it, and where it runs."""
+    table = Table(show_lines=False)
+    for heading in ("backend", "what it is", "devices", "here"):
+        table.add_column(heading, overflow="fold")
+    for name in backends.BACKENDS:
+        module = importlib.import_module(f"bench.backends.{name}")
+        table.add_row(name, escape(module.ABOUT), ", ".join(module.DEVICES), escape(_here(name)))
+    cli.output.print(table)
+
+
+def _here(name: str) -> str:
+    """The version, or why it cannot be used."""
+    try:
+        module = backends.load(name)
+        here = [device for device in module.DEVICES if device == "cpu" or torch.cuda.is_available()]
+        module.check((here or module.DEVICES)[0], "fp32")
+    except InputError as error:
+        return str(error)
+    return str(module.version()) + ("" if here else "; no CUDA device here")
+
+
+def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
+    """Who is how fast, and how sure that is; how each starts; networks against runtimes where there are several."""
+    _print_lines(records)
+    if any(record.backend != "eager" for record in records):
+        _print_starts(records)
+    for batch in dict.fromkeys(record.batch for record in records):
+        here = [record for record in records if record.batch == batch]
+        if len({record.backend for record in here}) > 1 and len({record.model for record in here}) > 1:
+            _print_matrix(here, left_out)
+
+
+def _print_lines(records: Sequence[Record]) -> None:
+    several = len({record.batch for record in records}) > 1
+    steady = any("median_ci95_relative" in record.metrics for record in records)
+    table = Table(title=_where(records))
+    _add_columns(table, "model", "backend", *(["batch"] if several else []),
+                 "FPS" if {record.batch for record in records} == {1} else "images/s", "95 % interval", "mean ms",
+                 "median ms", "reached" if steady else "p90 ms", "peak MiB")  # fmt: skip
+    for record in records:
+        m, batch = record.metrics, record.batch or 1
+        low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
+        reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
+        table.add_row(
+            record.model, record.backend, *([str(batch)] if several else []), f"{m['fps'] * batch:.1f}",
+            f"{low * batch:.1f} to {high * batch:.1f}" if low and high else "needs 3 sets",
+            *(f"{m[f'latency_ms_{what}']:.1f}" for what in ("mean", "median")),
+            reached if steady else f"{m['latency_ms_p90']:.1f}",
+            f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
+        )  # fmt: skip
+    cli.output.print(table)
+
+
+def _print_starts(records: Sequence[Record]) -> None:
+    """What comes before the timed rounds, and what there is to ship."""
+    energies = sorted({key for record in records for key in record.metrics if key.startswith("energy_")})
+    table = Table(title="cold start, and the files to ship")
+    _add_columns(table, "model", "backend", "prepare s", "from cache s", "first ms", "file MiB",
+                 *(f"J/image, {key.split('_')[1]}" for key in energies))  # fmt: skip
+    for record in records:
+        m = record.metrics
+        table.add_row(
+            record.model, record.backend,
+            *(f"{m[key]:.1f}" if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
+            f"{m['first_inference_ms']:.0f}", f"{m['model_file_bytes'] / 2**20:.1f}",
+            *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
+        )  # fmt: skip
+    cli.output.print(table)
+
+
+def _add_columns(table: Table, *headings: str) -> None:
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("model", "backend") else "right", no_wrap=True)
+
+
+def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
+    """Images a second, networks down and runtimes across; the fastest exact one of each network is bold."""
+    runtimes = list(dict.fromkeys(record.backend or "" for record in records))
+    table = Table(title=f"images a second; {_where(records)}")
+    table.add_column("model", no_wrap=True)
+    for runtime in runtimes:
+        table.add_column(runtime.replace("onnx", "onnx-\n").replace("_", "\n"), justify="right")
+    for model in dict.fromkeys(record.model for record in records):
+        mine = {record.backend: record for record in records if record.model == model}
+        exact = [_speed(record) for record in mine.values() if record.precision != "int8"]
+        cells = []
+        for runtime in runtimes:
+            record = mine.get(runtime)
+            text = "—" if record is None else f"{_speed(record):.1f}{_marks(record)}"
+            cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
+        table.add_row(model, *cells)
+    cli.output.print(table)
+    used = {mark for record in records for mark in _marks(record)}
+    meaning = {"!": "! measured on a busy or throttled machine", "8": "8 in int8: another function, see its accuracy"}
+    for line in (*(meaning[mark] for mark in sorted(used)), *(f"left out: {reason}" for reason in left_out)):
+        cli.output.print(f"  {escape(line)}")
+
+
+def _speed(record: Record) -> float:
+    return record.metrics["fps"] * (record.batch or 1)
+
+
+def _marks(record: Record) -> str:
+    notes = " ".join(record.warnings)
+    return ("!" if "busy" in notes or "throttled" in notes else "") + ("8" if record.precision == "int8" else "")
+
+
+def _where(records: Sequence[Record]) -> str:
+    first = records[0]
+    where = first.machine.gpu if first.device == "cuda" else f"{first.machine.cpu}, {first.threads} threads"
+    batch = f", batch {first.batch}" if len({record.batch for record in records}) == 1 else ""
+    precisions = ", ".join(dict.fromkeys(record.precision or "" for record in records))
+    return f"{where}, {precisions}, {first.input}{batch}"

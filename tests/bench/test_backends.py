@@ -1,0 +1,247 @@
+"""Runtimes compute what eager mode computes, say what they are, and are never skipped in silence."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from bench import InputError, backends
+from bench.backends import calibration, fused
+from bench.backends.simplify import BATCH_NORM, calls, simplified_if_possible, simplify, trace
+from bench.models import build
+from bench.speed import measure
+from bench.speed.weights import enliven
+from tests.conftest import ROOT
+
+ON_CPU = ("eager", "fused", "compile", "compile_max", "onnxruntime", "openvino", "onnxruntime_int8", "openvino_int8")
+
+
+class Corners(nn.Module):
+    """Where folding a batch norm is possible in unusual ways, and where it is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.stem_bn = nn.BatchNorm2d(8, eps=1e-2)
+        self.same = nn.Conv2d(8, 8, 3, padding="same", groups=2, bias=False)
+        self.same_bn = nn.BatchNorm2d(8, affine=False)
+        self.up = nn.ConvTranspose2d(8, 12, 4, 2, 1, groups=4)
+        self.up_bn = nn.BatchNorm2d(12)
+        self.shared = nn.Conv2d(12, 12, 1)
+        self.shared_bn = nn.BatchNorm2d(12)
+        self.other_bn = nn.BatchNorm2d(12)
+        self.last = nn.Conv2d(12, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.hardswish(self.stem_bn(self.stem(x)))
+        x = functional.relu(self.same_bn(self.same(x)) + x)
+        x = functional.relu6(self.up_bn(self.up(x)))
+        y = self.shared(x)  # used twice: its batch norm must stay
+        x = self.shared_bn(y).relu() + torch.sigmoid(y)
+        x = torch.add(x, self.shared(x), alpha=2)  # the same weights once more, now without batch norm
+        return self.last(self.other_bn(x))
+
+
+@pytest.fixture
+def corners() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    return enliven(Corners(), 1).eval(), torch.randn(2, 3, 32, 32)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache/inductor"))
+    return tmp_path / "cache"
+
+
+def difference(found: Tensor, wanted: Tensor) -> float:
+    return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_simplified_networks_are_the_same_function(name: str) -> None:
+    """To rounding in float64, and within 1e-5 in float32; with weights under which the output depends on the input."""
+    model = enliven(build(name), 0)
+    example = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        wanted = model(example)
+        assert (wanted - wanted.mean((2, 3), keepdim=True)).abs().max() > 0.1 * wanted.abs().max()
+        model.double()
+        graph = simplify(model, example.double())
+        assert not calls(graph, BATCH_NORM)
+        assert difference(graph(example.double()), model(example.double())) < 1e-12
+        # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
+        assert backends.state_bytes(graph) < backends.state_bytes(model)
+        graph.float()
+        fused.join_activations(graph, example)
+        assert difference(graph(example), wanted) < 1e-5
+
+
+def test_only_what_may_be_folded_is(corners: tuple[nn.Module, Tensor]) -> None:
+    model, example = corners
+    model.double()
+    graph = simplify(model, example.double())
+    assert len(calls(graph, BATCH_NORM)) == 2  # the one after the shared convolution, and the one after a sum
+    assert len(calls(trace(model, example.double()), BATCH_NORM)) == 5
+    with torch.no_grad():
+        assert difference(graph(example.double()), model(example.double())) < 1e-13
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor]) -> None:
+    try:
+        backends.load(name).check("cpu", "fp32")
+    except InputError as error:
+        pytest.skip(str(error))
+    model, example = corners
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    record = measure(model, example, rounds=3, warmup=1, backend=name)
+    assert record.precision == ("int8" if name.endswith("int8") else "fp32")
+    assert record.batch == 2
+    assert record.metrics["model_file_bytes"] > (500 if name.endswith("int8") else 4 * 1000)
+    assert record.metrics["first_inference_ms"] > 0
+    assert "prepare_s" in record.metrics
+    if name != "eager":
+        bound = 0.2 if name.endswith("int8") else 1e-5
+        assert record.metrics["parity_max_relative"] < bound
+    if name.endswith("int8"):
+        assert record.metrics["parity_max_relative"] > 1e-4  # it was quantised
+    if name not in ("eager", "fused"):
+        torch._dynamo.reset()
+        again = backends.load(name).prepare(model, example)
+        assert again.from_cache
+        first, second = again(example), again(example * 0.5)
+        assert not torch.equal(first, second)  # outputs are not overwritten by the next run
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor], cache: Path) -> None:
+    runtime = backends.load("onnxruntime_int8")
+    model, example = corners
+    mine = [torch.randn(3, 3, 32, 32)]
+    with torch.no_grad():
+        wanted = model(example)
+        fitting = difference(runtime.prepare(model, example, mine)(example), wanted)
+        # Ranges from inputs that are nearly black cut everything off.
+        cut = difference(runtime.prepare(model, example, [one * 0.01 for one in mine])(example), wanted)
+    assert fitting < 0.2 < cut
+    assert len(list((cache / "lightpose-bench/onnx-int8").glob("*.onnx"))) == 2
+    # Three pictures in batches of two: the last is filled up.
+    assert [tuple(one.shape) for one in calibration.inputs_for(example, mine)] == [(2, 3, 32, 32)] * 2
+
+
+def test_drawn_people_are_what_ranges_are_chosen_by() -> None:
+    first, second = (calibration.inputs_for(torch.zeros(1, 3, 64, 48), None) for _ in range(2))
+    assert len(first) == calibration.COUNT
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(one.shape == (1, 3, 64, 48) and one.std() > 0.2 for one in first)
+    assert len({one.sum().item() for one in first}) == calibration.COUNT
+
+
+class Fickle(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.sum() > 0 else x
+
+
+def test_a_network_whose_path_depends_on_values() -> None:
+    model, example = Fickle().eval(), torch.ones(1, 3, 32, 32)
+    with pytest.raises(InputError, match=r"cannot be traced as a graph: .*; the backends eager and compile do without"):
+        fused.prepare(model, example)
+    assert simplified_if_possible(model, example) is model
+
+
+def test_install_commands_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for name in backends.BACKENDS:
+        module = __import__(f"bench.backends.{name}", fromlist=["PACKAGES"])
+        if module.PACKAGES:
+            with pytest.raises(
+                InputError, match=f"backend {name} needs {', '.join(module.PACKAGES)}: install with pip"
+            ):
+                backends.load(name)
+        if "lightpose-bench[" in module.INSTALL:
+            extra = module.INSTALL.partition("[")[2].partition("]")[0]
+            provided = {requirement.partition(">")[0] for requirement in extras[extra]}
+            assert set(module.PACKAGES) <= provided, name
+    usable, reasons = backends.usable("cpu", "fp32")
+    assert set(usable) | set(reasons) == set(backends.BACKENDS)
+    assert "lightpose-bench[openvino]" in reasons["openvino_int8"]
+
+
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda word: None)
+    usable, reasons = backends.usable("cpu", "fp32")
+    assert "compile" not in usable
+    assert "neither g++ nor clang++ here: install one" in reasons["compile_max"]
+
+
+def test_not_installed_is_said_or_refused(command: Callable, tiny: str, tmp_path: Path) -> None:
+    """A package that cannot be found, in the real command: refused by name, listed and left out of all."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nreal = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n in ('openvino', 'onnxruntime') else real(n, *a)\n"
+    )
+
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "CXX": "", "PATH": "/nowhere"}
+    settings = ("--models", tiny, "--input", "32x32", "--sets", "1", "--rounds", "2", "--results", str(tmp_path / "r"))
+    refused = command("bench.speed", "--device", "cpu", "--backend", "eager,openvino", *settings, env=environment)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "error: backend openvino needs openvino: install with pip install 'lightpose-bench[openvino]'"
+    ]
+    assert not (tmp_path / "r/speed.jsonl").exists()
+    done = command("bench.speed", "--device", "cpu", "--backend", "all", *settings, env=environment)
+    assert done.returncode == 0, done.stderr
+    for said in ("left out: backend openvino needs openvino", "left out: backend compile needs a C++ compiler",
+                 "left out: backend cudagraphs runs on CUDA devices only"):  # fmt: skip
+        assert said in " ".join(done.stderr.split())
+    listed = command("bench.speed", "--list-backends", env=environment)
+    assert listed.returncode == 0
+    assert all(name in listed.stdout for name in backends.BACKENDS)
+    assert f"torch {torch.__version__}" in listed.stdout
+    assert "lightpose-bench[openvino]" in "".join(listed.stdout.split()).replace("│", "")
+
+
+def test_no_telemetry(tmp_path: Path) -> None:
+    """In a process of its own: nncf itself sends nothing where it finds pytest."""
+    pytest.importorskip("nncf")
+    script = (
+        "import torch, sys\nfrom bench import backends\n"
+        "model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()).eval()\n"
+        "backends.load('openvino_int8').prepare(model, torch.randn(1, 3, 32, 32))\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
+        "import nncf.telemetry.wrapper as wrapper\n"
+        "assert not isinstance(wrapper.telemetry, wrapper.NNCFTelemetry)\n"
+    )
+
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert not (home / "intel").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["fused", "compile", "cudagraphs"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_runtimes_agree_on_cuda(name: str, precision: str) -> None:
+    model = enliven(build("lightweight_mobilenetv3"), 0).cuda()
+    example = torch.randn(1, 3, 64, 64).cuda()
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        record = measure(model, example, rounds=3, warmup=1, backend=name, precision=precision)
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
+    assert record.metrics["parity_max_relative"] < (1e-4 if precision == "fp32" else 2e-2)

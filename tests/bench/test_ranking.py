@@ -1,0 +1,101 @@
+"""Ranking by runtime: who overtakes whom, from made-up records to table and figure."""
+
+import itertools
+
+import matplotlib
+import pytest
+
+from bench.record import Record
+from bench.report import figure, ranking
+from bench.report.__main__ import make
+from bench.report.measured import Measured
+from tests.bench.test_report import FPS, GPU, speed
+
+ODD = "my_model:tiny"
+
+
+def fast_and_slow() -> list[Record]:
+    """In eager, A 10 and B 20 FPS; ORT turns them round for sure, OpenVINO perhaps, int8 for sure."""
+    speeds = {
+        "eager": (10.0, 20.0), "onnxruntime": (60.0, 40.0), "openvino": (51.0, 50.0), "openvino_int8": (90.0, 70.0),
+    }  # fmt: skip
+    return [
+        speed(model, fps, backend=backend, precision="int8" if "int8" in backend else "fp32")
+        for backend, pair in speeds.items()
+        for model, fps in zip(("lite_hrnet_18", "small_hrnet_w16"), pair, strict=True)
+    ]
+
+
+def test_overtaking_needs_intervals_that_are_apart() -> None:
+    (place,) = ranking.places(Measured(fast_and_slow()))
+    assert [runtime.title for runtime in place.runtimes] == ["eager", "onnxruntime", "openvino", "openvino_int8"]
+    eager = place.runtimes[0]
+    found = {r.title: ranking.overtaken(r, eager, "lite_hrnet_18") for r in place.runtimes}
+    assert found == {
+        "eager": ([], []), "onnxruntime": (["small_hrnet_w16"], []), "openvino": ([], ["small_hrnet_w16"]),
+        "openvino_int8": (["small_hrnet_w16"], []),
+    }  # fmt: skip
+    assert all(ranking.overtaken(r, eager, "small_hrnet_w16") == ([], []) for r in place.runtimes)
+    assert [runtime.rank("lite_hrnet_18") for runtime in place.runtimes] == [2, 1, 1, 1]
+
+
+def test_the_table_says_it_and_marks_int8() -> None:
+    files = make(fast_and_slow())
+    text = files["ranking.md"].decode()
+    (line,) = [line for line in text.splitlines() if line.startswith("| `lite_hrnet_18`")]
+    assert line == (
+        "| `lite_hrnet_18` | Lite-HRNet18 | **2** (10.0 FPS) | **1** (60.0 FPS; passes Small HRNet-W16) | "
+        "**1** (51.0 FPS; perhaps Small HRNet-W16) | **1** (90.0 FPS; passes Small HRNet-W16) |"
+    )
+    assert r"openvino\_int8 (int8)" in text
+    assert 'id="ranking"' in files["index.html"].decode()
+    assert b"passes" in files["ranking.csv"].splitlines()[0]
+    # In full precision and in int8 a network is not the same: no figure gives one the other's accuracy.
+    assert not [name for name in files if name.startswith("fig5") and "int8" in name]
+    assert "openvino_int8" not in files["table5.md"].decode()
+    assert "| int8 |" in files["table5_more.md"].decode()
+
+
+def test_machines_are_not_mixed_and_one_runtime_ranks_nothing() -> None:
+    here = fast_and_slow()
+    there = [speed(m, f, machine=GPU, device="cuda", threads=None) for m, f in FPS.items()]
+    (place,) = ranking.places(Measured([*here, *there]))
+    assert place.title.startswith("Test(R) CPU_1")
+    assert ranking.table(Measured(there)) is None
+    assert "ranking.md" not in make(there)
+    both = [*there, *(r.model_copy(update={"backend": "cudagraphs"}) for r in there)]
+    first, second = ranking.places(Measured([*here, *both]))
+    assert {first.title, second.title} == {"Test GPU 80", place.title}
+    assert first.key != second.key
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_nothing_in_the_figure_touches(count: int) -> None:
+    """Every place of every network once, one network not run at both ends, names in full."""
+    runtimes = ("eager", "fused", "compile", "compile_max", "onnxruntime", "openvino", "onnxruntime_int8",
+                "openvino_int8")[:count]  # fmt: skip
+    orders = itertools.cycle(itertools.permutations(FPS))
+    found = []
+    for index, backend in enumerate(runtimes):
+        order = next(itertools.islice(orders, 7919, None))
+        for place, model in enumerate(order):
+            if model != ODD or 0 < index < len(runtimes) - 1:
+                precision = "int8" if "int8" in backend else "fp32"
+                found.append(speed(model, 123.4 - 7 * place, backend=backend, precision=precision))
+    (place,) = ranking.places(Measured(found))
+    with matplotlib.rc_context(figure.STYLE):
+        drawn = ranking.picture(place)
+        drawn.canvas.draw()
+        texts = [*drawn.texts, *drawn.axes[0].texts]
+        boxes = [text.get_window_extent() for text in texts]
+        page = drawn.bbox
+        for text, box in zip(texts, boxes, strict=True):
+            assert page.x0 <= box.x0 < box.x1 <= page.x1, text.get_text()
+            assert page.y0 <= box.y0 < box.y1 <= page.y1, text.get_text()
+        for (one, a), (other, b) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+            assert not a.overlaps(b), f"{one.get_text()} over {other.get_text()}"
+        words = [text.get_text() for text in texts]
+        assert words.count("Ours (the paper's)") == 2
+        assert words.count(ODD) == (1 if count == 8 else 0)
+        assert sum(word.replace(".", "").isdecimal() for word in words) == len(found)
+    assert ranking.draw(place) == ranking.draw(place)
