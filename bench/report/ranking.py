@@ -64,7 +64,7 @@ def places(measured: Measured) -> list[Place]:
     groups: dict[tuple[str, ...], list[Setting]] = {}
     for setting in measured.settings():
         if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
-            alike = (setting.machine, setting.device, setting.gpu, str(setting.threads))
+            alike: tuple[str, ...] = (setting.machine, setting.device, setting.gpu, str(setting.threads))
             groups.setdefault(alike, []).append(setting)
     found = []
     for alike, settings in groups.items():
@@ -95,7 +95,8 @@ def overtaken(runtime: Runtime, reference: Runtime, model: str) -> tuple[list[st
     Returns:
         Those of which it is sure, as the intervals do not overlap in either runtime; and the others.
     """
-    sure, unsure = [], []
+    sure: list[str] = []
+    unsure: list[str] = []
     for other in (name(record) for record in reference.records):
         pairs = [(one.record(model), one.record(other)) for one in (reference, runtime)]
         (mine_before, theirs_before), (mine, theirs) = pairs
