@@ -90,6 +90,13 @@ def positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
 
 
+def natural(text: str) -> int:
+    """An argument that is a whole number from zero."""
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+
+
 def parse_inputs(text: str) -> list[tuple[int, int]]:
     """``256x192,384x288`` as (height, width) pairs."""
     return [_parse_input(part.strip()) for part in text.split(",")]
@@ -99,7 +106,7 @@ def _parse_input(text: str) -> tuple[int, int]:
     height, separator, width = text.lower().partition("x")
     if not (separator and height.isdecimal() and width.isdecimal()):
         raise InputError(f"input size {text!r} is not HEIGHTxWIDTH, for example 256x192")
-    if not (0 < int(height) <= 4096 and 0 < int(width) <= 4096):
+    if not (32 <= int(height) <= 4096 and 32 <= int(width) <= 4096):
         raise InputError(f"input size {text!r} is impossible: height and width go from 32 to 4096")
     return int(height), int(width)
 

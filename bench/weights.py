@@ -12,10 +12,8 @@ from bench import InputError
 from bench.models import build, is_factory
 from zoo.weights import fetch, files, find
 
-# Trained by this project on drawn people, for checking the harness: not for use on photographs.
-BUNDLED = {
-    "lightweight_mobilenetv3": Path(__file__).parent / "assets" / "lightweight_mobilenetv3_synthetic.safetensors"
-}
+# NAME.safetensors each, trained by this project on drawn people, for checking the harness: not for photographs.
+_BUNDLED = Path(__file__).parent / "assets" / "weights"
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,11 @@ class Trained:
     options: dict[str, str]
     weights: str  # published, bundled, random, or the file's name
     sha256: str  # of the file; of the parameters where there is none
+
+
+def bundled() -> dict[str, Path]:
+    """The weights that come with the project, by network."""
+    return {path.stem: path for path in sorted(_BUNDLED.glob("*.safetensors"))}
 
 
 def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:
@@ -58,9 +61,12 @@ def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
         return fetch(find(name, input_size, dataset))
     if weights != "bundled":
         return Path(weights)
-    if name not in BUNDLED:
-        raise InputError(f"no weights of {name} are bundled: there are of {', '.join(BUNDLED)}")
-    return BUNDLED[name]
+    if name not in bundled():
+        raise InputError(
+            f"no weights of {name} are bundled (there are of: {', '.join(bundled()) or 'none'}): "
+            "train some with python -m bench.train, and give the file with --weights"
+        )
+    return bundled()[name]
 
 
 def _options(path: Path, name: str) -> dict[str, str]:

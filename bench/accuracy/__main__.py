@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
+from torch import nn
 
 from bench import InputError, backends, cli, machine, processes
 from bench.accuracy import job as jobs
@@ -14,14 +15,14 @@ from bench.accuracy.decode import METHODS
 from bench.accuracy.job import Job, Settings, Work
 from bench.cli import say, warn
 from bench.data import Dataset, open_dataset
+from bench.data.synthetic.dataset import IMAGES, SEED
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.loop import PRECISIONS
-from bench.weights import BUNDLED, build_trained
+from bench.weights import build_trained, bundled
+from zoo import ZooError
 from zoo.weights import published
 
-SYNTHETIC_IMAGES = 200
-SYNTHETIC_SEED = 2_000_003  # no training's, nor that of its validation
 DEFAULT_INPUT = {"coco": "256x192", "mpii": "256x256", "synthetic": "256x192"}
 
 
@@ -54,8 +55,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--limit", type=cli.positive, metavar="N", help="the first N pictures only, as a set of its own"
     )
     parser.add_argument("--skip-bad", type=int, default=0, metavar="N", help="leave out up to N bad pictures")
-    parser.add_argument("--images", type=cli.positive, default=SYNTHETIC_IMAGES, help="pictures of the synthetic set")
-    parser.add_argument("--seed", type=int, default=SYNTHETIC_SEED, help="of the synthetic set")
+    parser.add_argument("--images", type=cli.positive, default=IMAGES, help="pictures of the synthetic set")
+    parser.add_argument("--seed", type=cli.natural, default=SEED, help="of the synthetic set")
     parser.add_argument(
         "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
     )
@@ -87,7 +88,7 @@ def main(argv: list[str]) -> int:
     known = cli.open_results(arguments.results)
     torch.set_num_threads(arguments.threads or machine.default_threads())
     dataset = open_data(arguments)
-    evaluations = [make_job(name, dataset, size, arguments) for name in names]
+    evaluations = [make_job(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:
         evaluations = [one for one in evaluations if not has_record(one, known)]
         if not evaluations and not arguments.quiet:
@@ -120,7 +121,11 @@ def main(argv: list[str]) -> int:
 def default_models(arguments: argparse.Namespace) -> list[str]:
     """The networks that there are weights of, of the kind that was asked for."""
     if arguments.weights == "bundled":
-        return list(BUNDLED)
+        if not bundled():
+            raise InputError(
+                "no weights are bundled: train some with python -m bench.train, and give --models and --weights FILE"
+            )
+        return list(bundled())
     if arguments.weights == "published" and arguments.dataset != "synthetic":
         return [e.model for e in published() if (e.dataset, e.input) == (arguments.dataset, arguments.input)]
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
@@ -153,7 +158,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     )
 
 
-def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argparse.Namespace) -> Job:
+def make_job(name: str, dataset: Dataset, size: tuple[int, int], device: str, arguments: argparse.Namespace) -> Job:
     trained = build_trained(
         name,
         arguments.weights,
@@ -161,6 +166,9 @@ def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argp
         input_size=cli.input_text(size),
         dataset="mpii" if arguments.dataset == "mpii" else "coco",
     )
+    check_output(name, trained.model, dataset, size)
+    if trained.weights == "random":
+        warn(f"{name}: the weights are random numbers, the accuracy means nothing")
     settings = Settings(
         input=size,
         boxes=arguments.detections.name if arguments.detections else jobs.GROUND_TRUTH,
@@ -175,17 +183,32 @@ def make_job(name: str, dataset: Dataset, size: tuple[int, int], arguments: argp
         batch=arguments.batch,
         workers=arguments.workers,
         threads=torch.get_num_threads(),
+        device=device,
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
     return Job(name, trained, dataset, settings, work)
 
 
+def check_output(name: str, model: nn.Module, dataset: Dataset, size: tuple[int, int]) -> None:
+    """Fail on a network that does not fit the data set before anything is evaluated."""
+    try:
+        with torch.inference_mode():
+            shape = tuple(model(torch.zeros(1, 3, *size)).shape)
+    except (InputError, ZooError):
+        raise
+    except Exception as error:
+        raise InputError(f"{name} fails on an input of {cli.input_text(size)}: {error}") from error
+    joints = len(dataset.skeleton.joints)
+    if len(shape) != 4 or shape[1] != joints:
+        raise InputError(f"{name} gives {shape[1:]}, and {dataset.name} needs {joints} heatmaps, one for each joint")
+
+
 def has_record(job: Job, known: list[Record]) -> bool:
     """Whether these very sources evaluated these weights on this data in this way before."""
     wanted = (
         recorded_name(job.model), job.trained.sha256, job.dataset.fingerprint, cli.input_text(job.settings.input),
-        job.settings.backend, job.settings.precision, job.settings.flip, job.settings.decode, machine.source_sha256(),
+        job.settings.backend, job.precision, job.settings.flip, job.settings.decode, machine.source_sha256(),
     )  # fmt: skip
     return any(
         wanted == (
@@ -220,8 +243,10 @@ def print_table(records: list[Record]) -> None:
         if mpii
         else ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar")
     )
-    boxes = first.protocol.get("boxes")
-    table = Table(title=f"{first.dataset}, {first.input}" + (f", boxes: {boxes}" if boxes else ""))
+    how = [first.dataset, first.input]
+    how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
+    how += [str(first.protocol["name"])] if first.protocol["name"] != "paper" else []
+    table = Table(title=", ".join(map(str, how)))
     table.add_column("model", no_wrap=True)
     for key in (*keys, "people/s"):
         table.add_column(key if mpii or key == "people/s" else key.upper(), justify="right", no_wrap=True)

@@ -20,6 +20,7 @@ from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, Run, predict
+from bench.backends.calibration import inputs_of
 from bench.data import COCO, Dataset
 from bench.files import whole_file, write_whole
 from bench.models import recorded_name
@@ -46,12 +47,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Work:
-    """How to go about it; changes no result."""
+    """How to go about it; batch, threads and device may change last digits, the rest nothing."""
 
     results: Path
     batch: int
     workers: int
     threads: int
+    device: str
     evaluator: str
     skip_bad: int
 
@@ -72,11 +74,17 @@ class Job:
         identity = {
             "model": recorded_name(self.model), "options": self.trained.options, "weights": self.trained.sha256,
             "dataset": self.dataset.name, "fingerprint": self.dataset.fingerprint, "people": len(self.dataset),
-            "sources": machine.source_sha256(), **asdict(self.settings),
+            "sources": machine.source_sha256(), "batch": self.work.batch, "threads": self.work.threads,
+            "device": self.work.device, **asdict(self.settings),
         }  # fmt: skip
         words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, as records name it."""
+        return "int8" if backends.quantised(self.settings.backend) else self.settings.precision
 
     @property
     def protocol(self) -> str:
@@ -157,7 +165,7 @@ def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Calla
     if not indices:
         return
     part = store.Part(job.folder, job.name, fabric.global_rank, fabric.world_size)
-    bad: dict[str, int] = {}
+    bad: dict[str, None] = {}
     dtype = PRECISIONS[job.settings.precision]
     try:
         with torch.inference_mode():
@@ -173,12 +181,8 @@ def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Calla
                 method=job.settings.decode,
                 dtype=dtype,
             ):
-                bad |= {message: index for index, message in answer.errors.items()}
-                if len(bad) > job.work.skip_bad:
-                    allowed = f" ({len(bad)} bad pictures, --skip-bad {job.work.skip_bad})" if job.work.skip_bad else ""
-                    raise InputError(
-                        f"{list(bad)[-1]}{allowed}; --skip-bad N leaves out up to N bad pictures and says so"
-                    )
+                bad |= dict.fromkeys(answer.errors.values())
+                _refuse_bad(list(bad), job)
                 part.add(answer)
                 # The other processes are as fast; the first speaks for all.
                 step((len(answer.predictions) + len(answer.errors)) * fabric.world_size)
@@ -186,10 +190,21 @@ def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Calla
         part.close()
 
 
+def _refuse_bad(bad: Sequence[str], job: Job) -> None:
+    """Fail on more bad pictures than are allowed."""
+    if len(bad) > job.work.skip_bad:
+        others = f" and {len(bad) - 1} more bad pictures so far" if len(bad) > 1 else ""
+        raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
+
+
 def _prepare(job: Job, device: torch.device, dtype: torch.dtype) -> Run:
     model = job.trained.model.to(device, dtype)
     example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
-    prepared: Run = backends.load(job.settings.backend).prepare(model, example)
+    runtime = backends.load(job.settings.backend)
+    # Drawn people are what a quantised runtime is calibrated on if nothing else is given.
+    own = runtime.QUANTISED and not job.dataset.name.startswith("synthetic")
+    more = {"calibration": inputs_of(job.dataset, job.settings.input)} if own else {}
+    prepared: Run = runtime.prepare(model, example, **more)
     return prepared
 
 
@@ -205,6 +220,7 @@ def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) ->
     if scored_by_server:
         files.append(_server_file(job, results))
         return Outcome(tuple(files), None)
+    _refuse_bad(sorted(set(errors.values())), job)
     metrics: dict[str, int | float] = dict(job.dataset.score(predictions, evaluator=job.work.evaluator))
     metrics |= {"people": len(job.dataset), "people_left_out": len(errors), "bad_pictures": len(set(errors.values()))}
     metrics |= _throughput(answers, fabric.world_size)
@@ -270,7 +286,7 @@ def _record(
         num_joints=len(job.dataset.skeleton.joints),
         backend=settings.backend,
         device=device,
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=job.precision,  # type: ignore[arg-type]
         batch=work.batch,
         threads=work.threads,
         metrics=metrics,

@@ -1,12 +1,11 @@
 """From a data set to predictions: crops made ahead by worker processes, the network, flip test, decoding."""
 
-import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,6 +18,7 @@ from bench.accuracy.decode import Method, decode
 from bench.accuracy.flip import flip_average
 from bench.data import ImageError, box_to_crop, crop, normalise
 from bench.data.dataset import Dataset, Person
+from bench.processes import start_worker
 
 Run = Callable[[Tensor], Tensor]
 # What is kept of a prediction: far finer than any metric sees, and the same whichever kernel rounded the last bit.
@@ -77,15 +77,17 @@ def predict(
     Raises:
         InputError: the network gives another number of heatmaps than the data set has joints.
     """
-    loader = DataLoader(
-        _Crops(dataset, indices, input_size),
-        batch_size=batch,
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=_start_worker,
-        prefetch_factor=4 if workers else None,
-    )
-    batches = iter(loader)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*suggested max number of worker")  # that is the user's choice
+        loader = DataLoader(
+            _Crops(dataset, indices, input_size),
+            batch_size=batch,
+            num_workers=workers,
+            collate_fn=list,
+            worker_init_fn=start_worker,
+            prefetch_factor=4 if workers else None,
+        )
+        batches = iter(loader)
     for _ in range(len(loader)):
         started = time.perf_counter()
         crops: list[_Crop] = next(batches)
@@ -157,12 +159,6 @@ class _Crops(TorchDataset[_Crop]):
         center, size_px = box_to_crop(person.box, self.input_size)
         pixels, _ = crop(picture, center, size_px, self.input_size)
         return _Crop(index, person, pixels, center, size_px, read - started, time.perf_counter() - read)
-
-
-def _start_worker(_: int) -> None:
-    # Ctrl-C goes to every process of the terminal; the one that waits for the workers ends them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
 
 
 def _predict_batch(

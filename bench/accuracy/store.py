@@ -1,7 +1,7 @@
 """Predictions on disk while they are made, so that an interrupted evaluation goes on where it stopped.
 
-A job's predictions lie in ``DIR/predictions/JOB.RANK-OF.partial``: a line that says what the job is, then one line a
-batch. A line that a crash cut off is dropped. When all is done the parts become one file.
+A job's predictions lie in ``DIR/predictions/JOB.RANK-OF.partial``, one line a batch; JOB says what the job is. A line
+that a crash cut off is dropped. When all is done the parts become one file.
 """
 
 import json

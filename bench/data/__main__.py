@@ -67,7 +67,9 @@ def contact_sheet(argv: list[str]) -> int:
     tiles = [tile(scene, cell, skeletons=not arguments.no_skeletons) for scene in scenes]
     page = sheet(tiles, columns=columns, cell=cell)
     quality = (cv2.IMWRITE_JPEG_QUALITY, 85)
-    write_whole(arguments.out, cv2.imencode(arguments.out.suffix.lower(), page[:, :, ::-1], quality)[1].tobytes())
+    suffix = arguments.out.suffix.lower()
+    encoded = cv2.imencode(suffix, page[:, :, ::-1], quality if suffix == ".jpg" else ())[1]
+    write_whole(arguments.out, encoded.tobytes())
     print(arguments.out)
     return 0
 
@@ -90,17 +92,13 @@ def tile(scene: Scene, cell: tuple[int, int], *, skeletons: bool) -> Picture:
 
 def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:
     parser.add_argument("--images", type=cli.positive, default=images, metavar="N", help="how many pictures")
-    parser.add_argument("--seed", type=_seed, default=0, help="a whole number: the same one draws the same pictures")
+    parser.add_argument(
+        "--seed", type=cli.natural, default=0, help="a whole number: the same one draws the same pictures"
+    )
     parser.add_argument(
         "--kind", choices=list(DRAW), default="scenes",
         help="scenes: several people a picture, as for evaluation; portraits: one, as for training",
     )  # fmt: skip
-
-
-def _seed(text: str) -> int:
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
 
 
 if __name__ == "__main__":

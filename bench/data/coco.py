@@ -18,6 +18,7 @@ from bench.data.fields import Items, fingerprint, read_json
 SYNTHETIC = "lightpose-bench"
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
+_FARTHEST, _THINNEST = 1e7, 1e-6  # pixels: beyond these a number is a mistake
 
 _METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 
@@ -191,6 +192,8 @@ def _person_category(file: str, categories: Any) -> int:
         raise InputError(f"{file}: no category 'person' (there is: {', '.join(names) or 'none'})")
     index = names.index("person")
     joints = categories[index].get("keypoints")
+    if joints is not None and not isinstance(joints, list):
+        items.fail(index, "keypoints is not a list of names")
     if joints is not None and len(joints) != len(COCO.joints):
         items.fail(index, f"person has {len(joints)} joints, and COCO's {len(COCO.joints)} are needed")
     return int(items.integers("id")[index])
@@ -211,6 +214,8 @@ def _annotated_people(file: str, content: Any, images: _Images) -> _People:
     area = items.numbers("area")
     items.refuse(area < 0, lambda index: f"area is {area[index]:g}")
     keypoints = items.numbers("keypoints", 3 * len(COCO.joints)).reshape(-1, len(COCO.joints), 3)
+    far = (np.abs(keypoints) > _FARTHEST).any(axis=(1, 2))
+    items.refuse(far, lambda _: f"a joint is farther than {_FARTHEST:g} pixels")
     strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
     items.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index]))
     crowd = items.integers("iscrowd") != 0
@@ -238,7 +243,7 @@ def _detected_people(file: str, listed: Any, images: _Images) -> _People:
     other = items.integers("category_id") != images.person
     low = ~other & (scores < LOWEST_SCORE)
     # A line can be widened to a region to look into; a point cannot.
-    flat = ~other & ~low & (boxes[:, 2:] == 0).all(axis=1)
+    flat = ~other & ~low & (boxes[:, 2:] < _THINNEST).all(axis=1)
     for mask, reason in ((other, "not a person"), (low, f"score below {LOWEST_SCORE:g}"), (flat, "box without size")):
         _count(mask, reason, left_out)
     _warn_of_flat(items, flat, lambda index: f"bbox {boxes[index].tolist()}")
@@ -249,6 +254,8 @@ def _detected_people(file: str, listed: Any, images: _Images) -> _People:
 def _boxes(items: Items) -> npt.NDArray[np.float64]:
     boxes = items.numbers("bbox", 4)
     widths, heights = boxes[:, 2], boxes[:, 3]
+    far = (np.abs(boxes) > _FARTHEST).any(axis=1)
+    items.refuse(far, lambda index: f"bbox {boxes[index].tolist()} is farther than {_FARTHEST:g} pixels")
     items.refuse(widths < 0, lambda index: f"bbox has width {widths[index]:g}")
     items.refuse(heights < 0, lambda index: f"bbox has height {heights[index]:g}")
     return boxes

@@ -32,7 +32,13 @@ def box_to_crop(
 
     Returns:
         Centre (x, y) and size (width, height), in image pixels, float32 as in the reference.
+
+    Raises:
+        InputError: the box is not four finite numbers with a width or height above 0.
     """
+    box = np.asarray(box_xywh, np.float64)
+    if box.shape != (4,) or not np.isfinite(box).all() or box[2:].min() < 0 or box[2:].max() <= 0:
+        raise InputError(f"{box_xywh} is no box: x, y, width and height are needed, finite and above 0")
     x, y, width, height = box_xywh
     aspect = input_size[1] / input_size[0]
     if width > aspect * height:
@@ -61,7 +67,14 @@ def crop(
 
     Returns:
         The crop, uint8 ``[height, width, 3]``, and the 2x3 matrix that takes image to crop pixels.
+
+    Raises:
+        InputError: the picture is empty or not uint8 ``[H, W, 3]``, or the region has no width.
     """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
+        raise InputError("a picture to crop must be a uint8 array [H, W, 3]")
+    if not 0 < float(np.asarray(size_px)[0]) < np.inf:
+        raise InputError(f"a region to crop must have a width above 0, and {np.asarray(size_px).tolist()} has not")
     height, width = input_size
     (x, y), scale = np.asarray(center, np.float64), width / float(np.asarray(size_px)[0])
     angle = np.deg2rad(rotation)

@@ -6,6 +6,7 @@ from bench import InputError
 from bench.data.coco import CocoDataset
 from bench.data.dataset import Dataset
 from bench.data.mpii import MpiiDataset
+from bench.data.synthetic.dataset import IMAGES, SEED, SyntheticDataset
 
 NAMES = ("coco", "mpii", "synthetic")
 
@@ -22,8 +23,8 @@ def open_dataset(
     detections: Path | None = None,
     test_dev: bool = False,
     limit: int | None = None,
-    images: int = 200,
-    seed: int = 0,
+    images: int = IMAGES,
+    seed: int = SEED,
 ) -> Dataset:
     """A data set, ready to be read.
 
@@ -51,8 +52,6 @@ def open_dataset(
         raise InputError(f"{name} has its boxes in its annotations: leave out --detections")
     if data_root is None:
         if name == "synthetic":
-            from bench.data.synthetic import SyntheticDataset
-
             return SyntheticDataset(min(images, limit or images), seed)
         raise InputError(f"{name} is read from disk: give the folder that it is in with --data-root")
     if not data_root.is_dir():
@@ -60,7 +59,7 @@ def open_dataset(
     if name == "mpii":
         return _open_mpii(data_root, split, limit)
     dataset = _open_coco(data_root, split, detections, test_dev, limit)
-    if name == "synthetic" and dataset.name != name:
+    if name == "synthetic" and not dataset.name.startswith(name):
         raise InputError(f"{dataset.annotation_file} was not written by bench.data synthetic: open it as coco")
     return dataset
 
@@ -76,8 +75,7 @@ def _open_coco(root: Path, split: str, detections: Path | None, test_dev: bool, 
     dataset = CocoDataset(
         base / "annotations" / listing, pictures, name=f"coco_{part}", detections=detections, limit=limit
     )
-    expected = _PICTURES.get(dataset.name)
-    if expected is not None and dataset.pictures != expected:
+    if dataset.pictures != _PICTURES.get(dataset.name):
         dataset.name += f" ({dataset.pictures} pictures)"
     return dataset
 

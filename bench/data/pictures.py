@@ -40,7 +40,9 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Picture:
     if size is None or picture.shape[1::-1] == size:
         return picture
     if picture.shape[:2] == size:
-        return _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        stored = _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if stored.shape[1::-1] == size:
+            return stored
     height, width, _ = picture.shape
     raise ImageError(f"{path} is {width}x{height}, and the annotations say {size[0]}x{size[1]} (width x height)")
 

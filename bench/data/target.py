@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from bench import InputError
+
 STRIDE = 4  # input pixels to one heatmap pixel
 
 
@@ -22,13 +24,22 @@ def make_target(
     Returns:
         Heatmaps ``[J, height / 4, width / 4]`` and weights ``[J]``, float32. A weight is 0 where the joint is not
         labelled or none of its Gaussian lies inside, and 1 elsewhere.
+
+    Raises:
+        InputError: shapes that do not belong together, or a sigma that is not above 0.
     """
+    points, seen = np.asarray(joints, np.float64), np.asarray(visible)
+    if points.ndim != 2 or points.shape[1] != 2 or seen.shape != points.shape[:1] or not sigma > 0:
+        raise InputError(
+            f"no targets of joints {points.shape}, visible {seen.shape} and sigma {sigma:g}: "
+            "give [J, 2], [J] and a number above 0"
+        )
     height, width = input_size[0] // STRIDE, input_size[1] // STRIDE
     reach = int(3 * sigma)
     # Truncation, not floor: it decides for joints that lie just outside, and the reference truncates.
-    centres = (np.asarray(joints, np.float64) / STRIDE + 0.5).astype(np.int64)
+    centres = (points / STRIDE + 0.5).astype(np.int64)
     lowest, highest = centres - reach, centres + reach
-    inside = (np.asarray(visible) > 0) & (lowest < (width, height)).all(axis=1) & (highest >= 0).all(axis=1)
+    inside = (seen > 0) & (lowest < (width, height)).all(axis=1) & (highest >= 0).all(axis=1)
 
     offsets = np.arange(-reach, reach + 1)
     profile = np.exp(-(offsets**2) / (2 * sigma**2))

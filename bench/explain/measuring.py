@@ -28,7 +28,7 @@ class Measurement:
     """What was counted and timed, before anything is concluded from it."""
 
     operators: list[Operator]
-    seconds: list[float]  # of every operator: the median, without the profiler's cost
+    seconds: list[float]  # of every operator, without the profiler's cost
     between_s: float  # what passes between operators, likewise; not of use on a GPU, which does not wait
     plain_s: list[float]  # rounds with nothing watching
     profiled_s: list[float]
@@ -103,7 +103,7 @@ def measure(model: nn.Module, example: Tensor, rounds: int) -> Measurement:
         kernels=sum(profiled[0].kernels),
         small=_typical(small, peaks, cuda=cuda)[0] if small else None,
         small_operators=small_operators,
-        small_s=statistics.median(small_plain) if small_plain else None,
+        small_s=_quick(small_plain) if small_plain else None,
         no_small=reason,
         graph_s=graph,
         peaks=peaks,
@@ -128,12 +128,13 @@ def _smaller(
 
 
 def _typical(rounds: Sequence[Timed], peaks: Peaks, *, cuda: bool) -> tuple[list[float], float]:
-    """Seconds of every operator and of what is between them: medians, without the profiler's cost.
+    """Seconds of every operator and of what is between them: medians of the quicker rounds, less the profiler's cost.
 
     What the profiler adds to a call lies outside the call's own time, but within that of the operator it is made by.
     """
-    medians = [statistics.median(values) for values in zip(*(timed.seconds for timed in rounds), strict=True)]
-    between = statistics.median(timed.total_s - sum(timed.seconds) for timed in rounds)
+    chosen = [rounds[index] for index in timing.quicker([timed.total_s for timed in rounds])]
+    medians = [statistics.median(values) for values in zip(*(timed.seconds for timed in chosen), strict=True)]
+    between = statistics.median(timed.total_s - sum(timed.seconds) for timed in chosen)
     if cuda:  # kernels do not wait for the profiler
         return medians, between
     within, cost = rounds[0].within, peaks.profiler_s
@@ -141,12 +142,16 @@ def _typical(rounds: Sequence[Timed], peaks: Peaks, *, cuda: bool) -> tuple[list
     return seconds, max(0.0, between - len(seconds) * cost)
 
 
+def _quick(seconds: Sequence[float]) -> float:
+    return statistics.median(seconds[index] for index in timing.quicker(seconds))
+
+
 def _conclude(m: Measurement, example: Tensor, name: str, started_at: str) -> Record:
     """The split, the layers, and the check that everything adds up."""
     cuda = example.device.type == "cuda"
-    plain = statistics.median(m.plain_s)
+    plain = _quick(m.plain_s)
     if cuda:  # a replayed graph is the independent measure of the kernels
-        graph = statistics.median(m.graph_s)
+        graph = _quick(m.graph_s)
         discrepancy = (sum(m.seconds) - graph) / plain
         scale = min(1.0, plain / sum(m.seconds))
     else:  # and a run with nothing watching that of everything
@@ -179,7 +184,7 @@ def _conclude(m: Measurement, example: Tensor, name: str, started_at: str) -> Re
         "faster_than_bound_ms": whole.faster * MS,
         "small_operators": len(small),
         "small_operators_ms": sum(cost.seconds for cost in small) * MS,
-        "latency_ms_instrumented": statistics.median(m.profiled_s) * MS,
+        "latency_ms_instrumented": _quick(m.profiled_s) * MS,
         "discrepancy_relative": discrepancy,
         "peak_macs_per_s": m.peaks.macs_per_s,
         "peak_bytes_per_s": m.peaks.bytes_per_s,

@@ -29,13 +29,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
     parser.add_argument("--joints", type=cli.positive, default=17, help="heatmaps of a network of the zoo")
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
+    parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: the model's name and input, here")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
     arguments = parse(argv)
-    chosen = find_format(arguments.format)
+    chosen = find_format(arguments.format, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8)
     size, *more = cli.parse_inputs(arguments.input)
     if more:
         raise InputError(f"--input {arguments.input}: give one size, a file has one")
@@ -55,17 +56,20 @@ def main(argv: list[str]) -> int:
         weights=trained.weights,
         weights_sha256=trained.sha256,
         dynamic_batch=arguments.dynamic_batch,
+        int8=arguments.int8,
     )
     if trained.options:
         metadata["options"] = ", ".join(f"{key}={value}" for key, value in sorted(trained.options.items()))
     try:
-        worst = export(trained.model, chosen.name, path, metadata, dynamic_batch=arguments.dynamic_batch)
+        worst = export(
+            trained.model, chosen.name, path, metadata, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8
+        )
     except ParityError as error:
         cli.fail(f"{arguments.model}: {error}", 1)
     except InputError as error:
         raise InputError(f"{arguments.model} {error}") from error
     if not arguments.quiet:
-        cli.say(f"agrees with eager to {worst:.1g} of the largest output")
+        cli.say(f"the largest difference to eager is {worst:.1g} of the largest output")
     print(path)
     return 0
 
@@ -78,7 +82,8 @@ def target(arguments: argparse.Namespace, chosen: Format) -> Path:
         OSError: its folder is not there or cannot be written.
     """
     name = re.sub(r"[^\w.-]+", "_", recorded_name(arguments.model))
-    path: Path = arguments.out or Path(f"{name}_{arguments.input}{chosen.suffix}")
+    kind = "_int8" if arguments.int8 else ""
+    path: Path = arguments.out or Path(f"{name}_{arguments.input}{kind}{chosen.suffix}")
     if path.is_dir():
         raise InputError(f"--out {path} is a folder: give the name of a file")
     if path.suffix != chosen.suffix:

@@ -46,7 +46,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
     parser.add_argument("--batch", type=cli.positive, default=8, help="people at a time")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if not 0 <= arguments.threshold <= 1:
+        raise InputError(f"--threshold {arguments.threshold:g}: a confidence is from 0 to 1")
+    return arguments
 
 
 def main(argv: list[str]) -> int:
@@ -72,7 +75,9 @@ def main(argv: list[str]) -> int:
     entries = write(found, dataset, skeleton, arguments)
     if not arguments.quiet:
         people = sum(len(entry["people"]) for entry in entries)
-        say(f"{people} people in {len(entries)} pictures: {arguments.out}/predictions.json, {arguments.out}/grid.png")
+        say(
+            f"people: {people}, pictures: {len(entries)}, in {arguments.out}/predictions.json, {arguments.out}/grid.png"
+        )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bench.data import Person, Skeleton, pictures
 from bench.data.dataset import Picture
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+PERSON = 1  # COCO's category
 Box = tuple[float, float, float, float]
 
 
@@ -96,6 +98,8 @@ def _with_boxes(paths: Sequence[Path], file: Path) -> list[Look]:
             found.add(key)
             looks += [Look(path, box, score) for box, score in by_name[key]]
     unknown = sorted(set(by_name) - found)
+    if isinstance(held, Mapping) and "annotations" not in held and unknown:
+        raise InputError(f"{file} has boxes for {', '.join(unknown[:3])}, which is not among the pictures")
     if not looks:
         raise InputError(f"{file} has no box for any of the pictures: it names {', '.join(unknown[:3]) or 'none'}")
     return looks
@@ -126,8 +130,11 @@ def _boxes(held: Any, file: Path) -> dict[str, list[tuple[Box, float]]]:
             and all(isinstance(v, (int, float)) and abs(v) < 1e6 for v in box)
             and box[2] > 0
             and box[3] > 0
+            and math.isfinite(score)
         ):
-            raise InputError(f"{file}, {where}: {box} is no box: x, y, width and height above 0 are needed")
+            raise InputError(
+                f"{file}, {where}: {box} is no box: x, y, width and height above 0 are needed, and a finite score"
+            )
         found.setdefault(name, []).append(((float(box[0]), float(box[1]), float(box[2]), float(box[3])), score))
     return found
 
@@ -136,10 +143,15 @@ def _entries(held: Any, file: Path) -> list[tuple[str, str, Any, float]]:
     """Where, picture, box and score of every entry of one of the three kinds of files."""
     try:
         if isinstance(held, list):
-            return [(f"entry {n}", str(e["image_id"]), e["bbox"], float(e.get("score", 1))) for n, e in enumerate(held)]
+            found = [e for e in enumerate(held) if e[1].get("category_id", PERSON) == PERSON]
+            return [(f"entry {n}", str(e["image_id"]), e["bbox"], float(e.get("score", 1))) for n, e in found]
         if isinstance(held, Mapping) and "annotations" in held:
             names = {image["id"]: str(image["file_name"]) for image in held["images"]}
-            people = [a for a in held["annotations"] if not a.get("iscrowd") and a.get("num_keypoints", 1) > 0]
+            kinds = {c["id"] for c in held["categories"] if c["name"] == "person"}
+            people = [
+                a for a in held["annotations"]
+                if a["category_id"] in kinds and not a.get("iscrowd") and a.get("num_keypoints", 1) > 0
+            ]  # fmt: skip
             return [(f"annotation {a.get('id')}", names[a["image_id"]], a["bbox"], 1.0) for a in people]
         if isinstance(held, Mapping):
             return [(str(name), str(name), box, 1.0) for name, boxes in held.items() for box in boxes]

@@ -4,7 +4,7 @@ A ``Table`` is the one source of its Markdown, CSV, LaTeX and HTML (``bench.repo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
@@ -273,16 +273,19 @@ DRAWN = Benchmark(0, "", "Accuracy on drawn people", "synthetic", 17, paper.COCO
 
 def drawn(measured: Measured) -> Table | None:
     """Accuracy on the synthetic data set, which has nothing to do with COCO's."""
-    records = [r for r in measured.records if r.kind == "accuracy" and r.dataset == DRAWN.dataset]
+    records = [r for r in measured.records if r.kind == "accuracy" and (r.dataset or "").startswith(DRAWN.dataset)]
     zoo, own = _others(name(record) for record in records)
     rows = []
-    for model, section in (*((m, "") for m in zoo), *((m, OWN) for m in own)):
-        for size in sorted({record.input for record in records if name(record) == model}):
-            record = measured.accuracy(model, size, DRAWN.dataset)
-            if record:
-                cells = tuple(accuracy_cell(DRAWN, measured, model, size, key, None) for key in DRAWN.accuracy)
-                labels = {"model": model, "input": size, "weights": record.weights or "", "people": _people(record)}
-                rows.append(Row(labels, cells, section if zoo else "", highlight=model == paper.BASELINE))
+    # Sets of another size or seed are other sets: each below the other, the usual one first.
+    for dataset in sorted({str(record.dataset) for record in records}):
+        here = replace(DRAWN, dataset=dataset)
+        for model in (*zoo, *own):
+            for size in sorted({record.input for record in records if name(record) == model}):
+                record = measured.accuracy(model, size, dataset)
+                if record:
+                    cells = tuple(accuracy_cell(here, measured, model, size, key, None) for key in here.accuracy)
+                    labels = {"model": model, "input": size, "weights": record.weights or "", "people": _people(record)}
+                    rows.append(Row(labels, cells, f"Data set: {dataset}", highlight=model == paper.BASELINE))
     if not rows:
         return None
     return Table(
@@ -292,7 +295,7 @@ def drawn(measured: Measured) -> Table | None:
         tuple(Column(key, title, ("measured",)) for key, title in DRAWN.accuracy.items()),
         tuple(rows),
         remarks=(
-            "Data set: synthetic, people drawn by this project. It is for checking the harness and for comparing "
+            "Data sets of people drawn by this project. They are for checking the harness and for comparing "
             "trainings; the figures say nothing about photographs and do not compare with COCO's.",
         ),
     )

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from bench import InputError
 from bench.data import Dataset, make_target
+from bench.processes import start_worker
 from bench.train.augment import random_view, show
 from bench.train.recipe import Recipe
 
@@ -100,7 +100,7 @@ def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[
         num_workers=workers,
         prefetch_factor=AHEAD if workers else None,
         pin_memory=pin,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start_worker,
         # Its own, so that to start reading draws nothing from the network's.
         generator=torch.Generator(),
     )
@@ -129,8 +129,3 @@ def take(batches: Iterator[Batch]) -> Batch:
         raise InputError(
             "a worker process that makes samples died: was memory short? Fewer --workers need less"
         ) from error
-
-
-def _start_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # the workers are the threads
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says what is kept

@@ -606,8 +606,8 @@ def test_drawn_people_are_never_reported_as_coco(tmp_path: Path) -> None:
     content = small()
     content["info"] = open_dataset("synthetic", images=1).ground_truth()["info"]
     write_small(tmp_path, content)
-    assert open_dataset("coco", tmp_path).name == "synthetic"
-    assert open_dataset("synthetic", tmp_path).name == "synthetic"
+    assert open_dataset("coco", tmp_path).name == "synthetic (2 pictures)"
+    assert open_dataset("synthetic", tmp_path).name == "synthetic (2 pictures)"
     write_small(tmp_path, small())
     with pytest.raises(InputError, match=r"was not written by bench.data synthetic: open it as coco"):
         open_dataset("synthetic", tmp_path)

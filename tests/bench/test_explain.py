@@ -139,7 +139,9 @@ def test_everything_adds_up_to_the_measured_time() -> None:
     assert record.notes["smallest"] == "64x64"
     assert m["latency_ms_smallest"] > 0
     assert min(m[peak] for peak in ("peak_macs_per_s", "peak_bytes_per_s", "operator_overhead_us")) > 0
-    assert bool(record.warnings) == (abs(m["discrepancy_relative"]) > record.protocol["tolerance"])
+    # Other work on the machine is warned of as well.
+    doubted = [note for note in record.warnings if "busy" not in note]
+    assert bool(doubted) == (abs(m["discrepancy_relative"]) > record.protocol["tolerance"])
     # An input hardly larger than the smallest tells nothing about set-up: absent, not zero.
     without = explain(model, torch.randn(1, 3, 64, 96), rounds=1)
     assert "setup_ms" not in without.metrics

@@ -81,6 +81,12 @@ def run_torchscript(path: Path, images: Tensor) -> tuple[Tensor, dict[str, str]]
     return model(images).detach(), json.loads(files["metadata.json"])
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that runtimes keep are made anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 RUN = {"onnx": run_onnx, "openvino": run_openvino, "torchscript": run_torchscript}
 ENDING = {"onnx": "onnx", "openvino": "xml", "torchscript": "pt"}
 
@@ -113,6 +119,30 @@ def test_a_file_does_what_the_network_does_on_any_batch(
     assert told["weights_sha256"] == digest.hexdigest()
     beside = {"net.bin"} if kind == "openvino" else set()
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"own_model.py", out.name} | beside
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_a_file_for_one_image_and_one_in_int8(
+    kind: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for package in {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino", "nncf")}[kind]:
+        pytest.importorskip(package)
+    images = photograph((64, 96))
+    with torch.no_grad():
+        expected = build(tiny)(images)
+    monkeypatch.chdir(tmp_path)
+    options = ("--model", tiny, "--weights", "random", "--format", kind, "--input", "64x96", "--quiet")
+    differences = []
+    for more in ((), ("--int8",)):
+        assert call(*options, *more, monkeypatch=monkeypatch) == 0
+        path = Path(capsys.readouterr().out.strip())
+        assert path.name == f"own_model_tiny_64x96{'_int8' if more else ''}.{ENDING[kind]}"
+        found, told = RUN[kind](path, images)
+        assert told["dynamic_batch"] == "false"
+        differences.append(float((found - expected).abs().mean() / expected.abs().max()))
+    exact, int8 = differences
+    assert exact < 1e-6
+    assert 1e-4 < int8 < 0.02  # 256 steps for each tensor: not exact, and not far
 
 
 def test_trained_weights_and_options_go_with_the_file(
@@ -204,6 +234,8 @@ def test_a_file_that_computes_something_else_is_not_kept(
         (["--out", "{folder}"], "is a folder: give the name of a file"),
         (["--out", "net.onnx"], "a file of format torchscript ends in .pt"),
         (["--out", "nowhere/net.pt"], "there is no folder nowhere"),
+        (["--int8"], "format torchscript is float32 only: give onnx or openvino"),
+        (["--int8", "--format", "onnx", "--dynamic-batch"], "leave out --dynamic-batch"),
         (["--joints", "0"], "'0' is not a whole number above 0"),
     ],
 )

@@ -18,6 +18,8 @@ from bench.data.synthetic.picture import (
     plan_scene,
 )
 
+NAME = "synthetic"
+IMAGES, SEED = 200, 2_000_003  # of the set to evaluate on: no training's seed, nor that of its validation
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
@@ -39,11 +41,14 @@ class SyntheticDataset:
         kind: scenes, as evaluation takes them, or portraits, as training does.
     """
 
-    name = "synthetic"
+    name: str
     skeleton: Skeleton = COCO
 
     def __init__(self, images: int, seed: int, kind: Kind = "scenes") -> None:
         self.images, self.seed, self.kind = images, seed, kind
+        # Every training draws people of its own; of the sets to evaluate on, one has the plain name.
+        usual = kind == "portraits" or (images, seed) == (IMAGES, SEED)
+        self.name = NAME if usual else f"{NAME} ({images} scenes, seed {seed})"
         self.fingerprint = fingerprint(images, seed, kind)
         self._people: list[tuple[int, Annotation]] | None = None
         self._drawn: tuple[int, Scene] | None = None
