@@ -27,7 +27,7 @@ def export(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
     """
 
     def make(path: Path) -> None:
-        module = simplified_if_possible(model, example)
+        module = simplified_if_possible(model, example, deeply=True)
         with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
             logging.getLogger("torch.onnx").setLevel(logging.ERROR)
             new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}

@@ -61,7 +61,7 @@ def convert(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
 
     def make(path: Path) -> None:
         openvino = import_openvino()
-        module = simplified_if_possible(model, example)
+        module = simplified_if_possible(model, example, deeply=True)
         with quiet(), torch.no_grad(), torch.inference_mode(False):
             converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
         converted.reshape(list(example.shape))

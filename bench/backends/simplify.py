@@ -9,11 +9,12 @@ import contextlib
 import logging
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
 
 from bench import InputError
 
@@ -21,15 +22,22 @@ aten = torch.ops.aten
 CONVOLUTION = aten.conv2d.default
 PADDED_BY_NAME = aten.conv2d.padding
 TRANSPOSED = aten.conv_transpose2d.input
+UNARY = (
+    aten.relu.default, aten.hardswish.default, aten.hardsigmoid.default, aten.hardtanh.default, aten.sigmoid.default,
+    aten.clamp.default,
+)  # fmt: skip
+BINARY = (aten.add.Tensor, aten.mul.Tensor)
+POOL = aten.adaptive_avg_pool2d.default
 BATCH_NORM = aten._native_batch_norm_legit_no_training.default
 
 
-def simplify(model: nn.Module, example: Tensor) -> fx.GraphModule:
-    """The network as a graph of ATen operators for inputs of the example's very shape, rewritten by ``PASSES``.
+def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False) -> fx.GraphModule:
+    """The network as a graph of ATen operators for inputs of the example's very shape, rewritten.
 
     Args:
         model: in evaluation mode; it stays as it is, its other weights are shared.
         example: ``[N, 3, H, W]`` on the model's device and in its precision.
+        deeply: split transposed convolutions too, which pays in runtimes other than PyTorch.
 
     Returns:
         A module of the same outputs to rounding, for inference only.
@@ -38,16 +46,18 @@ def simplify(model: nn.Module, example: Tensor) -> fx.GraphModule:
         InputError: the model cannot be traced, for example because its path depends on the values of its input.
     """
     graph = trace(model, example)
-    for rewrite in PASSES:
-        rewrite(graph)
+    fold_batch_norms(graph)
+    tidy(graph)
+    if deeply:
+        split_transposed(graph, example)
         tidy(graph)
     return graph
 
 
-def simplified_if_possible(model: nn.Module, example: Tensor) -> nn.Module:
+def simplified_if_possible(model: nn.Module, example: Tensor, *, deeply: bool = False) -> nn.Module:
     """``simplify``, or the model itself where it cannot be traced: for runtimes with a tracer of their own."""
     try:
-        return simplify(model, example)
+        return simplify(model, example, deeply=deeply)
     except InputError:
         return model
 
@@ -139,7 +149,119 @@ def _scale_and_shift(parameters: list[Tensor | None], epsilon: float) -> tuple[T
     return scale, (0 if beta is None else beta) - mean * scale
 
 
-PASSES: tuple[Callable[[fx.GraphModule], None], ...] = (fold_batch_norms,)
+# ------------------------------------------------------- transposed convolutions in four parts
+
+PARTS = tuple((row, column) for row in (0, 1) for column in (0, 1))  # pixels 2i + row, 2j + column of the output
+
+
+def split_transposed(graph: fx.GraphModule, example: Tensor) -> None:
+    """A transposed convolution of kernel 4, stride 2, padding 1 becomes four convolutions of kernel 2.
+
+    Each gives the output's pixels of one parity of row and column, from a quarter of the weights: for row 2i the
+    kernel's rows 3 and 1 lie over rows i - 1 and i of the input, for row 2i + 1 rows 2 and 0 over i and i + 1. Runtimes
+    are better at convolutions, and what follows pixel by pixel is done on the four parts, which are put together only
+    where a neighbourhood is looked at: after the last layer of a head that is for the heatmaps alone.
+    """
+    with quiet():
+        ShapeProp(graph).propagate(example)
+    parts: dict[Any, list[Any]] = {}
+    whole: dict[Any, Any] = {}
+    for node in list(graph.graph.nodes):
+        if _splittable(node):
+            parts[node] = _four_convolutions(graph, node)
+        elif any(source in parts for source in node.all_input_nodes):
+            if _goes_by_pixel(node, parts):
+                with graph.graph.inserting_before(node):
+                    parts[node] = [_copy_for(graph, node, parts, index) for index in range(4)]
+            elif is_call(node, POOL) and list(argument(node, 1)) in ([1], [1, 1]):
+                with graph.graph.inserting_before(node):
+                    node.replace_all_uses_with(_pool(graph, node, parts[node.args[0]]))
+            else:
+                for source in [source for source in node.all_input_nodes if source in parts]:
+                    if source not in whole:
+                        whole[source] = _put_together(graph, source, parts[source])
+                    node.replace_input_with(source, whole[source])
+
+
+def _splittable(node: Any) -> bool:
+    if not is_call(node, TRANSPOSED):
+        return False
+    stride, padding, beyond, dilation = (list(argument(node, index)) for index in (3, 4, 5, 7))
+    kernel = list(node.args[1].meta["tensor_meta"].shape[2:])
+    common = ([4, 4], [2, 2], [1, 1], [0, 0], [1, 1])
+    return is_constant(node.args[1]) and (kernel, stride, padding, beyond, dilation) == common
+
+
+def _four_convolutions(graph: fx.GraphModule, node: Any) -> list[Any]:
+    entry, bias, groups = node.args[0], argument(node, 2), argument(node, 6)
+    weight = held(graph, node.args[1])  # [in, out / groups, 4, 4], to [out, in / groups, 4, 4]
+    inputs, outputs = weight.shape[0] // groups, weight.shape[1]
+    turned = weight.view(groups, inputs, outputs, 4, 4).transpose(1, 2).reshape(groups * outputs, inputs, 4, 4)
+    rows = ([3, 1], [2, 0])
+    found = []
+    with graph.graph.inserting_before(node):
+        for row, column in PARTS:
+            kernel = constant_node(graph, turned[:, :, rows[row]][:, :, :, rows[column]], f"{node.args[1].target}_part")
+            edge = [1 - column, column, 1 - row, row]  # left, right, top, bottom
+            padded = graph.graph.call_function(aten.constant_pad_nd.default, (entry, edge, 0.0))
+            arguments = (padded, kernel, bias, [1, 1], [0, 0], [1, 1], groups)
+            found.append(graph.graph.call_function(CONVOLUTION, arguments))
+    return found
+
+
+def _goes_by_pixel(node: Any, parts: dict[Any, list[Any]]) -> bool:
+    """Whether a pixel of the output depends on that pixel of the inputs, and on what is the same for all pixels."""
+    if is_call(node, CONVOLUTION):
+        return _is_pointwise(node)
+    if is_call(node, *BINARY):
+        size = node.meta["tensor_meta"].shape
+        others = [source.meta["tensor_meta"].shape for source in node.all_input_nodes if source not in parts]
+        # A map of one channel is cheap to take apart.
+        return all(list(other[-2:]) == [1, 1] or other == (size[0], 1, *size[2:]) for other in others)
+    return is_call(node, *UNARY)
+
+
+def _is_pointwise(node: Any) -> bool:
+    """Whether it is a convolution of kernel 1 and stride 1 with constant weights."""
+    if not is_call(node, CONVOLUTION) or not is_constant(node.args[1]):
+        return False
+    kernel = list(node.args[1].meta["tensor_meta"].shape[2:])
+    return (kernel, *(list(argument(node, index)) for index in (3, 4))) == ([1, 1], [1, 1], [0, 0])
+
+
+def _copy_for(graph: fx.GraphModule, node: Any, parts: dict[Any, list[Any]], index: int) -> Any:
+    """A node for one of the four parts."""
+    row, column = PARTS[index]
+
+    def part(source: Any) -> Any:
+        if source in parts:
+            return parts[source][index]
+        shape = source.meta["tensor_meta"].shape if not is_constant(source) else ()
+        if is_call(node, *BINARY) and len(shape) == 4 and shape[-2:] != (1, 1):
+            rows = graph.graph.call_function(aten.slice.Tensor, (source, 2, row, 2**63 - 1, 2))
+            return graph.graph.call_function(aten.slice.Tensor, (rows, 3, column, 2**63 - 1, 2))
+        return source
+
+    return graph.graph.node_copy(node, part)
+
+
+def _pool(graph: fx.GraphModule, node: Any, sources: list[Any]) -> Any:
+    """The mean over all pixels, from the means of the four parts."""
+    means = [graph.graph.node_copy(node, lambda _, source=source: source) for source in sources]  # type: ignore[misc]
+    total = means[0]
+    for mean in means[1:]:
+        total = graph.graph.call_function(aten.add.Tensor, (total, mean))
+    return graph.graph.call_function(aten.mul.Tensor, (total, 0.25))
+
+
+def _put_together(graph: fx.GraphModule, source: Any, four: list[Any]) -> Any:
+    n, c, h, w = source.meta["tensor_meta"].shape
+    with graph.graph.inserting_after(four[-1]):
+        stacked = graph.graph.call_function(aten.stack.default, (four, 2))
+    with graph.graph.inserting_after(stacked):
+        flat = graph.graph.call_function(aten.view.default, (stacked, [n, 4 * c, h // 2, w // 2]))
+    with graph.graph.inserting_after(flat):
+        return graph.graph.call_function(aten.pixel_shuffle.default, (flat, 2))
 
 
 # --------------------------------------------------------------------------- nodes of a graph
