@@ -150,15 +150,19 @@ def append_line(path: Path, lines: str) -> None:
 def write_at(descriptor: int, end: int, payload: bytes, path: Path) -> None:
     """Write all of ``payload`` from offset ``end`` of an open file to the disk, or leave the file ending there."""
     try:
-        os.ftruncate(descriptor, end)
-        os.lseek(descriptor, end, os.SEEK_SET)
-        while payload:
-            payload = payload[os.write(descriptor, payload) :]
+        try:
+            os.ftruncate(descriptor, end)
+            os.lseek(descriptor, end, os.SEEK_SET)
+            while payload:
+                payload = payload[os.write(descriptor, payload) :]
+        except KeyboardInterrupt:
+            os.ftruncate(descriptor, end)
+            raise
+        # Whole by now: an interruption while it settles takes nothing back.
         os.fsync(descriptor)
-    except BaseException as error:
+    except OSError as error:
         os.ftruncate(descriptor, end)
-        if isinstance(error, OSError):
-            error.filename = str(path)
+        error.filename = str(path)
         raise
 
 
