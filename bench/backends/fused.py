@@ -108,6 +108,8 @@ def _activation(node: Any, *, plain: bool) -> tuple[Any, str, list[float]] | Non
         return None
     if user.target in ACTIVATIONS and (plain or user.target is aten.relu.default):
         return user, ACTIVATIONS[user.target], []
+    if plain and user.target is aten.relu6.default:
+        return user, "hardtanh", [0.0, 6.0]
     if plain and user.target is aten.hardtanh.default:
         return user, "hardtanh", [float(argument(user, 1)), float(argument(user, 2))]
     return None

@@ -27,11 +27,15 @@ def export(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
     """
 
     def make(path: Path) -> None:
-        module = simplified_if_possible(model, example, deeply=True)
-        with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
-            logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-            new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
-            torch.onnx.export(module, (example.clone(),), path, dynamo=DYNAMO, opset_version=OPSET, **new_only)
+        write(simplified_if_possible(model, example, deeply=True), example, path)
 
     key = content(model, example, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
     return cached("onnx", key, ".onnx", make)
+
+
+def write(module: nn.Module, example: Tensor, path: Path) -> None:
+    """Write a network as it is. Raises whatever the exporter does."""
+    with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
+        torch.onnx.export(module, (example.clone(),), path, dynamo=DYNAMO, opset_version=OPSET, **new_only)

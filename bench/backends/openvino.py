@@ -60,14 +60,18 @@ def convert(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
     """
 
     def make(path: Path) -> None:
-        openvino = import_openvino()
-        module = simplified_if_possible(model, example, deeply=True)
-        with quiet(), torch.no_grad(), torch.inference_mode(False):
-            converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
-        converted.reshape(list(example.shape))
-        openvino.save_model(converted, path, compress_to_fp16=False)
+        write(simplified_if_possible(model, example, deeply=True), example, path)
 
     return cached("openvino", content(model, example, version()), ".xml", make)
+
+
+def write(module: nn.Module, example: Tensor, path: Path) -> None:
+    """Write a network as it is, ``xml`` and ``bin``. Raises whatever the converter does."""
+    openvino = import_openvino()
+    with quiet(), torch.no_grad(), torch.inference_mode(False):
+        converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
+    converted.reshape(list(example.shape))
+    openvino.save_model(converted, path, compress_to_fp16=False)
 
 
 def file_bytes(path: Path) -> int:

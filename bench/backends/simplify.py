@@ -23,10 +23,11 @@ CONVOLUTION = aten.conv2d.default
 PADDED_BY_NAME = aten.conv2d.padding
 TRANSPOSED = aten.conv_transpose2d.input
 UNARY = (
-    aten.relu.default, aten.hardswish.default, aten.hardsigmoid.default, aten.hardtanh.default, aten.sigmoid.default,
-    aten.clamp.default,
+    aten.relu.default, aten.relu6.default, aten.hardswish.default, aten.hardsigmoid.default, aten.hardtanh.default,
+    aten.sigmoid.default, aten.clamp.default,
 )  # fmt: skip
 BINARY = (aten.add.Tensor, aten.mul.Tensor)
+PIXEL_SHUFFLE = aten.pixel_shuffle.default
 POOL = aten.adaptive_avg_pool2d.default
 BATCH_NORM = aten._native_batch_norm_legit_no_training.default
 
@@ -47,10 +48,8 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False) -> fx.G
     """
     graph = trace(model, example)
     fold_batch_norms(graph)
-    tidy(graph)
     if deeply:
         split_transposed(graph, example)
-        tidy(graph)
     return graph
 
 
@@ -137,6 +136,7 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
         set_arguments(conv, {1: folded, 2: shift_node})
         for use in uses:
             use.replace_all_uses_with(conv)
+    tidy(graph)
 
 
 def _scale_and_shift(parameters: list[Tensor | None], epsilon: float) -> tuple[Tensor, Tensor]:
@@ -167,20 +167,22 @@ def split_transposed(graph: fx.GraphModule, example: Tensor) -> None:
     parts: dict[Any, list[Any]] = {}
     whole: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
+        split = [source for source in node.all_input_nodes if source in parts]
+        if split and _goes_by_pixel(node, parts):
+            with graph.graph.inserting_before(node):
+                parts[node] = [_copy_for(graph, node, parts, index) for index in range(4)]
+            continue
+        if split and is_call(node, POOL) and list(argument(node, 1)) in ([1], [1, 1]):
+            with graph.graph.inserting_before(node):
+                node.replace_all_uses_with(_pool(graph, node, parts[node.args[0]]))
+            continue
+        for source in split:
+            if source not in whole:
+                whole[source] = _put_together(graph, source, parts[source])
+            node.replace_input_with(source, whole[source])
         if _splittable(node):
             parts[node] = _four_convolutions(graph, node)
-        elif any(source in parts for source in node.all_input_nodes):
-            if _goes_by_pixel(node, parts):
-                with graph.graph.inserting_before(node):
-                    parts[node] = [_copy_for(graph, node, parts, index) for index in range(4)]
-            elif is_call(node, POOL) and list(argument(node, 1)) in ([1], [1, 1]):
-                with graph.graph.inserting_before(node):
-                    node.replace_all_uses_with(_pool(graph, node, parts[node.args[0]]))
-            else:
-                for source in [source for source in node.all_input_nodes if source in parts]:
-                    if source not in whole:
-                        whole[source] = _put_together(graph, source, parts[source])
-                    node.replace_input_with(source, whole[source])
+    tidy(graph)
 
 
 def _splittable(node: Any) -> bool:
@@ -261,7 +263,7 @@ def _put_together(graph: fx.GraphModule, source: Any, four: list[Any]) -> Any:
     with graph.graph.inserting_after(stacked):
         flat = graph.graph.call_function(aten.view.default, (stacked, [n, 4 * c, h // 2, w // 2]))
     with graph.graph.inserting_after(flat):
-        return graph.graph.call_function(aten.pixel_shuffle.default, (flat, 2))
+        return graph.graph.call_function(PIXEL_SHUFFLE, (flat, 2))
 
 
 # --------------------------------------------------------------------------- nodes of a graph

@@ -1,5 +1,6 @@
 """Runtimes compute what eager mode computes, say what they are, and are never skipped in silence."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -15,7 +16,16 @@ from torch.nn import functional
 import zoo
 from bench import InputError, backends
 from bench.backends import calibration, fused
-from bench.backends.simplify import BATCH_NORM, calls, simplified_if_possible, simplify, trace
+from bench.backends.simplify import (
+    BATCH_NORM,
+    PIXEL_SHUFFLE,
+    TRANSPOSED,
+    calls,
+    simplified_if_possible,
+    simplify,
+    split_transposed,
+    trace,
+)
 from bench.models import build
 from bench.speed import measure
 from bench.speed.weights import enliven
@@ -81,9 +91,28 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         assert difference(graph(example.double()), model(example.double())) < 1e-12
         # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
         assert backends.state_bytes(graph) < backends.state_bytes(model)
+        split = copy.deepcopy(graph)
+        split_transposed(split, example.double())
+        assert not calls(split, TRANSPOSED)
+        assert difference(split(example.double()), model(example.double())) < 1e-12
         graph.float()
         fused.join_activations(graph, example)
         assert difference(graph(example), wanted) < 1e-5
+
+
+def test_parts_are_put_together_late_and_once(corners: tuple[nn.Module, Tensor]) -> None:
+    model, example = corners
+    model.double()
+    graph = simplify(model, example.double(), deeply=True)
+    with torch.no_grad():
+        assert difference(graph(example.double()), model(example.double())) < 1e-13
+    assert not calls(graph, TRANSPOSED)
+    # Here a batch norm, which is not done part by part, looks at all pixels of two tensors; in the paper's head
+    # the two lower layers are put together for the next one, the third for its gate and for the heatmaps.
+    assert len(calls(graph, PIXEL_SHUFFLE)) == 2
+    paper = simplify(build("lightweight_mobilenetv3"), torch.randn(1, 3, 64, 64), deeply=True)
+    shuffled = [node.args[0].args[1][1] // 4 for node in calls(paper, PIXEL_SHUFFLE)]
+    assert shuffled == [256, 256, 1, 17]
 
 
 def test_only_what_may_be_folded_is(corners: tuple[nn.Module, Tensor]) -> None:

@@ -1,0 +1,89 @@
+"""What each exact rewrite of bench/backends/simplify.py brings, runtime by runtime, against eager mode.
+
+All forms of a network, in all runtimes, are run alternately in one process; printed are medians and their ratios.
+
+    python benchmarks/simplify_ratio.py --models lightweight_mobilenetv3 --threads 2
+    python benchmarks/simplify_ratio.py --threads 1 --clock cpu     # on a busy machine: processor time, one thread
+"""
+
+import argparse
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+import zoo
+from bench.backends import fused, onnx_file, onnxruntime, openvino
+from bench.backends.simplify import fold_batch_norms, split_transposed, trace
+from bench.data import photograph
+from bench.models import build
+from bench.speed.weights import enliven
+
+SIZE = 2048  # of the square matrices whose product is the machine's peak
+
+
+def forms(model: nn.Module, example: Tensor) -> dict[str, fx.GraphModule]:
+    """The graph as traced, and after each rewrite."""
+    traced, folded, split = (trace(model, example) for _ in range(3))
+    for graph in (folded, split):
+        fold_batch_norms(graph)
+    split_transposed(split, example)
+    return {"traced": traced, "folded": folded, "split": split}
+
+
+def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[[Tensor], Any]]:
+    found: dict[str, Callable[[Tensor], Any]] = {"eager": model}
+    for name, graph in forms(model, example).items():
+        onnx_file.write(graph, example, folder / f"{name}.onnx")
+        found[f"onnxruntime, {name}"] = onnxruntime.on_cpu(folder / f"{name}.onnx")
+        openvino.write(graph, example, folder / f"{name}.xml")
+        found[f"openvino, {name}"] = openvino.on_cpu(folder / f"{name}.xml", "f32")
+        fused.join_activations(graph, example)
+        found[f"fused, {name}"] = graph
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    arguments = parser.parse_args()
+    if arguments.clock == "cpu" and arguments.threads > 1:
+        parser.error("--clock cpu adds up the time of all threads: give --threads 1")
+    clock = time.perf_counter if arguments.clock == "wall" else time.process_time
+    torch.set_num_threads(arguments.threads)
+    example = photograph((256, 192))
+    left, right = torch.randn(2, SIZE, SIZE)
+    best: dict[str, list[float]] = {}
+    for name in arguments.models.split(","):
+        model = enliven(build(name), 0)
+        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+            found = runs(model, example, Path(folder)) | {"product": lambda _: left @ right}
+            times: dict[str, list[float]] = {form: [] for form in found}
+            for _ in range(arguments.rounds + 3):
+                for form, run in found.items():
+                    start = clock()
+                    run(example)
+                    times[form].append((clock() - start) * 1000)
+        medians = {form: statistics.median(values[3:]) for form, values in times.items()}
+        peak = SIZE**3 / medians.pop("product") / 1e6
+        print(f"{name}: matrix product {peak:.1f} G multiply-adds/s")
+        for form, value in medians.items():
+            print(f"    {form:24} {value:8.2f} ms   eager / this {medians['eager'] / value:5.2f}", flush=True)
+            best.setdefault(form, []).append(medians["eager"] / value)
+        best.setdefault("best", []).append(medians["eager"] / min(medians.values()))
+    print("geometric mean of eager / this")
+    for form, ratios in best.items():
+        print(f"    {form:24} {math.exp(statistics.mean(map(math.log, ratios))):5.2f}")
+
+
+if __name__ == "__main__":
+    main()
