@@ -50,8 +50,3 @@ def start_worker(_: int = 0) -> None:
     if sys.platform == "linux":  # a worker that waits to hand over a batch would wait for ever
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     cv2.setNumThreads(0)
-
-
-def is_first() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return int(os.environ.get("RANK", "0")) == 0

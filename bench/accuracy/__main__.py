@@ -67,6 +67,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     arguments.input = arguments.input or DEFAULT_INPUT[arguments.dataset]
+    if arguments.server_result and arguments.weights is None:
+        raise InputError("--server-result needs --weights: what was evaluated, as the record names it")
     arguments.weights = arguments.weights or ("bundled" if arguments.dataset == "synthetic" else "published")
     if arguments.workers is None:
         arguments.workers = max(1, min(4, machine.usable_cores() - 1))

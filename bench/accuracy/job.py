@@ -212,6 +212,8 @@ def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) ->
     # A batch that two runs did counts once.
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
+    # Every process looked at its own share only.
+    _refuse_bad(sorted(set(errors.values())), job)
     predictions = [by_index[index] for index in sorted(by_index)]
     scored_by_server = job.dataset.name.startswith("coco_test-dev2017")
     results = json.dumps(_results(job.dataset, predictions), separators=(",", ":"))
@@ -220,7 +222,6 @@ def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) ->
     if scored_by_server:
         files.append(_server_file(job, results))
         return Outcome(tuple(files), None)
-    _refuse_bad(sorted(set(errors.values())), job)
     metrics: dict[str, int | float] = dict(job.dataset.score(predictions, evaluator=job.work.evaluator))
     metrics |= {"people": len(job.dataset), "people_left_out": len(errors), "bad_pictures": len(set(errors.values()))}
     metrics |= _throughput(answers, fabric.world_size)

@@ -304,6 +304,12 @@ def write_small(root: Path, content: object, detections: object = None, split: s
     return CocoDataset(listing, root / split, name="c", detections=None if detections is None else boxes)
 
 
+def test_a_picture_with_its_sides_swapped_is_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 60, 3), np.uint8))
+    with pytest.raises(ImageError, match="60x40, and the annotations say 40x60"):
+        pictures.read(tmp_path / "a.png", (40, 60))
+
+
 def by_problem(value: object) -> str:
     """A test's name: a function's own differs between processes."""
     return value if isinstance(value, str) else ""

@@ -66,12 +66,36 @@ def test_a_list_of_boxes(dots: Path, tmp_path: Path, command, kind: str) -> None
 @pytest.mark.parametrize(
     ("content", "word"),
     [("{", "not JSON"), ('{"a.png": [[1, 2, 3]]}', "no box"), ("[1]", "no list of boxes"),
-     ('{"b.png": []}', "no box for"), ('[{"image_id": 1, "bbox": [0, 0, 0, 9]}]', "no box"), ("3", "no list of boxes")],
+     ('{"b.png": []}', "no box for"), ('[{"image_id": 1, "bbox": [0, 0, 0, 9]}]', "no box"),
+     ('[{"image_id": 1, "bbox": [0, 0, 9, 9], "score": NaN}]', "finite score"), ("3", "no list of boxes")],
 )  # fmt: skip
 def test_bad_boxes_are_named(tmp_path: Path, content: str, word: str) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "boxes.json").write_text(content)
     with pytest.raises(InputError, match=word):
+        find([tmp_path / "a.png"], tmp_path / "boxes.json")
+
+
+def test_only_people_are_looked_at(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(b"")
+    boxes = tmp_path / "boxes.json"
+    found = [{"image_id": n, "category_id": c, "bbox": [0, 0, 9, 9], "score": 1} for n, c in ((1, 1), (1, 18), (2, 18))]
+    boxes.write_text(json.dumps(found))
+    assert [look.path.name for look in find([tmp_path], boxes)] == ["1.png"]
+    held = {
+        "images": [{"id": 1, "file_name": "1.png"}],
+        "categories": [{"id": 3, "name": "person"}, {"id": 1, "name": "dog"}],
+        "annotations": [{"id": n, "image_id": 1, "category_id": n, "bbox": [n, 0, 9, 9]} for n in (1, 3)],
+    }
+    boxes.write_text(json.dumps(held))
+    assert [look.box for look in find([tmp_path], boxes)] == [(3, 0, 9, 9)]
+
+
+def test_boxes_of_a_picture_that_is_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "boxes.json").write_text('{"a.png": [[0, 0, 5, 5]], "typo.png": [[0, 0, 5, 5]]}')
+    with pytest.raises(InputError, match=r"typo\.png"):
         find([tmp_path / "a.png"], tmp_path / "boxes.json")
 
 
