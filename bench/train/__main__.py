@@ -20,7 +20,7 @@ from bench.train.ablations import ATTENTIONS, has_attention
 from bench.train.curve import score_name
 from bench.train.engine import DivergedError
 from bench.train.loss import WEIGHTS
-from bench.train.recipe import paper
+from bench.train.recipe import RECIPES, paper
 from bench.train.run import Data, Run, Work, execute, make_network
 
 DEFAULT_OUT = Path("results/local/train")
@@ -48,7 +48,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--data-root", type=Path, metavar="DIR", help="folder of COCO, MPII or written synthetic people"
     )
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
-    parser.add_argument("--recipe", choices=["paper"], default="paper", help="printed in full at the start")
+    parser.add_argument("--recipe", choices=list(RECIPES), default="paper", help="printed in full at the start; light: little augmentation")
     parser.add_argument("--epochs", type=cli.positive, default=210, help="the learning rate falls in proportion")
     parser.add_argument(
         "--samples", type=cli.positive, metavar="N",
@@ -184,10 +184,10 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run
     size, *more = cli.parse_inputs(arguments.input)
     if more:
         raise InputError(f"--input {arguments.input}: give one size at a time to bench.train")
-    recipe = paper(
+    recipe = RECIPES[arguments.recipe](paper(
         size, mpii=arguments.dataset == "mpii", epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
         loss=arguments.loss,
-    )  # fmt: skip
+    ))  # fmt: skip
     drawn = arguments.dataset == "synthetic" and arguments.data_root is None
     run = Run(
         model=ablations.OURS,

@@ -342,7 +342,7 @@ class _Session:
         options: dict[str, Scalar] = {"loss": recipe.loss}
         if run.attention:
             options["attention"] = run.attention
-        as_in_paper = recipe.epochs == 210 and recipe.batch == 64 and recipe.lr == 5e-4
+        as_in_paper = recipe.name == "paper" and recipe.epochs == 210 and recipe.batch == 64 and recipe.lr == 5e-4
         return Record(
             kind="train",
             model=recorded_name(run.model),
