@@ -48,7 +48,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--data-root", type=Path, metavar="DIR", help="folder of COCO, MPII or written synthetic people"
     )
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
-    parser.add_argument("--recipe", choices=list(RECIPES), default="paper", help="printed in full at the start; light: little augmentation")
+    parser.add_argument(
+        "--recipe", choices=list(RECIPES), default="paper",
+        help="printed in full at the start; light: little augmentation, for short trainings on drawn people",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=cli.positive, default=210, help="the learning rate falls in proportion")
     parser.add_argument(
         "--samples", type=cli.positive, metavar="N",
