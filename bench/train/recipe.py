@@ -26,6 +26,7 @@ class Recipe:
     lr_decay_epoch_2: int = 200
     warmup_iterations: int = 500  # linear; never more than a tenth of all, which matters to short trainings only
     warmup_ratio: float = 0.001
+    initial: str = "he"  # bench.train.initial; not of a user's own network
     boxes: str = "annotated"
     padding: float = 1.25
     sigma: float = 2.0  # of the targets, in pixels of a heatmap

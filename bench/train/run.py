@@ -18,10 +18,11 @@ from bench import InputError, cli, machine
 from bench.accuracy.predicting import evaluate
 from bench.data import Dataset
 from bench.files import write_whole
-from bench.models import build, recorded_name
+from bench.models import build, is_factory, recorded_name
 from bench.record import Record
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
+from bench.train.initial import initialise
 from bench.train.recipe import Recipe, Scalar
 from bench.train.samples import Plan, Samples, start
 from zoo.weights.imagenet import load_backbone
@@ -137,6 +138,9 @@ def make_network(run: Run, num_joints: int) -> nn.Module:
     """
     options = {"attention": run.attention} if run.attention not in (None, "parallel") else {}
     network = build(run.model, num_joints=num_joints, seed=run.seed, options=options)  # type: ignore[arg-type]
+    if not is_factory(run.model):  # a user's network begins as its factory made it, timm's backbones as timm does
+        part = network.head if ":timm/" in run.model else network
+        initialise(part, run.seed)  # type: ignore[arg-type]
     source, _, file = run.init.partition(":")
     if source == "imagenet":
         load_backbone(network, file or "torchvision")
