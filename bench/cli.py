@@ -97,6 +97,14 @@ def natural(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
 
 
+def seconds(text: str) -> float:
+    """An argument that is a time above zero."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+
+
 def parse_inputs(text: str) -> list[tuple[int, int]]:
     """``256x192,384x288`` as (height, width) pairs."""
     return [_parse_input(part.strip()) for part in text.split(",")]
@@ -132,6 +140,24 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
                 say(f"{what} {done}/{total}: {word}")
 
         yield step
+
+
+@contextlib.contextmanager
+def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
+    """What goes on, where nobody knows how long it takes: a line on stderr that changes, or one every ten seconds."""
+    said = 0.0
+    with contextlib.ExitStack() as stack:
+        status = stack.enter_context(console.status("")) if shown and console.is_terminal else None
+
+        def tell(word: str) -> None:
+            nonlocal said
+            if status:
+                status.update(escape(word))
+            elif shown and time.monotonic() - said > 10:
+                said = time.monotonic()
+                say(word)
+
+        yield tell
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from bench import InputError
 
-Kind = Literal["complexity", "speed", "accuracy", "train", "explain"]
-KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain")
+Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
+KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
 Metric = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_@.]*$")]
 Scalar = str | int | float | bool
 

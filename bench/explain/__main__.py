@@ -17,7 +17,7 @@ from bench.explain.words import paragraph, rows
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.__main__ import check_model
-from bench.speed.schedule import KEEP_MEMORY
+from bench.speed.schedule import worker_environment
 
 SHOWN = 10  # layers
 TIMEOUT_S = 1800
@@ -113,10 +113,8 @@ def run_worker(job: Job) -> Record:
     Raises:
         InputError: the network cannot be built or run, or its process died or hung.
     """
-    threads = {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
     # The profiler's library reports on standard error whatever it does; 99 is above all its levels.
-    settings = {**({} if any(name.startswith("MALLOC_") for name in os.environ) else KEEP_MEMORY), **threads,
-                "KINETO_LOG_LEVEL": "99"}  # fmt: skip
+    settings = worker_environment(job.threads) | {"KINETO_LOG_LEVEL": "99"}
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.explain.worker"],
         stdin=subprocess.PIPE,

@@ -1,7 +1,6 @@
 """``python -m bench.speed``: latency and FPS of networks, by the paper's protocol."""
 
 import argparse
-import contextlib
 from pathlib import Path
 
 import torch
@@ -39,7 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="paper: a fixed number of rounds; steady: rounds until the 95 %% interval of each process's median is "
         f"within 1 %%, or its share of the budget is spent, in {STEADY_SETS} processes",
     )  # fmt: skip
-    parser.add_argument("--budget", type=seconds, default=STEADY_BUDGET_S, help="seconds a network, steady only")
+    parser.add_argument("--budget", type=cli.seconds, default=STEADY_BUDGET_S, help="seconds a network, steady only")
     parser.add_argument("--rounds", type=cli.positive, help=f"timed rounds a set, paper only (default: {ROUNDS})")
     parser.add_argument("--warmup", type=cli.positive, help=f"rounds before them, not counted (default: {WARMUP})")
     parser.add_argument("--sets", type=cli.positive, help=f"fresh processes a network (default: {SETS})")
@@ -73,14 +72,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def batches(text: str) -> list[int]:
     """``1,8,32`` as numbers, each once."""
     return list(dict.fromkeys(cli.positive(part.strip()) for part in text.split(",")))
-
-
-def seconds(text: str) -> float:
-    """An argument that is a time above zero."""
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def main(argv: list[str]) -> int:
@@ -219,7 +210,7 @@ def without_record(jobs: list[Job], known: list[Record], protocol: str) -> list[
 
 def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
     steady: dict[str, float] = {"budget_s": job.budget_s * job.sets} if job.budget_s else {}
-    notes: dict[str, JsonValue] = {"environment": dict(schedule.worker_environment(job))}
+    notes: dict[str, JsonValue] = {"environment": dict(schedule.worker_environment(job.threads))}
     if backends.quantised(job.backend):
         notes["calibration"] = f"{calibration.COUNT} drawn people, seed {calibration.SEED}"
     return make_record(

@@ -149,7 +149,7 @@ def run_worker(job: Job) -> SetResult:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | worker_environment(job),
+        env=os.environ | worker_environment(job.threads),
         # Ctrl-C is for this process alone, which then ends the worker.
         start_new_session=True,
     )
@@ -171,10 +171,10 @@ def run_worker(job: Job) -> SetResult:
     return SetResult(**answer["result"])
 
 
-def worker_environment(job: Job) -> dict[str, str]:
+def worker_environment(threads: int) -> dict[str, str]:
     """What is set for the processes that time; an allocator that the user has set up is left alone."""
-    threads = {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
-    return threads if any(name.startswith("MALLOC_") for name in os.environ) else threads | KEEP_MEMORY
+    own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return own if any(name.startswith("MALLOC_") for name in os.environ) else own | KEEP_MEMORY
 
 
 class Partial:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 RESAMPLES = 2000
 Samples = Sequence[Sequence[float]]
@@ -85,6 +85,8 @@ def median_interval(rounds: Sequence[float], level: float = 0.95) -> tuple[float
     Returns:
         Low and high end, in the unit of the values; least and greatest where there are too few to tell.
     """
+    from scipy import stats  # takes half a second, which every process that times would wait for
+
     ordered = np.sort(np.asarray(rounds, float))
     count = len(ordered)
     below = int(stats.binom.ppf((1 - level) / 2, count, 0.5))

@@ -1,0 +1,78 @@
+"""The sources of another revision, in a temporary git worktree that is gone afterwards whatever happens."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import InputError
+
+GUARD = Path(__file__).with_name("guard.py")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Two trees to compare."""
+
+    base: Path
+    base_commit: str
+    head: Path  # the working tree itself
+    head_commit: str
+    changed: int  # files of the working tree that differ from head_commit
+    below: Path  # where in the repository the command was given
+
+
+@contextlib.contextmanager
+def checkout(revision: str, start: Path) -> Iterator[Checkout]:
+    """Check a revision out beside the working tree.
+
+    A process of its own (``guard.py``) makes the worktree and waits for this one to end, in whatever way, to take it
+    away again: ``kill -9`` would leave no time to.
+
+    Args:
+        revision: a commit, branch or tag of the repository.
+        start: a folder in the repository.
+
+    Raises:
+        InputError: no git, no repository, no such revision, or the worktree cannot be made.
+    """
+    root = Path(_git(start, "rev-parse", "--show-toplevel"))
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    try:
+        commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except InputError:
+        raise InputError(
+            f"there is no revision {revision!r} in {root}: give a commit, branch or tag, such as HEAD~1 (a shallow "
+            "clone may lack it: git fetch --unshallow)"
+        ) from None
+    changed = _git(root, "status", "--porcelain", "--untracked-files=normal")
+    guard = subprocess.Popen(
+        [sys.executable, str(GUARD), str(root), commit], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is not for it
+    )  # fmt: skip
+    assert guard.stdin is not None
+    assert guard.stdout is not None
+    try:
+        answer = json.loads(guard.stdout.readline() or '{"error": "its process died"}')
+        if "error" in answer:
+            raise InputError(f"a worktree of {revision} cannot be made: {answer['error']}")
+        base = Path(answer["folder"]) / "base"
+        yield Checkout(base, commit, root, head, len(changed.splitlines()), start.resolve().relative_to(root.resolve()))
+    finally:
+        guard.stdin.close()
+        guard.wait()
+        guard.stdout.close()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise InputError("git is not installed, and --base needs it: install git, or compare with --baseline") from None
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"git {arguments[0]} failed"]
+        raise InputError(f"{folder} is no git repository with a commit: {last[0].removeprefix('fatal: ')}")
+    return done.stdout.strip()

@@ -1,0 +1,129 @@
+"""What a check says: a table for people, Markdown for a pull request, JSON for github-action-benchmark."""
+
+import json
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from bench import cli
+from bench.record import Record
+
+WORDS = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
+STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}
+
+
+def print_table(records: Sequence[Record]) -> None:
+    """Ratio, interval and verdict of every network."""
+    table = Table(title=title(records[0]))
+    table.add_column("model", no_wrap=True)
+    for heading in _headings(records[0]):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for record in records:
+        verdict = _verdict(record)
+        table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{WORDS[verdict]}[/]")
+    cli.output.print(table)
+    for record in records:
+        if explanation(record):
+            cli.output.print(f"{record.model}: {explanation(record)}", markup=False)
+
+
+def title(record: Record) -> str:
+    """What was compared, and on what."""
+    told, changed, threads = record.protocol, record.protocol.get("changed_files"), record.threads
+    new = str(told["head_commit"])[:9] if "head_commit" in told else "this code"
+    new += f" with {changed} changed file{'s' if changed != 1 else ''}" if changed else ""
+    where = f"{record.backend}, {record.device}, {threads} thread{'s' if threads != 1 else ''}"
+    return f"{new} against {told['base']}: {where}, {record.input}, batch {record.batch}"
+
+
+def explanation(record: Record) -> str:
+    """What a verdict means, where it takes more than a word."""
+    if record.protocol["unconfirmed"]:
+        return f"a first set of pairs said slower by more than {_limit(record)}; a second, fresh one did not"
+    if _verdict(record) == "undecided":
+        reached = f"the ratio is known to {_precision(record)}" if _precision(record) else "there were too few pairs"
+        return f"undecided: {reached}, too little to tell whether it is slower by more than {_limit(record)}"
+    return ""
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """A summary fit for a pull request."""
+    limit = _limit(records[0])
+    slower = [f"`{record.model}`" for record in records if _verdict(record) == "regression"]
+    answer = f"Nothing is slower by more than {limit}, as far as could be told."
+    if slower:
+        answer = f"**Slower by more than {limit}: {', '.join(slower)}.**"
+    headings = ["Model", *_headings(records[0]), "verdict"]
+    rows = [[f"`{record.model}`", *_figures(record), WORDS[_verdict(record)]] for record in records]
+    lines = ["## Latency", "", answer, "", f"{title(records[0])}.", ""]
+    lines += [f"| {' | '.join(row)} |" for row in (headings, ["---", *["---:"] * (len(headings) - 2), "---"], *rows)]
+    notes = [f"- `{record.model}`: {explanation(record)}." for record in records if explanation(record)]
+    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def github_benchmark(records: Sequence[Record]) -> str:
+    """Latencies as github-action-benchmark reads them (tool ``customSmallerIsBetter``)."""
+    entries = [
+        {
+            "name": f"{record.model}, {record.backend}, {record.device}, {record.input}, batch {record.batch}",
+            "unit": "ms",
+            "value": round(record.metrics["head_ms"], 4),
+            "range": _precision(record),
+            "extra": f"{record.metrics['ratio']:.4f} times {record.protocol['base']}: {_verdict(record)}",
+        }
+        for record in records
+    ]
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def print_rates(records: Sequence[Record]) -> None:
+    """How often a self-test's comparisons ended how."""
+    first = records[0]
+    count = f"{first.metrics['comparisons']:g} comparisons each"
+    table = Table(title=f"{first.model}, {count}, slow-down let pass: {_limit(first)}")
+    table.add_column("new side", no_wrap=True)
+    for heading in ("said slower", "95 % interval", "clear", "undecided", "median s", "longest s", "pairs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for record in records:
+        m = record.metrics
+        table.add_row(
+            condition(record), f"{m['regression']:g}",
+            f"{m['regression_rate_low']:.1%} to {m['regression_rate_high']:.1%}", f"{m['clear']:g}",
+            f"{m['undecided']:g}", f"{m['seconds_median']:.0f}", f"{m['seconds_max']:.0f}", f"{m['pairs_median']:g}",
+        )  # fmt: skip
+    cli.output.print(table)
+
+
+def condition(record: Record) -> str:
+    """What a self-test's comparisons were of."""
+    slower = float(record.options["slower_by"])
+    same = f"{slower:.0%} slower" if slower else "the same code"
+    return f"{same}, a busy process beside it" if record.options["busy_neighbour"] else same
+
+
+def _headings(record: Record) -> list[str]:
+    unit = "processes" if record.protocol["name"] == "against a baseline" else "pairs"
+    return ["before, ms", "now, ms", "ratio", "95 % interval", unit, "seconds"]
+
+
+def _figures(record: Record) -> list[str]:
+    m = record.metrics
+    interval = f"{m['ratio_low']:.3f} to {m['ratio_high']:.3f}" if "ratio_low" in m else "unknown"
+    return [
+        f"{m['base_ms']:.2f}", f"{m['head_ms']:.2f}", f"{m['ratio']:.3f}", interval, f"{m['processes']:g}",
+        f"{m['seconds']:.0f}",
+    ]  # fmt: skip
+
+
+def _verdict(record: Record) -> str:
+    return str(record.protocol["verdict"])
+
+
+def _limit(record: Record) -> str:
+    return f"{100 * float(record.protocol['threshold']):.3g} %"
+
+
+def _precision(record: Record) -> str:
+    """Half of the interval's width; empty where there is none yet."""
+    return f"± {record.metrics['precision_relative']:.1%}" if "precision_relative" in record.metrics else ""

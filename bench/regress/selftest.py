@@ -1,0 +1,173 @@
+"""How often the check errs: comparisons of the same code with itself, and of code that was made slower on purpose."""
+
+import contextlib
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from scipy import stats
+
+from bench import machine
+from bench.record import append_line
+from bench.regress.compare import Comparison
+from bench.regress.pairs import Job
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Under what a number of comparisons are made."""
+
+    planted: float  # share of the latency by which the new side is slower
+    busy: bool  # another process keeps a processor busy
+
+    @property
+    def name(self) -> str:
+        same = f"{self.planted:.0%} slower" if self.planted else "the same code"
+        return f"{same}, a busy process beside it" if self.busy else same
+
+
+CONDITIONS = (
+    Condition(0.0, busy=False), Condition(0.0, busy=True),
+    Condition(0.2, busy=False), Condition(0.1, busy=False), Condition(0.05, busy=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison, as it is kept."""
+
+    verdict: str
+    ratio: float
+    pairs: int
+    seconds: float
+    log_ratios: list[list[float]]
+
+    @classmethod
+    def of(cls, found: Comparison) -> "Outcome":
+        return cls(found.verdict, found.interval.ratio, found.processes, found.seconds, found.samples["log_ratio"])
+
+
+Compare = Callable[[Condition], Comparison]
+Step = Callable[[str], None]
+
+
+def run(
+    count: int, job: Job, settings: dict[str, float], folder: Path, compare: Compare, step: Step
+) -> dict[Condition, list[Outcome]]:
+    """Make ``count`` comparisons under every condition, one of each in turn; go on from where an earlier run stopped.
+
+    Args:
+        count: of each condition.
+        job: what is timed.
+        settings: threshold and budget, which decide about the outcome as well.
+        folder: where ``regress.partial`` lies, with what is finished.
+        compare: makes one comparison.
+        step: called with words after each, earlier ones included.
+    """
+    kept = _Kept(folder / "regress.partial", job, settings)
+    done = {condition: kept.load(condition)[:count] for condition in CONDITIONS}
+    for outcomes in done.values():
+        for _ in outcomes:
+            step("from before")
+    for number in range(count):
+        for condition in CONDITIONS:
+            if len(done[condition]) > number:
+                continue
+            with _neighbour() if condition.busy else contextlib.nullcontext():
+                found = Outcome.of(compare(condition))
+            kept.add(condition, found)
+            done[condition].append(found)
+            step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
+    return done
+
+
+def forget(job: Job, settings: dict[str, float], folder: Path) -> None:
+    """What is finished has its records."""
+    _Kept(folder / "regress.partial", job, settings).drop()
+
+
+def rates(outcomes: Sequence[Outcome]) -> dict[str, int | float]:
+    """How comparisons ended, with exact (Clopper-Pearson) 95 % intervals, and how long they took."""
+    verdicts = [outcome.verdict for outcome in outcomes]
+    found: dict[str, int | float] = {"comparisons": len(verdicts)}
+    for name, kinds in (("regression", ("regression",)), ("clear", ("clear", "faster")), ("undecided", ("undecided",))):
+        hits = sum(verdict in kinds for verdict in verdicts)
+        interval = stats.binomtest(hits, len(verdicts)).proportion_ci(0.95, "exact")
+        found |= {name: hits, f"{name}_rate_low": float(interval.low), f"{name}_rate_high": float(interval.high)}
+    logs = [log for outcome in outcomes for one in outcome.log_ratios for log in one]
+    return found | {
+        "seconds_median": statistics.median(outcome.seconds for outcome in outcomes),
+        "seconds_max": max(outcome.seconds for outcome in outcomes),
+        "pairs_median": statistics.median(outcome.pairs for outcome in outcomes),
+        "pair_log_ratio_mean": statistics.fmean(logs),
+        **({"pair_log_ratio_std": statistics.stdev(logs)} if len(logs) > 1 else {}),
+    }
+
+
+def is_wrong(condition: Condition, outcomes: Sequence[Outcome]) -> bool:
+    """Whether the same code was called slower, or a fifth more time was let pass."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if condition.planted == 0:
+        return "regression" in verdicts
+    return condition.planted >= 0.2 and bool(verdicts & {"clear", "faster"})
+
+
+# Keeps a processor busy, and ends with whoever started it.
+BUSY = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+while True:
+    pass
+"""
+
+
+@contextlib.contextmanager
+def _neighbour() -> Iterator[None]:
+    """A process that keeps a processor busy."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()  # type: ignore[union-attr]
+
+
+class _Kept:
+    """The file of finished comparisons whose self-test is not complete yet."""
+
+    def __init__(self, path: Path, job: Job, settings: dict[str, float]) -> None:
+        self.path = path
+        self.lock = FileLock(path.parent / ".lock")
+        software = machine.this_software(job.backend).model_dump_json(exclude={"git_commit", "git_dirty"})
+        parts = [asdict(job), settings, machine.this_machine(job.device).model_dump(), software]
+        self.key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def load(self, condition: Condition) -> list[Outcome]:
+        wanted = [self.key, asdict(condition)]
+        return [Outcome(**line["outcome"]) for line in self._lines() if [line["key"], line["condition"]] == wanted]
+
+    def add(self, condition: Condition, outcome: Outcome) -> None:
+        line = {"key": self.key, "condition": asdict(condition), "outcome": asdict(outcome)}
+        with self.lock:
+            append_line(self.path, json.dumps(line) + "\n")
+
+    def drop(self) -> None:
+        with self.lock:
+            self.path.unlink(missing_ok=True)
+
+    def _lines(self) -> list[dict]:  # type: ignore[type-arg]
+        """Whole lines only; a damaged one is a comparison to make again."""
+        if not self.path.exists():
+            return []
+        found = []
+        for line in self.path.read_text(errors="replace").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
