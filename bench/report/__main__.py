@@ -8,15 +8,15 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, explain, figure, ranking, render, tables, training
+from bench.report import cards, explain, figure, ranking, regress, render, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
 DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
 OPTIONAL = re.compile(
-    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking)_.+_(cpu|cuda)).*\.(png|svg)"
-    r"|(table5_more|explain|ranking|synthetic|training)\.(md|csv|tex)"
+    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking|regress)_.+_(cpu|cuda)).*\.(png|svg)"
+    r"|(table5_more|explain|ranking|regress|synthetic|training)\.(md|csv|tex)"
 )
 
 
@@ -50,7 +50,7 @@ def make(records: list[Record]) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records."""
     measured = Measured(records)
     more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
-    explained, ranked = explain.table(measured), ranking.table(measured)
+    explained, ranked, checked = explain.table(measured), ranking.table(measured), regress.table(measured)
     shown = [
         tables.speed(measured),
         *([ranked] if ranked else []),
@@ -60,6 +60,7 @@ def make(records: list[Record]) -> dict[str, bytes]:
         *(training.ablation(which, measured) for which in training.ABLATIONS),
         *([drawn] if drawn else []),
         *([trained] if trained else []),
+        *([checked] if checked else []),
         audit(measured),
     ]
     files = {
@@ -73,6 +74,7 @@ def make(records: list[Record]) -> dict[str, bytes]:
     figures = [("fig5", chart.key, figure.draw(chart)) for chart in figure.charts(measured)]
     figures += [("explain", bars.key, explain.draw(bars)) for bars in explain.charts(measured)]
     figures += [("ranking", place.key, ranking.draw(place)) for place in ranking.places(measured)]
+    figures += [("regress", key, regress.draw(key, test, found)) for key, test, found in regress.charts(measured)]
     pictures: dict[str, list[render.Picture]] = {}
     for section, key, (png, svg) in figures:
         files |= {f"{key}.png": png, f"{key}.svg": svg}

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -27,6 +28,7 @@ from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Job, Pair
 from bench.regress.selftest import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, any_time_interval, decide
+from tests.conftest import ROOT
 
 NETWORK = '''
 from torch import nn
@@ -214,6 +216,29 @@ def test_a_network_that_became_slower_is_told_of_everywhere(
     assert entry["value"] == pytest.approx(record.metrics["head_ms"], abs=1e-4)
     assert entry["unit"] == "ms"
     assert git(repository, "status", "--porcelain").strip() == "?? models/new.txt"
+
+
+def test_the_action_for_other_repositories_runs(repository: Path, tmp_path: Path) -> None:
+    """What .github/actions/latency does once everything is installed, with its own defaults."""
+    folder = ROOT / ".github" / "actions" / "latency"
+    action = yaml.safe_load((folder / "action.yml").read_text())
+    given = {"base": "deep~1", "models": "models/net.py:tiny", "input": "64x64"}
+    inputs = {name: given.get(name, told.get("default")) for name, told in action["inputs"].items()}
+    variables = {"PYTHON": sys.executable, "FOLDER": str(tmp_path / "out"), "GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    for name, value in action["runs"]["steps"][-1]["env"].items():
+        if name not in variables:
+            variables[name] = inputs[re.fullmatch(r"\$\{\{ inputs\.(\w+) }}", value)[1]]  # type: ignore[index]
+    done = subprocess.run(
+        [folder / "check.sh"], env=os.environ | variables, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 1, done.stderr
+    outputs = dict(line.split("=") for line in (tmp_path / "outputs").read_text().splitlines())
+    assert set(outputs) == set(action["outputs"])
+    assert "SLOWER" in Path(outputs["markdown"]).read_text()
+    assert json.loads(Path(outputs["benchmark-json"]).read_text())[0]["unit"] == "ms"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "latency.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    assert set(job["steps"][-1]["with"]) <= set(action["inputs"])
 
 
 def test_the_same_code_is_not_called_slower(repository: Path, tmp_path: Path) -> None:
