@@ -10,10 +10,12 @@ from torch import nn
 import zoo
 from bench import InputError
 from bench.models import build, is_factory
+from bench.record import Record
 from zoo.weights import fetch, files, find
 
-# NAME.safetensors each, trained by this project on drawn people, for checking the harness: not for photographs.
-_BUNDLED = Path(__file__).parent / "assets" / "weights"
+# NAME.safetensors each, with the training's record in NAME.json: trained by this project on drawn people, for checking
+# the harness, not for photographs.
+BUNDLED = Path(__file__).parent / "assets" / "weights"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,16 @@ class Trained:
 
 def bundled() -> dict[str, Path]:
     """The weights that come with the project, by network."""
-    return {path.stem: path for path in sorted(_BUNDLED.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors"))}
+
+
+def default_input(weights: str, name: str | None, otherwise: str) -> str:
+    """The input, height x width, that bundled weights were trained with; for other weights the usual one."""
+    there = bundled()
+    if weights != "bundled" or not there:
+        return otherwise
+    path = there.get(name or next(iter(there)))
+    return Record.model_validate_json(path.with_suffix(".json").read_text()).input if path else otherwise
 
 
 def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:

@@ -19,7 +19,7 @@ from bench.data.synthetic.dataset import IMAGES, SEED
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.loop import PRECISIONS
-from bench.weights import build_trained, bundled
+from bench.weights import build_trained, bundled, default_input
 from zoo import ZooError
 from zoo.weights import published
 
@@ -31,7 +31,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
     )
     cli.add_models_option(parser, None, "by default, those that there are such weights of; ")
-    parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
+    parser.add_argument(
+        "--input", metavar="HxW",
+        help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with)",
+    )  # fmt: skip
     parser.add_argument("--dataset", choices=list(DEFAULT_INPUT), default="synthetic", help="synthetic needs no files")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of COCO or MPII")
     parser.add_argument(
@@ -66,10 +69,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
-    arguments.input = arguments.input or DEFAULT_INPUT[arguments.dataset]
     if arguments.server_result and arguments.weights is None:
         raise InputError("--server-result needs --weights: what was evaluated, as the record names it")
     arguments.weights = arguments.weights or ("bundled" if arguments.dataset == "synthetic" else "published")
+    usual = DEFAULT_INPUT[arguments.dataset]
+    arguments.input = arguments.input or default_input(arguments.weights, arguments.models, usual)
     if arguments.workers is None:
         arguments.workers = max(1, min(4, machine.usable_cores() - 1))
     if arguments.workers < 0 or arguments.skip_bad < 0:

@@ -12,7 +12,7 @@ from bench.export.writing import describe, export, find_format
 from bench.models import recorded_name
 from bench.speed.__main__ import check_model
 from bench.speed.loop import ParityError
-from bench.weights import build_trained
+from bench.weights import build_trained, default_input
 
 DATASETS = {17: "coco", 16: "mpii"}  # by joints, of published weights
 
@@ -26,12 +26,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--weights", required=True, metavar="FILE|published|bundled|random")
     parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(FORMATS))
-    parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
+    parser.add_argument(
+        "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
+    )
     parser.add_argument("--joints", type=cli.positive, default=17, help="heatmaps of a network of the zoo")
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
     parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: the model's name and input, here")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
+    return arguments
 
 
 def main(argv: list[str]) -> int:

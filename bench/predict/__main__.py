@@ -18,7 +18,7 @@ from bench.data.dataset import Picture
 from bench.drawing import draw_skeleton, sheet
 from bench.files import write_whole
 from bench.predict.pictures import Pictures, find
-from bench.weights import build_trained
+from bench.weights import build_trained, default_input
 
 GRID_PICTURES, GRID_COLUMNS, GRID_CELL = 24, 6, (320, 240)
 
@@ -40,7 +40,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "annotations, all JSON; without it, the whole picture is one person",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
+    parser.add_argument(
+        "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
+    )
     parser.add_argument("--joints", type=int, choices=(17, 16), default=17, help="17 of COCO or 16 of MPII")
     parser.add_argument("--threshold", type=float, default=0.2, help="joints below this confidence are not drawn")
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
@@ -49,6 +51,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold {arguments.threshold:g}: a confidence is from 0 to 1")
+    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
     return arguments
 
 

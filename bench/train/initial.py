@@ -14,8 +14,8 @@ def initialise(network: nn.Module, seed: int) -> None:
     lightweight_mobilenetv3 100 steps to learn by heart from these weights take it more than 300 from PyTorch's
     (benchmarks/initial_weights.py).
 
-    Convolutions get a variance of 2 / fan-out; transposed ones and the last one, which makes the heatmaps, a standard
-    deviation of ``HEAD_STD``; biases 0. Batch norms begin as the identity already.
+    Convolutions get a variance of 2 / fan-out, which PyTorch counts as if there were no groups; transposed ones and the
+    last one, which makes the heatmaps, a standard deviation of ``HEAD_STD``; biases 0. Batch norms are the identity.
 
     Sources: He et al., arXiv 1502.01852, section 2.2; SimpleBaseline, arXiv 1804.06208, released code.
     """

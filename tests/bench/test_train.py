@@ -20,20 +20,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from torch import nn
 
+import zoo
 from bench import InputError, record
+from bench.accuracy.predicting import evaluate
 from bench.data.dataset import COCO, Person
 from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name
+from bench.models import build
 from bench.report import __main__ as report
 from bench.report import training as report_training
 from bench.train import ablations, checkpoint, heatmap_loss
-from bench.train.__main__ import main
-from bench.train.augment import View, half_body, random_view, show
+from bench.train.__main__ import VALIDATION_IMAGES, VALIDATION_SEED, main
+from bench.train.augment import View, half_body, plain_view, random_view, show
+from bench.train.bundle import bundle
+from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy
-from bench.train.recipe import Recipe, paper
-from bench.train.run import Run
+from bench.train.recipe import Recipe, light, paper
+from bench.train.run import Run, make_network
 from bench.train.samples import Plan, Samples, start
+from bench.weights import build_trained, bundled, default_input
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["loss"]
@@ -247,6 +254,88 @@ def test_random_views_have_the_recipe_s_frequencies() -> None:
     assert np.mean(scales < 0.501) == pytest.approx(0.159, abs=0.03)  # what lies beyond one sigma
     lower = [view for view in halves if view.center[1] > 140]
     assert 1 - len(lower) / len(halves) == pytest.approx(0.69, abs=0.05)
+
+
+def test_the_light_recipe_shows_people_whole_and_upright() -> None:
+    recipe, someone = light(paper((128, 96), epochs=20, batch=16, lr=1e-3)), person()
+    assert (recipe.name, recipe.epochs, recipe.batch, recipe.lr, recipe.sigma) == ("light", 20, 16, 1e-3, 1.0)
+    views = [random_view(someone, COCO, SIZE, recipe, np.random.default_rng((2, i))) for i in range(500)]
+    usual = plain_view(someone, SIZE, recipe)
+    assert {view.rotation for view in views} == {0.0}
+    assert all((view.center == usual.center).all() for view in views)
+    assert np.mean([view.mirrored for view in views]) == pytest.approx(0.5, abs=0.1)
+    factors = np.array([view.size_px[0] / usual.size_px[0] for view in views])
+    assert (factors.min(), factors.max()) == (pytest.approx(0.75), pytest.approx(1.25))
+
+
+@pytest.mark.parametrize("name", ["lightweight_mobilenetv3", "simplebaseline_shufflenetv2", "lite_hrnet_18"])
+def test_initial_weights_have_their_deviations(name: str) -> None:
+    """He's everywhere, small ones in the head, the same for the same seed; heatmaps begin at nearly nothing."""
+    network, again = (zoo.create_model(name) for _ in range(2))
+    for one in (network, again):
+        initialise(one, 3)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
+    small = 0
+    for module in network.modules():
+        if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            continue
+        assert module.bias is None or not module.bias.any()
+        if module.weight.numel() < 1000:  # too few to tell
+            continue
+        fan_out = module.out_channels * module.kernel_size[0] * module.kernel_size[1]
+        in_head = isinstance(module, nn.ConvTranspose2d) or module is network.head.final
+        small += in_head
+        wanted = 0.001 if in_head else (2 / fan_out) ** 0.5
+        assert float(module.weight.detach().std()) == pytest.approx(wanted, rel=0.15)
+    assert small == {"lightweight_mobilenetv3": 4, "simplebaseline_shufflenetv2": 4, "lite_hrnet_18": 0}[name]
+    assert float(network(torch.rand(2, 3, 64, 64)).detach().abs().mean()) < 0.05
+
+
+def test_only_what_the_zoo_made_gets_our_initial_weights(tmp_path: Path) -> None:
+    """A user's network begins as its factory made it; on a timm backbone, only the head is ours."""
+    (tmp_path / "own.py").write_text("from torch import nn\n\n\ndef own():\n    return nn.Conv2d(3, 17, 4, 4)\n")
+    run = Run(f"{tmp_path}/own.py:own", None, "scratch", SIZE, 4, "fp32", 0, sync_bn=False, recipe=Recipe())
+    assert make_network(run, 17).weight.std() > 0.05  # PyTorch's own
+    timm = make_network(replace(run, model="simplebaseline:timm/mobilenetv3_small_050", input=(64, 64)), 17)
+    made = build("simplebaseline:timm/mobilenetv3_small_050", seed=0)
+    assert all(torch.equal(a, b) for a, b in zip(timm.backbone.parameters(), made.backbone.parameters(), strict=True))
+    assert float(timm.head.final.weight.detach().std()) == pytest.approx(0.001, rel=0.2)
+
+
+def test_bundling_keeps_the_weights_and_the_record(tmp_path: Path) -> None:
+    network = zoo.create_model("small_hrnet_w16")
+    initialise(network, 1)
+    (tmp_path / "done").mkdir()
+    zoo.save_weights(network, tmp_path / "done" / "last.safetensors")
+    with pytest.raises(InputError, match="is no finished training"):
+        bundle(tmp_path / "done", tmp_path)
+    (record_file,) = (ROOT / "bench/assets/weights").glob("*.json")
+    told = record.Record.model_validate_json(record_file.read_text()).model_copy(update={"model": "small_hrnet_w16"})
+    (tmp_path / "done" / "record.json").write_text(told.to_json())
+    path = bundle(tmp_path / "done", tmp_path / "package")
+    assert record.Record.model_validate_json(path.with_suffix(".json").read_text()) == told
+    assert path.stat().st_size < 0.6 * (tmp_path / "done" / "last.safetensors").stat().st_size
+    other = zoo.create_model("small_hrnet_w16")
+    zoo.load_weights(other, path)
+    for mine, theirs in zip(network.parameters(), other.parameters(), strict=True):
+        assert theirs.dtype == torch.float32
+        assert torch.equal(mine.half().float(), theirs)
+
+
+def test_the_bundled_weights_have_the_accuracy_of_their_record() -> None:
+    """On the scenes that validated their training; float16 may move a joint by a hair."""
+    for name, path in bundled().items():
+        assert path.stat().st_size <= 7_000_000
+        told = record.Record.model_validate_json(path.with_suffix(".json").read_text())
+        assert (told.kind, told.model, told.dataset.split()[0]) == ("train", name, "synthetic")  # type: ignore[union-attr]
+        size = tuple(map(int, told.input.split("x")))
+        assert default_input("bundled", name, "256x192") == told.input
+        scenes = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+        assert scenes.fingerprint == told.protocol["validation_fingerprint"]
+        network = build_trained(name, "bundled", num_joints=17, input_size=told.input).model
+        found = evaluate(network, scenes, size, batch=16, workers=1)  # type: ignore[arg-type]
+        for metric in ("ap", "ap50", "ar"):
+            assert found[metric] == pytest.approx(told.metrics[metric], abs=0.005)
 
 
 @pytest.mark.parametrize("upper", [True, False])

@@ -1,0 +1,55 @@
+"""``python -m bench.train.bundle FOLDER``: put a finished training's weights into the package, with its record."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from bench import InputError, cli
+from bench.files import write_whole
+from bench.record import Record
+from bench.weights import BUNDLED
+from zoo.weights import files
+
+LARGEST_BYTES = 7_000_000
+
+
+def main(argv: list[str]) -> int:
+    parser = cli.make_parser(
+        "train.bundle", "Put a finished training's last weights into the package, as float16, with its record.",
+        records=False,
+    )  # fmt: skip
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the training, as bench.train left it")
+    arguments: argparse.Namespace = parser.parse_args(argv)
+    print(bundle(arguments.folder, BUNDLED))
+    return 0
+
+
+def bundle(folder: Path, target: Path) -> Path:
+    """Write ``MODEL.safetensors`` and ``MODEL.json`` to a folder.
+
+    Raises:
+        InputError: the training is not finished, or its weights are too large to ship.
+    """
+    told, weights = folder / "record.json", folder / "last.safetensors"
+    if not told.is_file() or not weights.is_file():
+        raise InputError(f"{folder} is no finished training: it needs record.json and last.safetensors")
+    record = Record.model_validate_json(told.read_text())
+    held, metadata = files.read(weights)
+    half = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in held.items()
+        if isinstance(value, torch.Tensor)
+    }
+    content = save(half, metadata)
+    if len(content) > LARGEST_BYTES:
+        raise InputError(f"{record.model} takes {len(content):,} bytes, and {LARGEST_BYTES:,} are allowed")
+    path = target / f"{record.model}.safetensors"
+    write_whole(path, content)
+    write_whole(path.with_suffix(".json"), record.to_json().encode() + b"\n")
+    return path
+
+
+if __name__ == "__main__":
+    cli.run(main)
