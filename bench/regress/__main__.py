@@ -39,7 +39,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     what.add_argument(
         "--self-test", type=cli.positive, metavar="N",
         help="measure the check's own error rates: N comparisons of the same code, N beside a busy process, and N each "
-        "with the new side made 20, 10 and 5 %% slower",
+        "with the new side made 20, 10 and 5 %% slower, as far as that is above --threshold",
     )  # fmt: skip
     parser.add_argument(
         "--update", action="store_true", help="with --baseline: measure and store anew, compare nothing"
@@ -230,7 +230,7 @@ def self_test(jobs: list[Job], arguments: argparse.Namespace) -> int:
         return compare(draw, arguments.threshold, arguments.budget, lambda _count, _interval: None)
 
     settings = {"threshold": arguments.threshold, "budget_s": arguments.budget}
-    total = arguments.self_test * len(selftest.CONDITIONS)
+    total = arguments.self_test * len(selftest.conditions(arguments.threshold))
     try:
         with cli.progress(total, "comparing", shown=not arguments.quiet) as step:
             done = selftest.run(arguments.self_test, job, settings, arguments.results, compare_with_itself, step)

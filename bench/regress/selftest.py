@@ -38,6 +38,11 @@ CONDITIONS = (
 )  # fmt: skip
 
 
+def conditions(threshold: float) -> list[Condition]:
+    """Those that can be told: of a slow-down as large as what is let pass, no number of pairs says if it is more."""
+    return [condition for condition in CONDITIONS if condition.planted == 0 or condition.planted > threshold]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One comparison, as it is kept."""
@@ -71,12 +76,12 @@ def run(
         step: called with words after each, earlier ones included.
     """
     kept = _Kept(folder / "regress.partial", job, settings)
-    done = {condition: kept.load(condition)[:count] for condition in CONDITIONS}
+    done = {condition: kept.load(condition)[:count] for condition in conditions(settings["threshold"])}
     for outcomes in done.values():
         for _ in outcomes:
             step("from before")
     for number in range(count):
-        for condition in CONDITIONS:
+        for condition in done:
             if len(done[condition]) > number:
                 continue
             with _neighbour() if condition.busy else contextlib.nullcontext():

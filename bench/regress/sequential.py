@@ -14,8 +14,10 @@ Verdict = Literal["regression", "faster", "clear", "undecided"]
 ERROR_RATE = 0.05
 # Fewer say nothing about how pairs differ from each other.
 LEAST_PAIRS = 3
-# Variance of the true mean, in units of the pairs' own variance, that the interval is best for.
-PRIOR_VARIANCE = 1.0
+# Variance of the true mean, in units of the pairs' own, that the interval is best for: pairs differ by a percent or so,
+# and what is to be told is several times that. With 1, it would take 5 pairs to say anything, and a tenth fewer where
+# it takes dozens.
+PRIOR_VARIANCE = 10.0
 
 
 @dataclass(frozen=True)

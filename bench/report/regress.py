@@ -94,7 +94,7 @@ def table(measured: Measured) -> Table | None:
             "Every comparison is one that python -m bench.regress would have made, of code with itself; slower by so "
             "much: one side was kept busy for that share of every round.",
             "Behind a count, the exact 95 % interval of its rate. Spread: the standard deviation of the logarithm of a "
-            "pair's ratio. A slow-down as large as what is let pass can be neither called slower nor clear.",
+            "pair's ratio.",
         ),
     )
 
