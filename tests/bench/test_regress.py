@@ -1,5 +1,6 @@
 """The latency check: its statistics against simulated processes, the command on real repositories, what it refuses."""
 
+import io
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import yaml
@@ -26,8 +28,10 @@ from bench.regress import baseline, pairs, selftest
 from bench.regress.__main__ import main
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Job, Pair
+from bench.regress.records import comparison_record, self_test_record
 from bench.regress.selftest import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, any_time_interval, decide
+from bench.report import __main__ as report
 from tests.conftest import ROOT
 
 NETWORK = '''
@@ -112,7 +116,7 @@ def test_a_regression_that_a_fresh_set_does_not_show_is_none() -> None:
     drawn: list[Pair] = []
 
     def draw() -> Pair:  # a slow spell that hits one side only, and ends
-        log = (0.3 if len(drawn) < 6 else 0.0) + noise.gauss(0, 0.01)
+        log = (0.3 if len(drawn) < 3 else 0.0) + noise.gauss(0, 0.01)
         drawn.append(Pair(10.0, 10.0, log, 1.0))
         return drawn[-1]
 
@@ -406,6 +410,36 @@ def test_rates_have_exact_intervals() -> None:
     assert selftest.is_wrong(Condition(0.0, busy=False), [Outcome("regression", 1.2, 6, 9.0, [[0.2]])])
     assert selftest.is_wrong(Condition(0.2, busy=False), outcomes)
     assert not selftest.is_wrong(Condition(0.05, busy=False), outcomes)
+
+
+def test_error_rates_are_reported_from_their_records() -> None:
+    """Counts, exact intervals and times, a figure of its own, and no trace of it in reports without a self-test."""
+    settled = {"threshold": 0.05, "budget_s": 150.0}
+    made = {(0.0, False): "c" * 18 + "uu", (0.0, True): "c" * 20, (0.1, False): "r" * 19 + "u", (0.2, False): "r" * 20}
+    records = []
+    for (planted, busy), verdicts in made.items():
+        words = {"c": "clear", "u": "undecided", "r": "regression"}
+        outcomes = [
+            Outcome(words[verdict], 1 + planted, 5, 10.0 + number, [[math.log1p(planted), math.log1p(planted) + 0.02]])
+            for number, verdict in enumerate(verdicts)
+        ]
+        records.append(self_test_record(JOB, Condition(planted, busy=busy), outcomes, settled))
+    files = report.make(records)
+    text = files["regress.md"].decode()
+    assert "slow-down that is let pass: 5 %, budget of a set 150 s" in text
+    row = next(line for line in text.splitlines() if line.startswith("| 10% slower"))
+    low, high = stats.binomtest(19, 20).proportion_ci(0.95, "exact")
+    assert f"**19** ({100 * low:.1f} to {100 * high:.1f} %)" in row
+    assert "| **20** |" in row
+    assert "**1.0**" in row  # the pairs of every set differ by 2 %: a standard deviation of 1.0 % over all of them
+    figures = [name for name in files if name.startswith("regress_")]
+    assert sorted(Path(name).suffix for name in figures) == [".png", ".svg"]
+    assert all(report.OPTIONAL.fullmatch(name) for name in (*figures, "regress.md", "regress.csv", "regress.tex"))
+    assert 'id="regress"' in files["index.html"].decode()
+    rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
+    assert rates.loc["10% slower", "regression"] == 19
+    one = comparison_record(JOB, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
+    assert "regress.md" not in report.make([one])
 
 
 def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None:
