@@ -8,14 +8,14 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, explain, figure, ranking, regress, render, tables, training
+from bench.report import cards, curves, explain, figure, ranking, regress, render, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
 DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
 OPTIONAL = re.compile(
-    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking|regress)_.+_(cpu|cuda)).*\.(png|svg)"
+    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking|regress)_.+_(cpu|cuda)|(table[46]|training)_curves_).*\.(png|svg)"
     r"|(table5_more|explain|ranking|regress|synthetic|training)\.(md|csv|tex)"
 )
 
@@ -75,6 +75,7 @@ def make(records: list[Record]) -> dict[str, bytes]:
     figures += [("explain", bars.key, explain.draw(bars)) for bars in explain.charts(measured)]
     figures += [("ranking", place.key, ranking.draw(place)) for place in ranking.places(measured)]
     figures += [("regress", key, regress.draw(key, test, found)) for key, test, found in regress.charts(measured)]
+    figures += [(chart.table, chart.key, curves.draw(chart)) for chart in curves.charts(measured)]
     pictures: dict[str, list[render.Picture]] = {}
     for section, key, (png, svg) in figures:
         files |= {f"{key}.png": png, f"{key}.svg": svg}

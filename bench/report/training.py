@@ -94,18 +94,32 @@ ABLATIONS = (
 )  # fmt: skip
 
 
-def ablation(which: Ablation, measured: Measured) -> Table:
-    """Table IV or VI: the paper's figures, then those of every data set and budget that it was trained with."""
-    rows = {("mse" if row[which.column] == "none" and which.option == "loss" else row[which.column]): row
+def _rows(which: Ablation) -> dict[str, dict[str, str]]:
+    """The paper's rows by the option of the records."""
+    return {("mse" if row[which.column] == "none" and which.option == "loss" else row[which.column]): row
             for row in paper.table(which.number)}  # fmt: skip
-    trained = [
+
+
+def of_ablation(which: Ablation, measured: Measured) -> list[Record]:
+    """The trainings that belong to Table IV or VI."""
+    return [
         record for record in measured.records
-        if record.kind == "train" and record.model == paper.BASELINE and record.options.get(which.option) in rows
+        if (record.kind, record.model) == ("train", paper.BASELINE) and record.options.get(which.option) in _rows(which)
         and all(record.options.get(key) == value for key, value in which.fixed.items())
     ]  # fmt: skip
+
+
+def named(which: Ablation, record: Record) -> str:
+    """A training's row in words."""
+    return which.words[_rows(which)[str(record.options[which.option])][which.column]]
+
+
+def ablation(which: Ablation, measured: Measured) -> Table:
+    """Table IV or VI: the paper's figures, then those of every data set and budget that it was trained with."""
+    rows, trained = _rows(which), of_ablation(which, measured)
     # A column with one row compares nothing; it belongs to the table of networks.
     budgets = [
-        budget for budget, members in _by_budget(trained).items()
+        budget for budget, members in by_budget(trained).items()
         if len({record.options[which.option] for record in members}) > 1
     ]  # fmt: skip
     columns = [Column(key, title, ("paper",), IN_PAPER) for key, title in METRICS.items()]
@@ -129,14 +143,19 @@ def ablation(which: Ablation, measured: Measured) -> Table:
     )
 
 
-def networks(measured: Measured) -> Table | None:
-    """All networks trained here, on every data set and with every budget; none where nothing was."""
-    trained = [
+def of_networks(measured: Measured) -> list[Record]:
+    """The trainings of networks as they are, with the paper's loss."""
+    return [
         record for record in measured.records
         if record.kind == "train" and "ap" in record.metrics and record.options.get("loss") == "x"
         and record.options.get("attention", "parallel") == "parallel"
     ]  # fmt: skip
-    budgets = list(_by_budget(trained))
+
+
+def networks(measured: Measured) -> Table | None:
+    """All networks trained here, on every data set and with every budget; none where nothing was."""
+    trained = of_networks(measured)
+    budgets = list(by_budget(trained))
     if not budgets:
         return None
     found = {record.model for record in trained}
@@ -162,7 +181,7 @@ def networks(measured: Measured) -> Table | None:
     )
 
 
-def _by_budget(records: Iterable[Record]) -> dict[Budget, list[Record]]:
+def by_budget(records: Iterable[Record]) -> dict[Budget, list[Record]]:
     groups: dict[Budget, list[Record]] = {}
     for record in records:
         groups.setdefault(Budget.of(record), []).append(record)

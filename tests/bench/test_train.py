@@ -30,6 +30,7 @@ from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name
 from bench.models import build
 from bench.report import __main__ as report
+from bench.report import curves
 from bench.report import training as report_training
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.__main__ import VALIDATION_IMAGES, VALIDATION_SEED, main
@@ -659,6 +660,15 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert "Trained on coco\\_train2017" in files["table6.md"].decode()
     assert "Nothing was trained for this table yet" in files["table4.md"].decode()
     assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
+    (chart,) = curves.charts(report.Measured(seeds))  # one network trained alone has nothing to be compared with
+    assert (chart.key, chart.table) == ("table6_curves_1", "table6")
+    assert {line.label: len(line.seeds) for line in chart.lines} == {
+        "None": 2, "SE block": 2, "CBAM": 2, "The paper's": 2
+    }  # fmt: skip
+    ours = next(line for line in chart.lines if line.label == "The paper's")
+    assert ours.end == 100 * made[3].notes["history"][-1]["accuracy"]  # type: ignore[index,call-overload]
+    assert {"table6_curves_1.png", "table6_curves_1.svg"} <= set(files)
+    assert report.OPTIONAL.fullmatch("table6_curves_1.png")
 
     # What was trained on other data has columns of its own.
     elsewhere = {"dataset": "synthetic", "protocol": made[0].protocol | {"validation": "synthetic"}}
