@@ -139,8 +139,22 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         tuple(columns),
         tuple(made),
         panels=_panels(columns, len(METRICS), budgets),
-        remarks=_remarks(budgets, f"python -m bench.train --table {which.number}"),
+        remarks=(
+            *_remarks(budgets, f"python -m bench.train --table {which.number}"),
+            *(remark for budget in budgets for remark in _untold(which, budget, trained)),
+        ),
     )
+
+
+def _untold(which: Ablation, budget: Budget, trained: Sequence[Record]) -> list[str]:
+    """A sentence where seeds differ so much that the rows may all be the same."""
+    here: dict[str, list[float]] = {}
+    for record in trained:
+        if Budget.of(record) == budget and record.metrics.get("ap", -1) >= 0:
+            here.setdefault(named(which, record), []).append(record.metrics["ap"])
+    if len(here) < 2 or max(map(min, here.values())) > min(map(max, here.values())):
+        return []
+    return [f"{budget.short}, the ranges of AP over seeds overlap in all rows: this budget does not tell them apart."]
 
 
 def of_networks(measured: Measured) -> list[Record]:

@@ -657,6 +657,13 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert (float(cells["trained_ap_low"]), float(cells["trained_ap_high"])) == pytest.approx((50, 54))
     assert len(cells["trained_ap_record"].split()) == 2
     assert "**52.00** (50.00 to 54.00)" in files["table6.md"].decode()
+    # All four ranges hold 53 %; a row that is far above them is told apart.
+    assert "this budget does not tell them apart" in files["table6.md"].decode()
+    above = [
+        r.model_copy(update={"metrics": r.metrics | {"ap": 0.9}}) if r.options["attention"] == "parallel" else r
+        for r in seeds
+    ]
+    assert "does not tell them apart" not in report.make(above)["table6.md"].decode()
     assert "Trained on coco\\_train2017" in files["table6.md"].decode()
     assert "Nothing was trained for this table yet" in files["table4.md"].decode()
     assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
