@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[dict[str, str], bool, int, float]] = {
     "huge pages": (HUGE, False, 1, pairs.BLOCK_S),
     "huge pages + bound": (HUGE, True, 1, pairs.BLOCK_S),
     "memory not kept": ({"MALLOC_ARENA_MAX": "8"}, False, 1, pairs.BLOCK_S),
-    "blocks of a third": ({}, False, 1, pairs.BLOCK_S / 3),
+    "blocks three times as long": ({}, False, 1, 3 * pairs.BLOCK_S),
     "two threads": ({}, False, 2, pairs.BLOCK_S),
 }
 
