@@ -83,13 +83,13 @@ def print_rates(records: Sequence[Record]) -> None:
     count = f"{first.metrics['comparisons']:g} comparisons each"
     table = Table(title=f"{first.model}, {count}, slow-down let pass: {_limit(first)}")
     table.add_column("new side", no_wrap=True)
-    for heading in ("said slower", "95 % interval", "clear", "undecided", "median s", "longest s", "pairs"):
+    for heading in ("slower", "95 % interval", "clear", "undecided", "median s", "max s", "pairs"):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         m = record.metrics
         table.add_row(
             condition(record), f"{m['regression']:g}",
-            f"{m['regression_rate_low']:.1%} to {m['regression_rate_high']:.1%}", f"{m['clear']:g}",
+            f"{m['regression_rate_low']:.0%} to {m['regression_rate_high']:.0%}", f"{m['clear']:g}",
             f"{m['undecided']:g}", f"{m['seconds_median']:.0f}", f"{m['seconds_max']:.0f}", f"{m['pairs_median']:g}",
         )  # fmt: skip
     cli.output.print(table)

@@ -47,23 +47,26 @@ class Chart:
 
 def charts(measured: Measured) -> list[Chart]:
     """A chart for each table of trainings and each budget with more than one row in it."""
-    found = []
+    found: list[Chart] = []
     for which in ABLATIONS:
-        for number, (budget, records) in enumerate(by_budget(of_ablation(which, measured)).items(), 1):
+        for budget, records in by_budget(of_ablation(which, measured)).items():
             rows = [(named(which, record), record) for record in records]
-            found += _chart(f"table{which.number}", which.title, budget, number, rows)
-    for number, (budget, records) in enumerate(by_budget(of_networks(measured)).items(), 1):
+            found += _chart(f"table{which.number}", which.title, budget, rows, found)
+    for budget, records in by_budget(of_networks(measured)).items():
         rows = [(paper.label(record.model), record) for record in records]
-        found += _chart("training", "Networks trained with this project", budget, number, rows)
+        found += _chart("training", "Networks trained with this project", budget, rows, found)
     return found
 
 
-def _chart(table: str, title: str, budget: Budget, number: int, rows: Sequence[tuple[str, Record]]) -> list[Chart]:
+def _chart(
+    table: str, title: str, budget: Budget, rows: Sequence[tuple[str, Record]], before: Sequence[Chart]
+) -> list[Chart]:
     """None where there is nothing to compare."""
     labels = list(dict.fromkeys(label for label, _ in rows))
     if len(labels) < 2:
         return []
     lines = [Line(label, tuple(_points(record) for name, record in rows if name == label)) for label in labels]
+    number = 1 + sum(chart.table == table for chart in before)
     lines.sort(key=lambda line: (-line.end, line.label))
     return [Chart(f"{table}_curves_{number}", table, f"{title}: learning curves", budget.what, tuple(lines))]
 

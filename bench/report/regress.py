@@ -168,7 +168,7 @@ def _detection(axes: Axes, test: Test, records: Sequence[Record]) -> None:
     axes.errorbar(slower, rate, yerr=errors, color="#0072B2", marker="o", markersize=5, capsize=3, linewidth=1.4)
     axes.axvline(100 * test.threshold, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.annotate(
-        "let pass", (100 * test.threshold, 50), (-4, 0), textcoords="offset points", rotation=90, ha="right",
+        "let pass", (100 * test.threshold, 88), (-4, 0), textcoords="offset points", rotation=90, ha="right",
         va="center", color=FAINT, fontsize=8,
     )  # fmt: skip
     axes.set_xlabel("Slow-down that was planted, %")
