@@ -1,6 +1,6 @@
 """What makes two processes that run the same code differ, as the pairs of bench.regress see it.
 
-    python benchmarks/pair_spread.py [--models small_hrnet_w16] [--pairs 20] [--settings "as it is,bound"]
+    python benchmarks/pair_spread.py [--models small_hrnet_w16] [--pairs 20] [--settings "as it is,huge pages"]
 
 Prints, for each setting, the standard deviation of the logarithm of a pair's ratio, and the largest deviation from 1;
 settings come in turn, so that slow spells of the machine hit all alike.
@@ -19,12 +19,11 @@ from bench.regress import pairs
 from bench.regress.pairs import Job, Side, time_pair
 
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-# Environment, whether everything is bound to the last processor, threads, and seconds of a block.
+# Environment, whether the system places both sides as it likes, threads, and seconds of a block.
 SETTINGS: dict[str, tuple[dict[str, str], bool, int, float]] = {
     "as it is": ({}, False, 1, pairs.BLOCK_S),
-    "bound": ({}, True, 1, pairs.BLOCK_S),
+    "placed by the system": ({}, True, 1, pairs.BLOCK_S),
     "huge pages": (HUGE, False, 1, pairs.BLOCK_S),
-    "huge pages + bound": (HUGE, True, 1, pairs.BLOCK_S),
     "memory not kept": ({"MALLOC_ARENA_MAX": "8"}, False, 1, pairs.BLOCK_S),
     "blocks three times as long": ({}, False, 1, 3 * pairs.BLOCK_S),
     "two threads": ({}, False, 2, pairs.BLOCK_S),
@@ -32,16 +31,16 @@ SETTINGS: dict[str, tuple[dict[str, str], bool, int, float]] = {
 
 
 @contextmanager
-def setting(environment: dict[str, str], bound: bool) -> Iterator[None]:
-    """Processes started inside have these variables, and where bound, the last processor alone."""
-    before, processors = dict(os.environ), os.sched_getaffinity(0)
+def setting(environment: dict[str, str], anywhere: bool) -> Iterator[None]:
+    """Processes started inside have these variables, and where ``anywhere``, no processor of their own."""
+    before, choose = dict(os.environ), pairs._one_processor
     try:
         os.environ.update(environment)
-        if bound:
-            os.sched_setaffinity(0, {max(processors)})
+        if anywhere:
+            pairs._one_processor = lambda _job, _order: None
         yield
     finally:
-        os.sched_setaffinity(0, processors)
+        pairs._one_processor = choose
         os.environ.clear()
         os.environ.update(before)
 
@@ -58,9 +57,9 @@ def main() -> None:
         found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
         for _ in range(arguments.pairs):
             for name in names:
-                environment, bound, threads, block_s = SETTINGS[name]
+                environment, anywhere, threads, block_s = SETTINGS[name]
                 pairs.BLOCK_S = block_s
-                with setting(environment, bound):
+                with setting(environment, anywhere):
                     pair = time_pair(side, side, Job(model, 17, (256, 192), 1, "cpu", "eager", threads), order)
                 found[name].append((pair.log_ratio, pair.base_ms, pair.seconds))
         print(

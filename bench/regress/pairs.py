@@ -68,20 +68,22 @@ def time_pair(base: Side, head: Side, job: Job, order: random.Random) -> Pair:
     """Start a process of each side and time them in turns.
 
     Each block times one side and then the other, in random order, for about ``BLOCK_S`` each; its first round, which
-    finds the caches full of the other's data, does not count.
+    finds the caches full of the other's data, does not count. With one thread both stay on one processor, another one
+    for each pair: left to the system, each keeps to its own, and two processors of one machine are not equally fast.
 
     Args:
         base: the old side.
         head: the new side.
         job: what to time.
-        order: which side begins a block.
+        order: which side begins a block, and which processor.
 
     Raises:
         UnknownModelError: a side does not have the network.
         InputError: a side cannot time it, or its process died or hung.
     """
     began = time.monotonic()
-    with _Worker(base, job) as old, _Worker(head, job) as new:
+    processor = _one_processor(job, order)
+    with _Worker(base, job, processor) as old, _Worker(head, job, processor) as new:
         slowest_ms = max(old.ready(), new.ready())
         rounds = 1 + max(2, math.ceil(BLOCK_S * 1000 / slowest_ms))
         blocks = [_block(old, new, rounds, first_old=order.random() < 0.5) for _ in range(BLOCKS)]
@@ -97,6 +99,13 @@ def time_process(side: Side, job: Job) -> float:
         return statistics.median(statistics.median(worker.time(rounds)) for _ in range(BLOCKS))
 
 
+def _one_processor(job: Job, order: random.Random) -> int | None:
+    """The one that both sides are timed on, where the system can be told and one is enough."""
+    if job.threads > 1 or job.device != "cpu" or sys.platform != "linux":
+        return None
+    return order.choice(sorted(os.sched_getaffinity(0)))
+
+
 def _block(old: "_Worker", new: "_Worker", rounds: int, *, first_old: bool) -> tuple[float, float]:
     """Median latency in ms of the old and the new side."""
     found = {worker: statistics.median(worker.time(rounds)) for worker in ((old, new) if first_old else (new, old))}
@@ -106,7 +115,7 @@ def _block(old: "_Worker", new: "_Worker", rounds: int, *, first_old: bool) -> t
 class _Worker:
     """A process that times one side, and ends with the block that uses it."""
 
-    def __init__(self, side: Side, job: Job) -> None:
+    def __init__(self, side: Side, job: Job, processor: int | None = None) -> None:
         self.side = side
         self.model = job.model
         # Not a pipe, which would fill up while nobody reads it.
@@ -118,7 +127,7 @@ class _Worker:
             # Ctrl-C is for the parent alone, which then ends this one.
             start_new_session=True,
         )  # fmt: skip
-        self._send(json.dumps(asdict(job) | {"slower": side.slower}))
+        self._send(json.dumps(asdict(job) | {"slower": side.slower, "processor": processor}))
 
     def __enter__(self) -> "_Worker":
         return self

@@ -63,6 +63,7 @@ class _Timer:
         self.example = example
         self.run = backends.load(job["backend"]).prepare(model, example)
         self.rounds(job["warmup"])
+        _stay_on(job["processor"])
         self.round_ms = min(self.rounds(3))
 
     def rounds(self, count: int) -> list[float]:
@@ -78,6 +79,13 @@ class _Timer:
                 pass
             found.append((clock() - start) * 1000)
         return found
+
+
+def _stay_on(processor: int | None) -> None:
+    """Keep this process to one processor, all threads that it has by now."""
+    if processor is not None:
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {processor})
 
 
 def _nothing() -> None:
