@@ -1,4 +1,4 @@
-"""What each exact rewrite of bench/backends/simplify.py brings, runtime by runtime, against eager mode.
+"""What each exact rewrite of the graph brings, runtime by runtime, against eager mode.
 
 All forms of a network, in all runtimes, are run alternately in one process; printed are medians and their ratios.
 
@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 
 import zoo
 from bench.backends import fused, onnx_file, onnxruntime, openvino
+from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import fold_batch_norms, split_transposed, trace
 from bench.data import photograph
 from bench.models import build
@@ -29,12 +30,13 @@ SIZE = 2048  # of the square matrices whose product is the machine's peak
 
 
 def forms(model: nn.Module, example: Tensor) -> dict[str, fx.GraphModule]:
-    """The graph as traced, and after each rewrite."""
-    traced, folded, split = (trace(model, example) for _ in range(3))
-    for graph in (folded, split):
-        fold_batch_norms(graph)
-    split_transposed(split, example)
-    return {"traced": traced, "folded": folded, "split": split}
+    """The graph as traced, and after each rewrite, those before it included."""
+    found = {name: trace(model, example) for name in ("traced", "folded", "dense split", "all split")}
+    for name in list(found)[1:]:
+        fold_batch_norms(found[name])
+    split_transposed(found["dense split"], example, of_groups=False)
+    split_transposed(found["all split"], example, of_groups=True)
+    return found
 
 
 def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[[Tensor], Any]]:
@@ -44,6 +46,11 @@ def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[
         found[f"onnxruntime, {name}"] = onnxruntime.on_cpu(folder / f"{name}.onnx")
         openvino.write(graph, example, folder / f"{name}.xml")
         found[f"openvino, {name}"] = openvino.on_cpu(folder / f"{name}.xml", "f32")
+        if name == "all split":
+            use_its_operators(graph, example)
+            openvino.write(graph, example, folder / "own.xml")
+            found["openvino, its operators"] = openvino.on_cpu(folder / "own.xml", "f32")
+            graph = forms(model, example)[name]
         fused.join_activations(graph, example)
         found[f"fused, {name}"] = graph
     return found

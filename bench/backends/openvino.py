@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from bench.backends import Prepared, only_cpu
 from bench.backends.cache import cached, content
+from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import quiet, simplified_if_possible
 
 ABOUT = "OpenVINO on the CPU, from the simplified graph"
@@ -60,7 +61,10 @@ def convert(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
     """
 
     def make(path: Path) -> None:
-        write(simplified_if_possible(model, example, deeply=True), example, path)
+        graph = simplified_if_possible(model, example, deeply=True)
+        if isinstance(graph, fx.GraphModule):
+            use_its_operators(graph, example)
+        write(graph, example, path)
 
     return cached("openvino", content(model, example, version()), ".xml", make)
 

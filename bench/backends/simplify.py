@@ -38,7 +38,7 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False) -> fx.G
     Args:
         model: in evaluation mode; it stays as it is, its other weights are shared.
         example: ``[N, 3, H, W]`` on the model's device and in its precision.
-        deeply: split transposed convolutions too, which pays in runtimes other than PyTorch.
+        deeply: split transposed convolutions of groups too, which pays in runtimes other than PyTorch.
 
     Returns:
         A module of the same outputs to rounding, for inference only.
@@ -48,8 +48,7 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False) -> fx.G
     """
     graph = trace(model, example)
     fold_batch_norms(graph)
-    if deeply:
-        split_transposed(graph, example)
+    split_transposed(graph, example, of_groups=deeply)
     return graph
 
 
@@ -154,13 +153,15 @@ def _scale_and_shift(parameters: list[Tensor | None], epsilon: float) -> tuple[T
 PARTS = tuple((row, column) for row in (0, 1) for column in (0, 1))  # pixels 2i + row, 2j + column of the output
 
 
-def split_transposed(graph: fx.GraphModule, example: Tensor) -> None:
+def split_transposed(graph: fx.GraphModule, example: Tensor, *, of_groups: bool) -> None:
     """A transposed convolution of kernel 4, stride 2, padding 1 becomes four convolutions of kernel 2.
 
     Each gives the output's pixels of one parity of row and column, from a quarter of the weights: for row 2i the
     kernel's rows 3 and 1 lie over rows i - 1 and i of the input, for row 2i + 1 rows 2 and 0 over i and i + 1. Runtimes
     are better at convolutions, and what follows pixel by pixel is done on the four parts, which are put together only
     where a neighbourhood is looked at: after the last layer of a head that is for the heatmaps alone.
+
+    ``of_groups``: whether to split those of groups of channels, depthwise ones for example, as well.
     """
     with quiet():
         ShapeProp(graph).propagate(example)
@@ -180,7 +181,7 @@ def split_transposed(graph: fx.GraphModule, example: Tensor) -> None:
             if source not in whole:
                 whole[source] = _put_together(graph, source, parts[source])
             node.replace_input_with(source, whole[source])
-        if _splittable(node):
+        if _splittable(node) and (of_groups or argument(node, 6) == 1):
             parts[node] = _four_convolutions(graph, node)
     tidy(graph)
 

@@ -16,10 +16,14 @@ from torch.nn import functional
 import zoo
 from bench import InputError, backends
 from bench.backends import calibration, fused
+from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import (
     BATCH_NORM,
     PIXEL_SHUFFLE,
+    POOL,
     TRANSPOSED,
+    argument,
+    aten,
     calls,
     simplified_if_possible,
     simplify,
@@ -92,12 +96,40 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
         assert backends.state_bytes(graph) < backends.state_bytes(model)
         split = copy.deepcopy(graph)
-        split_transposed(split, example.double())
+        split_transposed(split, example.double(), of_groups=True)
         assert not calls(split, TRANSPOSED)
+        assert difference(split(example.double()), model(example.double())) < 1e-12
+        use_its_operators(split, example.double())
+        assert not calls(split, PIXEL_SHUFFLE, aten.stack.default)
+        assert all(list(argument(node, 1)) == [1, 1] for node in calls(split, POOL))
         assert difference(split(example.double()), model(example.double())) < 1e-12
         graph.float()
         fused.join_activations(graph, example)
         assert difference(graph(example), wanted) < 1e-5
+
+
+class Mixed(nn.Module):
+    """Means and interleaved channels, of the kinds that OpenVINO has an operator for and of others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        even, uneven = (functional.adaptive_avg_pool2d(x, size) for size in ((16, 8), (7, 8)))
+        turns = torch.stack((even, 2 * even, even + 1), 2).flatten(1, 2)
+        in_blocks = torch.stack((even, 2 * even, even + 1, -even), 2).flatten(1, 2)
+        beside = torch.stack((even, 2 * even), 3).flatten(2, 3)  # rows in turn
+        return torch.cat([part.mean((1, 2, 3)) * weight for weight, part in enumerate(
+            (turns * torch.arange(9.0).view(9, 1, 1), uneven**2, functional.pixel_shuffle(in_blocks, 2)[..., ::2],
+             functional.pixel_shuffle(torch.cat((x, x, x), 1), 3)[..., 1:], beside[:, :, ::3]), 1)])  # fmt: skip
+
+
+def test_what_openvino_has_no_operator_for_stays() -> None:
+    example = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    graph = simplify(Mixed().eval(), example)
+    use_its_operators(graph, example)
+    assert len(calls(graph, aten.channel_shuffle.default)) == 1
+    assert [list(argument(node, 1)) for node in calls(graph, POOL)] == [[7, 8]]
+    assert len(calls(graph, PIXEL_SHUFFLE)) == 1
+    assert len(calls(graph, aten.stack.default)) == 1
+    assert difference(graph(example), Mixed()(example)) < 1e-13
 
 
 def test_parts_are_put_together_late_and_once(corners: tuple[nn.Module, Tensor]) -> None:
