@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Set up, measure every network on this machine, find joints with the weights that come along, make the report. Safe to interrupt and to run again:
-# what has its record is not measured a second time (delete results/local to start afresh).
+# Set up, measure every network on this machine, find joints with the weights that come along, make the report.
+# Safe to interrupt and to run again: what has its record is not measured a second time (delete results/local to start
+# afresh).
 #
 #   ./run_all.sh           the paper's protocol, under 10 minutes on 2 cores
 #   ./run_all.sh --quick   a first look in one to two minutes, marked as such

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import InputError, cli
 from bench.record import Record, read
-from bench.report import cards, curves, explain, figure, ranking, regress, render, tables, training
+from bench.report import cards, curves, explain, figure, quantised, ranking, regress, render, speedup, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured
 
@@ -16,7 +16,7 @@ DEFAULT_OUT = Path("reports/local")
 # What an earlier report may have made and this one not: a figure without a record must not stay.
 OPTIONAL = re.compile(
     r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking|regress)_.+_(cpu|cuda)|(table[46]|training)_curves_).*\.(png|svg)"
-    r"|(table5_more|explain|ranking|regress|synthetic|training)\.(md|csv|tex)"
+    r"|(table5_more|explain|int8|ranking|regress|speedup|synthetic|training)\.(md|csv|tex)"
 )
 
 
@@ -51,9 +51,12 @@ def make(records: list[Record]) -> dict[str, bytes]:
     measured = Measured(records)
     more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
     explained, ranked, checked = explain.table(measured), ranking.table(measured), regress.table(measured)
+    sped_up, int8 = speedup.table(measured), quantised.table(measured)
     shown = [
         tables.speed(measured),
         *([ranked] if ranked else []),
+        *([sped_up] if sped_up else []),
+        *([int8] if int8 else []),
         *([more] if more else []),
         *([explained] if explained else []),
         *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bench import InputError
+from bench.backends import BACKENDS
 from bench.record import Record, newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
@@ -34,6 +35,11 @@ def tags(record: Record) -> tuple[str, ...]:
 def slug(text: str) -> str:
     """Text as part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", text.lower())).strip("-")
+
+
+def runtime_order(backend: str) -> tuple[int, str]:
+    """The place of a runtime in a row of them: as ``bench.backends`` lists them, unknown ones last."""
+    return BACKENDS.index(backend) if backend in BACKENDS else len(BACKENDS), backend
 
 
 @dataclass(frozen=True, order=True)
@@ -143,7 +149,9 @@ class Measured:
         return _best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
 
     def settings(self) -> list[Setting]:
-        return sorted({Setting.of(record) for record in self.records if record.kind == "speed"})
+        """Where speeds were measured: by machine and device, and then in the order in which runtimes are listed."""
+        found = {Setting.of(record) for record in self.records if record.kind == "speed"}
+        return sorted(found, key=lambda s: (s.cpu, s.cores, s.device, s.gpu, runtime_order(s.backend), s))
 
     def speed(self, model: str, setting: Setting) -> Record | None:
         return _best(r for r in self._of("speed", model, setting.input) if Setting.of(r) == setting)

@@ -8,11 +8,10 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.backends import BACKENDS
 from bench.record import Record
 from bench.report import figure, paper
 from bench.report.figure import DPI, FAINT, INK, STYLE
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, slug, tags
+from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, runtime_order, slug, tags
 from bench.report.tables import COLUMNS_A_PANEL, Cell, Column, Number, Panel, Row, Table, Value, printed, protocol_notes
 
 REFERENCE = "eager"
@@ -83,10 +82,8 @@ def _runtime(measured: Measured, setting: Setting) -> Runtime:
     return Runtime(setting, tuple(sorted(records, key=lambda record: (-metric(record, "fps"), name(record)))))
 
 
-def _order(runtime: Runtime) -> tuple[bool, int, str, str]:
-    backend = runtime.setting.backend
-    known = BACKENDS.index(backend) if backend in BACKENDS else len(BACKENDS)
-    return runtime.int8, known, backend, runtime.setting.precision
+def _order(runtime: Runtime) -> tuple[bool, tuple[int, str], str]:
+    return runtime.int8, runtime_order(runtime.setting.backend), runtime.setting.precision
 
 
 def overtaken(runtime: Runtime, reference: Runtime, model: str) -> tuple[list[str], list[str]]:

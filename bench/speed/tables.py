@@ -100,13 +100,16 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
         cells = []
         for runtime in runtimes:
             record = mine.get(runtime)
-            text = "—" if record is None else f"{_speed(record):.1f}{_marks(record)}"
+            text = "—" if record is None else f"{_speed(record):.1f}{_mark(record)}"
             cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
         table.add_row(model, *cells)
     cli.output.print(table)
-    used = {mark for record in records for mark in _marks(record)}
-    meaning = {"!": "! measured on a busy or throttled machine", "8": "8 in int8: another function, see its accuracy"}
-    for line in (*(meaning[mark] for mark in sorted(used)), *(f"left out: {reason}" for reason in left_out)):
+    remarks = []
+    if any(_mark(record) for record in records):
+        remarks.append("! measured on a busy or throttled machine")
+    if any(record.precision == "int8" for record in records):
+        remarks.append("int8 is another function: python -m bench.accuracy --backend NAME says how good a one")
+    for line in (*remarks, *(f"left out: {reason}" for reason in left_out)):
         cli.output.print(f"  {escape(line)}")
 
 
@@ -114,9 +117,9 @@ def _speed(record: Record) -> float:
     return record.metrics["fps"] * (record.batch or 1)
 
 
-def _marks(record: Record) -> str:
+def _mark(record: Record) -> str:
     notes = " ".join(record.warnings)
-    return ("!" if "busy" in notes or "throttled" in notes else "") + ("8" if record.precision == "int8" else "")
+    return "!" if "busy" in notes or "throttled" in notes else ""
 
 
 def _where(records: Sequence[Record]) -> str:

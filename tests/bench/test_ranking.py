@@ -9,7 +9,8 @@ from bench.record import Record
 from bench.report import figure, ranking
 from bench.report.__main__ import make
 from bench.report.measured import Measured
-from tests.bench.test_report import FPS, GPU, speed
+from tests.bench.test_explain import made_up
+from tests.bench.test_report import FPS, GPU, record, speed
 
 ODD = "my_model:tiny"
 
@@ -54,6 +55,49 @@ def test_the_table_says_it_and_marks_int8() -> None:
     assert not [name for name in files if name.startswith("fig5") and "int8" in name]
     assert "openvino_int8" not in files["table5.md"].decode()
     assert "| int8 |" in files["table5_more.md"].decode()
+
+
+def test_ratios_to_eager_their_mean_and_the_share_of_the_peak() -> None:
+    here = fast_and_slow()
+    same = {"machine": here[0].machine, "threads": here[0].threads}
+    explained = [
+        made_up((1, 1, 1, 1, 1), peak_macs_per_s=peak, macs=macs).model_copy(update={"model": model, **same})
+        for model, macs, peak in (("lite_hrnet_18", 2e8, 5e10), ("small_hrnet_w16", 6e8, 6e10))
+    ]
+    text = make([*here, *explained])["speedup.md"].decode()
+    rows = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in text.splitlines()}
+    best = "**{}** ({}) | **{}**".format
+    assert rows["Lite-HRNet18"] == ["**6.00**", "**5.10**", "**9.00**", *best("6.00", "onnxruntime", 20).split(" | ")]
+    assert rows["Small HRNet-W16"] == ["**2.00**", "**2.50**", "**3.50**", *best("2.50", "openvino", 50).split(" | ")]
+    # sqrt(6 x 2), and so on; the best of each, sqrt(6 x 2.5).
+    assert rows["Geometric mean"][:4] == [f"**{mean}** (of 2)" for mean in ("3.46", "3.57", "5.61", "3.87")]
+    # A figure by another protocol, or of another machine, is not set against eager's.
+    quick = [r.model_copy(update={"protocol": {"name": "quick"}}) if r.backend == "openvino" else r for r in here]
+    rows = {line.split(" | ")[0].strip("| "): line for line in make(quick)["speedup.md"].decode().splitlines()}
+    assert rows["Lite-HRNet18"] == "| Lite-HRNet18 | **6.00** | — | **9.00** | **6.00** (onnxruntime) | — |"
+    assert "speedup.md" not in make([r for r in here if r.backend != "eager"])
+
+
+def test_int8_stands_beside_its_own_full_precision() -> None:
+    def accuracy(ap: float, backend: str = "openvino", **changed: object) -> Record:
+        base: dict[str, object] = {
+            "precision": "int8" if "int8" in backend else "fp32", "dataset": "synthetic", "weights": "bundled",
+            "weights_sha256": "ab", "device": "cpu", "threads": 2, "backend": backend, "protocol": {"name": "paper"},
+        }  # fmt: skip
+        return record("accuracy", "lite_hrnet_18", {"ap": ap}, **base | changed)
+
+    found = [
+        *fast_and_slow(), accuracy(0.5, "openvino_int8"), accuracy(0.6, "eager"), accuracy(0.55, threads=1),
+        accuracy(0.9, weights_sha256="cd"), accuracy(0.9, dataset="coco_val2017"), accuracy(0.4, "onnxruntime_int8"),
+        accuracy(0.1, "onnxruntime_int8", weights_sha256="ef"),  # nothing to compare it with
+    ]  # fmt: skip
+    lines = [line for line in make(found)["int8.md"].decode().splitlines() if line.startswith("| `lite_hrnet_18`")]
+    shared = "| `lite_hrnet_18` | 256x192 | {} | synthetic | bundled | Test(R) CPU\\_1 @ 2.0GHz, 2 cores | "
+    assert lines == [
+        shared.format("onnxruntime") + "**60.0** | **40.0** | **-20.0** | **60.0** | — | — |",
+        shared.format("openvino") + "**55.0** | **50.0** | **-5.0** | **51.0** | **90.0** | **1.76** |",
+    ]
+    assert "int8.md" not in make([r for r in found if r.precision != "int8"])
 
 
 def test_machines_are_not_mixed_and_one_runtime_ranks_nothing() -> None:

@@ -1,0 +1,140 @@
+"""How much faster than eager PyTorch each runtime is, and how near to what the machine could do."""
+
+import statistics
+from collections.abc import Iterable
+
+from bench.record import Record
+from bench.report import paper
+from bench.report.measured import Measured, Setting, metric, name, protocol, tags
+from bench.report.ranking import REFERENCE, Place, Runtime, places
+from bench.report.tables import Cell, Column, Panel, Row, Table, Value, printed, protocol_notes
+
+MEAN = "Geometric mean"
+Ratios = dict[str, dict[str, float]]  # to eager, by title of the runtime and by network
+
+
+def table(measured: Measured) -> Table | None:
+    """Ratios of speed to eager, the best exact runtime, and its share of the peak; none where eager ran alone."""
+    found = [(place, ratios) for place in places(measured) if (ratios := _ratios(place))]
+    if not found:
+        return None
+    columns: list[Column] = []
+    panels = []
+    for place, _ in found:
+        start = len(columns)
+        columns += _columns(place)
+        panels.append(Panel(place.title, tuple(range(start, len(columns)))))
+    present = {model for place, _ in found for model in place.models}
+    zoo = [model for model in paper.models() if model in present]
+    rows = [
+        Row(
+            {"model": model, "name": paper.label(model)},
+            tuple(cell for place, ratios in found for cell in _cells(measured, place, ratios, model)),
+            highlight=model == paper.BASELINE,
+        )
+        for model in (*zoo, *sorted(present - set(zoo)))
+    ]
+    means = tuple(cell for place, ratios in found for cell in _means(place, ratios))
+    return Table(
+        "speedup",
+        f"Runtimes against {REFERENCE}",
+        {"model": "", "name": "Network"},
+        tuple(columns),
+        (*rows, Row({"model": "", "name": MEAN}, means, section="Over all networks")),
+        panels=tuple(panels),
+        remarks=(
+            f"FPS over that of {REFERENCE}, of the same network on the same machine by the same protocol; batch 1.",
+            f"Best exact: the fastest runtime in full precision, {REFERENCE} included; int8 is another function.",
+            "Of peak: its multiply-adds a second, in percent of the best large matrix product that bench.explain "
+            "measured there with as many threads.",
+        ),
+    )
+
+
+def _ratios(place: Place) -> Ratios:
+    """Of every runtime, eager itself included; empty where eager did not run."""
+    reference = next((runtime for runtime in place.runtimes if runtime.setting.backend == REFERENCE), None)
+    if reference is None:
+        return {}
+    return {runtime.title: _against(reference, runtime) for runtime in place.runtimes}
+
+
+def _against(reference: Runtime, runtime: Runtime) -> dict[str, float]:
+    found = {}
+    for record in runtime.records:
+        eager = reference.record(name(record))
+        if eager is not None and protocol(eager) == protocol(record):
+            found[name(record)] = metric(record, "fps") / metric(eager, "fps")
+    return found
+
+
+def _best(place: Place, ratios: Ratios, model: str) -> Runtime | None:
+    exact = [r for r in place.runtimes if r.setting.precision == "fp32" and model in ratios[r.title]]
+    return max(exact, key=lambda runtime: ratios[runtime.title][model], default=None)
+
+
+def _others(place: Place) -> list[Runtime]:
+    return [runtime for runtime in place.runtimes if runtime.setting.backend != REFERENCE]
+
+
+def _columns(place: Place) -> list[Column]:
+    found = [
+        Column("ratio", r.title, ("measured",), setting=(*r.setting.labels, ("precision", r.setting.precision)))
+        for r in _others(place)
+    ]
+    where = place.runtimes[0].setting.labels
+    return [
+        *found,
+        Column("best", "best exact", ("measured",), setting=where),
+        Column("peak_percent", "of peak, %", ("measured",), setting=where),
+    ]
+
+
+def _cells(measured: Measured, place: Place, ratios: Ratios, model: str) -> list[Cell]:
+    cells = [_cell(ratios[runtime.title].get(model), runtime.record(model)) for runtime in _others(place)]
+    best = _best(place, ratios, model)
+    record = best.record(model) if best else None
+    if best is None or record is None:
+        return [*cells, Cell(), Cell()]
+    return [*cells, _cell(ratios[best.title][model], record, best.title), _share(measured, place, record)]
+
+
+def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
+    if ratio is None or record is None:
+        return Cell()
+    return Cell(
+        (Value(printed(ratio, 1, 2), "measured"),), detail=detail, tags=tags(record), notes=protocol_notes(record),
+        extra={"ratio": ratio} | ({"runtime": detail} if detail else {}), record=record,
+    )  # fmt: skip
+
+
+def _means(place: Place, ratios: Ratios) -> list[Cell]:
+    cells = [_mean(ratios[runtime.title].values()) for runtime in _others(place)]
+    best = [ratios[runtime.title][model] for model in place.models if (runtime := _best(place, ratios, model))]
+    return [*cells, _mean(best), Cell()]
+
+
+def _mean(values: Iterable[float]) -> Cell:
+    found = list(values)
+    if not found:
+        return Cell()
+    mean = statistics.geometric_mean(found)
+    return Cell((Value(printed(mean, 1, 2), "measured"),), detail=f"of {len(found)}", extra={"ratio": mean})
+
+
+def _share(measured: Measured, place: Place, record: Record) -> Cell:
+    """Multiply-adds a second over the peak, where both were measured."""
+    here = _where(place.runtimes[0].setting)
+    explained = [r for r in measured.records if r.kind == "explain" and _where(Setting.of(r)) == here]
+    of_this = next((r for r in explained if name(r) == name(record) and r.input == record.input), None)
+    if of_this is None:
+        return Cell()
+    fastest = max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
+    peak = metric(fastest, "peak_macs_per_s")
+    percent = 100 * metric(record, "fps") * metric(of_this, "macs") / peak
+    extra = {"percent": percent, "macs": metric(of_this, "macs"), "peak_macs_per_s": peak}
+    return Cell((Value(printed(percent, 1, 0), "measured"),), extra=extra, record=of_this, others=(fastest,))
+
+
+def _where(setting: Setting) -> tuple[str, int, str, str, int]:
+    return setting.cpu, setting.cores, setting.device, setting.gpu, setting.threads
