@@ -19,12 +19,16 @@ from bench.backends import calibration, fused
 from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import (
     BATCH_NORM,
+    CONVOLUTION,
+    PADDED_BY_NAME,
     PIXEL_SHUFFLE,
     POOL,
     TRANSPOSED,
     argument,
     aten,
     calls,
+    held,
+    join_groups,
     simplified_if_possible,
     simplify,
     split_transposed,
@@ -90,11 +94,12 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         wanted = model(example)
         assert (wanted - wanted.mean((2, 3), keepdim=True)).abs().max() > 0.1 * wanted.abs().max()
         model.double()
-        graph = simplify(model, example.double())
+        graph = simplify(model, example.double(), group=1)
         assert not calls(graph, BATCH_NORM)
         assert difference(graph(example.double()), model(example.double())) < 1e-12
         # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
         assert backends.state_bytes(graph) < backends.state_bytes(model)
+        join_groups(graph, 16)
         split = copy.deepcopy(graph)
         split_transposed(split, example.double(), of_groups=True)
         assert not calls(split, TRANSPOSED)
@@ -145,6 +150,23 @@ def test_parts_are_put_together_late_and_once(corners: tuple[nn.Module, Tensor])
     paper = simplify(build("lightweight_mobilenetv3"), torch.randn(1, 3, 64, 64), deeply=True)
     shuffled = [node.args[0].args[1][1] // 4 for node in calls(paper, PIXEL_SHUFFLE)]
     assert shuffled == [256, 256, 1, 17]
+
+
+@pytest.mark.parametrize(("channels", "shapes"), [(8, [8, 8, 1, 6, 18]), (16, [16, 16, 1, 12, 18])])
+def test_small_groups_are_joined(channels: int, shapes: list[int]) -> None:
+    """To that many input channels at most; depthwise and large groups stay."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(3, 32, 1), nn.Conv2d(32, 64, 3, groups=16, padding="same"), nn.Conv2d(64, 32, 5, 2, groups=16),
+        nn.Conv2d(32, 32, 3, groups=32), nn.Conv2d(32, 36, 1), nn.Conv2d(36, 36, 1, groups=6),
+        nn.Conv2d(36, 8, 1, groups=2),
+    ).double().eval()  # fmt: skip
+    example = torch.randn(2, 3, 32, 32).double()
+    graph = simplify(layers, example, group=channels)
+    with torch.no_grad():
+        assert difference(graph(example), layers(example)) < 1e-13
+    grouped = [conv for conv in calls(graph, CONVOLUTION, PADDED_BY_NAME) if argument(conv, 6) > 1]
+    assert [held(graph, conv.args[1]).shape[1] for conv in grouped] == shapes
 
 
 def test_only_what_may_be_folded_is(corners: tuple[nn.Module, Tensor]) -> None:
