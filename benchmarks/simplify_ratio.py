@@ -1,6 +1,8 @@
 """What each exact rewrite of the graph brings, runtime by runtime, against eager mode.
 
-All forms of a network, in all runtimes, are run alternately in one process; printed are medians and their ratios.
+All forms of a network, in all runtimes, take turns in one process, some rounds each. The first two of a turn do not
+count: they find the caches full of another form's data, and another runtime's threads still spinning. Printed are
+medians and their ratios.
 
     python benchmarks/simplify_ratio.py --models lightweight_mobilenetv3 --threads 2
     python benchmarks/simplify_ratio.py --threads 1 --clock cpu     # on a busy machine: processor time, one thread
@@ -21,7 +23,7 @@ from torch import Tensor, fx, nn
 import zoo
 from bench.backends import fused, onnx_file, onnxruntime, openvino
 from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import fold_batch_norms, split_transposed, trace
+from bench.backends.simplify import fold_batch_norms, join_groups, split_transposed, trace
 from bench.data import photograph
 from bench.models import build
 from bench.speed.weights import enliven
@@ -31,11 +33,14 @@ SIZE = 2048  # of the square matrices whose product is the machine's peak
 
 def forms(model: nn.Module, example: Tensor) -> dict[str, fx.GraphModule]:
     """The graph as traced, and after each rewrite, those before it included."""
-    found = {name: trace(model, example) for name in ("traced", "folded", "dense split", "all split")}
-    for name in list(found)[1:]:
+    names = ("traced", "folded", "dense split", "all split", "groups of 8", "groups of 16")
+    found = {name: trace(model, example) for name in names}
+    for name in names[1:]:
         fold_batch_norms(found[name])
-    split_transposed(found["dense split"], example, of_groups=False)
-    split_transposed(found["all split"], example, of_groups=True)
+    for name in names[2:]:
+        split_transposed(found[name], example, of_groups=name != "dense split")
+    join_groups(found["groups of 8"], 8)
+    join_groups(found["groups of 16"], 16)
     return found
 
 
@@ -46,7 +51,7 @@ def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[
         found[f"onnxruntime, {name}"] = onnxruntime.on_cpu(folder / f"{name}.onnx")
         openvino.write(graph, example, folder / f"{name}.xml")
         found[f"openvino, {name}"] = openvino.on_cpu(folder / f"{name}.xml", "f32")
-        if name == "all split":
+        if name == "groups of 8":
             use_its_operators(graph, example)
             openvino.write(graph, example, folder / "own.xml")
             found["openvino, its operators"] = openvino.on_cpu(folder / "own.xml", "f32")
@@ -59,7 +64,8 @@ def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join(zoo.list_models()))
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=6, help="of a turn that count")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     arguments = parser.parse_args()
@@ -75,12 +81,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             found = runs(model, example, Path(folder)) | {"product": lambda _: left @ right}
             times: dict[str, list[float]] = {form: [] for form in found}
-            for _ in range(arguments.rounds + 3):
+            for _ in range(arguments.turns):
                 for form, run in found.items():
-                    start = clock()
-                    run(example)
-                    times[form].append((clock() - start) * 1000)
-        medians = {form: statistics.median(values[3:]) for form, values in times.items()}
+                    for index in range(2 + arguments.rounds):
+                        start = clock()
+                        run(example)
+                        if index >= 2:
+                            times[form].append((clock() - start) * 1000)
+        medians = {form: statistics.median(values) for form, values in times.items()}
         peak = SIZE**3 / medians.pop("product") / 1e6
         print(f"{name}: matrix product {peak:.1f} G multiply-adds/s")
         for form, value in medians.items():
