@@ -322,6 +322,12 @@ class Picture:
     key: str
     svg: str
 
+    @property
+    def wide(self) -> bool:
+        """Whether it needs a row of its own to be read; two of the others share one."""
+        width = re.search(r'<svg[^>]* width="([\d.]+)pt"', self.svg)
+        return width is not None and float(width[1]) > 640
+
 
 def html(tables: list[Table], pictures: Mapping[str, Sequence[Picture]], measured: Measured) -> str:
     """The page that shows everything: no script, nothing from the network.
