@@ -38,7 +38,8 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False, group: 
     Args:
         model: in evaluation mode; it stays as it is, its other weights are shared.
         example: ``[N, 3, H, W]`` on the model's device and in its precision.
-        deeply: split transposed convolutions of groups too, which pays in runtimes other than PyTorch.
+        deeply: split all transposed convolutions, those of groups too, which pays in runtimes other than PyTorch; in
+            PyTorch dense ones are, on a CPU.
         group: input channels up to which the groups of a convolution are joined, on a CPU; depthwise ones stay.
 
     Returns:
@@ -49,8 +50,10 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False, group: 
     """
     graph = trace(model, example)
     fold_batch_norms(graph)
-    split_transposed(graph, example, of_groups=deeply)
-    if example.device.type == "cpu":
+    on_cpu = example.device.type == "cpu"  # what was measured there only is done there only
+    if deeply or on_cpu:
+        split_transposed(graph, example, of_groups=deeply)
+    if on_cpu:
         join_groups(graph, group)
     return graph
 

@@ -100,6 +100,11 @@ class Setting:
         )  # fmt: skip
 
     @property
+    def place(self) -> tuple[str, ...]:
+        """Machine, device and threads: where several runtimes compare."""
+        return self.machine, self.device, self.gpu, str(self.threads)
+
+    @property
     def slug(self) -> str:
         """``MACHINE_DEVICE_BACKEND`` for file names; precision and threads are named where they are unusual."""
         machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", slug(self.gpu)) if part)

@@ -63,8 +63,7 @@ def places(measured: Measured) -> list[Place]:
     groups: dict[tuple[str, ...], list[Setting]] = {}
     for setting in measured.settings():
         if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
-            alike: tuple[str, ...] = (setting.machine, setting.device, setting.gpu, str(setting.threads))
-            groups.setdefault(alike, []).append(setting)
+            groups.setdefault(setting.place, []).append(setting)
     found = []
     for alike, settings in groups.items():
         runtimes = [runtime for setting in settings if len((runtime := _runtime(measured, setting)).records) > 1]

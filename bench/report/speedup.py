@@ -124,8 +124,8 @@ def _mean(values: Iterable[float]) -> Cell:
 
 def _share(measured: Measured, place: Place, record: Record) -> Cell:
     """Multiply-adds a second over the peak, where both were measured."""
-    here = _where(place.runtimes[0].setting)
-    explained = [r for r in measured.records if r.kind == "explain" and _where(Setting.of(r)) == here]
+    here = place.runtimes[0].setting.place
+    explained = [r for r in measured.records if r.kind == "explain" and Setting.of(r).place == here]
     of_this = next((r for r in explained if name(r) == name(record) and r.input == record.input), None)
     if of_this is None:
         return Cell()
@@ -134,7 +134,3 @@ def _share(measured: Measured, place: Place, record: Record) -> Cell:
     percent = 100 * metric(record, "fps") * metric(of_this, "macs") / peak
     extra = {"percent": percent, "macs": metric(of_this, "macs"), "peak_macs_per_s": peak}
     return Cell((Value(printed(percent, 1, 0), "measured"),), extra=extra, record=of_this, others=(fastest,))
-
-
-def _where(setting: Setting) -> tuple[str, int, str, str, int]:
-    return setting.cpu, setting.cores, setting.device, setting.gpu, setting.threads

@@ -266,6 +266,25 @@ def test_a_slow_down_planted_in_a_worker_is_one(tmp_path: Path) -> None:
     assert math.exp(found.log_ratio) == pytest.approx(2, rel=0.4)  # other tests run beside it
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")
+def test_with_one_thread_both_sides_are_kept_to_one_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = pairs.Side("here", Path.cwd(), Path.cwd())
+    allowed: list[set[int]] = []
+    timed = pairs._Worker.time
+
+    def look(worker: pairs._Worker, rounds: int) -> list[float]:
+        allowed.append(os.sched_getaffinity(worker.process.pid))
+        return timed(worker, rounds)
+
+    monkeypatch.setattr(pairs._Worker, "time", look)
+    pairs.time_pair(here, here, Job("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1), random.Random(0))
+    assert len(allowed) == 2 * pairs.BLOCKS
+    assert all(len(one) == 1 and one == allowed[0] for one in allowed)
+    allowed.clear()
+    pairs.time_pair(here, here, Job("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 2), random.Random(0))
+    assert all(one == os.sched_getaffinity(0) for one in allowed)
+
+
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 def test_whatever_ends_it_nothing_stays_behind(repository: Path, tmp_path: Path, blow: signal.Signals) -> None:
     process = subprocess.Popen(
