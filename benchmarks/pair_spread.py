@@ -13,36 +13,51 @@ import random
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.regress import pairs
 from bench.regress.pairs import Job, Side, time_pair
 
-HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-# Environment, whether the system places both sides as it likes, threads, and seconds of a block.
-SETTINGS: dict[str, tuple[dict[str, str], bool, int, float]] = {
-    "as it is": ({}, False, 1, pairs.BLOCK_S),
-    "placed by the system": ({}, True, 1, pairs.BLOCK_S),
-    "huge pages": (HUGE, False, 1, pairs.BLOCK_S),
-    "memory not kept": ({"MALLOC_ARENA_MAX": "8"}, False, 1, pairs.BLOCK_S),
-    "blocks three times as long": ({}, False, 1, 3 * pairs.BLOCK_S),
-    "two threads": ({}, False, 2, pairs.BLOCK_S),
+
+@dataclass(frozen=True)
+class Setting:
+    """How a pair is timed, where not as bench.regress does."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    anywhere: bool = False  # the system places both sides as it likes
+    threads: int = 1
+    blocks: int = pairs.BLOCKS
+    block_s: float = pairs.BLOCK_S
+
+
+SETTINGS = {
+    "as it is": Setting(),
+    "placed by the system": Setting(anywhere=True),
+    "huge pages": Setting({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}),
+    "memory not kept": Setting({"MALLOC_ARENA_MAX": "8"}),
+    "blocks of 0.05 s": Setting(block_s=0.05),
+    "blocks of 0.15 s": Setting(block_s=0.15),
+    "half as many blocks of 0.05 s": Setting(block_s=0.05, blocks=pairs.BLOCKS // 2),
+    "two threads": Setting(threads=2),
 }
 
 
 @contextmanager
-def setting(environment: dict[str, str], anywhere: bool) -> Iterator[None]:
-    """Processes started inside have these variables, and where ``anywhere``, no processor of their own."""
-    before, choose = dict(os.environ), pairs._one_processor
+def put_in(setting: Setting) -> Iterator[None]:
+    """Pairs timed inside are timed so."""
+    environment, choose = dict(os.environ), pairs._one_processor
+    blocks, block_s = pairs.BLOCKS, pairs.BLOCK_S
     try:
-        os.environ.update(environment)
-        if anywhere:
+        os.environ.update(setting.environment)
+        pairs.BLOCKS, pairs.BLOCK_S = setting.blocks, setting.block_s
+        if setting.anywhere:
             pairs._one_processor = lambda _job, _order: None
         yield
     finally:
-        pairs._one_processor = choose
+        pairs._one_processor, pairs.BLOCKS, pairs.BLOCK_S = choose, blocks, block_s
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(environment)
 
 
 def main() -> None:
@@ -57,10 +72,9 @@ def main() -> None:
         found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
         for _ in range(arguments.pairs):
             for name in names:
-                environment, anywhere, threads, block_s = SETTINGS[name]
-                pairs.BLOCK_S = block_s
-                with setting(environment, anywhere):
-                    pair = time_pair(side, side, Job(model, 17, (256, 192), 1, "cpu", "eager", threads), order)
+                with put_in(SETTINGS[name]):
+                    job = Job(model, 17, (256, 192), 1, "cpu", "eager", SETTINGS[name].threads)
+                    pair = time_pair(side, side, job, order)
                 found[name].append((pair.log_ratio, pair.base_ms, pair.seconds))
         print(
             f"{model}, {arguments.pairs} pairs: spread of the ratio, largest deviation, median latency, seconds a pair"
@@ -69,7 +83,7 @@ def main() -> None:
             logs, latencies, seconds = zip(*rows, strict=True)
             spread = math.sqrt(statistics.fmean(log * log for log in logs))  # the true ratio is 1
             print(
-                f"{name:22} {spread:.4f}  {max(map(abs, logs)):.3f}  {statistics.median(latencies):7.2f} ms  "
+                f"{name:30} {spread:.4f}  {max(map(abs, logs)):.3f}  {statistics.median(latencies):7.2f} ms  "
                 f"{statistics.median(seconds):.1f} s", flush=True
             )  # fmt: skip
 

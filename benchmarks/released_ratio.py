@@ -1,0 +1,87 @@
+"""How much faster the zoo's eager form and the exact runtimes are than the networks as they were released.
+
+    python benchmarks/released_ratio.py [--models all] [--turns 10] [--threads 2]
+
+As released: the same operator calls of PyTorch as the published code makes, in the standard memory layout, same weights. All
+forms take turns in one process, some rounds each; the first two of a turn do not count: they find the caches full of
+another form's data, and another runtime's threads still spinning. Printed are medians, and ratios to the first.
+"""
+
+import argparse
+import contextlib
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import torch
+from lite_hrnet_steps import Patch, paths_twice, two_copies
+from torch import Tensor, nn
+
+import zoo
+from bench import backends
+from bench.data import photograph
+from bench.models import build
+from bench.speed.weights import enliven
+from zoo import blocks, lite_hrnet, shufflenet_v2
+
+RUNTIMES = ("onnxruntime", "openvino")
+RELEASED: list[Patch] = [
+    (blocks, "eager", lambda: False),
+    (lite_hrnet, "concat_shuffle", two_copies),
+    (lite_hrnet.Fusion, "forward", paths_twice),
+    (shufflenet_v2, "concat_shuffle", two_copies),
+]
+NOT_COUNTED = 2
+
+
+def rounds(run: Callable[[Tensor], Any], example: Tensor, count: int) -> list[float]:
+    """Milliseconds of each round that counts."""
+    found = []
+    for _ in range(NOT_COUNTED + count):
+        start = time.perf_counter()
+        run(example)
+        found.append((time.perf_counter() - start) * 1000)
+    return found[NOT_COUNTED:]
+
+
+def latencies(model: nn.Module, example: Tensor, turns: int, count: int) -> dict[str, float]:
+    """Median ms of every form, in turns."""
+    runs: dict[str, Callable[[Tensor], Any]] = {"as released": model, "eager": model}
+    runs |= {name: backends.load(name).prepare(model, example).run for name in RUNTIMES}
+    times: dict[str, list[float]] = {form: [] for form in runs}
+    for _ in range(turns):
+        for form, run in runs.items():
+            with contextlib.ExitStack() as stack, torch.inference_mode():
+                for target, attribute, value in RELEASED if form == "as released" else []:
+                    stack.enter_context(mock.patch.object(target, attribute, value))
+                times[form] += rounds(run, example, count)
+    return {form: statistics.median(values) for form, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default="all", help="names with commas between, or all")
+    parser.add_argument("--turns", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=6, help="of a turn that count")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    example = photograph((256, 192))
+    ratios: dict[str, list[float]] = {}
+    for name in zoo.list_models() if arguments.models == "all" else arguments.models.split(","):
+        found = latencies(enliven(build(name), 0), example, arguments.turns, arguments.rounds)
+        first = found["as released"]
+        print(name, *(f"{form} {ms:.2f} ms, x {first / ms:.2f}" for form, ms in found.items()), sep="; ", flush=True)
+        for form, ms in found.items():
+            ratios.setdefault(form, []).append(first / ms)
+        ratios.setdefault("fastest", []).append(first / min(found.values()))
+    print("geometric mean of as released / this:")
+    for form, values in ratios.items():
+        print(f"    {form:14} {math.exp(statistics.mean(map(math.log, values))):5.2f}")
+
+
+if __name__ == "__main__":
+    main()
