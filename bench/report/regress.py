@@ -17,9 +17,9 @@ from bench.report.measured import Measured, Setting, metric
 from bench.report.tables import Cell, Column, Panel, Row, Table, Value, printed
 
 HEADINGS = {
-    "comparisons": "Comparisons", "regression": "Said slower", "clear": "Said clear", "undecided": "Undecided",
-    "seconds_median": "Seconds, median", "seconds_max": "Seconds, longest", "pairs_median": "Pairs, median",
-    "pair_log_ratio_std": "Spread of pairs, %",
+    "comparisons": "Comparisons", "regression": "Said slower", "clear": "Said clear", "faster": "Of these faster",
+    "undecided": "Undecided", "seconds_median": "Seconds, median", "seconds_max": "Seconds, longest",
+    "pairs_median": "Pairs, median", "pair_log_ratio_std": "Spread of pairs, %",
 }  # fmt: skip
 # Of the curves over time: slow-down and whether a busy process ran beside it, Okabe and Ito's colours.
 COLOURS = {
@@ -105,6 +105,8 @@ def _cells(record: Record | None) -> list[Cell]:
     cells = []
     for key in HEADINGS:
         value = record.metrics.get(key)
+        if key == "faster":
+            value = float(record.notes["verdicts"].count("faster"))  # type: ignore[union-attr]
         if value is None:
             cells.append(Cell())
             continue

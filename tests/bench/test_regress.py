@@ -434,10 +434,12 @@ def test_rates_have_exact_intervals() -> None:
 def test_error_rates_are_reported_from_their_records() -> None:
     """Counts, exact intervals and times, a figure of its own, and no trace of it in reports without a self-test."""
     settled = {"threshold": 0.05, "budget_s": 150.0}
-    made = {(0.0, False): "c" * 18 + "uu", (0.0, True): "c" * 20, (0.1, False): "r" * 19 + "u", (0.2, False): "r" * 20}
+    made = {
+        (0.0, False): "c" * 15 + "fffuu", (0.0, True): "c" * 20, (0.1, False): "r" * 19 + "u", (0.2, False): "r" * 20,
+    }  # fmt: skip
     records = []
     for (planted, busy), verdicts in made.items():
-        words = {"c": "clear", "u": "undecided", "r": "regression"}
+        words = {"c": "clear", "f": "faster", "u": "undecided", "r": "regression"}
         outcomes = [
             Outcome(words[verdict], 1 + planted, 5, 10.0 + number, [[math.log1p(planted), math.log1p(planted) + 0.02]])
             for number, verdict in enumerate(verdicts)
@@ -449,6 +451,9 @@ def test_error_rates_are_reported_from_their_records() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| 10% slower"))
     low, high = stats.binomtest(19, 20).proportion_ci(0.95, "exact")
     assert f"**19** ({100 * low:.1f} to {100 * high:.1f} %)" in row
+    same = next(line for line in text.splitlines() if line.startswith("| The same code |")).split("|")
+    low, high = stats.binomtest(18, 20).proportion_ci(0.95, "exact")
+    assert same[4:6] == [f" **18** ({100 * low:.1f} to {100 * high:.1f} %) ", " **3** "]
     assert "| **20** |" in row
     assert "**1.0**" in row  # the pairs of every set differ by 2 %: a standard deviation of 1.0 % over all of them
     figures = [name for name in files if name.startswith("regress_")]
