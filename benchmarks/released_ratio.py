@@ -2,9 +2,10 @@
 
     python benchmarks/released_ratio.py [--models all] [--turns 10] [--threads 2]
 
-As released: the same operator calls of PyTorch as the published code makes, in the standard memory layout, same weights. All
-forms take turns in one process, some rounds each; the first two of a turn do not count: they find the caches full of
-another form's data, and another runtime's threads still spinning. Printed are medians, and ratios to the first.
+As released: the operator calls of PyTorch that the published code makes, in the standard memory layout, with the same
+weights. All forms take turns in one process, some rounds each; the first two of a turn do not count: they find the
+caches full of another form's data, and another runtime's threads still spinning. Printed are medians, and ratios to the
+first.
 """
 
 import argparse

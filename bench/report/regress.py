@@ -121,7 +121,7 @@ def charts(measured: Measured) -> list[tuple[str, Test, list[Record]]]:
     """File name, self-test and records of each figure."""
     named: dict[str, tuple[str, Test, list[Record]]] = {}
     for test, records in tests(measured).items():
-        key = f"regress_{test.setting.slug}_{test.model.replace(':', '-')}"
+        key = f"regress_{test.setting.slug}_{test.model.replace(':', '-')}_{100 * test.threshold:g}percent"
         while key in named:
             key += "_"
         named[key] = (key, test, records)

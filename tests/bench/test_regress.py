@@ -464,6 +464,16 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert rates.loc["10% slower", "regression"] == 19
     one = comparison_record(JOB, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
     assert "regress.md" not in report.make([one])
+    # With another threshold it is another test, and replaces nothing.
+    strict = [Outcome("clear", 1.0, 9, 30.0, [[0.0, 0.01]])]
+    records.append(self_test_record(JOB, Condition(0.0, busy=False), strict, settled | {"threshold": 0.025}))
+    files = report.make(records)
+    assert all(f"let pass: {limit} %, budget" in files["regress.md"].decode() for limit in ("2.5", "5"))
+    figures = [name for name in files if name.startswith("regress_")]
+    assert sorted(name.rpartition("_")[2] for name in figures if name.endswith(".png")) == [
+        "2.5percent.png", "5percent.png",
+    ]  # fmt: skip
+    assert all(report.OPTIONAL.fullmatch(name) for name in figures)
 
 
 def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None:
