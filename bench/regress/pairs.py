@@ -23,7 +23,7 @@ WORKER = Path(__file__).with_name("worker.py")
 READY_TIMEOUT_S = 900
 BLOCK_TIMEOUT_S = 120
 BLOCKS = 12
-BLOCK_S = 0.035  # longer ones make pairs agree no better (docs/regress.md)
+BLOCK_S = 0.035  # what other lengths bring: docs/regress.md
 
 
 class UnknownModelError(InputError):
