@@ -9,6 +9,7 @@ medians and their ratios.
 """
 
 import argparse
+import copy
 import math
 import statistics
 import tempfile
@@ -22,6 +23,7 @@ from torch import Tensor, fx, nn
 
 import zoo
 from bench.backends import fused, onnx_file, onnxruntime, openvino
+from bench.backends.in_place import leave_in_place
 from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import fold_batch_norms, join_groups, split_transposed, trace
 from bench.data import photograph
@@ -32,38 +34,43 @@ SIZE = 2048  # of the square matrices whose product is the machine's peak
 
 
 def forms(model: nn.Module, example: Tensor) -> dict[str, fx.GraphModule]:
-    """The graph as traced, and after each rewrite, those before it included."""
-    names = ("traced", "folded", "dense split", "all split", "groups of 8", "groups of 16")
+    """The graph as traced, and after each rewrite, those before it included; groups are of 8 in the last."""
+    names = ("traced", "folded", "dense split", "all split", "groups of 8", "groups of 16", "in place")
     found = {name: trace(model, example) for name in names}
     for name in names[1:]:
         fold_batch_norms(found[name])
+    leave_in_place(found["in place"], example)
     for name in names[2:]:
         split_transposed(found[name], example, of_groups=name != "dense split")
-    join_groups(found["groups of 8"], 8)
-    join_groups(found["groups of 16"], 16)
+    for name, group in (("groups of 8", 8), ("groups of 16", 16), ("in place", 8)):
+        join_groups(found[name], group)
     return found
 
 
-def runs(model: nn.Module, example: Tensor, folder: Path) -> dict[str, Callable[[Tensor], Any]]:
+def runs(model: nn.Module, example: Tensor, runtimes: list[str], folder: Path) -> dict[str, Callable[[Tensor], Any]]:
     found: dict[str, Callable[[Tensor], Any]] = {"eager": model}
     for name, graph in forms(model, example).items():
-        onnx_file.write(graph, example, folder / f"{name}.onnx")
-        found[f"onnxruntime, {name}"] = onnxruntime.on_cpu(folder / f"{name}.onnx")
-        openvino.write(graph, example, folder / f"{name}.xml")
-        found[f"openvino, {name}"] = openvino.on_cpu(folder / f"{name}.xml", "f32")
-        if name == "groups of 8":
-            use_its_operators(graph, example)
-            openvino.write(graph, example, folder / "own.xml")
-            found["openvino, its operators"] = openvino.on_cpu(folder / "own.xml", "f32")
-            graph = forms(model, example)[name]
-        fused.join_activations(graph, example)
-        found[f"fused, {name}"] = graph
+        if "onnxruntime" in runtimes:
+            onnx_file.write(graph, example, folder / f"{name}.onnx")
+            found[f"onnxruntime, {name}"] = onnxruntime.on_cpu(folder / f"{name}.onnx")
+        if "openvino" in runtimes:
+            openvino.write(graph, example, folder / f"{name}.xml")
+            found[f"openvino, {name}"] = openvino.on_cpu(folder / f"{name}.xml", "f32")
+            if name in ("groups of 8", "in place"):
+                own = copy.deepcopy(graph)
+                use_its_operators(own, example)
+                openvino.write(own, example, folder / f"{name}, own.xml")
+                found[f"openvino, {name}, its operators"] = openvino.on_cpu(folder / f"{name}, own.xml", "f32")
+        if "fused" in runtimes:
+            fused.join_activations(graph, example)
+            found[f"fused, {name}"] = graph
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--runtimes", default="onnxruntime,openvino,fused")
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=6, help="of a turn that count")
     parser.add_argument("--threads", type=int, default=2)
@@ -79,7 +86,9 @@ def main() -> None:
     for name in arguments.models.split(","):
         model = enliven(build(name), 0)
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-            found = runs(model, example, Path(folder)) | {"product": lambda _: left @ right}
+            found = runs(model, example, arguments.runtimes.split(","), Path(folder)) | {
+                "product": lambda _: left @ right
+            }
             times: dict[str, list[float]] = {form: [] for form in found}
             for _ in range(arguments.turns):
                 for form, run in found.items():
@@ -92,12 +101,12 @@ def main() -> None:
         peak = SIZE**3 / medians.pop("product") / 1e6
         print(f"{name}: matrix product {peak:.1f} G multiply-adds/s")
         for form, value in medians.items():
-            print(f"    {form:24} {value:8.2f} ms   eager / this {medians['eager'] / value:5.2f}", flush=True)
+            print(f"    {form:38} {value:8.2f} ms   eager / this {medians['eager'] / value:5.2f}", flush=True)
             best.setdefault(form, []).append(medians["eager"] / value)
         best.setdefault("best", []).append(medians["eager"] / min(medians.values()))
     print("geometric mean of eager / this")
     for form, ratios in best.items():
-        print(f"    {form:24} {math.exp(statistics.mean(map(math.log, ratios))):5.2f}")
+        print(f"    {form:38} {math.exp(statistics.mean(map(math.log, ratios))):5.2f}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from bench import InputError
 from bench.backends import Prepared, state_bytes
-from bench.backends.simplify import quiet, simplified_if_possible
+from bench.backends.graph import quiet
+from bench.backends.simplify import simplified_if_possible
 
 ABOUT = "torch.compile, its default mode"
 DEVICES = ("cpu", "cuda")

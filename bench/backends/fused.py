@@ -12,7 +12,8 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from bench import InputError
 from bench.backends import Prepared, state_bytes
-from bench.backends.simplify import CONVOLUTION, argument, calls, quiet, simplify, tidy
+from bench.backends.graph import CONVOLUTION, argument, calls, quiet, shape, tidy
+from bench.backends.simplify import simplify
 
 ABOUT = "PyTorch's operators of the simplified graph: batch norms folded, activations joined to convolutions"
 DEVICES = ("cpu", "cuda")
@@ -72,7 +73,7 @@ def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
         name, scalars = activation[1:] if activation else ("none", [])
         with torch.inference_mode(False), torch.no_grad(), graph.graph.inserting_before(last):
             packed = torch.ops.mkldnn._reorder_convolution_weight(
-                getattr(graph, weight.target), padding, stride, dilation, groups, list(_shape(entry))
+                getattr(graph, weight.target), padding, stride, dilation, groups, list(shape(entry))
             )
             laid_out = _attribute(graph, f"{weight.target}_packed", packed)
             call: Any = torch.ops.mkldnn._convolution_pointwise
@@ -96,7 +97,7 @@ def _added(conv: Any) -> tuple[Any, Any] | None:
     if len(conv.users) > 1 or user.target is not aten.add.Tensor or len(user.args) != 2 or user.kwargs:
         return None
     other = user.args[1] if user.args[0] is conv else user.args[0]
-    if not isinstance(other, fx.Node) or other is conv or _shape(other) != _shape(conv):
+    if not isinstance(other, fx.Node) or other is conv or shape(other) != shape(conv):
         return None
     return user, other
 
@@ -113,10 +114,6 @@ def _activation(node: Any, *, plain: bool) -> tuple[Any, str, list[float]] | Non
     if plain and user.target is aten.hardtanh.default:
         return user, "hardtanh", [float(argument(user, 1)), float(argument(user, 2))]
     return None
-
-
-def _shape(node: Any) -> tuple[int, ...]:
-    return tuple(node.meta["tensor_meta"].shape)
 
 
 def _attribute(graph: fx.GraphModule, name: str, value: Tensor) -> Any:

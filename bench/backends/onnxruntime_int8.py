@@ -11,7 +11,7 @@ from bench.backends import Prepared, only_cpu, onnx_file
 from bench.backends import onnxruntime as exact
 from bench.backends.cache import cached, content
 from bench.backends.calibration import inputs_for
-from bench.backends.simplify import quiet
+from bench.backends.graph import quiet
 
 ABOUT = "ONNX Runtime on the CPU in int8, quantised after training by a few pictures"
 DEVICES = ("cpu",)

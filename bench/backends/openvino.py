@@ -15,8 +15,9 @@ from torch import Tensor, fx, nn
 
 from bench.backends import Prepared, only_cpu
 from bench.backends.cache import cached, content
+from bench.backends.graph import quiet
 from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import quiet, simplified_if_possible
+from bench.backends.simplify import simplified_if_possible
 
 ABOUT = "OpenVINO on the CPU, from the simplified graph"
 DEVICES = ("cpu",)
@@ -53,20 +54,23 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
     return Prepared(on_cpu(path, "f32"), file_bytes(path), "openvino xml + bin", from_cache=found)
 
 
-def convert(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
+def convert(model: nn.Module, example: Tensor, *, in_place: bool = True) -> tuple[Path, bool]:
     """The model as ``xml`` file with a ``bin`` file beside it, in the user's cache folder, and whether it was there.
+
+    Args:
+        in_place: as ``simplify`` has it.
 
     Raises:
         InputError: the model cannot be converted.
     """
 
     def make(path: Path) -> None:
-        graph = simplified_if_possible(model, example, deeply=True)
+        graph = simplified_if_possible(model, example, in_place=in_place, deeply=True)
         if isinstance(graph, fx.GraphModule):
             use_its_operators(graph, example)
         write(graph, example, path)
 
-    return cached("openvino", content(model, example, version()), ".xml", make)
+    return cached("openvino", content(model, example, version(), in_place), ".xml", make)
 
 
 def write(module: nn.Module, example: Tensor, path: Path) -> None:

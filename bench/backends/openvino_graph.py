@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends.simplify import PIXEL_SHUFFLE, POOL, argument, aten, calls, is_call, quiet, tidy
-
-STACK = aten.stack.default
-VIEW = aten.view.default
+from bench.backends.graph import PIXEL_SHUFFLE, POOL, VIEW, argument, aten, calls, interleaved, quiet, shape, tidy
 
 
 def use_its_operators(graph: fx.GraphModule, example: Tensor) -> None:
@@ -37,8 +34,8 @@ def use_its_operators(graph: fx.GraphModule, example: Tensor) -> None:
 
 def _blocks_of_pixels(graph: fx.Graph, node: Any) -> Any:
     """A pixel shuffle of interleaved parts: DepthToSpace of parts that come one after the other (``blocks_first``)."""
-    parts = _interleaved(node.args[0])
-    n, c, h, w = _shape(node)
+    parts = interleaved(node.args[0])
+    n, c, h, w = shape(node)
     block = argument(node, 1)
     if len(parts) != block**2:
         return None
@@ -51,7 +48,7 @@ def _blocks_of_pixels(graph: fx.Graph, node: Any) -> Any:
 
 def _shuffle(graph: fx.Graph, node: Any) -> Any:
     """Channels of several tensors in turn: ShuffleChannels."""
-    parts = _interleaved(node)
+    parts = interleaved(node)
     if not parts:
         return None
     whole = graph.call_function(aten.cat.default, (parts, 1))
@@ -60,21 +57,8 @@ def _shuffle(graph: fx.Graph, node: Any) -> Any:
 
 def _means(graph: fx.Graph, node: Any) -> Any:
     """An adaptive average pooling whose windows are all of one size: AvgPool."""
-    (height, width), (rows, columns) = _shape(node.args[0])[2:], _shape(node)[2:]
+    (height, width), (rows, columns) = shape(node.args[0])[2:], shape(node)[2:]
     if (rows, columns) == (1, 1) or height % rows or width % columns:
         return None
     window = [height // rows, width // columns]
     return graph.call_function(aten.avg_pool2d.default, (node.args[0], window, window))
-
-
-def _interleaved(node: Any) -> list[Any]:
-    """The tensors ``[N, C, H, W]`` whose channels a ``view`` of their stack has in turn; none for anything else."""
-    if not is_call(node, VIEW) or not is_call(node.args[0], STACK) or argument(node.args[0], 1) != 2:
-        return []
-    parts = list(node.args[0].args[0])
-    n, c, *size = _shape(parts[0])
-    return parts if list(_shape(node)) == [n, c * len(parts), *size] and len(size) == 2 else []
-
-
-def _shape(node: Any) -> tuple[int, ...]:
-    return tuple(node.meta["tensor_meta"].shape)

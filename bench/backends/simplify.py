@@ -5,11 +5,7 @@ modules it is made of. What each rewrite brings in which runtime is in docs/runt
 was tried and left out.
 """
 
-import contextlib
-import logging
 import operator
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,27 +13,39 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from bench import InputError
+from bench.backends.graph import (
+    BATCH_NORM,
+    BINARY,
+    CONVOLUTION,
+    PADDED_BY_NAME,
+    PIXEL_SHUFFLE,
+    POOL,
+    TRANSPOSED,
+    UNARY,
+    argument,
+    aten,
+    calls,
+    constant_node,
+    held,
+    is_call,
+    is_constant,
+    quiet,
+    set_arguments,
+    shape,
+    tidy,
+)
+from bench.backends.in_place import leave_in_place
 
-aten = torch.ops.aten
-CONVOLUTION = aten.conv2d.default
-PADDED_BY_NAME = aten.conv2d.padding
-TRANSPOSED = aten.conv_transpose2d.input
-UNARY = (
-    aten.relu.default, aten.relu6.default, aten.hardswish.default, aten.hardsigmoid.default, aten.hardtanh.default,
-    aten.sigmoid.default, aten.clamp.default,
-)  # fmt: skip
-BINARY = (aten.add.Tensor, aten.mul.Tensor)
-PIXEL_SHUFFLE = aten.pixel_shuffle.default
-POOL = aten.adaptive_avg_pool2d.default
-BATCH_NORM = aten._native_batch_norm_legit_no_training.default
 
-
-def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False, group: int = 8) -> fx.GraphModule:
+def simplify(
+    model: nn.Module, example: Tensor, *, in_place: bool = True, deeply: bool = False, group: int = 8
+) -> fx.GraphModule:
     """The network as a graph of ATen operators for inputs of the example's very shape, rewritten.
 
     Args:
         model: in evaluation mode; it stays as it is, its other weights are shared.
         example: ``[N, 3, H, W]`` on the model's device and in its precision.
+        in_place: let whole tensors go through shuffle blocks, on a CPU.
         deeply: split all transposed convolutions, those of groups too, which pays in runtimes other than PyTorch; in
             PyTorch dense ones are, on a CPU.
         group: input channels up to which the groups of a convolution are joined, on a CPU; depthwise ones stay.
@@ -51,6 +59,8 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False, group: 
     graph = trace(model, example)
     fold_batch_norms(graph)
     on_cpu = example.device.type == "cpu"  # what was measured there only is done there only
+    if on_cpu and in_place:
+        leave_in_place(graph, example)
     if deeply or on_cpu:
         split_transposed(graph, example, of_groups=deeply)
     if on_cpu:
@@ -58,10 +68,10 @@ def simplify(model: nn.Module, example: Tensor, *, deeply: bool = False, group: 
     return graph
 
 
-def simplified_if_possible(model: nn.Module, example: Tensor, *, deeply: bool = False, group: int = 8) -> nn.Module:
+def simplified_if_possible(model: nn.Module, example: Tensor, **how: Any) -> nn.Module:
     """``simplify``, or the model itself where it cannot be traced: for runtimes with a tracer of their own."""
     try:
-        return simplify(model, example, deeply=deeply, group=group)
+        return simplify(model, example, **how)
     except InputError:
         return model
 
@@ -88,29 +98,6 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
     graph = fx.GraphModule(tensors, traced.graph)
     tidy(graph)
     return graph
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Tracers and exporters think aloud; what matters they raise."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def tidy(graph: fx.GraphModule) -> None:
-    """Drop what nothing uses any more, tensors included."""
-    graph.graph.eliminate_dead_code()
-    used = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
-    for name in [name for name, _ in graph.named_buffers() if name not in used]:
-        delattr(graph, name)
-    graph.recompile()
 
 
 def fold_batch_norms(graph: fx.GraphModule) -> None:
@@ -222,7 +209,7 @@ def _splittable(node: Any) -> bool:
     if not is_call(node, TRANSPOSED):
         return False
     stride, padding, beyond, dilation = (list(argument(node, index)) for index in (3, 4, 5, 7))
-    kernel = list(node.args[1].meta["tensor_meta"].shape[2:])
+    kernel = list(shape(node.args[1])[2:])
     common = ([4, 4], [2, 2], [1, 1], [0, 0], [1, 1])
     return is_constant(node.args[1]) and (kernel, stride, padding, beyond, dilation) == common
 
@@ -249,8 +236,8 @@ def _goes_by_pixel(node: Any, parts: dict[Any, list[Any]]) -> bool:
     if is_call(node, CONVOLUTION):
         return _is_pointwise(node)
     if is_call(node, *BINARY):
-        size = node.meta["tensor_meta"].shape
-        others = [source.meta["tensor_meta"].shape for source in node.all_input_nodes if source not in parts]
+        size = shape(node)
+        others = [shape(source) for source in node.all_input_nodes if source not in parts]
         # A map of one channel is cheap to take apart.
         return all(list(other[-2:]) == [1, 1] or other == (size[0], 1, *size[2:]) for other in others)
     return is_call(node, *UNARY)
@@ -260,7 +247,7 @@ def _is_pointwise(node: Any) -> bool:
     """Whether it is a convolution of kernel 1 and stride 1 with constant weights."""
     if not is_call(node, CONVOLUTION) or not is_constant(node.args[1]):
         return False
-    kernel = list(node.args[1].meta["tensor_meta"].shape[2:])
+    kernel = list(shape(node.args[1])[2:])
     return (kernel, *(list(argument(node, index)) for index in (3, 4))) == ([1, 1], [1, 1], [0, 0])
 
 
@@ -271,8 +258,8 @@ def _copy_for(graph: fx.GraphModule, node: Any, parts: dict[Any, list[Any]], ind
     def part(source: Any) -> Any:
         if source in parts:
             return parts[source][index]
-        shape = source.meta["tensor_meta"].shape if not is_constant(source) else ()
-        if is_call(node, *BINARY) and len(shape) == 4 and shape[-2:] != (1, 1):
+        size = shape(source) if not is_constant(source) else ()
+        if is_call(node, *BINARY) and len(size) == 4 and size[-2:] != (1, 1):
             rows = graph.graph.call_function(aten.slice.Tensor, (source, 2, row, 2**63 - 1, 2))
             return graph.graph.call_function(aten.slice.Tensor, (rows, 3, column, 2**63 - 1, 2))
         return source
@@ -290,49 +277,10 @@ def _pool(graph: fx.GraphModule, node: Any, sources: list[Any]) -> Any:
 
 
 def _put_together(graph: fx.GraphModule, source: Any, four: list[Any]) -> Any:
-    n, c, h, w = source.meta["tensor_meta"].shape
+    n, c, h, w = shape(source)
     with graph.graph.inserting_after(four[-1]):
         stacked = graph.graph.call_function(aten.stack.default, (four, 2))
     with graph.graph.inserting_after(stacked):
         flat = graph.graph.call_function(aten.view.default, (stacked, [n, 4 * c, h // 2, w // 2]))
     with graph.graph.inserting_after(flat):
         return graph.graph.call_function(PIXEL_SHUFFLE, (flat, 2))
-
-
-# --------------------------------------------------------------------------- nodes of a graph
-
-
-def calls(graph: fx.GraphModule, *targets: Any) -> list[Any]:
-    return [node for node in graph.graph.nodes if is_call(node, *targets)]
-
-
-def is_call(node: Any, *targets: Any) -> bool:
-    return isinstance(node, fx.Node) and node.op == "call_function" and node.target in targets
-
-
-def is_constant(node: Any) -> bool:
-    return isinstance(node, fx.Node) and node.op == "get_attr"
-
-
-def held(graph: fx.GraphModule, node: Any) -> Any:
-    return None if node is None else getattr(graph, node.target)
-
-
-def argument(node: Any, index: int) -> Any:
-    """The argument at a position, however the call spells it out or leaves it open."""
-    formal = node.target._schema.arguments[index]
-    return node.args[index] if index < len(node.args) else node.kwargs.get(formal.name, formal.default_value)
-
-
-def set_arguments(node: Any, changed: dict[int, Any]) -> None:
-    """Give the arguments at these positions; those before them are spelt out."""
-    count = max(len(node.args), *(index + 1 for index in changed))
-    node.args = tuple(changed.get(index, argument(node, index)) for index in range(count))
-
-
-def constant_node(graph: fx.GraphModule, value: Tensor, name: str) -> fx.Node:
-    """A node for a new tensor of the graph, where nodes are being inserted."""
-    while hasattr(graph, name):
-        name += "_"
-    graph.register_buffer(name, value.contiguous())
-    return graph.graph.get_attr(name)

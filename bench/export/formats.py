@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bench.backends import onnx_file, onnxruntime, onnxruntime_int8, openvino, openvino_int8
 from bench.backends.calibration import inputs_for
-from bench.backends.simplify import quiet
+from bench.backends.graph import quiet
 
 INPUT, OUTPUT = "images", "heatmaps"
 RT_INFO = "lightpose"  # where an OpenVINO file keeps the metadata

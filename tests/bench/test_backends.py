@@ -16,24 +16,22 @@ from torch.nn import functional
 import zoo
 from bench import InputError, backends
 from bench.backends import calibration, fused
-from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import (
+from bench.backends.graph import (
     BATCH_NORM,
     CONVOLUTION,
     PADDED_BY_NAME,
     PIXEL_SHUFFLE,
     POOL,
+    STACK,
     TRANSPOSED,
     argument,
     aten,
     calls,
     held,
-    join_groups,
-    simplified_if_possible,
-    simplify,
-    split_transposed,
-    trace,
 )
+from bench.backends.in_place import leave_in_place
+from bench.backends.openvino_graph import use_its_operators
+from bench.backends.simplify import join_groups, simplified_if_possible, simplify, split_transposed, trace
 from bench.models import build
 from bench.speed import measure
 from bench.speed.weights import enliven
@@ -94,18 +92,21 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         wanted = model(example)
         assert (wanted - wanted.mean((2, 3), keepdim=True)).abs().max() > 0.1 * wanted.abs().max()
         model.double()
-        graph = simplify(model, example.double(), group=1)
+        graph = simplify(model, example.double(), in_place=False, group=1)
         assert not calls(graph, BATCH_NORM)
         assert difference(graph(example.double()), model(example.double())) < 1e-12
         # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
         assert backends.state_bytes(graph) < backends.state_bytes(model)
+        leave_in_place(graph, example.double())
         join_groups(graph, 16)
         split = copy.deepcopy(graph)
         split_transposed(split, example.double(), of_groups=True)
         assert not calls(split, TRANSPOSED)
+        # Lite-HRNet's blocks are in place, but for the stem's, whose halves come from two convolutions.
+        assert len(calls(split, STACK)) < 20
         assert difference(split(example.double()), model(example.double())) < 1e-12
         use_its_operators(split, example.double())
-        assert not calls(split, PIXEL_SHUFFLE, aten.stack.default)
+        assert not calls(split, PIXEL_SHUFFLE, STACK)
         assert all(list(argument(node, 1)) == [1, 1] for node in calls(split, POOL))
         assert difference(split(example.double()), model(example.double())) < 1e-12
         graph.float()
@@ -133,8 +134,78 @@ def test_what_openvino_has_no_operator_for_stays() -> None:
     assert len(calls(graph, aten.channel_shuffle.default)) == 1
     assert [list(argument(node, 1)) for node in calls(graph, POOL)] == [[7, 8]]
     assert len(calls(graph, PIXEL_SHUFFLE)) == 1
-    assert len(calls(graph, aten.stack.default)) == 1
+    assert len(calls(graph, STACK)) == 1
     assert difference(graph(example), Mixed()(example)) < 1e-13
+
+
+class Block(nn.Module):
+    """A shuffle block as Lite-HRNet's, on one tensor; ``gates`` of 0 leaves the second weighting out."""
+
+    def __init__(self, channels: int, kernel: int = 3, dilation: int = 1, gates: int = 0) -> None:
+        super().__init__()
+        half = channels // 2
+        self.weigh = nn.Conv2d(half, 3 * half, 1)
+        padding = dilation * (kernel - 1) // 2
+        self.convolve = nn.Conv2d(half, half, kernel, padding=padding, dilation=dilation, groups=half, bias=kernel > 3)
+        self.gate = nn.Conv2d(half, gates, 1) if gates else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, 1)
+        pooled = functional.adaptive_avg_pool2d(second, (x.shape[2] // 2, x.shape[3] // 2))
+        weights = torch.sigmoid(self.weigh(pooled)).chunk(3, 1)[1]
+        second = self.convolve(functional.interpolate(weights, size=x.shape[-2:]) * second)
+        if self.gate is not None:
+            second = second * torch.sigmoid(self.gate(functional.adaptive_avg_pool2d(second, 1)))
+        return torch.stack((first, second), 2).flatten(1, 2)
+
+
+class Blocks(nn.Module):
+    """Blocks, and after them something that the order of channels has to get through, or cannot."""
+
+    def __init__(self, after: str, gates: int) -> None:
+        super().__init__()
+        self.after = after
+        self.stem = nn.Conv2d(3, 12, 3, 2, 1)
+        self.blocks = nn.Sequential(Block(12, gates=gates), Block(12, 5, gates=gates), Block(12, 3, 2, gates=6))
+        self.strided = nn.Conv2d(12, 12, 3, 2, 1, groups=12)
+        self.grouped = nn.Conv2d(12, 12, 3, padding=1, groups=2)
+        self.plain = nn.Conv2d(12, 12, 1)
+        self.last = nn.Conv2d(12, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.stem(x))
+        y = self.blocks(x)
+        after = {
+            "convolution": lambda: self.last(y),
+            "depthwise": lambda: self.last(functional.interpolate(self.strided(y), scale_factor=2.0, mode="bilinear")),
+            "sum": lambda: self.last(functional.relu(torch.add(self.plain(x), y, alpha=2)) + self.plain(y)),
+            "halves": lambda: self.last(torch.cat((y[:, -6:], y[:, :6]), 1)),
+            "more blocks": lambda: self.last(self.blocks(functional.relu(y + self.plain(y)))),
+            "one for all": lambda: self.last(y * self.plain(y)[:, :1]),
+            "output": lambda: y,
+            "groups": lambda: self.last(self.grouped(y)),
+            "an input's sum": lambda: self.last(x + y),
+            "constant": lambda: self.last(y * torch.arange(12.0, dtype=y.dtype).view(12, 1, 1)),
+        }
+        return after[self.after]()
+
+
+@pytest.mark.parametrize("gates", [0, 6, 1])
+@pytest.mark.parametrize("after", ["convolution", "depthwise", "sum", "halves", "more blocks", "one for all",
+                                   "output", "groups", "an input's sum", "constant"])  # fmt: skip
+def test_shuffle_blocks_in_place(after: str, gates: int) -> None:
+    """All or none: where the order of channels cannot be followed to the end, blocks stay as they are."""
+    torch.manual_seed(0)
+    model = Blocks(after, gates).double().eval()
+    example = torch.randn(2, 3, 32, 32).double()
+    before = simplify(model, example, in_place=False)
+    graph = simplify(model, example)
+    followed = after not in ("output", "groups", "an input's sum", "constant") and gates != 1
+    assert len(calls(graph, STACK)) == (0 if followed else len(calls(before, STACK)))
+    with torch.no_grad():
+        wanted = model(example)
+        assert difference(graph(example), wanted) < 1e-14
+        assert difference(before(example), wanted) < 1e-14
 
 
 def test_parts_are_put_together_late_and_once(corners: tuple[nn.Module, Tensor]) -> None:
