@@ -238,7 +238,7 @@ class _Rewriter:
         copy.meta = dict(node.meta)
         return copy
 
-    def copied_plainly(self, node: Any) -> _View | None:
+    def copied_plainly(self, node: Any) -> _View:
         """A copy that sees the channels as ever."""
         if not isinstance(node.meta.get("tensor_meta"), TensorMetadata):
             raise _CannotFollowError
