@@ -125,7 +125,7 @@ def _steps(node: Any, start: tuple[Any, int, int]) -> list[Any]:
     """The operators from a range of channels to a node, if each treats channels and places alike but one by one."""
     if _range(node) == start:
         return [node]
-    if is_call(node, CONVOLUTION) and _keeps_place(node):
+    if _keeps_place(node):
         before = _steps(node.args[0], start)
     elif is_call(node, aten.mul.Tensor) and len(node.all_input_nodes) == 2:
         before = next(filter(None, (_steps(source, start) for source in node.all_input_nodes)), [])
@@ -150,7 +150,7 @@ def _range(node: Any) -> tuple[Any, int, int] | None:
 
 
 def _keeps_place(conv: Any) -> bool:
-    """Whether it is depthwise, with constant weights, and could leave a channel as it is."""
+    """Whether it is a depthwise convolution that could leave a channel as it is."""
     if not _is_depthwise(conv) or list(argument(conv, 3)) not in ([1], [1, 1]):
         return False
     kernel = shape(conv.args[1])[2:]
@@ -158,8 +158,19 @@ def _keeps_place(conv: Any) -> bool:
     return all(2 * pad == step * (size - 1) for size, pad, step in zip(kernel, padding, dilation, strict=True))
 
 
-def _is_depthwise(conv: Any) -> bool:
-    return is_constant(conv.args[1]) and shape(conv.args[1])[:2] == (argument(conv, 6), 1)
+def _is_convolution(node: Any) -> bool:
+    """Whether it is one whose weights and bias are constants."""
+    if not is_call(node, CONVOLUTION):
+        return False
+    return is_constant(node.args[1]) and (argument(node, 2) is None or is_constant(argument(node, 2)))
+
+
+def _is_dense(node: Any) -> bool:
+    return _is_convolution(node) and argument(node, 6) == 1
+
+
+def _is_depthwise(node: Any) -> bool:
+    return _is_convolution(node) and shape(node.args[1])[:2] == (argument(node, 6), 1)
 
 
 def _pair(values: Sequence[int]) -> list[int]:
@@ -222,13 +233,11 @@ class _Rewriter:
             return viewed[0].of(self.copied(node, {node.all_input_nodes[0]: viewed[0].tensor}))
         if is_call(node, aten.cat.default) and argument(node, 1) == 1:
             return self.beside(node)
-        if is_call(node, CONVOLUTION) and is_constant(node.args[1]):
-            if argument(node, 6) == 1:
-                outputs = shape(node)[1]
-                whole = range(outputs)
-                return _View(self.dense(node, whole, outputs, whole, 0.0), outputs, tuple(whole))
-            if _is_depthwise(node) and viewed[0].whole:
-                return self.convolved(node)
+        if _is_dense(node):
+            whole = range(shape(node)[1])
+            return _whole(self.dense(node, whole, len(whole), whole, 0.0))
+        if _is_depthwise(node) and viewed[0].whole:
+            return self.convolved(node)
         if is_call(node, *BINARY) and len(node.all_input_nodes) == 2 and not all(view.in_order for view in viewed):
             return self.combined(node)
         return self.copied_plainly(node)
@@ -321,7 +330,7 @@ class _Rewriter:
         """What a node is, or its channels ``rows``, with channels where a view has them; the others are ``fill``."""
         if rows is None and len(node.users) > 1:  # it would be computed twice
             raise _CannotFollowError
-        if is_call(node, CONVOLUTION) and is_constant(node.args[1]) and argument(node, 6) == 1:
+        if _is_dense(node):
             rows = range(shape(node)[1]) if rows is None else rows
             if len(rows) == len(like.positions):
                 return self.dense(node, rows, like.channels, like.positions, fill)
