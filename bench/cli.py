@@ -73,6 +73,14 @@ def add_models_option(parser: argparse.ArgumentParser, default: str | None = "al
     )  # fmt: skip
 
 
+def add_ahead_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that measure in fresh processes."""
+    parser.add_argument(
+        "--ahead", type=positive, default=1, metavar="N",
+        help="processes that get ready at a time, where there are cores for it; each then measures alone (default: 1)",
+    )  # fmt: skip
+
+
 def add_missing_option(parser: argparse.ArgumentParser) -> None:
     """For commands that are run again and again, as run_all.sh does."""
     parser.add_argument(

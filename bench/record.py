@@ -71,7 +71,7 @@ class Record(_Strict):
     num_joints: int | None = Field(None, ge=1)
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
-    precision: Literal["fp32", "fp16", "bf16", "int8"] | None = None
+    precision: Literal["fp32", "tf32", "fp16", "bf16", "int8"] | None = None
     batch: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=1)
     metrics: dict[Metric, int | float] = Field(description="numbers, with their units in the name")

@@ -8,7 +8,7 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from bench import InputError, backends, cli, machine, processes
+from bench import InputError, backends, cli, machine, precisions, processes
 from bench.accuracy import job as jobs
 from bench.accuracy import server
 from bench.accuracy.decode import METHODS
@@ -18,7 +18,6 @@ from bench.data import Dataset, open_dataset
 from bench.data.synthetic.dataset import IMAGES, SEED
 from bench.models import model_names, recorded_name
 from bench.record import Record
-from bench.speed.loop import PRECISIONS
 from bench.weights import build_trained, bundled, default_input
 from zoo import ZooError
 from zoo.weights import published
@@ -50,7 +49,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--evaluator", choices=("faster", "pycocotools"), default="faster", help="they agree exactly")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
     parser.add_argument("--backend", default="eager", help=", ".join(backends.BACKENDS))
-    parser.add_argument("--precision", default="fp32", choices=list(PRECISIONS))
+    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
     parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
     parser.add_argument("--batch", type=cli.positive, default=8, help="people at a time")
     parser.add_argument("--workers", type=int, help="processes that read pictures (default: 1 to 4, by processors)")
@@ -90,6 +89,7 @@ def main(argv: list[str]) -> int:
     if arguments.server_result:
         return record_server_result(arguments, names)
     device = machine.resolve_device(arguments.device)
+    precisions.check(arguments.precision, device)
     backends.load(arguments.backend).check(device, arguments.precision)
     known = cli.open_results(arguments.results)
     torch.set_num_threads(arguments.threads or machine.default_threads())

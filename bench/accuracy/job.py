@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from bench import InputError, backends, cli, machine
+from bench import InputError, backends, cli, machine, precisions
 from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
@@ -25,7 +25,6 @@ from bench.data import COCO, Dataset
 from bench.files import whole_file, write_whole
 from bench.models import recorded_name
 from bench.record import Record
-from bench.speed.loop import PRECISIONS
 from bench.weights import Trained
 
 GROUND_TRUTH = "ground truth"
@@ -166,9 +165,9 @@ def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Calla
         return
     part = store.Part(job.folder, job.name, fabric.global_rank, fabric.world_size)
     bad: dict[str, None] = {}
-    dtype = PRECISIONS[job.settings.precision]
+    dtype = precisions.DTYPES[job.settings.precision]
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), precisions.arithmetic(job.settings.precision):
             for answer in predict(
                 _prepare(job, fabric.device, dtype),
                 job.dataset,

@@ -1,26 +1,21 @@
 """``python -m bench.explain``: why networks take the time they take."""
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from bench import InputError, cli, machine
+from bench import InputError, cli, machine, precisions, workers
 from bench.data import photograph
 from bench.explain.measuring import ROUNDS
 from bench.explain.words import paragraph, rows
 from bench.models import model_names, recorded_name
 from bench.record import Record
 from bench.speed.__main__ import check_model
-from bench.speed.schedule import worker_environment
 
 SHOWN = 10  # layers
-TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True)
@@ -31,6 +26,7 @@ class Job:
     num_joints: int
     input: tuple[int, int]
     device: str
+    precision: str
     threads: int
     rounds: int
     seed: int = 0
@@ -40,8 +36,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("explain", "Say why networks take the time they take, operator by operator.")
     cli.add_model_options(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
     parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
     parser.add_argument("--rounds", type=cli.positive, default=ROUNDS, help="timed with the profiler and without")
+    cli.add_ahead_option(parser)
     parser.add_argument(
         "--layers", action="store_true", help=f"print and record every layer, not only the {SHOWN} costliest"
     )
@@ -58,10 +56,10 @@ def main(argv: list[str]) -> int:
     if not jobs and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
     with cli.progress(len(jobs), "explaining", shown=not arguments.quiet) as step:
-        for job in jobs:
-            record = run_worker(job)
-            if not arguments.layers:
-                record = record.model_copy(update={"notes": record.notes | {"layers": rows(record, "layers")[:SHOWN]}})
+        for job, answer in workers.in_turns(jobs, start, arguments.ahead):
+            if isinstance(answer, InputError):
+                raise answer
+            record = complete(job, answer, all_layers=arguments.layers)
             cli.save([record], arguments)
             if not arguments.json:
                 show(record)
@@ -76,6 +74,7 @@ def main(argv: list[str]) -> int:
 def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     """One job a network, everything that can be checked beforehand checked."""
     device = machine.resolve_device(arguments.device)
+    precisions.check(arguments.precision, device)
     threads = arguments.threads or machine.default_threads()
     if threads > machine.usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {machine.usable_cores()} processors")
@@ -86,7 +85,7 @@ def make_jobs(arguments: argparse.Namespace) -> list[Job]:
     example = photograph(size)
     for name in names:
         check_model(name, arguments.joints, example)
-    return [Job(name, arguments.joints, size, device, threads, arguments.rounds) for name in names]
+    return [Job(name, arguments.joints, size, device, arguments.precision, threads, arguments.rounds) for name in names]
 
 
 def without_record(jobs: list[Job], known: list[Record]) -> list[Job]:
@@ -95,7 +94,7 @@ def without_record(jobs: list[Job], known: list[Record]) -> list[Job]:
         return []
     here, source = machine.this_machine(jobs[0].device), machine.source_sha256()
     done = {
-        (record.model, record.input, record.num_joints, record.device, record.threads)
+        (record.model, record.input, record.num_joints, record.device, record.precision, record.threads)
         for record in known
         if record.kind == "explain" and record.machine == here and record.software.source_sha256 == source
     }
@@ -103,40 +102,26 @@ def without_record(jobs: list[Job], known: list[Record]) -> list[Job]:
         job
         for job in jobs
         if (recorded_name(job.model), cli.input_text(job.input), job.num_joints, job.device.partition(":")[0],
-            job.threads) not in done
+            job.precision, job.threads) not in done
     ]  # fmt: skip
 
 
-def run_worker(job: Job) -> Record:
-    """Explain one network in a fresh process, set up as those of ``bench.speed``.
+def start(job: Job) -> workers.Worker:
+    """A process for one network, set up as those of ``bench.speed``."""
+    return workers.Worker("bench.explain.worker", asdict(job), job.model, variables(job))
 
-    Raises:
-        InputError: the network cannot be built or run, or its process died or hung.
-    """
+
+def variables(job: Job) -> dict[str, str]:
     # The profiler's library reports on standard error whatever it does; 99 is above all its levels.
-    settings = worker_environment(job.threads) | {"KINETO_LOG_LEVEL": "99"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.explain.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | settings,
-        start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
-    )
-    try:
-        output, errors = process.communicate(json.dumps(asdict(job)).encode(), timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"{job.model}: took more than {TIMEOUT_S} s: its process was ended") from error
-    finally:
-        process.kill()
-        process.wait()
-    if process.returncode != 0 or not output:
-        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise InputError(f"{job.model}: the process that explained it died with status {process.returncode}: {last[0]}")
-    answer = json.loads(output)
-    if "input_error" in answer:
-        raise InputError(f"{job.model}: {answer['input_error']}")
+    return workers.environment(job.threads) | {"KINETO_LOG_LEVEL": "99"}
+
+
+def complete(job: Job, answer: workers.Answer, *, all_layers: bool) -> Record:
+    """The process's record, with what only the command knows."""
     record = Record.model_validate_json(answer["record"])
+    notes: dict[str, Any] = record.notes | {"environment": dict(variables(job))}
+    if not all_layers:
+        notes["layers"] = rows(record, "layers")[:SHOWN]
     return record.model_copy(
         update={
             "model": recorded_name(job.model),
@@ -144,7 +129,7 @@ def run_worker(job: Job) -> Record:
             "seed": job.seed,
             "weights": "random",
             "command": cli.command_line(),
-            "notes": record.notes | {"environment": dict(settings)},
+            "notes": notes,
         }
     )
 

@@ -2,14 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from bench import cli, machine
+from bench import cli, machine, precisions
 from bench.explain import timing
 from bench.explain.operators import Operator, names, trace
 from bench.explain.split import Group, at_no_pixels, grouped, split, together, work
@@ -39,48 +40,63 @@ class Measurement:
     no_small: str | None  # why there is none
     graph_s: list[float]
     peaks: Peaks
+    conditions: tuple[dict[str, Any], list[str]]  # the machine's state meanwhile, and what speaks against trusting it
 
 
-def explain(model: nn.Module, example: Tensor, *, rounds: int = ROUNDS, name: str | None = None) -> Record:
+def explain(
+    model: nn.Module,
+    example: Tensor,
+    *,
+    rounds: int = ROUNDS,
+    precision: str = "fp32",
+    name: str | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> Record:
     """Measure where a network's time goes, in this process.
 
     Args:
         model: any module, on the device to explain it on; run in evaluation mode and left as it was.
         example: its input ``[N, 3, H, W]``, on the same device.
         rounds: timed with nothing watching, and as many under the profiler, in turns.
+        precision: one of ``bench.precisions.DTYPES``; the peaks are measured in it too.
         name: what the record calls the model; by default its class.
+        ready: called when all is prepared, before the first round.
 
     Returns:
         A record of kind ``explain``; nothing is written to disk. ``docs/explain.md`` defines its metrics.
 
     Raises:
-        InputError: the network does not call the same operators every time.
+        InputError: the network does not call the same operators every time, or the device lacks the precision.
     """
-    started, before, clock = cli.now(), _state(example.device), time.perf_counter()
+    precisions.check(precision, str(example.device))
+    started = cli.now()
     was_training = model.training
     model.eval()
     try:
-        measurement = measure(model, example, rounds)
+        with precisions.arithmetic(precision):
+            measurement = measure(*precisions.cast(model, example, precision), rounds, ready)
     finally:
         model.train(was_training)
-    conditions, busy = _judge(before, _state(example.device), time.perf_counter() - clock, rounds)
-    record = _conclude(measurement, example, name or type(model).__name__, started)
+    conditions, busy = measurement.conditions
+    record = _conclude(measurement, example, precision, name or type(model).__name__, started)
     return record.model_copy(update={"conditions": [conditions], "warnings": [*record.warnings, *busy]})
 
 
-def measure(model: nn.Module, example: Tensor, rounds: int) -> Measurement:
+def measure(model: nn.Module, example: Tensor, rounds: int, ready: Callable[[], None]) -> Measurement:
     """Count and time; see ``explain``."""
     operators = trace(model, example)
     small_example, small_operators, reason = _smaller(model, example, operators)
     for _ in range(WARMUP):
         timing.plain_round(model, example)
     timing.check_alike(names(operators), timing.profiled_round(model, example))
-    meter = timing.PeakMeter(example.device)
+    meter = timing.PeakMeter(example.device, example.dtype)
     cuda = example.device.type == "cuda"
     replay = timing.graph_round(model, example) if cuda else None
     plain, small_plain, graph = [], [], []
     profiled: list[Timed] = []
     small: list[Timed] = []
+    ready()
+    before, clock = _state(example.device), time.perf_counter()
     for _ in range(rounds):
         meter.round()
         plain.append(timing.plain_round(model, example))
@@ -90,6 +106,7 @@ def measure(model: nn.Module, example: Tensor, rounds: int) -> Measurement:
         if small_example is not None:
             small_plain.append(timing.plain_round(model, small_example))
             small.append(timing.profiled_round(model, small_example))
+    conditions = _judge(before, _state(example.device), time.perf_counter() - clock, rounds)
     for timed in profiled:
         timing.check_alike(names(operators), timed)
     peaks = meter.peaks()
@@ -107,6 +124,7 @@ def measure(model: nn.Module, example: Tensor, rounds: int) -> Measurement:
         no_small=reason,
         graph_s=graph,
         peaks=peaks,
+        conditions=conditions,
     )
 
 
@@ -117,7 +135,8 @@ def _smaller(
     height, width = SMALLEST
     if example.shape[-2] * example.shape[-1] < 4 * height * width:
         return None, None, f"the input has less than four times the pixels of {cli.input_text(SMALLEST)}"
-    small = example[..., :height, :width].contiguous()
+    layout = torch.contiguous_format if example.is_contiguous() else torch.channels_last
+    small = example[..., :height, :width].contiguous(memory_format=layout)
     try:
         found = trace(model, small)
     except Exception as error:
@@ -146,7 +165,7 @@ def _quick(seconds: Sequence[float]) -> float:
     return statistics.median(seconds[index] for index in timing.quicker(seconds))
 
 
-def _conclude(m: Measurement, example: Tensor, name: str, started_at: str) -> Record:
+def _conclude(m: Measurement, example: Tensor, precision: str, name: str, started_at: str) -> Record:
     """The split, the layers, and the check that everything adds up."""
     cuda = example.device.type == "cuda"
     plain = _quick(m.plain_s)
@@ -213,7 +232,7 @@ def _conclude(m: Measurement, example: Tensor, name: str, started_at: str) -> Re
         input=cli.input_text((example.shape[-2], example.shape[-1])),
         backend="eager",
         device=example.device.type,
-        precision="fp32",
+        precision=precision,  # type: ignore[arg-type]
         batch=example.shape[0],
         threads=torch.get_num_threads(),
         metrics=metrics,

@@ -22,7 +22,7 @@ EMPTY_CALLS = 1000
 
 @dataclass(frozen=True)
 class Peaks:
-    """What this machine reached just now, in float32."""
+    """What this machine reached just now, in one precision."""
 
     macs_per_s: float  # of a large matrix product
     bytes_per_s: float  # read and written by a large copy
@@ -44,12 +44,12 @@ class Timed:
 class PeakMeter:
     """The machine's best of as many rounds as are asked for: it is slower at times, for seconds or minutes."""
 
-    def __init__(self, device: torch.device) -> None:
-        side, length = MATRIX[device.type], COPY_BYTES[device.type] // 4
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        side, length = MATRIX[device.type], COPY_BYTES[device.type] // dtype.itemsize
         self.device = device
         self.one = torch.ones(1, device=device)
-        self.matrices = [torch.randn(side, side, device=device) for _ in range(3)]
-        self.copies = [torch.ones(length, device=device) for _ in range(2)]
+        self.matrices = [torch.randn(side, side, device=device, dtype=dtype) for _ in range(3)]
+        self.copies = [torch.ones(length, device=device, dtype=dtype) for _ in range(2)]
         self.seconds: list[tuple[float, float, float, float]] = []
         self.round()
         self.seconds.clear()  # the first one warms up
@@ -58,7 +58,7 @@ class PeakMeter:
         """A matrix product, a copy, empty calls, and those again under the profiler."""
         a, b, product = self.matrices
         source, target = self.copies
-        with torch.inference_mode(), _convolution_precision():
+        with torch.inference_mode():
             multiply = _seconds(lambda: torch.mm(a, b, out=product), self.device)
             copy = _seconds(lambda: target.copy_(source), self.device)
             empty = _empty_calls(self.one)
@@ -75,17 +75,6 @@ class PeakMeter:
             operator_s=empty,
             profiler_s=max(0.0, profiled - empty),
         )
-
-
-@contextlib.contextmanager
-def _convolution_precision() -> Iterator[None]:
-    """On a GPU convolutions may use TF32 where matrix products may not: the peak must be of the same arithmetic."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _seconds(run: Callable[[], Any], device: torch.device) -> float:

@@ -1,24 +1,13 @@
-"""One network explained in a fresh process: a job as JSON on standard input, its record as JSON on standard output.
+"""One network explained in a fresh process, started by ``bench.explain`` through ``bench.workers``."""
 
-Started by ``bench.explain``. What else prints to standard output is sent to standard error.
-"""
-
-import json
-import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
-
-def main() -> int:
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    job = json.load(sys.stdin)
-    answer.write(json.dumps(_run(job)))
-    answer.close()
-    return 0
+from bench.workers import serve
 
 
-def _run(job: dict[str, Any]) -> dict[str, str]:
+def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     import torch
 
     from bench import InputError
@@ -32,7 +21,8 @@ def _run(job: dict[str, Any]) -> dict[str, str]:
     try:
         example = photograph(tuple(job["input"])).to(device)
         model = build(job["model"], num_joints=job["num_joints"], seed=job["seed"]).to(device)
-        return {"record": explain(model, example, rounds=job["rounds"]).to_json()}
+        record = explain(model, example, rounds=job["rounds"], precision=job["precision"], ready=ready)
+        return {"record": record.to_json()}
     except (InputError, ZooError) as error:
         return {"input_error": str(error)}
     except Exception as error:
@@ -40,4 +30,4 @@ def _run(job: dict[str, Any]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(_run))

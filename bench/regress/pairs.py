@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import InputError
-from bench.speed.schedule import worker_environment
+from bench import InputError, workers
 
 WORKER = Path(__file__).with_name("worker.py")
 # Building, exporting and compiling a network; then a block of rounds, which take a second or so.
@@ -193,4 +192,4 @@ class _Worker:
 def environment(side: Side, job: Job) -> dict[str, str]:
     """What a process of one side is started with."""
     path = os.pathsep.join(part for part in (str(side.root), os.environ.get("PYTHONPATH", "")) if part)
-    return os.environ | worker_environment(job.threads) | {"PYTHONPATH": path}
+    return os.environ | workers.environment(job.threads) | {"PYTHONPATH": path}

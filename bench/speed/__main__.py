@@ -6,14 +6,13 @@ from pathlib import Path
 import torch
 from pydantic import JsonValue
 
-from bench import InputError, backends, cli, machine
+from bench import InputError, backends, cli, machine, precisions, workers
 from bench.backends import calibration
 from bench.cli import say, warn
 from bench.data import photograph
 from bench.models import build, is_factory, model_names, recorded_name
 from bench.record import Record
 from bench.speed import schedule, tables
-from bench.speed.loop import PRECISIONS
 from bench.speed.measuring import ROUNDS, SETS, WARMUP, make_record
 from bench.speed.schedule import Job
 
@@ -30,7 +29,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help=f"all that run here, or names of {', '.join(backends.BACKENDS)}",
     )  # fmt: skip
     parser.add_argument("--list-backends", action="store_true", help="say what each backend is and whether it is here")
-    parser.add_argument("--precision", default="fp32", choices=list(PRECISIONS))
+    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
     parser.add_argument("--threads", type=cli.positive, help="CPU threads (default: one a physical core)")
     parser.add_argument("--batch", type=batches, default="1", metavar="N[,N]", help="images a round")
     parser.add_argument(
@@ -42,6 +41,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=cli.positive, help=f"timed rounds a set, paper only (default: {ROUNDS})")
     parser.add_argument("--warmup", type=cli.positive, help=f"rounds before them, not counted (default: {WARMUP})")
     parser.add_argument("--sets", type=cli.positive, help=f"fresh processes a network (default: {SETS})")
+    cli.add_ahead_option(parser)
     parser.add_argument("--image", type=Path, help="time on this picture instead of the one shipped")
     parser.add_argument("--seed", type=int, default=0, help="of the random weights")
     parser.add_argument(
@@ -80,6 +80,7 @@ def main(argv: list[str]) -> int:
         tables.print_backends()
         return 0
     device = machine.resolve_device(arguments.device)
+    precisions.check(arguments.precision, device)
     runtimes, left_out = choose_backends(arguments.backend, device, arguments.precision)
     for reason in () if arguments.quiet else left_out.values():
         say(f"left out: {reason}")
@@ -92,7 +93,7 @@ def main(argv: list[str]) -> int:
     status = 0
 
     def finished(job: Job, progress: schedule.Progress) -> None:
-        record = job_record(job, progress, arguments.protocol)
+        record = job_record(job, progress, arguments.protocol, arguments.ahead)
         cli.save([record], arguments)
         records.append(record)
 
@@ -106,7 +107,9 @@ def main(argv: list[str]) -> int:
     total = sum(job.sets for job in jobs) + len(schedule.needing_preparation(jobs))
     try:
         with cli.progress(total, "timing", shown=not arguments.quiet) as step:
-            schedule.run(jobs, arguments.results, now=cli.now, finished=finished, failed=failed, step=step)
+            schedule.run(
+                jobs, arguments.results, ahead=arguments.ahead, now=cli.now, finished=finished, failed=failed, step=step
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted: the finished sets are kept, the same command goes on from there"
@@ -208,9 +211,9 @@ def without_record(jobs: list[Job], known: list[Record], protocol: str) -> list[
     ]  # fmt: skip
 
 
-def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
+def job_record(job: Job, progress: schedule.Progress, protocol: str, ahead: int) -> Record:
     steady: dict[str, float] = {"budget_s": job.budget_s * job.sets} if job.budget_s else {}
-    notes: dict[str, JsonValue] = {"environment": dict(schedule.worker_environment(job.threads))}
+    notes: dict[str, JsonValue] = {"environment": dict(workers.environment(job.threads))}
     if backends.quantised(job.backend):
         notes["calibration"] = f"{calibration.COUNT} drawn people, seed {calibration.SEED}"
     return make_record(
@@ -230,6 +233,7 @@ def job_record(job: Job, progress: schedule.Progress, protocol: str) -> Record:
             "image": Path(job.image).name if job.image else "astronaut.png",
             "interval": {1: "rounds", 2: "none"}.get(job.sets, "sets, then rounds"),
             **steady,
+            **({"ahead": ahead} if ahead > 1 else {}),
         },
         started_at=progress.started_at,
         num_joints=job.num_joints,

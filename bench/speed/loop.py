@@ -1,7 +1,6 @@
 """The timed loop: one network, one process, one set."""
 
 import contextlib
-import copy
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bench import InputError, backends, machine
+from bench import InputError, backends, machine, precisions
 from bench.speed import energy
 from bench.speed.statistics import relative_precision
 
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # Largest difference to eager in float32, relative to the largest output, that passes for the same function. Int8 is
 # another function: the bound only tells a quantised network from a broken one, and accuracy says what it costs.
-PARITY_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
+PARITY_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
 
 # NVML's reasons that slow a GPU down against its owner's will, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
@@ -50,6 +48,7 @@ class SetResult:
     first_inference_ms: float | None = None
     model_file_bytes: int | None = None
     model_file: str = ""
+    note: str = ""  # of the runtime, on what it runs
     energy_j: dict[str, float] = field(default_factory=dict)  # an image, by what spent it
     median_ci95_relative: float | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
@@ -73,42 +72,43 @@ def run_set(
     rounds: int,
     warmup: int,
     steady: Steady | None = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
     """Prepare the backend, check it against eager, then time it; see ``bench.speed.measure``.
 
-    With ``steady``, ``rounds`` is how many are timed between two looks at the interval.
+    With ``steady``, ``rounds`` is how many are timed between two looks at the interval. ``ready`` is called before
+    the warm-up.
     """
-    if precision not in PARITY_TOLERANCE:
-        raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
+    if precision != "int8":
+        precisions.check(precision, str(example.device))
     if rounds < 1 or warmup < 0:
         raise InputError(f"{rounds} rounds after {warmup} of warm-up are impossible: time at least 1 round")
     device = example.device
     runtime = backends.load(backend)
     if precision == "int8" and not runtime.QUANTISED:
-        raise InputError(f"backend {backend} does not quantise: give fp32, fp16 or bf16")
+        raise InputError(f"backend {backend} does not quantise: choose from {', '.join(precisions.DTYPES)}")
     runtime.check(str(device), "fp32" if precision == "int8" else precision)
     if runtime.QUANTISED:
         precision = "int8"
     was_training = model.training
     model.eval()
     try:
-        if precision in ("fp16", "bf16"):
-            # ``to`` would change the caller's model.
-            timed_model = copy.deepcopy(model).to(PRECISIONS[precision])
-            timed_example = example.to(PRECISIONS[precision])
-        else:
-            timed_model, timed_example = model, example
-        with torch.inference_mode():
+        computed = "fp32" if precision == "int8" else precision  # int8 is made from float32
+        timed_model, timed_example = precisions.cast(model, example, computed)
+        with torch.inference_mode(), precisions.arithmetic(computed):
             prepared, prepare_s = _stopwatch(lambda: runtime.prepare(timed_model, timed_example), device)
             output, first_s = _stopwatch(lambda: prepared.run(timed_example), device)
             parity = None
             if backend != "eager" or precision != "fp32":
-                parity = _difference(model(example), output)
+                with precisions.arithmetic("fp32"):
+                    reference = model(example)
+                parity = _difference(reference, output)
                 if not parity <= PARITY_TOLERANCE[precision]:
                     raise ParityError(
                         f"backend {backend} ({precision}) differs from eager by {parity:.2g} of the largest output, "
                         f"more than {PARITY_TOLERANCE[precision]:g}: not timed"
                     )
+            ready()
             result = _time(prepared.run, timed_example, rounds, warmup, steady)
     finally:
         model.train(was_training)
@@ -116,6 +116,7 @@ def run_set(
     result.prepare_s, result.prepared_from_cache = prepare_s, prepared.from_cache
     result.first_inference_ms = first_s * 1000
     result.model_file_bytes, result.model_file = prepared.file_bytes, prepared.file
+    result.note = prepared.note
     result.peak_rss_bytes = _peak_rss()
     if device.type == "cuda":
         result.peak_cuda_bytes = torch.cuda.max_memory_allocated(device)

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterator
 
 import torch
@@ -124,13 +125,20 @@ def make_record(
         weights=weights,
         seed=seed,
         conditions=[result.conditions for result in results],
-        notes=(notes or {}) | {"model_file": results[0].model_file},
+        notes=(notes or {}) | _of_the_runtime(results),
         warnings=sorted({note for result in results for note in result.warnings}),
         machine=machine.this_machine(device),
         software=machine.this_software(backends.load(backend).version()),
         started_at=started_at,
         command=cli.command_line(),
     )
+
+
+def _of_the_runtime(results: list[SetResult]) -> dict[str, JsonValue]:
+    """What file it runs from, and where it chose something, what in how many of the processes."""
+    chosen = Counter(result.note for result in results if result.note)
+    notes: dict[str, JsonValue] = {"model_file": results[0].model_file}
+    return notes | ({"runs": dict(chosen)} if chosen else {})
 
 
 def _cold_start(results: list[SetResult], prepared: SetResult | None) -> dict[str, int | float]:

@@ -3,15 +3,14 @@
 Every finished set is appended to ``speed.partial`` in the results folder at once. The same command,
 given again on the same machine with the same software, continues from there. When a
 network has all its sets, its record is written and its lines go.
+
+Several processes may get ready at a time; one is timed at a time (``bench.workers``).
 """
 
 import functools
 import hashlib
 import json
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,22 +18,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from bench import InputError, machine
+from bench import InputError, machine, workers
 from bench.models import is_factory
 from bench.record import append_line
 from bench.speed.loop import ParityError, SetResult
-
-# A set takes seconds; one that takes this long hangs.
-TIMEOUT_S = 1800
-
-# glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
-# by how a process happened to lay out its memory. That was up to half of the spread between processes, and a
-# third of the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
-KEEP_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +57,7 @@ def run(
     jobs: list[Job],
     folder: Path,
     *,
+    ahead: int = 1,
     now: Callable[[], str],
     finished: Callable[[Job, Progress], None],
     failed: Callable[[Job, Exception], None],
@@ -80,6 +68,7 @@ def run(
     Args:
         jobs: what to time.
         folder: where ``speed.partial`` lies.
+        ahead: processes that get ready at a time.
         now: the time, for the start of a job.
         finished: called once a job has all its sets, before its partial lines go.
         failed: called with ``ParityError`` or ``InputError`` when a job cannot go on; the others do.
@@ -91,41 +80,44 @@ def run(
         for _ in done[job].sets:
             step(f"{job.model} (from before)")
     alive = [job for job in jobs if not _complete(job, done[job], finished, partial)]
+    unprepared = []
     for job in needing_preparation(alive):
-        # Exported and checked ahead, in a process of its own, so that all sets start from the same files.
         if done[job].prepared:
             step(f"{job.model}, {job.backend} prepared before")
-            continue
-        try:
-            result = run_worker(replace(job, rounds=1, warmup=1, budget_s=0.0))
-            done[job].prepared = result
-            partial.add(job, done[job].started_at, result, "prepared")
-            step(f"{job.model}, {job.backend} prepared")
-        except (ParityError, InputError) as error:
-            failed(job, error)
+        else:
+            unprepared.append(job)
+    # Exported and checked ahead, in a process of its own, so that all sets start from the same files.
+    short = {job: replace(job, rounds=1, warmup=1, budget_s=0.0) for job in unprepared}
+    for job, answer in workers.in_turns(unprepared, lambda job: _start(short[job]), ahead):
+        outcome = _result(job, answer)
+        if isinstance(outcome, Exception):
+            failed(job, outcome)
             alive.remove(job)
+            continue
+        done[job].prepared = outcome
+        partial.add(job, done[job].started_at, outcome, "prepared")
+        step(f"{job.model}, {job.backend} prepared")
     # A seed of its own makes the order the same for every run of the same jobs.
     order = random.Random(0)
     for index in range(max((job.sets for job in alive), default=0)):
         turn = [job for job in alive if len(done[job].sets) == index]
         order.shuffle(turn)
-        for job in turn:
-            try:
-                result = run_worker(job)
-            except (ParityError, InputError) as error:
-                failed(job, error)
+        for job, answer in workers.in_turns(turn, _start, ahead):
+            outcome = _result(job, answer)
+            if isinstance(outcome, Exception):
+                failed(job, outcome)
                 partial.drop(job)
                 alive.remove(job)
                 continue
-            done[job].sets.append(result)
-            partial.add(job, done[job].started_at, result)
+            done[job].sets.append(outcome)
+            partial.add(job, done[job].started_at, outcome)
             step(f"{job.model}, {job.backend}, set {index + 1}")
             _complete(job, done[job], finished, partial)
 
 
 def needing_preparation(jobs: list[Job]) -> list[Job]:
     """The jobs whose backend leaves files that later processes take up: a step of its own each."""
-    return [job for job in jobs if job.backend not in ("eager", "fused", "cudagraphs")]
+    return [job for job in jobs if job.backend != "eager"]
 
 
 def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], None], partial: "Partial") -> bool:
@@ -136,45 +128,17 @@ def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], 
     return True
 
 
-def run_worker(job: Job) -> SetResult:
-    """One set in a fresh process of its own.
+def _start(job: Job) -> workers.Worker:
+    variables = workers.environment(job.threads)
+    return workers.Worker("bench.speed.worker", asdict(job), f"{job.model}, {job.backend}", variables)
 
-    Raises:
-        ParityError: the backend computes something else than eager.
-        InputError: the network cannot be built or run, or its process died or hung.
-    """
-    who = f"{job.model}, {job.backend}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.speed.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | worker_environment(job.threads),
-        # Ctrl-C is for this process alone, which then ends the worker.
-        start_new_session=True,
-    )
-    try:
-        output, errors = process.communicate(json.dumps(asdict(job)).encode(), timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"{who}: a set took more than {TIMEOUT_S} s: its process was ended") from error
-    finally:
-        process.kill()
-        process.wait()
-    if process.returncode != 0 or not output:
-        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise InputError(f"{who}: the process that timed it died with status {process.returncode}: {last[0]}")
-    answer = json.loads(output)
+
+def _result(job: Job, answer: workers.Answer | InputError) -> SetResult | Exception:
+    if isinstance(answer, InputError):
+        return answer
     if "parity_error" in answer:
-        raise ParityError(f"{who}: {answer['parity_error']}")
-    if "input_error" in answer:
-        raise InputError(f"{who}: {answer['input_error']}")
+        return ParityError(f"{job.model}, {job.backend}: {answer['parity_error']}")
     return SetResult(**answer["result"])
-
-
-def worker_environment(threads: int) -> dict[str, str]:
-    """What is set for the processes that time; an allocator that the user has set up is left alone."""
-    own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    return own if any(name.startswith("MALLOC_") for name in os.environ) else own | KEEP_MEMORY
 
 
 class Partial:

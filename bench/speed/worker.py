@@ -1,26 +1,15 @@
-"""One set in a fresh process: a job as JSON on standard input, its result as JSON on standard output.
+"""One set in a fresh process, started by ``bench.speed.schedule`` through ``bench.workers``."""
 
-Started by ``bench.speed.schedule``. What else prints to standard output is sent to standard error.
-"""
-
-import json
-import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-
-def main() -> int:
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    job = json.load(sys.stdin)
-    answer.write(json.dumps(_run(job)))
-    answer.close()
-    return 0
+from bench.workers import serve
 
 
-def _run(job: dict[str, Any]) -> dict[str, Any]:
+def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     import psutil
     import torch
 
@@ -49,6 +38,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             rounds=job["rounds"],
             warmup=job["warmup"],
             steady=Steady(job["budget_s"]) if job["budget_s"] else None,
+            ready=ready,
         )
     except ParityError as error:
         return {"parity_error": str(error)}
@@ -61,4 +51,4 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(_run))

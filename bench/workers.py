@@ -1,0 +1,164 @@
+"""Fresh processes for measuring: several get ready at a time, then one after the other measures, alone.
+
+A process reads its job as a line of JSON on standard input. Importing, building and exporting take far longer than
+what is timed, so where there are cores for it, many processes do that at once. Each says when it is ready, and waits.
+Told to go on, with all others waiting or gone, it measures and answers.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from bench import InputError
+
+TIMEOUT_S = 1800  # a measurement takes seconds; one that takes this long hangs
+
+# glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
+# by how a process happened to lay out its memory. That was up to half of the spread between processes, and a
+# third of the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
+KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+Answer = dict[str, Any]
+J = TypeVar("J")
+
+
+def environment(threads: int) -> dict[str, str]:
+    """What is set for the processes that time; an allocator that the user has set up is left alone."""
+    own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return own if any(name.startswith("MALLOC_") for name in os.environ) else own | KEEP_MEMORY
+
+
+def in_turns(
+    jobs: Sequence[J], start: Callable[[J], "Worker"], ahead: int = 1
+) -> Iterator[tuple[J, Answer | InputError]]:
+    """What came of each job, in order.
+
+    Args:
+        jobs: anything.
+        start: the process for one.
+        ahead: processes that get ready at a time.
+    """
+    for first in range(0, len(jobs), ahead):
+        chosen = jobs[first : first + ahead]
+        with contextlib.ExitStack() as stack:
+            workers = [stack.enter_context(start(job)) for job in chosen]
+            for worker in workers:
+                worker.wait_until_ready()
+            for job, worker in zip(chosen, workers, strict=True):
+                with worker:  # gone before the next one measures
+                    try:
+                        outcome: Answer | InputError = worker.answer()
+                    except InputError as error:
+                        outcome = error
+                yield job, outcome
+
+
+class Worker:
+    """A process that prepares one job, says so, and measures when told to; it ends with the block."""
+
+    def __init__(self, module: str, job: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
+        self.who = who
+        self.hung = False
+        self.early: Answer | InputError | None = None  # it did not get ready
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=os.environ | variables,
+            start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
+        )
+        self.alarm = threading.Timer(TIMEOUT_S, self._hang)
+        self.alarm.daemon = True
+        self.alarm.start()
+        self._send(json.dumps(job))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.alarm.cancel()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.errors):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+    def wait_until_ready(self) -> None:
+        try:
+            line = self._read()
+            self.early = None if line.get("ready") else line
+        except InputError as error:
+            self.early = error
+
+    def answer(self) -> Answer:
+        """Let it measure.
+
+        Raises:
+            InputError: what it was given cannot be measured, or it died or hung.
+        """
+        if self.early is None:
+            self._send("go")
+            self.early = self._read()
+        if isinstance(self.early, InputError):
+            raise self.early
+        if "input_error" in self.early:
+            raise InputError(f"{self.who}: {self.early['input_error']}")
+        return self.early
+
+    def _hang(self) -> None:
+        self.hung = True
+        self.process.kill()
+
+    def _send(self, line: str) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died: there will be no answer
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+
+    def _read(self) -> Answer:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if self.hung:
+            raise InputError(f"{self.who}: took more than {TIMEOUT_S} s: its process was ended")
+        if not line.endswith(b"\n"):
+            status = self.process.wait()
+            self.errors.seek(0)
+            last = self.errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last[0]}")
+        answer: Answer = json.loads(line)
+        return answer
+
+
+def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
+    """The other side: ``work(job, ready)`` calls ``ready`` once all is prepared, and returns the answer.
+
+    What else prints to standard output is sent to standard error.
+    """
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(line: Answer) -> None:
+        out.write(json.dumps(line) + "\n")
+        out.flush()
+
+    def ready() -> None:
+        say({"ready": True})
+        if not sys.stdin.readline():
+            sys.exit("the process that asked has gone")
+
+    say(work(json.loads(sys.stdin.readline()), ready))
+    return 0
