@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from bench import InputError
 
 BACKENDS = (
-    "eager", "fused", "compile", "compile_max", "cudagraphs", "onnxruntime", "onnxruntime_cuda",
+    "eager", "fused", "compile", "compile_max", "cudagraphs", "compile_cudagraphs", "onnxruntime", "onnxruntime_cuda",
     "onnxruntime_tensorrt", "openvino", "onnxruntime_int8", "openvino_int8",
 )  # fmt: skip
 

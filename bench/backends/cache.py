@@ -61,5 +61,6 @@ def content(model: nn.Module, example: Tensor, *also: object, tensors: Iterable[
                 digest.update(Path(inspect.getfile(cls)).read_bytes())
     named: dict[str, Any] = model.state_dict() | {str(index): tensor for index, tensor in enumerate(tensors)}
     for name, tensor in named.items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        flat = tensor.detach().cpu().flatten().contiguous()  # as bytes, since NumPy has no bfloat16
+        digest.update(name.encode() + flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench import InputError
 from bench.backends import Prepared, state_bytes
 from bench.backends.graph import quiet
-from bench.backends.simplify import simplified_if_possible
+from bench.backends.simplify import kept_if_possible
 
 ABOUT = "torch.compile, its default mode"
 DEVICES = ("cpu", "cuda")
@@ -59,7 +59,7 @@ def prepare_in_mode(model: nn.Module, example: Tensor, mode: str | None) -> Prep
     from torch._dynamo.utils import counters
 
     found = counters["inductor"]["fxgraph_cache_hit"], counters["inductor"]["fxgraph_cache_miss"]
-    module = simplified_if_possible(model, example)
+    module, _ = kept_if_possible(model, example)
     run = torch.compile(module, mode=mode, dynamic=False)
     try:
         with quiet():

@@ -13,7 +13,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from bench import InputError
 from bench.backends import Prepared, state_bytes
 from bench.backends.graph import CONVOLUTION, argument, calls, quiet, shape, tidy
-from bench.backends.simplify import simplify
+from bench.backends.simplify import kept
 
 ABOUT = "PyTorch's operators of the simplified graph: batch norms folded, activations joined to convolutions"
 DEVICES = ("cpu", "cuda")
@@ -45,13 +45,13 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
         InputError: the model cannot be traced.
     """
     try:
-        graph = simplify(model, example)
+        graph, found = kept(model, example)
     except InputError as error:
         raise InputError(f"{error}; the backends eager and compile do without") from error
     size = state_bytes(graph)
     if example.device.type == "cpu" and example.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         join_activations(graph, example)
-    return Prepared(graph, size, "state dict")
+    return Prepared(graph, size, "state dict", from_cache=found)
 
 
 def join_activations(graph: fx.GraphModule, example: Tensor) -> None:

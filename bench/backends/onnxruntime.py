@@ -1,6 +1,5 @@
 """ONNX Runtime on the CPU, from an export that is made once and cached by content."""
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ QUANTISED = False
 
 
 def version() -> str:
-    return f"onnxruntime {importlib.metadata.version('onnxruntime')}"
+    from onnxruntime import __version__  # the package's name is another one where it brings CUDA
+
+    return f"onnxruntime {__version__}"
 
 
 def check(device: str, precision: str) -> None:

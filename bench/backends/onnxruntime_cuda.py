@@ -40,7 +40,7 @@ def check_provider(name: str, provider: str, device: str) -> None:
 def prepare(model: nn.Module, example: Tensor) -> Prepared:
     """Export and open a session on the example's device. Raises ``InputError`` where that is not possible."""
     check(example.device.type, "")
-    return prepare_with(PROVIDER, {"device_id": example.device.index or 0}, model, example)
+    return prepare_with(PROVIDER, {}, model, example)
 
 
 def prepare_with(provider: str, options: dict[str, Any], model: nn.Module, example: Tensor) -> Prepared:
@@ -50,11 +50,12 @@ def prepare_with(provider: str, options: dict[str, Any], model: nn.Module, examp
         InputError: the provider cannot be started here, for example for want of a library.
     """
     path, found = onnx_file.export(model, example)
-    providers = [(provider, options), ("CUDAExecutionProvider", {"device_id": example.device.index or 0})]
-    session = onnxruntime.open_session(path, providers[: 1 if provider == PROVIDER else 2])
+    device = example.device.index or 0
+    own = {"device_id": device, "use_tf32": int(torch.backends.cudnn.allow_tf32)}
+    first = [] if provider == PROVIDER else [(provider, {"device_id": device} | options)]
+    session = onnxruntime.open_session(path, [*first, (PROVIDER, own)])
     if provider not in session.get_providers():
         raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
-    device = example.device.index or 0
     entry = session.get_inputs()[0].name
     exits = session.get_outputs()
     shapes = [[int(size) for size in out.shape] for out in exits]
@@ -65,6 +66,7 @@ def prepare_with(provider: str, options: dict[str, Any], model: nn.Module, examp
         binding.bind_output(out.name, "cuda", device, element, tuple(tensor.shape), tensor.data_ptr())
 
     def run(batch: Tensor) -> Any:
+        batch = batch.contiguous()
         # What torch has still to write into the batch must be there: the two do not share a stream.
         torch.cuda.current_stream(batch.device).synchronize()
         binding.bind_input(entry, "cuda", device, element, tuple(batch.shape), batch.data_ptr())

@@ -1,5 +1,7 @@
 """ONNX Runtime's TensorRT provider, its engines kept in the user's cache folder."""
 
+import os
+
 import torch
 from platformdirs import user_cache_path
 from torch import Tensor, nn
@@ -26,6 +28,8 @@ def check(device: str, precision: str) -> None:
 def prepare(model: nn.Module, example: Tensor) -> Prepared:
     """Export and build an engine. Raises ``InputError`` where that is not possible."""
     check(example.device.type, "")
+    if not torch.backends.cudnn.allow_tf32:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # the provider has no option for it
     options = {
         "device_id": example.device.index or 0,
         "trt_fp16_enable": example.dtype == torch.float16,

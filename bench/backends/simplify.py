@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from bench import InputError
+from bench.backends.cache import cached, content
 from bench.backends.graph import (
     BATCH_NORM,
     BINARY,
@@ -22,6 +23,7 @@ from bench.backends.graph import (
     POOL,
     TRANSPOSED,
     UNARY,
+    VIEW,
     argument,
     aten,
     calls,
@@ -48,7 +50,8 @@ def simplify(
         in_place: let whole tensors go through shuffle blocks, on a CPU.
         deeply: split all transposed convolutions, those of groups too, which pays in runtimes other than PyTorch; in
             PyTorch dense ones are, on a CPU.
-        group: input channels up to which the groups of a convolution are joined, on a CPU; depthwise ones stay.
+        group: input channels up to which the groups of a convolution are joined, on a CPU or in half precision;
+            depthwise ones stay.
 
     Returns:
         A module of the same outputs to rounding, for inference only.
@@ -63,8 +66,9 @@ def simplify(
         leave_in_place(graph, example)
     if deeply or on_cpu:
         split_transposed(graph, example, of_groups=deeply)
-    if on_cpu:
+    if on_cpu or example.dtype in (torch.float16, torch.bfloat16):  # not worth it in float32 on a GPU
         join_groups(graph, group)
+    keep_channels_last(graph, example)
     return graph
 
 
@@ -74,6 +78,31 @@ def simplified_if_possible(model: nn.Module, example: Tensor, **how: Any) -> nn.
         return simplify(model, example, **how)
     except InputError:
         return model
+
+
+def kept(model: nn.Module, example: Tensor) -> tuple[fx.GraphModule, bool]:
+    """``simplify`` as PyTorch's runtimes want it, from the user's cache folder: tracing takes long, reading does not.
+
+    Returns:
+        The graph, and whether it was there. A folder that cannot be written is done without.
+
+    Raises:
+        InputError: the model cannot be traced.
+    """
+    key = content(model, example, str(example.device), example.stride())
+    try:
+        path, found = cached("graph", key, ".pt", lambda path: torch.save(simplify(model, example), path))
+    except OSError:
+        return simplify(model, example), False
+    return torch.load(path, weights_only=False), found
+
+
+def kept_if_possible(model: nn.Module, example: Tensor) -> tuple[nn.Module, bool]:
+    """``kept``, or the model itself where it cannot be traced."""
+    try:
+        return kept(model, example)
+    except InputError:
+        return model, False
 
 
 def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
@@ -95,6 +124,7 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
             value = operator.attrgetter(node.target)(traced)
             node.target = node.target.replace(".", "_")
             tensors[node.target] = value.detach() if isinstance(value, Tensor) else value
+    traced.graph._tracer_cls = None  # torch 2.11 cannot read a graph back from a file with torch.export's own tracer
     graph = fx.GraphModule(tensors, traced.graph)
     tidy(graph)
     return graph
@@ -129,6 +159,22 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
         for use in uses:
             use.replace_all_uses_with(conv)
     tidy(graph)
+
+
+def keep_channels_last(graph: fx.GraphModule, example: Tensor) -> None:
+    """For an input with its channels last, weights of convolutions get theirs last too, or every call would copy them.
+
+    How libraries then lay out what they put out is not known when tracing, so views become reshapes.
+    """
+    if example.is_contiguous() or not example.is_contiguous(memory_format=torch.channels_last):
+        return
+    for conv in calls(graph, CONVOLUTION, PADDED_BY_NAME, TRANSPOSED):
+        if is_constant(conv.args[1]):
+            weight = held(graph, conv.args[1]).contiguous(memory_format=torch.channels_last)
+            setattr(graph, conv.args[1].target, weight)
+    for view in calls(graph, VIEW):
+        view.target = aten.reshape.default
+    graph.recompile()
 
 
 def _scale_and_shift(parameters: list[Tensor | None], epsilon: float) -> tuple[Tensor, Tensor]:

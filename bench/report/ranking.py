@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.precisions import DTYPES
 from bench.record import Record
 from bench.report import figure, paper
 from bench.report.figure import DPI, FAINT, INK, STYLE
@@ -53,6 +54,12 @@ class Place:
     runtimes: tuple[Runtime, ...]
 
     @property
+    def reference(self) -> Runtime | None:
+        """What the others are compared with."""
+        alike = (r for r in self.runtimes if (r.setting.backend, r.setting.precision) == (REFERENCE, "fp32"))
+        return next(alike, None)
+
+    @property
     def models(self) -> list[str]:
         """All networks, in the order of the first runtime."""
         return list(dict.fromkeys(name(record) for runtime in self.runtimes for record in runtime.records))
@@ -81,8 +88,11 @@ def _runtime(measured: Measured, setting: Setting) -> Runtime:
     return Runtime(setting, tuple(sorted(records, key=lambda record: (-metric(record, "fps"), name(record)))))
 
 
-def _order(runtime: Runtime) -> tuple[bool, tuple[int, str], str]:
-    return runtime.int8, runtime_order(runtime.setting.backend), runtime.setting.precision
+def _order(runtime: Runtime) -> tuple[int, tuple[int, str]]:
+    """From full precision down, int8 last."""
+    known = [*DTYPES, "int8"]
+    precision = runtime.setting.precision
+    return known.index(precision) if precision in known else len(known), runtime_order(runtime.setting.backend)
 
 
 def overtaken(runtime: Runtime, reference: Runtime, model: str) -> tuple[list[str], list[str]]:
@@ -123,7 +133,6 @@ def table(measured: Measured) -> Table | None:
     panels = []
     cells: dict[str, list[Cell]] = {model: [] for place in found for model in place.models}
     for place in found:
-        reference = next((r for r in place.runtimes if r.setting.backend == REFERENCE), None)
         for start in range(0, len(place.runtimes), COLUMNS_A_PANEL):
             shown = place.runtimes[start : start + COLUMNS_A_PANEL]
             panels.append(Panel(place.title, tuple(range(len(columns), len(columns) + len(shown)))))
@@ -132,7 +141,7 @@ def table(measured: Measured) -> Table | None:
                 labels = (*runtime.setting.labels, ("precision", runtime.setting.precision))
                 columns.append(Column("rank", title, ("measured",), setting=labels))
                 for model, row in cells.items():
-                    row.append(_cell(runtime, reference, model))
+                    row.append(_cell(runtime, place.reference, model))
     zoo = [model for model in paper.models() if model in cells]
     rows = [
         Row({"model": model, "name": paper.label(model)}, tuple(cells[model]), highlight=model == paper.BASELINE)

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
+from bench.precisions import DTYPES
 from bench.record import Record
 from bench.report import paper
 from bench.report.measured import Measured, Setting, metric, name, protocol, tags
@@ -44,16 +45,28 @@ def table(measured: Measured) -> Table | None:
         panels=tuple(panels),
         remarks=(
             f"FPS over that of {REFERENCE}, of the same network on the same machine by the same protocol; batch 1.",
-            f"Best exact: the fastest runtime in full precision, {REFERENCE} included; int8 is another function.",
-            "Of peak: its multiply-adds a second, in percent of the best large matrix product that bench.explain "
-            "measured there with as many threads.",
+            f"{REFERENCE} is in fp32. Best exact: the fastest runtime in fp32, {REFERENCE} included; int8 is another "
+            "function.",
+            *_explanations(found),
         ),
     )
 
 
+def _explanations(found: Iterable[tuple[Place, Ratios]]) -> list[str]:
+    """What the columns beside the best runtime are, as far as there are such."""
+    devices = {place.runtimes[0].setting.device for place, _ in found}
+    texts = {
+        "cpu": "Of peak: its multiply-adds a second, in percent of the best large matrix product that bench.explain "
+        "measured there with as many threads.",
+        "cuda": "Times its bound: its latency over what bench.explain found that its operators must take there in that "
+        "precision, at the peaks of a large matrix product and a large copy.",
+    }
+    return [text for device, text in texts.items() if device in devices]
+
+
 def _ratios(place: Place) -> Ratios:
     """Of every runtime, eager itself included; empty where eager did not run."""
-    reference = next((runtime for runtime in place.runtimes if runtime.setting.backend == REFERENCE), None)
+    reference = place.reference
     if reference is None:
         return {}
     return {runtime.title: _against(reference, runtime) for runtime in place.runtimes}
@@ -68,13 +81,18 @@ def _against(reference: Runtime, runtime: Runtime) -> dict[str, float]:
     return found
 
 
-def _best(place: Place, ratios: Ratios, model: str) -> Runtime | None:
-    exact = [r for r in place.runtimes if r.setting.precision == "fp32" and model in ratios[r.title]]
-    return max(exact, key=lambda runtime: ratios[runtime.title][model], default=None)
+def _best(place: Place, ratios: Ratios, model: str, precision: str) -> Runtime | None:
+    alike = [r for r in place.runtimes if r.setting.precision == precision and model in ratios[r.title]]
+    return max(alike, key=lambda runtime: ratios[runtime.title][model], default=None)
 
 
 def _others(place: Place) -> list[Runtime]:
-    return [runtime for runtime in place.runtimes if runtime.setting.backend != REFERENCE]
+    return [runtime for runtime in place.runtimes if runtime is not place.reference]
+
+
+def _precisions(place: Place) -> list[str]:
+    """Those in which there is a best runtime to be named."""
+    return [p for p in DTYPES if any(runtime.setting.precision == p for runtime in place.runtimes)]
 
 
 def _columns(place: Place) -> list[Column]:
@@ -83,20 +101,31 @@ def _columns(place: Place) -> list[Column]:
         for r in _others(place)
     ]
     where = place.runtimes[0].setting.labels
-    return [
-        *found,
-        Column("best", "best exact", ("measured",), setting=where),
-        Column("peak_percent", "of peak, %", ("measured",), setting=where),
-    ]
+    for precision in _precisions(place):
+        own = (*where, ("precision", precision))
+        title = "best exact" if precision == "fp32" else f"best {precision}"
+        found.append(Column("best", title, ("measured",), setting=own))
+        if place.runtimes[0].setting.device == "cuda":
+            found.append(Column("times_bound", f"times its bound, {precision}", ("measured",), setting=own))
+        elif precision == "fp32":
+            found.append(Column("peak_percent", "of peak, %", ("measured",), setting=own))
+    return found
 
 
 def _cells(measured: Measured, place: Place, ratios: Ratios, model: str) -> list[Cell]:
     cells = [_cell(ratios[runtime.title].get(model), runtime.record(model)) for runtime in _others(place)]
-    best = _best(place, ratios, model)
-    record = best.record(model) if best else None
-    if best is None or record is None:
-        return [*cells, Cell(), Cell()]
-    return [*cells, _cell(ratios[best.title][model], record, best.title), _share(measured, place, record)]
+    for precision in _precisions(place):
+        best = _best(place, ratios, model, precision)
+        record = best.record(model) if best else None
+        cuda = place.runtimes[0].setting.device == "cuda"
+        more = _bound if cuda else _share if precision == "fp32" else None
+        if best is None or record is None:
+            cells += [Cell()] * (2 if more else 1)
+            continue
+        cells.append(_cell(ratios[best.title][model], record, best.title.removesuffix(f" {precision}")))
+        if more:
+            cells.append(more(measured, place, record))
+    return cells
 
 
 def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
@@ -110,8 +139,14 @@ def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
 
 def _means(place: Place, ratios: Ratios) -> list[Cell]:
     cells = [_mean(ratios[runtime.title].values()) for runtime in _others(place)]
-    best = [ratios[runtime.title][model] for model in place.models if (runtime := _best(place, ratios, model))]
-    return [*cells, _mean(best), Cell()]
+    for column in _columns(place)[len(cells) :]:
+        best = [
+            ratios[runtime.title][model]
+            for model in place.models
+            if (runtime := _best(place, ratios, model, dict(column.setting)["precision"]))
+        ]
+        cells.append(_mean(best) if column.key == "best" else Cell())
+    return cells
 
 
 def _mean(values: Iterable[float]) -> Cell:
@@ -124,9 +159,8 @@ def _mean(values: Iterable[float]) -> Cell:
 
 def _share(measured: Measured, place: Place, record: Record) -> Cell:
     """Multiply-adds a second over the peak, where both were measured."""
-    here = place.runtimes[0].setting.place
-    explained = [r for r in measured.records if r.kind == "explain" and Setting.of(r).place == here]
-    of_this = next((r for r in explained if name(r) == name(record) and r.input == record.input), None)
+    explained = _explained(measured, place, "fp32")
+    of_this = _of_this(explained, record)
     if of_this is None:
         return Cell()
     fastest = max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
@@ -134,3 +168,26 @@ def _share(measured: Measured, place: Place, record: Record) -> Cell:
     percent = 100 * metric(record, "fps") * metric(of_this, "macs") / peak
     extra = {"percent": percent, "macs": metric(of_this, "macs"), "peak_macs_per_s": peak}
     return Cell((Value(printed(percent, 1, 0), "measured"),), extra=extra, record=of_this, others=(fastest,))
+
+
+def _bound(measured: Measured, place: Place, record: Record) -> Cell:
+    """Latency over what the operators must take, where both were measured."""
+    of_this = _of_this(_explained(measured, place, record.precision or ""), record)
+    if of_this is None:
+        return Cell()
+    must = metric(of_this, "must_take_ms")
+    times = 1000 / metric(record, "fps") / must
+    extra = {"times": times, "must_take_ms": must}
+    return Cell((Value(printed(times, 1, 1), "measured"),), extra=extra, record=of_this)
+
+
+def _explained(measured: Measured, place: Place, precision: str) -> list[Record]:
+    here = place.runtimes[0].setting.place
+    return [
+        r for r in measured.records
+        if r.kind == "explain" and Setting.of(r).place == here and r.precision == precision
+    ]  # fmt: skip
+
+
+def _of_this(explained: Iterable[Record], record: Record) -> Record | None:
+    return next((r for r in explained if name(r) == name(record) and r.input == record.input), None)

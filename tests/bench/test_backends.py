@@ -388,15 +388,12 @@ def test_no_telemetry(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["fused", "compile", "cudagraphs"])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", ["fused", "compile", "cudagraphs", "compile_cudagraphs"])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16"])
 def test_runtimes_agree_on_cuda(name: str, precision: str) -> None:
     model = enliven(build("lightweight_mobilenetv3"), 0).cuda()
     example = torch.randn(1, 3, 64, 64).cuda()
     allowed = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        record = measure(model, example, rounds=3, warmup=1, backend=name, precision=precision)
-    finally:
-        torch.backends.cudnn.allow_tf32 = allowed
+    record = measure(model, example, rounds=3, warmup=1, backend=name, precision=precision)
+    assert torch.backends.cudnn.allow_tf32 == allowed
     assert record.metrics["parity_max_relative"] < (1e-4 if precision == "fp32" else 2e-2)
