@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from platformdirs import user_cache_path
@@ -48,8 +49,10 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
     return prepare_in_mode(model, example, None)
 
 
-def prepare_in_mode(model: nn.Module, example: Tensor, mode: str | None) -> Prepared:
-    """Compile in one of ``torch.compile``'s modes.
+def prepare_in_mode(
+    model: nn.Module, example: Tensor, mode: str | None, options: dict[str, Any] | None = None
+) -> Prepared:
+    """Compile in one of ``torch.compile``'s modes, or with options of its compiler; it allows for one of the two.
 
     Raises:
         InputError: the model cannot be compiled.
@@ -60,7 +63,7 @@ def prepare_in_mode(model: nn.Module, example: Tensor, mode: str | None) -> Prep
 
     found = counters["inductor"]["fxgraph_cache_hit"], counters["inductor"]["fxgraph_cache_miss"]
     module, _ = kept_if_possible(model, example)
-    run = torch.compile(module, mode=mode, dynamic=False)
+    run = torch.compile(module, mode=mode, options=options, dynamic=False)
     try:
         with quiet():
             run(example)

@@ -1,6 +1,7 @@
 """The kernels of one inference on CUDA, recorded once and launched together ever after."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,8 +19,6 @@ INSTALL = ""
 QUANTISED = False
 WARMUP = 3  # runs before the recording: libraries choose algorithms and take memory in the first ones
 TRIALS = 30  # replays of each candidate
-
-Run = Callable[[Tensor], Any]
 
 
 def version() -> str:
@@ -48,15 +47,41 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
     check(example.device.type, "")
     simplified, found = kept_if_possible(model, example)
     candidates = {"simplified graph": simplified, "modules": model}
-    graphs = {name: record(module, example) for name, module in candidates.items()}
-    times = {name: replay_ms(graph, example.device) for name, (graph, _, _) in graphs.items()}
-    chosen = min(times, key=lambda name: times[name])
-    run = runner(*graphs[chosen])
-    return Prepared(run, state_bytes(candidates[chosen]), "state dict", from_cache=found, note=f"graph of the {chosen}")
+    recorded = {name: record(module, example) for name, module in candidates.items()}
+    chosen = min(recorded, key=lambda name: recorded[name].replay_ms())
+    size = state_bytes(candidates[chosen])
+    return Prepared(recorded[chosen], size, "state dict", from_cache=found, note=f"graph of the {chosen}")
 
 
-def record(run: Run, example: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Any]:
-    """One inference as a graph, the tensor that it reads and what it writes."""
+@dataclass(frozen=True)
+class Recorded:
+    """One inference as a graph; called, it copies the batch in and the outputs out, so that they are its own."""
+
+    graph: torch.cuda.CUDAGraph
+    entry: Tensor
+    exit: Any
+    run: Callable[[Tensor], Any]  # what was recorded: the graph reads its weights where they are
+
+    def __call__(self, batch: Tensor) -> Any:
+        self.entry.copy_(batch)
+        self.graph.replay()
+        return tree_map(torch.clone, self.exit)
+
+    def replay_ms(self) -> float:
+        """Milliseconds of a replay, the best of several."""
+        best = float("inf")
+        for _ in range(TRIALS):
+            first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            first.record()
+            self.graph.replay()
+            last.record()
+            last.synchronize()
+            best = min(best, first.elapsed_time(last))
+        return best
+
+
+def record(run: Callable[[Tensor], Any], example: Tensor) -> Recorded:
+    """Record a function of the example, after a few runs."""
     with torch.cuda.device(example.device):
         entry = example.clone()
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -68,28 +93,4 @@ def record(run: Run, example: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Any
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             exit_ = run(entry)
-    return graph, entry, exit_
-
-
-def replay_ms(graph: torch.cuda.CUDAGraph, device: torch.device) -> float:
-    """Milliseconds of a replay, the best of several in a row."""
-    best = float("inf")
-    for _ in range(TRIALS):
-        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        first.record()
-        graph.replay()
-        last.record()
-        torch.cuda.synchronize(device)
-        best = min(best, first.elapsed_time(last))
-    return best
-
-
-def runner(graph: torch.cuda.CUDAGraph, entry: Tensor, exit_: Any) -> Run:
-    """A function that copies its batch in, replays, and copies the outputs out, so that they are its own."""
-
-    def run(batch: Tensor) -> Any:
-        entry.copy_(batch)
-        graph.replay()
-        return tree_map(torch.clone, exit_)
-
-    return run
+    return Recorded(graph, entry, exit_, run)
