@@ -8,6 +8,7 @@ Told to go on, with all others waiting or gone, it measures and answers.
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,7 +91,7 @@ class Worker:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.alarm.cancel()
-        self.process.kill()
+        self._kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.errors):
             if pipe is not None:
@@ -121,6 +122,13 @@ class Worker:
 
     def _hang(self) -> None:
         self.hung = True
+        self._kill()
+
+    def _kill(self) -> None:
+        """With what it has started: compilers keep processes, which would be busy ending while the next one measures."""
+        if self.process.returncode is None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
 
     def _send(self, line: str) -> None:
