@@ -16,6 +16,7 @@ from bench.record import Machine, Software
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = "lightpose-bench"
+WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 
 
 def this_machine(device: str = "cpu") -> Machine:
@@ -169,7 +170,7 @@ def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
         project=_version(PROJECT),
         packages={name: _version(name) for name in packages},
         git_commit=commit,
-        git_dirty=bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        git_dirty=bool(_git("status", "--porcelain", "--untracked-files=no", "--", *WHAT_RUNS)) if commit else None,
         source_sha256=source_sha256(),
     )
 

@@ -125,7 +125,7 @@ class Worker:
         self._kill()
 
     def _kill(self) -> None:
-        """With what it has started: compilers keep processes, which would be busy ending while the next one measures."""
+        """With what it has started: compilers keep processes, which would be busy ending when the next one measures."""
         if self.process.returncode is None and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ has opted out. Here they find that package not installed, which both allow for, 
 """
 
 import importlib.metadata
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from bench.backends import Prepared, only_cpu
+from bench import machine
+from bench.backends import Prepared, only_cpu, openvino_kernels
 from bench.backends.cache import cached, content
 from bench.backends.graph import quiet
 from bench.backends.openvino_graph import use_its_operators
@@ -50,8 +52,23 @@ def prepare(model: nn.Module, example: Tensor) -> Prepared:
         InputError: another device than the CPU or another precision than float32, or no conversion is possible.
     """
     check(example.device.type, "fp32" if example.dtype == torch.float32 else "another")
-    path, found = convert(model, example)
-    return Prepared(on_cpu(path, "f32"), file_bytes(path), "openvino xml + bin", from_cache=found)
+    path, found = convert_for_here(model, example)
+    told = openvino_kernels.note(path)
+    return Prepared(on_cpu(path, "f32"), file_bytes(path), "openvino xml + bin", from_cache=found, note=told)
+
+
+def convert_for_here(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
+    """``convert``, in the kernels that are fastest on this machine with as many threads as torch uses now."""
+
+    def make(path: Path) -> None:
+        portable, _ = convert(model, example)
+        for ending in (".xml", ".bin"):
+            shutil.copy(portable.with_suffix(ending), path.with_suffix(ending))
+        openvino_kernels.keep_fastest(path, example, lambda file: on_cpu(file, "f32"))
+
+    processor = machine.this_machine().cpu
+    key = content(model, example, version(), processor, torch.get_num_threads())
+    return cached("openvino-here", key, ".xml", make)
 
 
 def convert(model: nn.Module, example: Tensor, *, in_place: bool = True) -> tuple[Path, bool]:

@@ -64,7 +64,7 @@ def _lead(record: Record, total: float) -> str:
     return (
         f"{record.model} takes {total:.1f} ms ({where}, {record.input}); at the {m['peak_macs_per_s'] / 1e9:,.0f} G "
         f"multiply-adds a second that a large matrix product reaches here, its {m['macs'] / 1e6:,.0f} M would take "
-        f"{alone:.1f} ms."
+        f"{f'{alone:.1f}' if alone >= 0.1 else f'{alone:.2g}'} ms."
     )
 
 

@@ -62,7 +62,7 @@ def table(measured: Measured) -> Table | None:
     rows = [
         Row(
             {"model": model, "name": paper.label(model) if model in zoo else ""},
-            tuple(cell for here in found.values() for cell in _cells(here.get(model))),
+            tuple(cell for setting, here in found.items() for cell in _cells(setting, here.get(model))),
             section="" if model in zoo else OWN,
             highlight=model == paper.BASELINE,
         )
@@ -79,7 +79,8 @@ def table(measured: Measured) -> Table | None:
             "Eager PyTorch. Must take: multiply-adds at the peak of a large matrix product or bytes at that of a large "
             "copy, whichever takes longer, and an empty call, summed over all operators.",
             "The five parts, in percent of the measured time, add up to it. Too small: operators that take longer to "
-            "start than their work must take.",
+            "start than their work must take. On a GPU: as a graph is what a replay of its kernels takes, launched "
+            "together; the difference is launch overhead, part of calls and Python.",
             "Set-up: what operators would take on a picture of no pixels, by the line through two sizes. Slower than "
             "the bound: no reason can be seen from here. docs/explain.md has the method.",
         ),
@@ -89,28 +90,34 @@ def table(measured: Measured) -> Table | None:
 def _title(setting: Setting) -> str:
     where = setting.gpu or setting.machine
     threads = "" if setting.gpu else f", {setting.threads} thread{'s'[: setting.threads != 1]}"
-    return f"{where}{threads}, input {setting.input}"
+    precision = "" if setting.precision == "fp32" else f", {setting.precision}"
+    return f"{where}{threads}{precision}, input {setting.input}"
 
 
 def _columns(setting: Setting) -> list[Column]:
     group = setting.what.rpartition(",")[0]
-    plain = (("latency", "ms"), ("must", "must take ms"), ("operators", "operators"), ("small", "too small"))
+    plain = [("latency", "ms"), ("must", "must take ms"), ("operators", "operators"), ("small", "too small")]
+    if setting.gpu:
+        plain.insert(1, ("graph", "as a graph ms"))
     parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in PARTS)
-    labels = (*setting.labels, ("input", setting.input))
+    labels = (*setting.labels, ("precision", setting.precision), ("input", setting.input))
     return [Column(key, title, ("measured",), group, labels) for key, title in (*plain, *parts)]
 
 
-def _cells(record: Record | None) -> list[Cell]:
+def _cells(setting: Setting, record: Record | None) -> list[Cell]:
     if record is None:
-        return [Cell()] * (4 + len(PARTS))
-    total = metric(record, "latency_ms_measured")
+        return [Cell()] * len(_columns(setting))
+    total, must = metric(record, "latency_ms_measured"), metric(record, "must_take_ms")
     words = tuple(tag for tag in tags(record) if tag != "explain")
     shown = [
         (printed(total, 1, 1), {"latency_ms": total}),
-        (printed(metric(record, "must_take_ms"), 1, 1), {"must_take_ms": metric(record, "must_take_ms")}),
+        (printed(must, 1, 3 if setting.gpu else 1), {"must_take_ms": must}),
         (f"{metric(record, 'operators'):,}", {}),
         (f"{metric(record, 'small_operators'):,}", {}),
     ]
+    if setting.gpu:
+        graph = metric(record, "graph_ms")
+        shown.insert(1, (printed(graph, 1, 2), {"graph_ms": graph}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
     cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
     for key, _, _ in PARTS:

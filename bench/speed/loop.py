@@ -20,6 +20,8 @@ from bench.speed.statistics import relative_precision
 # another function: the bound only tells a quantised network from a broken one, and accuracy says what it costs.
 PARITY_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
 
+ENERGY_S = 2.0  # counters of a GPU move in steps of up to a tenth of a second
+
 # NVML's reasons that slow a GPU down against its owner's will, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
@@ -139,7 +141,7 @@ def _time(run: Run, example: Tensor, rounds: int, warmup: int, steady: Steady | 
     timed = _cuda_rounds if cuda else _cpu_rounds
     latency_ns: list[int] = []
     events: list[Events] = []
-    before, energy_before = _state(example.device), energy.read(str(example.device))
+    before = _state(example.device)
     if cuda:
         torch.cuda.reset_peak_memory_stats(example.device)
     reached = None
@@ -153,7 +155,6 @@ def _time(run: Run, example: Tensor, rounds: int, warmup: int, steady: Steady | 
             if reached <= steady.precision or time.perf_counter() - started >= steady.budget_s:
                 break
         elapsed = time.perf_counter() - started
-    spent = energy.spent(energy_before, energy.read(str(example.device)))
     after = _state(example.device)
     conditions, notes = _judge(before, after, elapsed, len(latency_ns))
     return SetResult(
@@ -161,9 +162,24 @@ def _time(run: Run, example: Tensor, rounds: int, warmup: int, steady: Steady | 
         latency_ms_event=[first.elapsed_time(last) for first, last in events],
         conditions=conditions,
         warnings=notes,
-        energy_j={name: joules / len(latency_ns) / example.shape[0] for name, joules in spent.items()},
+        energy_j=_energy(run, example),
         median_ci95_relative=reached,
     )
+
+
+def _energy(run: Run, example: Tensor) -> dict[str, float]:
+    """Joules an image, in rounds of their own: the timed ones may be over before a counter has moved."""
+    device = str(example.device)
+    before = energy.read(device)
+    if not before:
+        return {}
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < ENERGY_S:
+        _stopwatch(lambda: run(example), example.device)
+        count += 1
+    return {
+        name: joules / count / example.shape[0] for name, joules in energy.spent(before, energy.read(device)).items()
+    }
 
 
 Events = tuple[torch.cuda.Event, torch.cuda.Event]

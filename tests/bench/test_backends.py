@@ -2,11 +2,15 @@
 
 import copy
 import os
+import re
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +19,7 @@ from torch.nn import functional
 
 import zoo
 from bench import InputError, backends
-from bench.backends import calibration, fused
+from bench.backends import calibration, fused, openvino_kernels
 from bench.backends.graph import (
     BATCH_NORM,
     CONVOLUTION,
@@ -31,7 +35,7 @@ from bench.backends.graph import (
 )
 from bench.backends.in_place import leave_in_place
 from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import join_groups, simplified_if_possible, simplify, split_transposed, trace
+from bench.backends.simplify import join_groups, kept, simplified_if_possible, simplify, split_transposed, trace
 from bench.models import build
 from bench.speed import measure
 from bench.speed.weights import enliven
@@ -270,13 +274,76 @@ def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor])
         assert record.metrics["parity_max_relative"] < bound
     if name.endswith("int8"):
         assert record.metrics["parity_max_relative"] > 1e-4  # it was quantised
-    if name not in ("eager", "fused"):
+    if name != "eager":
         torch._dynamo.reset()
         again = backends.load(name).prepare(model, example)
         assert again.from_cache
         first, second = again(example), again(example * 0.5)
         assert not torch.equal(first, second)  # outputs are not overwritten by the next run
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_a_graph_from_the_cache_is_the_one_that_was_traced(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also with channels last, where views that were traced may not fit what libraries put out; and without a cache."""
+    model, another = (enliven(build("simplebaseline_shufflenetv2"), seed) for seed in (0, 1))
+    example = torch.randn(1, 3, 64, 64)
+    last = example.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        wanted = model(example)
+        for entry in (example, last):
+            graph, found = kept(model, entry)
+            again, found_again = kept(model, entry)
+            assert (found, found_again) == (False, True)
+            assert [node.target for node in graph.graph.nodes] == [node.target for node in again.graph.nodes]
+            assert torch.equal(graph(entry), again(entry))
+            assert difference(again(entry), wanted) < 1e-5
+        weights = [held(again, conv.args[1]) for conv in calls(again, CONVOLUTION, TRANSPOSED)]
+        assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+        other, found = kept(another, example)
+        assert not found
+        assert not torch.equal(other(example), wanted)
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        graph, found = kept(model, example)
+        assert not found
+        assert difference(graph(example), wanted) < 1e-5
+
+
+def test_openvino_runs_in_the_kernels_that_are_fastest(
+    corners: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("bench.backends.openvino")
+    pytest.importorskip("openvino")
+    model, example = corners
+    asked: list[tuple[str, ...]] = []
+    fastest: list[tuple[str, ...]] = []
+
+    def priorities(path: Path) -> list[str]:
+        return re.findall(r'name="primitives_priority"[^>]*value="cpu:jit_[a-z0-9]+?(_dw|_1x1)?"', path.read_text())
+
+    def load(path: Path) -> Any:
+        kinds = tuple(sorted(set(priorities(path))))
+        asked.append(kinds)
+        return lambda batch: time.sleep(0.001 if kinds == fastest[-1] else 0.003)
+
+    with torch.inference_mode():
+        plain, _ = openvino.convert(model, example)
+        before = plain.read_text()
+        wanted = openvino.on_cpu(plain, "f32")(example)
+        for kinds in ((), ("_1x1",), ("", "_1x1")):  # the network has no depthwise convolution
+            fastest.append(kinds)
+            path = plain.with_name("own.xml")
+            path.write_text(before)
+            shutil.copy(plain.with_suffix(".bin"), path.with_suffix(".bin"))
+            openvino_kernels.keep_fastest(path, example, load)
+            assert tuple(sorted(set(priorities(path)))) == kinds
+            assert openvino_kernels.note(path).startswith(f"{len(priorities(path))} of ")
+            assert difference(openvino.on_cpu(path, "f32")(example), wanted) < 1e-5
+            assert sorted(file.name for file in plain.parent.glob("own*")) == ["own.bin", "own.xml"]
+        assert asked[:3] == [(), ("_1x1",), ("", "_1x1")]
+        assert plain.read_text() == before  # what bench.export writes out is for any machine
 
 
 def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor], cache: Path) -> None:

@@ -78,6 +78,40 @@ def test_ratios_to_eager_their_mean_and_the_share_of_the_peak() -> None:
     assert "speedup.md" not in make([r for r in here if r.backend != "eager"])
 
 
+def test_on_a_gpu_precisions_are_apart_and_times_stand_against_their_bounds() -> None:
+    on = {"device": "cuda", "machine": GPU}
+    speeds = {("eager", "fp16"): 90.0, ("eager", "fp32"): 100.0, ("cudagraphs", "fp16"): 500.0,
+              ("cudagraphs", "fp32"): 400.0, ("compile", "fp32"): 200.0}  # fmt: skip
+    here = [
+        speed(model, fps / slower, backend=backend, precision=precision, **on)
+        for (backend, precision), fps in speeds.items()
+        for model, slower in (("lite_hrnet_18", 1), ("small_hrnet_w16", 2))
+    ]
+    bounds = [
+        made_up((1, 1, 1, 1, 1), must_take_ms=must, graph_ms=3.0, kernels=900).model_copy(
+            update={"model": "lite_hrnet_18", "precision": precision, **on}
+        )
+        for precision, must in (("fp32", 0.5), ("fp16", 0.25))
+    ]
+    files = make([*here, *bounds])
+    lines = [line.strip("| ").split(" | ") for line in files["speedup.md"].decode().splitlines()]
+    (heading,) = [line for line in lines if line[0] == "Network"]
+    assert heading[1:] == ["compile", "cudagraphs", "eager fp16", "cudagraphs fp16", "best exact",
+                           "times its bound, fp32", "best fp16", "times its bound, fp16"]  # fmt: skip
+    (row,) = [line for line in lines if line[0] == "Lite-HRNet18"]
+    assert row[1:] == ["**2.00**", "**4.00**", "**0.90**", "**5.00**", "**4.00** (cudagraphs)", "**5.0**",
+                       "**5.00** (cudagraphs)", "**8.0**"]  # fmt: skip
+    (mean,) = [line for line in lines if line[0] == "Geometric mean"]
+    assert mean[5:] == ["**4.00** (of 2)", "—", "**5.00** (of 2)", "—"]
+    # Lower precision passes nobody in eager fp32 but by its own figures, and stands after it.
+    assert "eager fp16" in files["ranking.md"].decode()
+    explained = files["explain.md"].decode()
+    assert "## Test GPU 80, input 256x192" in explained
+    assert "## Test GPU 80, fp16, input 256x192" in explained
+    assert "as a graph ms" in explained
+    assert "**3.00** | **0.500**" in explained
+
+
 def test_int8_stands_beside_its_own_full_precision() -> None:
     def accuracy(ap: float, backend: str = "openvino", **changed: object) -> Record:
         base: dict[str, object] = {

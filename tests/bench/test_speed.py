@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import InputError, machine
+from bench import InputError, machine, precisions
+from bench.cli import run
+from bench.explain.__main__ import main as explain
 from bench.record import Record, read
 from bench.speed import ParityError, energy, measure, schedule
 from bench.speed.__main__ import main
@@ -160,6 +162,68 @@ def test_energy_counters_are_read_where_there_are_some(tmp_path: Path, monkeypat
     (tmp_path / "intel-rapl:0/energy_uj").unlink()  # absent, not zero
     (tmp_path / "intel-rapl:1/energy_uj").unlink()
     assert energy.spent(before, energy.read("cpu")) == {}
+
+
+def test_energy_is_an_images_share_of_rounds_of_their_own(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the timed rounds are: counters move in steps."""
+    runs = 0
+
+    class Counted(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal runs
+            runs += 1
+            return x
+
+    monkeypatch.setattr("bench.speed.loop.ENERGY_S", 0.05)
+    monkeypatch.setattr(energy, "read", lambda device: {"cpu0": (3.0 * runs, float("inf"))})
+    record = measure(Counted(), torch.zeros(2, 3, 8, 8), rounds=1, warmup=0)
+    assert record.metrics["energy_cpu_j_per_image"] == pytest.approx(1.5)
+    assert len(record.samples["latency_ms"][0]) == 1
+    assert runs > 10
+    monkeypatch.setattr(energy, "read", lambda device: {})
+    assert "energy_cpu_j_per_image" not in measure(Counted(), torch.zeros(2, 3, 8, 8), rounds=1).metrics
+
+
+def test_processes_that_get_ready_ahead_make_the_same_records(tiny: str, tmp_path: Path) -> None:
+    process = start("--models", tiny, "--backend", "eager,fused", "--input", "64x32", "--sets", "3", "--rounds", "4",
+                    "--ahead", "3", "--results", str(tmp_path))  # fmt: skip
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    records = read(tmp_path)
+    assert {record.backend for record in records} == {"eager", "fused"}
+    for record in records:
+        assert [len(one) for one in record.samples["latency_ms"]] == [4, 4, 4]
+        assert record.protocol["ahead"] == 3
+        if record.backend == "fused":  # the graph is traced once, and read by the sets
+            assert record.metrics["prepare_cached_s"] > 0
+
+
+def test_precisions_are_told_apart(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [flag.allow_tf32 for flag in flags]
+    for precision in precisions.DTYPES:
+        with precisions.arithmetic(precision):
+            assert [flag.allow_tf32 for flag in flags] == [precision == "tf32"] * 2
+    assert [flag.allow_tf32 for flag in flags] == before
+    model, example = torch.nn.Conv2d(3, 4, 1), torch.zeros(1, 3, 8, 8)
+    assert precisions.cast(model, example, "fp32") == (model, example)
+    half, half_example = precisions.cast(model, example, "bf16")
+    assert (half.weight.dtype, half_example.dtype, model.weight.dtype) == (
+        torch.bfloat16,
+        torch.bfloat16,
+        torch.float32,
+    )
+    monkeypatch.setattr(sys, "argv", ["x", "--device", "cpu", "--precision", "tf32", "--results", str(tmp_path / "r")])
+    for command in (main, explain):
+        with pytest.raises(SystemExit) as left:
+            run(command)
+        assert left.value.code == 2
+        assert capsys.readouterr().err == (
+            "error: precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32\n"
+        )
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_backend_that_computes_something_else_is_not_timed(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Processes that measure in turns: they get ready together, measure alone, and one that fails fails alone."""
+
+import itertools
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import InputError, workers
+
+Start = Callable[[str], workers.Worker]
+
+WORKER = """
+import os, subprocess, sys, time
+from bench.workers import serve
+
+def work(job, ready):
+    if job["does"] == "refuse":
+        return {"input_error": "not this one"}
+    if job["does"] == "die":
+        sys.exit("dead")
+    started = subprocess.Popen(["sleep", "300"]).pid
+    at = time.monotonic()
+    ready()
+    print("what others print is no answer")
+    start = time.monotonic()
+    time.sleep(0.3)
+    return {"ready": at, "from": start, "to": time.monotonic(), "started": started, "word": os.environ["WORD"]}
+
+sys.exit(serve(work))
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    (tmp_path / "made_up_worker.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", ""))))
+    return lambda job: workers.Worker("made_up_worker", {"does": job}, job, {"WORD": "told"})
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_they_get_ready_together_and_measure_alone(start: Start, ahead: int) -> None:
+    jobs = ["measure", "refuse", "measure", "die", "measure"]
+    found = list(workers.in_turns(jobs, start, ahead))
+    assert [job for job, _ in found] == jobs
+    failed = {job: str(answer) for job, answer in found if isinstance(answer, InputError)}
+    assert failed.keys() == {"refuse", "die"}
+    assert failed["refuse"] == "refuse: not this one"
+    assert failed["die"] == "die: the process that measured it died with status 1: dead"
+    answers = [answer for _, answer in found if not isinstance(answer, InputError)]
+    assert [answer["word"] for answer in answers] == ["told"] * 3
+    together = answers[:2] if ahead == 4 else answers[:1]
+    assert max(answer["ready"] for answer in together) < min(answer["from"] for answer in together)
+    assert all(before["to"] < after["from"] for before, after in itertools.pairwise(answers))
+    if ahead == 1:
+        assert answers[0]["to"] < answers[1]["ready"]
+    for answer in answers:
+        assert not running(answer["started"])
+
+
+def running(process: int) -> bool:
+    """Whether it is still there, some time being given to it for ending."""
+    for _ in range(50):
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
+        if not state.stdout.strip() or state.stdout.startswith("Z"):
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_one_that_hangs_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "TIMEOUT_S", 0.2)
+    ((_, answer),) = workers.in_turns(["measure"], start)
+    assert str(answer) == "measure: took more than 0.2 s: its process was ended"
