@@ -72,7 +72,11 @@ def _starting(record: Record, share: Mapping[str, float]) -> list[str]:
     m = record.metrics
     kinds = f"{m['operators']:,} operators"
     if record.device == "cuda":
-        return [f"It spends {_percent(share['dispatch_ms'])} of its time launching {kinds} ({m['kernels']:,} kernels)."]
+        setup = f", and {_percent(share['setup_ms'])} on what these take before they get to the pixels"
+        return [
+            f"It spends {_percent(share['dispatch_ms'])} of its time launching {kinds} ({m['kernels']:,} kernels)"
+            f"{setup if 'setup_ms' in m else ''}."
+        ]
     total = m["latency_ms_measured"]
     between = m["dispatch_between_ms"] / total
     parts = [

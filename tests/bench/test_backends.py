@@ -1,6 +1,7 @@
 """Runtimes compute what eager mode computes, say what they are, and are never skipped in silence."""
 
 import copy
+import gc
 import os
 import re
 import shutil
@@ -452,6 +453,22 @@ def test_no_telemetry(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not (home / "intel").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["cudagraphs", "compile_cudagraphs"])
+def test_a_graph_keeps_the_weights_that_it_reads(name: str) -> None:
+    model = enliven(build("lightweight_mobilenetv3"), 0).cuda()
+    example = torch.randn(1, 3, 64, 64).cuda()
+    with torch.inference_mode():
+        prepared = backends.load(name).prepare(model, example)
+        first = prepared(example)
+        gc.collect()
+        torch.cuda.empty_cache()
+        filled = [torch.full((2**22,), float("nan"), device="cuda") for _ in range(16)]
+        assert torch.equal(prepared(example), first)
+        assert not torch.equal(prepared(example * 0.5), first)
+        assert filled[0].isnan().all()
 
 
 @pytest.mark.gpu
