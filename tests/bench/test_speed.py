@@ -185,15 +185,15 @@ def test_energy_is_an_images_share_of_rounds_of_their_own(tiny: str, monkeypatch
 
 
 def test_processes_that_get_ready_ahead_make_the_same_records(tiny: str, tmp_path: Path) -> None:
-    process = start("--models", tiny, "--backend", "eager,fused", "--input", "64x32", "--sets", "3", "--rounds", "4",
-                    "--ahead", "3", "--results", str(tmp_path))  # fmt: skip
+    process = start("--models", tiny, "--backend", "eager,fused", "--input", "64x32", "--sets", "2", "--rounds", "4",
+                    "--ahead", "2", "--results", str(tmp_path))  # fmt: skip
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     records = read(tmp_path)
     assert {record.backend for record in records} == {"eager", "fused"}
     for record in records:
-        assert [len(one) for one in record.samples["latency_ms"]] == [4, 4, 4]
-        assert record.protocol["ahead"] == 3
+        assert [len(one) for one in record.samples["latency_ms"]] == [4, 4]
+        assert record.protocol["ahead"] == 2
         if record.backend == "fused":  # the graph is traced once, and read by the sets
             assert record.metrics["prepare_cached_s"] > 0
 
