@@ -45,9 +45,7 @@ def cast(model: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, 
     dtype = DTYPES[precision]
     if dtype == example.dtype:
         return model, example
-    layout = torch.channels_last if example.device.type == "cuda" else torch.preserve_format
     own = copy.deepcopy(model).to(dtype)
-    # ``preserve_format`` is not for modules.
-    return own.to(memory_format=layout) if layout is torch.channels_last else own, example.to(
-        dtype, memory_format=layout
-    )
+    if example.device.type == "cuda":
+        return own.to(memory_format=torch.channels_last), example.to(dtype, memory_format=torch.channels_last)
+    return own, example.to(dtype)

@@ -14,6 +14,7 @@ from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
 from bench import InputError
+from bench.backends import cudagraphs
 
 MATRIX = {"cpu": 1536, "cuda": 8192}  # rows and columns of the matrix product
 COPY_BYTES = {"cpu": 2**27, "cuda": 2**30}
@@ -130,16 +131,8 @@ def profiled_round(model: nn.Module, example: Tensor) -> Timed:
 def graph_round(model: nn.Module, example: Tensor) -> Callable[[], float]:
     """A function that replays one inference as a CUDA graph and says how many seconds that took."""
     with torch.inference_mode():
-        stream = torch.cuda.Stream(example.device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(example.device))
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                model(example)
-        torch.cuda.current_stream(example.device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            model(example)
-    return lambda: _seconds(graph.replay, example.device)
+        recorded = cudagraphs.record(model, example)
+    return lambda: _seconds(recorded.graph.replay, example.device)
 
 
 def _profiler(device: torch.device) -> profile:

@@ -87,8 +87,7 @@ def run(
         else:
             unprepared.append(job)
     # Exported and checked ahead, in a process of its own, so that all sets start from the same files.
-    short = {job: replace(job, rounds=1, warmup=1, budget_s=0.0) for job in unprepared}
-    for job, answer in workers.in_turns(unprepared, lambda job: _start(short[job]), ahead):
+    for job, answer in workers.in_turns(unprepared, _start_preparation, ahead):
         outcome = _result(job, answer)
         if isinstance(outcome, Exception):
             failed(job, outcome)
@@ -131,6 +130,10 @@ def _complete(job: Job, progress: Progress, finished: Callable[[Job, Progress], 
 def _start(job: Job) -> workers.Worker:
     variables = workers.environment(job.threads)
     return workers.Worker("bench.speed.worker", asdict(job), f"{job.model}, {job.backend}", variables)
+
+
+def _start_preparation(job: Job) -> workers.Worker:
+    return _start(replace(job, rounds=1, warmup=1, budget_s=0.0))
 
 
 def _result(job: Job, answer: workers.Answer | InputError) -> SetResult | Exception:

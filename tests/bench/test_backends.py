@@ -356,6 +356,11 @@ def test_openvino_runs_in_the_kernels_that_are_fastest(
             assert difference(openvino.on_cpu(path, "f32")(example), wanted) < 1e-5
             assert sorted(file.name for file in plain.parent.glob("own*")) == ["own.bin", "own.xml"]
         assert asked[:3] == [(), ("_1x1",), ("", "_1x1")]
+        # A kernel that does not exist here is no failure.
+        monkeypatch.setattr(openvino_kernels, "_names", lambda: dict.fromkeys(openvino_kernels.KINDS, "jit_nowhere"))
+        openvino_kernels.prefer(plain, openvino_kernels.KINDS).write(path)
+        assert "jit_nowhere" in path.read_text()
+        assert difference(openvino.on_cpu(path, "f32")(example), wanted) < 1e-5
         assert plain.read_text() == before  # what bench.export writes out is for any machine
 
 
