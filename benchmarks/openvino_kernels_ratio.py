@@ -24,9 +24,8 @@ from bench.backends.openvino_kernels import CANDIDATES, prefer
 from bench.complexity import COUNTERS
 from bench.data import photograph
 from bench.models import build
+from bench.product import Product
 from bench.speed.weights import enliven
-
-SIZE = 1536  # of the square matrices whose product is the machine's peak, as in bench.explain
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     example = photograph((256, 192))
-    left, right = torch.randn(2, SIZE, SIZE)
+    product = Product(torch.device("cpu"))
     for name in arguments.models.split(","):
         model = enliven(build(name), 0).eval()
         macs = COUNTERS["torch"](model, example)[0]
@@ -50,7 +49,7 @@ def main() -> None:
                 prefer(plain, kinds).write(path)
                 shutil.copy(plain.with_suffix(".bin"), path.with_suffix(".bin"))
                 runs[f"older: {', '.join(kinds)}"] = openvino.on_cpu(path, "f32")
-            runs["product"] = lambda _: left @ right
+            runs["product"] = lambda _: product()
             times: dict[str, list[float]] = {form: [] for form in runs}
             for _ in range(arguments.turns):
                 for form, run in runs.items():
@@ -60,7 +59,7 @@ def main() -> None:
                         if index >= 2:
                             times[form].append((time.perf_counter() - start) * 1000)
             medians = {form: statistics.median(values) for form, values in times.items()}
-            peak = SIZE**3 / medians.pop("product")
+            peak = product.macs / medians.pop("product")
             print(f"{name}: matrix product {peak / 1e6:.1f} G multiply-adds/s")
             for form, value in medians.items():
                 share = macs / value / peak

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from bench.backends.cache import cached, content
-from bench.backends.graph import quiet
+from bench.backends.graph import BATCH_NORM, aten, calls, quiet, tidy
 from bench.backends.simplify import simplified_if_possible
 
 PACKAGES = ("onnx", "onnxscript")
@@ -31,10 +31,22 @@ def export(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
     def make(path: Path) -> None:
         # Not in place: no gain was seen in ONNX Runtime.
         graph = simplified_if_possible(model, example, in_place=False, deeply=True, group=GROUP)
+        if not DYNAMO and isinstance(graph, fx.GraphModule):
+            _name_batch_norms(graph)
         write(graph, example, path)
 
     key = content(model, example, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
     return cached("onnx", key, ".onnx", make)
+
+
+def _name_batch_norms(graph: fx.GraphModule) -> None:
+    """The older exporter knows those that could not be folded by another operator only."""
+    for node in calls(graph, BATCH_NORM):
+        with graph.graph.inserting_before(node):
+            known = graph.graph.call_function(aten.batch_norm.default, (*node.args[:5], False, *node.args[5:], False))
+        for user in list(node.users):
+            user.replace_all_uses_with(known)  # statistics, in the tuple's other places, are empty in evaluation mode
+    tidy(graph)
 
 
 def write(module: nn.Module, example: Tensor, path: Path) -> None:

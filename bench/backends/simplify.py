@@ -38,6 +38,8 @@ from bench.backends.graph import (
 )
 from bench.backends.in_place import leave_in_place
 
+END = 2**63 - 1  # of a slice that goes on to the end
+
 
 def simplify(
     model: nn.Module, example: Tensor, *, in_place: bool = True, deeply: bool = False, group: int = 8
@@ -126,6 +128,9 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
             tensors[node.target] = value.detach() if isinstance(value, Tensor) else value
     traced.graph._tracer_cls = None  # torch 2.11 cannot read a graph back from a file with torch.export's own tracer
     graph = fx.GraphModule(tensors, traced.graph)
+    for node in calls(graph, aten.slice.Tensor):
+        if [argument(node, index) for index in (2, 3, 4)] in ([0, END, 1], [None, None, 1]):
+            node.replace_all_uses_with(node.args[0])  # torch 2.6 writes the colon of x[:, 1:] down
     tidy(graph)
     return graph
 
@@ -306,8 +311,8 @@ def _copy_for(graph: fx.GraphModule, node: Any, parts: dict[Any, list[Any]], ind
             return parts[source][index]
         size = shape(source) if not is_constant(source) else ()
         if is_call(node, *BINARY) and len(size) == 4 and size[-2:] != (1, 1):
-            rows = graph.graph.call_function(aten.slice.Tensor, (source, 2, row, 2**63 - 1, 2))
-            return graph.graph.call_function(aten.slice.Tensor, (rows, 3, column, 2**63 - 1, 2))
+            rows = graph.graph.call_function(aten.slice.Tensor, (source, 2, row, END, 2))
+            return graph.graph.call_function(aten.slice.Tensor, (rows, 3, column, END, 2))
         return source
 
     return graph.graph.node_copy(node, part)

@@ -15,8 +15,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from bench import InputError
 from bench.backends import cudagraphs
+from bench.product import Product
 
-MATRIX = {"cpu": 1536, "cuda": 8192}  # rows and columns of the matrix product
 COPY_BYTES = {"cpu": 2**27, "cuda": 2**30}
 EMPTY_CALLS = 1000
 
@@ -46,10 +46,10 @@ class PeakMeter:
     """The machine's best of as many rounds as are asked for: it is slower at times, for seconds or minutes."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        side, length = MATRIX[device.type], COPY_BYTES[device.type] // dtype.itemsize
+        length = COPY_BYTES[device.type] // dtype.itemsize
         self.device = device
         self.one = torch.ones(1, device=device)
-        self.matrices = [torch.randn(side, side, device=device, dtype=dtype) for _ in range(3)]
+        self.product = Product(device, dtype)
         self.copies = [torch.ones(length, device=device, dtype=dtype) for _ in range(2)]
         self.seconds: list[tuple[float, float, float, float]] = []
         self.round()
@@ -57,10 +57,9 @@ class PeakMeter:
 
     def round(self) -> None:
         """A matrix product, a copy, empty calls, and those again under the profiler."""
-        a, b, product = self.matrices
         source, target = self.copies
         with torch.inference_mode():
-            multiply = _seconds(lambda: torch.mm(a, b, out=product), self.device)
+            multiply = _seconds(self.product, self.device)
             copy = _seconds(lambda: target.copy_(source), self.device)
             empty = _empty_calls(self.one)
             with _profiler(self.device):
@@ -71,7 +70,7 @@ class PeakMeter:
     def peaks(self) -> Peaks:
         multiply, copy, empty, profiled = (min(values) for values in zip(*self.seconds, strict=True))
         return Peaks(
-            macs_per_s=MATRIX[self.device.type] ** 3 / multiply,
+            macs_per_s=self.product.macs / multiply,
             bytes_per_s=2 * COPY_BYTES[self.device.type] / copy,
             operator_s=empty,
             profiler_s=max(0.0, profiled - empty),

@@ -51,6 +51,7 @@ class SetResult:
     model_file_bytes: int | None = None
     model_file: str = ""
     note: str = ""  # of the runtime, on what it runs
+    product_ms: list[float] = field(default_factory=list)  # of large matrix products right after the timed rounds
     energy_j: dict[str, float] = field(default_factory=dict)  # an image, by what spent it
     median_ci95_relative: float | None = None
     conditions: dict[str, Any] = field(default_factory=dict)

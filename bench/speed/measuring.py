@@ -10,7 +10,7 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from bench import backends, cli, machine
+from bench import backends, cli, machine, product
 from bench.record import Record
 from bench.speed.loop import SetResult, run_set
 from bench.speed.statistics import summarise
@@ -94,6 +94,10 @@ def make_record(
         samples["latency_ms_event"] = [result.latency_ms_event for result in results]
         event = summarise(samples["latency_ms_event"])
         metrics |= {f"{key}_event": event[key] for key in ("latency_ms_mean", "latency_ms_median")}
+    if all(result.product_ms for result in results):
+        samples["product_ms"] = [result.product_ms for result in results]
+        mean_ms = statistics.mean(statistics.mean(result.product_ms) for result in results)
+        metrics["product_macs_per_s"] = 1000 * product.SIDE["cpu"] ** 3 / mean_ms
     for metric in ("peak_rss_bytes", "rss_before_bytes", "peak_cuda_bytes", "model_file_bytes"):
         values = [getattr(result, metric) for result in results]
         if None not in values:

@@ -63,6 +63,10 @@ def _print_lines(records: Sequence[Record]) -> None:
             f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
         )  # fmt: skip
     cli.output.print(table)
+    rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
+    if rates:
+        found = f"{min(rates):.0f}" + (f" to {max(rates):.0f}" if len(rates) > 1 else "")
+        cli.output.print(f"  After each, large matrix products ran at {found} G multiply-adds a second.")
 
 
 def _print_starts(records: Sequence[Record]) -> None:

@@ -13,7 +13,7 @@ def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     import psutil
     import torch
 
-    from bench import InputError
+    from bench import InputError, product
     from bench.data import photograph
     from bench.models import build, is_factory
     from bench.speed.loop import ParityError, Steady, run_set
@@ -47,6 +47,8 @@ def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except Exception as error:
         return {"input_error": f"{type(error).__name__}: {error}"}
     result.rss_before_bytes = idle_rss
+    if device.type == "cpu":
+        result.product_ms = product.rounds_ms()
     return {"result": asdict(result)}
 
 

@@ -277,9 +277,10 @@ def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor])
         assert record.metrics["parity_max_relative"] > 1e-4  # it was quantised
     if name != "eager":
         torch._dynamo.reset()
-        again = backends.load(name).prepare(model, example)
+        with torch.inference_mode():  # as when it was timed: the caches of torch 2.6 tell this apart
+            again = backends.load(name).prepare(model, example)
+            first, second = again(example), again(example * 0.5)
         assert again.from_cache
-        first, second = again(example), again(example * 0.5)
         assert not torch.equal(first, second)  # outputs are not overwritten by the next run
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 

@@ -62,6 +62,10 @@ def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> N
     assert record.metrics["latency_ms_mean"] == pytest.approx(statistics.mean(rounds))
     assert record.metrics["fps"] == pytest.approx(1000 / statistics.mean(rounds))
     assert record.metrics["peak_rss_bytes"] >= record.metrics["rss_before_bytes"] > 0
+    products = record.samples["product_ms"]
+    assert [len(one) for one in products] == [5, 5, 5]
+    mean_s = sum(sum(one) for one in products) / 15 / 1000
+    assert record.metrics["product_macs_per_s"] == pytest.approx(1536**3 / mean_s)
     assert (record.model, record.backend, record.device, record.threads) == ("own_model:tiny", "eager", "cpu", 1)
     assert record.metrics["model_file_bytes"] == 4 * (17 * 3 * 9 + 17)
     assert record.notes["model_file"] == "state dict"
