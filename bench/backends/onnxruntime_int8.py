@@ -49,7 +49,8 @@ def quantise(model: nn.Module, example: Tensor, inputs: Sequence[Tensor]) -> tup
     """The int8 file in the user's cache folder, and whether it was there.
 
     Weights get a scale for every output channel, activations one a tensor, from the least and the largest value
-    that the inputs bring about.
+    that the inputs bring about. Weights keep to half of their range: processors without VNNI add pairs of products
+    up in 16 bits, which overflow otherwise, and a file is for any processor.
     """
 
     def make(path: Path) -> None:
@@ -75,7 +76,7 @@ def quantise(model: nn.Module, example: Tensor, inputs: Sequence[Tensor]) -> tup
             quantization.quantize_static(
                 prepared, path, Reader(name), per_channel=True, quant_format=quantization.QuantFormat.QDQ,
                 activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
-                nodes_to_exclude=transposed,
+                nodes_to_exclude=transposed, reduce_range=True,
             )  # fmt: skip
         prepared.unlink()
 

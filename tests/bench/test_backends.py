@@ -380,6 +380,24 @@ def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor
     assert [tuple(one.shape) for one in calibration.inputs_for(example, mine)] == [(2, 3, 32, 32)] * 2
 
 
+def test_int8_weights_keep_to_half_of_their_range(corners: tuple[nn.Module, Tensor]) -> None:
+    """Or sums of two products overflow 16 bits on processors without VNNI, and the outputs are another machine's."""
+    onnx, *_ = map(pytest.importorskip, ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf"))
+    model, example = corners
+    with torch.no_grad():
+        paths = [backends.load(f"{name}_int8").quantise(model, example, [example])[0]
+                 for name in ("onnxruntime", "openvino")]  # fmt: skip
+    in_onnx = [onnx.numpy_helper.to_array(one) for one in onnx.load(paths[0]).graph.initializer if len(one.dims) == 4]
+    operators = backends.load("openvino").import_openvino().Core().read_model(paths[1]).get_ops()
+    in_openvino = [
+        one.data for one in operators if one.get_type_name() == "Constant" and one.get_element_type().size == 1
+    ]
+    for weights in (in_onnx, in_openvino):
+        largest = [int(abs(one.astype(int)).max()) for one in weights if one.dtype == "int8"]
+        assert len(largest) > 3
+        assert 60 < max(largest) <= 64
+
+
 def test_drawn_people_are_what_ranges_are_chosen_by() -> None:
     first, second = (calibration.inputs_for(torch.zeros(1, 3, 64, 48), None) for _ in range(2))
     assert len(first) == calibration.COUNT
