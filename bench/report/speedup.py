@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
+from bench import product
 from bench.precisions import DTYPES
 from bench.record import Record
 from bench.report import paper
@@ -57,8 +58,8 @@ def _explanations(found: Iterable[tuple[Place, Ratios]]) -> list[str]:
     devices = {place.runtimes[0].setting.device for place, _ in found}
     texts = {
         "cpu": "Of peak: its multiply-adds a second, in percent of those of a large matrix product with as many "
-        "threads: timed in the same processes right after it or, where that is not recorded, the best that "
-        "bench.explain met there.",
+        "threads: timed in each process right after the network, the median over the processes; where that is not "
+        "recorded, by the mean latency and the best product that bench.explain met there.",
         "cuda": "Times its bound: its latency over what bench.explain found that its operators must take there in that "
         "precision, at the peaks of a large matrix product and a large copy.",
     }
@@ -164,13 +165,20 @@ def _share(measured: Measured, place: Place, record: Record) -> Cell:
     of_this = _of_this(explained, record)
     if of_this is None:
         return Cell()
-    # A machine is faster at times: of the product of the same minute, where there is one.
-    beside = "product_macs_per_s" in record.metrics
-    peaked = record if beside else max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
-    peak = metric(peaked, "product_macs_per_s" if beside else "peak_macs_per_s")
-    percent = 100 * metric(record, "fps") * metric(of_this, "macs") / peak
-    extra = {"percent": percent, "macs": metric(of_this, "macs"), "peak_macs_per_s": peak}
+    macs = metric(of_this, "macs")
+    if "product_ms" in record.samples:
+        percent, peaked = 100 * macs / product.SIDE["cpu"] ** 3 * _products_worth(record), record
+    else:
+        peaked = max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
+        percent = 100 * macs / metric(peaked, "peak_macs_per_s") * metric(record, "fps")
+    extra = {"percent": percent, "macs": macs}
     return Cell((Value(printed(percent, 1, 0), "measured"),), extra=extra, record=of_this, others=(peaked,))
+
+
+def _products_worth(record: Record) -> float:
+    """Inferences in the time of a large matrix product: the median over processes, as the machine's speed changes."""
+    pairs = zip(record.samples["product_ms"], record.samples["latency_ms"], strict=True)
+    return statistics.median(statistics.median(beside) / statistics.median(own) for beside, own in pairs)
 
 
 def _bound(measured: Measured, place: Place, record: Record) -> Cell:
