@@ -4,7 +4,7 @@
 # afresh).
 #
 #   ./run_all.sh           the paper's protocol, under 10 minutes on 2 cores
-#   ./run_all.sh --quick   a first look in one to two minutes, marked as such
+#   ./run_all.sh --quick   a first look in two to three minutes, marked as such
 set -euo pipefail
 
 quick=()
