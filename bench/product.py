@@ -22,12 +22,12 @@ class Product:
         return torch.mm(self.a, self.b, out=self.out)
 
 
-def rounds_ms(count: int = ROUNDS) -> list[float]:
-    """Milliseconds of each of ``count`` products on the CPU in float32, after one that is not counted."""
+def rounds_ms() -> list[float]:
+    """Milliseconds of each of ``ROUNDS`` products on the CPU in float32, after one that is not counted."""
     product = Product(torch.device("cpu"))
     product()
     found = []
-    for _ in range(count):
+    for _ in range(ROUNDS):
         start = time.perf_counter()
         product()
         found.append((time.perf_counter() - start) * 1000)
