@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench import InputError
-from bench.record import Record, append, read
-from zoo import ZooError
+from bench.core.errors import InputError
+from bench.core.record import Record, append, read
 
 # Progress and prose; results go to standard output.
 console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -242,7 +241,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         sys.exit(main(sys.argv[1:]))
-    except (InputError, ZooError) as error:
+    except InputError as error:
         fail(str(error), 2)
     except OSError as error:
         fail(_os_error(error), 2)

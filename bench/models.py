@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import zoo
-from bench import InputError
+from bench.core.errors import InputError
 
 
 def model_names(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import InputError
+from bench.core.errors import InputError
 
 # In fp32 all arithmetic is float32. PyTorch by itself lets convolutions of float32 on a GPU round their inputs to
 # TF32, of 10 bits, where the device knows it; that is tf32 here, for matrix products as well.

@@ -8,9 +8,9 @@ from pathlib import Path
 from torch import nn
 
 import zoo
-from bench import InputError
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.models import build, is_factory
-from bench.record import Record
 from zoo.weights import fetch, files, find
 
 # NAME.safetensors each, with the training's record in NAME.json: trained by this project on drawn people, for checking

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from zoo.errors import ZooError
 from zoo.heads import DeconvHead, DepthwiseDeconvHead, LightweightHead, PointwiseHead
 from zoo.hrnet import SmallHRNet
 from zoo.lite_hrnet import LiteHRNet
@@ -20,10 +21,6 @@ SIMPLEBASELINE = "Xiao et al., Simple Baselines for Human Pose Estimation and Tr
 VIPNAS = "Xu et al., ViPNAS: Efficient Video Pose Estimation via Neural Architecture Search, CVPR 2021"
 LITE_HRNET = "Yu et al., Lite-HRNet: A Lightweight High-Resolution Network, CVPR 2021"
 LIGHTWEIGHT = "Li and Xiang, Lightweight Human Pose Estimation Using Heatmap-Weighting Loss, ICPR 2022"
-
-
-class ZooError(ValueError):
-    """What the user asked of the zoo cannot be had; the message is one line and says what can."""
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,19 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from bench import InputError, backends, cli, machine, precisions, processes
+from bench import backends, cli, distributed, precisions
 from bench.accuracy import job as jobs
 from bench.accuracy import server
 from bench.accuracy.decode import METHODS
 from bench.accuracy.job import Job, Settings, Work
 from bench.cli import say, warn
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.synthetic.dataset import IMAGES, SEED
 from bench.models import model_names, recorded_name
-from bench.record import Record
 from bench.weights import build_trained, bundled, default_input
-from zoo import ZooError
 from zoo.weights import published
 
 DEFAULT_INPUT = {"coco": "256x192", "mpii": "256x256", "synthetic": "256x192"}
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> int:
         evaluations = [one for one in evaluations if not has_record(one, known)]
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
-    fabric = processes.launch(device)
+    fabric = distributed.launch(device)
     records: list[Record] = []
     total = sum(len(one.dataset) for one in evaluations)
     try:
@@ -201,7 +202,7 @@ def check_output(name: str, model: nn.Module, dataset: Dataset, size: tuple[int,
     try:
         with torch.inference_mode():
             shape = tuple(model(torch.zeros(1, 3, *size)).shape)
-    except (InputError, ZooError):
+    except InputError:
         raise
     except Exception as error:
         raise InputError(f"{name} fails on an input of {cli.input_text(size)}: {error}") from error

@@ -11,9 +11,9 @@ import faster_coco_eval
 import numpy as np
 from pycocotools import coco, cocoeval
 
-from bench import InputError
 from bench.accuracy.checks import Floats, Ints, column, ids
 from bench.accuracy.oks import Indices, oks_of_pairs, suppress
+from bench.core.errors import InputError
 from bench.data.fields import read_json
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from bench import InputError
+from bench.core.errors import InputError
 
 Method = Literal["quarter_offset", "argmax", "dark"]
 METHODS: tuple[Method, ...] = get_args(Method)

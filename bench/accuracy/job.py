@@ -15,16 +15,18 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from bench import InputError, backends, cli, machine, precisions
+from bench import backends, cli, precisions
 from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, Run, predict
 from bench.backends.calibration import inputs_of
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import whole_file, write_whole
+from bench.core.record import Record
 from bench.data import COCO, Dataset
-from bench.files import whole_file, write_whole
 from bench.models import recorded_name
-from bench.record import Record
 from bench.weights import Trained
 
 GROUND_TRUTH = "ground truth"
@@ -112,7 +114,7 @@ def run(job: Job, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None
     """Evaluate, going on from what earlier runs of the same job left.
 
     Args:
-        fabric: from ``bench.processes.launch``; the people are split over its processes.
+        fabric: from ``bench.distributed.launch``; the people are split over its processes.
         step: called with the number of people that were done since the last call.
 
     Returns:

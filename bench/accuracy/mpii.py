@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from bench import InputError
 from bench.accuracy.checks import Floats
+from bench.core.errors import InputError
 from bench.data.fields import read_json
 
 JOINTS = 16

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from bench import InputError
 from bench.accuracy.decode import Method, decode
 from bench.accuracy.flip import flip_average
+from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, crop, normalise
 from bench.data.dataset import Dataset, Person
-from bench.processes import start_worker
+from bench.data.pictures import start_reader
 
 Run = Callable[[Tensor], Tensor]
 # What is kept of a prediction: far finer than any metric sees, and the same whichever kernel rounded the last bit.
@@ -84,7 +84,7 @@ def predict(
             batch_size=batch,
             num_workers=workers,
             collate_fn=list,
-            worker_init_fn=start_worker,
+            worker_init_fn=start_reader,
             prefetch_factor=4 if workers else None,
         )
         batches = iter(loader)

@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from bench import InputError, cli, machine
-from bench.record import Record
+from bench import cli
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.record import Record
 
 NAMES = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l")
 # The ten lines of the evaluator's summary, in its order: "Average Precision (AP) @[ IoU=0.50:0.95 | ... ] = 0.653".

@@ -8,9 +8,9 @@ import json
 import os
 from pathlib import Path
 
-from bench import InputError
 from bench.accuracy.predicting import Answer
-from bench.record import write_at
+from bench.core.errors import InputError
+from bench.core.record import write_at
 
 
 def read_parts(folder: Path, job: str) -> list[Answer]:

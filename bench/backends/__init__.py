@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bench import InputError
+from bench.core.errors import InputError
 
 BACKENDS = (
     "eager", "fused", "compile", "compile_max", "cudagraphs", "compile_cudagraphs", "onnxruntime", "onnxruntime_cuda",

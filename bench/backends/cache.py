@@ -12,7 +12,7 @@ import torch
 from platformdirs import user_cache_path
 from torch import Tensor, nn
 
-from bench import InputError
+from bench.core.errors import InputError
 
 
 def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tuple[Path, bool]:

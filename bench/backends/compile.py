@@ -9,10 +9,10 @@ import torch
 from platformdirs import user_cache_path
 from torch import Tensor, nn
 
-from bench import InputError
 from bench.backends import Prepared, state_bytes
 from bench.backends.graph import quiet
 from bench.backends.simplify import kept_if_possible
+from bench.core.errors import InputError
 
 ABOUT = "torch.compile, its default mode"
 DEVICES = ("cpu", "cuda")

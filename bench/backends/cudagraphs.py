@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from bench import InputError
 from bench.backends import Prepared, state_bytes
 from bench.backends.simplify import kept_if_possible
+from bench.core.errors import InputError
 
 ABOUT = "the kernels recorded once and replayed together (CUDA graph), of the simplified graph or of the modules"
 DEVICES = ("cuda",)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench import InputError
 from bench.backends import Prepared, state_bytes
 from bench.backends.graph import CONVOLUTION, argument, calls, quiet, shape, tidy
 from bench.backends.simplify import kept
+from bench.core.errors import InputError
 
 ABOUT = "PyTorch's operators of the simplified graph: batch norms folded, activations joined to convolutions"
 DEVICES = ("cpu", "cuda")

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import InputError
 from bench.backends import Prepared, onnx_file, onnxruntime
+from bench.core.errors import InputError
 
 ABOUT = "ONNX Runtime with its CUDA provider"
 DEVICES = ("cuda",)

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from bench import machine
 from bench.backends import Prepared, only_cpu, openvino_kernels
 from bench.backends.cache import cached, content
 from bench.backends.graph import quiet
 from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import simplified_if_possible
+from bench.core import machine
 
 ABOUT = "OpenVINO on the CPU, from the simplified graph"
 DEVICES = ("cpu",)

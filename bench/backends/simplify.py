@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench import InputError
 from bench.backends.cache import cached, content
 from bench.backends.graph import (
     BATCH_NORM,
@@ -37,6 +36,7 @@ from bench.backends.graph import (
     tidy,
 )
 from bench.backends.in_place import leave_in_place
+from bench.core.errors import InputError
 
 END = 2**63 - 1  # of a slice that goes on to the end
 

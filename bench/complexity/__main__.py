@@ -5,11 +5,13 @@ import argparse
 import torch
 from rich.table import Table
 
-from bench import InputError, cli, machine
+from bench import cli
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.measuring import measure
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.models import build, is_factory, model_names, recorded_name
-from bench.record import Record
 
 Item = tuple[str, tuple[int, int]]  # a model's name, and the height and width of its input
 

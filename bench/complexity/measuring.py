@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from bench import cli, machine
+from bench import cli
 from bench.complexity.counting import COUNTERS
-from bench.record import Record
+from bench.core import machine
+from bench.core.record import Record
 
 
 def measure(

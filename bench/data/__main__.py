@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import InputError, cli
+from bench import cli
+from bench.core.errors import InputError
+from bench.core.files import write_whole
 from bench.data.dataset import COCO, Picture
 from bench.data.synthetic import writing
 from bench.data.synthetic.dataset import DRAW
 from bench.data.synthetic.picture import Scene
 from bench.drawing import draw_skeleton, sheet
-from bench.files import write_whole
 
 # Columns of a contact sheet, and width and height of its cells.
 LAYOUT = {"scenes": (4, (400, 320)), "portraits": (6, (252, 280))}

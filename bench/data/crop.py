@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bench import InputError
+from bench.core.errors import InputError
 
 # ImageNet statistics of RGB values in [0, 1], as every network of the zoo was trained with.
 MEAN = (0.485, 0.456, 0.406)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bench import InputError
+from bench.core.errors import InputError
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import InputError
+from bench.core.errors import InputError
 
 
 def read_json(path: Path) -> tuple[Any, str]:

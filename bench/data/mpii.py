@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data import pictures
 from bench.data.dataset import MPII, Person, Picture, Skeleton
 from bench.data.fields import Items, fingerprint, read_bytes, read_json

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data.coco import CocoDataset
 from bench.data.dataset import Dataset
 from bench.data.mpii import MpiiDataset

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bench.core.processes import start_worker
 from bench.data.dataset import ImageError, Picture
 
 MAX_PIXELS = 100_000_000  # 300 MB once decoded; the largest picture of COCO or MPII has about 2 million
@@ -98,3 +99,9 @@ def _decode(path: Path, data: bytes, flags: int) -> Picture:
     if picture is None:
         raise ImageError(f"{path} cannot be decoded: give a JPEG or PNG file")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def start_reader(_: int = 0) -> None:
+    """What a process that reads pictures ahead does first."""
+    start_worker()
+    cv2.setNumThreads(0)  # there is one such process a core already

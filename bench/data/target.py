@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bench import InputError
+from bench.core.errors import InputError
 
 STRIDE = 4  # input pixels to one heatmap pixel
 

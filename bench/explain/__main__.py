@@ -7,12 +7,14 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from bench import InputError, cli, machine, precisions, workers
+from bench import cli, precisions
+from bench.core import machine, workers
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.data import photograph
 from bench.explain.measuring import ROUNDS
 from bench.explain.words import paragraph, rows
 from bench.models import model_names, recorded_name
-from bench.record import Record
 from bench.speed.__main__ import check_model
 
 SHOWN = 10  # layers

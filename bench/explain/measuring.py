@@ -10,12 +10,13 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from bench import cli, machine, precisions
+from bench import cli, precisions
+from bench.core import machine
+from bench.core.record import Record
 from bench.explain import timing
 from bench.explain.operators import Operator, names, trace
 from bench.explain.split import Group, at_no_pixels, grouped, split, together, work
 from bench.explain.timing import Peaks, Timed
-from bench.record import Record
 from bench.speed.loop import _judge, _state
 
 ROUNDS, WARMUP = 12, 5

@@ -13,8 +13,8 @@ from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
-from bench import InputError
 from bench.backends import cudagraphs
+from bench.core.errors import InputError
 from bench.product import Product
 
 COPY_BYTES = {"cpu": 2**27, "cuda": 2**30}

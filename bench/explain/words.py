@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bench.record import Record
+from bench.core.record import Record
 
 # What each part is, after "61 % of its time is".
 PARTS = {

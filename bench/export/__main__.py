@@ -5,7 +5,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from bench import InputError, cli
+from bench import cli
+from bench.core.errors import InputError
 from bench.data import photograph
 from bench.export.formats import FORMATS, Format
 from bench.export.writing import describe, export, find_format

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench import InputError, machine
+from bench.core import machine
+from bench.core.errors import InputError
 from bench.data import photograph
 from bench.data.crop import MEAN, STD
 from bench.data.dataset import COCO, MPII, Skeleton

@@ -10,13 +10,15 @@ from typing import Any
 import cv2
 import torch
 
-from bench import InputError, cli, machine
+from bench import cli
 from bench.accuracy.predicting import predict
 from bench.cli import say, warn
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import write_whole
 from bench.data import COCO, MPII, Skeleton, pictures
 from bench.data.dataset import Picture
 from bench.drawing import draw_skeleton, sheet
-from bench.files import write_whole
 from bench.predict.pictures import Pictures, find
 from bench.weights import build_trained, default_input
 

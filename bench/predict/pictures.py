@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data import Person, Skeleton, pictures
 from bench.data.dataset import Picture
 

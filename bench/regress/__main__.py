@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import InputError, backends, cli, machine
-from bench.files import write_whole
+from bench import backends, cli
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import write_whole
+from bench.core.record import Record
 from bench.models import is_factory, model_names
-from bench.record import Record
 from bench.regress import baseline, output, selftest
 from bench.regress.checkout import checkout
 from bench.regress.compare import Comparison, compare

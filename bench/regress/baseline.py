@@ -8,10 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from bench import InputError, backends, cli, machine
-from bench.files import write_whole
+from bench import backends, cli
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import write_whole
+from bench.core.record import Record, read
 from bench.models import recorded_name
-from bench.record import Record, read
 from bench.regress.compare import Comparison, Told
 from bench.regress.pairs import Job
 from bench.regress.records import baseline_record

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import InputError
+from bench.core.errors import InputError
 
 GUARD = Path(__file__).with_name("guard.py")
 

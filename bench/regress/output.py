@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from bench import cli
-from bench.record import Record
+from bench.core.record import Record
 
 WORDS = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
 STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}

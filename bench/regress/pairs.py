@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import InputError, workers
+from bench.core import workers
+from bench.core.errors import InputError
 
 WORKER = Path(__file__).with_name("worker.py")
 # Building, exporting and compiling a network; then a block of rounds, which take a second or so.

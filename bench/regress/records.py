@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench import backends, cli, machine
+from bench import backends, cli
+from bench.core import machine
+from bench.core.record import Record
 from bench.models import recorded_name
-from bench.record import Record
 from bench.regress.compare import Comparison
 from bench.regress.pairs import Job
 from bench.regress.selftest import Condition, Outcome, rates

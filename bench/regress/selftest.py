@@ -13,8 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 from scipy import stats
 
-from bench import machine
-from bench.record import append_line
+from bench.core import machine
+from bench.core.record import append_line
 from bench.regress.compare import Comparison
 from bench.regress.pairs import Job
 

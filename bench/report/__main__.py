@@ -6,8 +6,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from bench import InputError, cli
-from bench.record import Record, read
+from bench import cli
+from bench.core.errors import InputError
+from bench.core.record import Record, read
 from bench.report import cards, curves, explain, figure, quantised, ranking, regress, render, speedup, tables, training
 from bench.report.audit import audit
 from bench.report.measured import Measured

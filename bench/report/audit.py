@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report import paper
 from bench.report.measured import Measured, metric
 from bench.report.tables import (

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report import paper
 from bench.report.figure import DPI, FAINT, INK, STYLE, as_bytes
 from bench.report.measured import Measured

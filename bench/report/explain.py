@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.core.record import Record
 from bench.explain.words import paragraph
-from bench.record import Record
 from bench.report import figure, paper
 from bench.report.figure import DPI, FAINT, INK, STYLE
 from bench.report.measured import Measured, Setting, metric, name, tags

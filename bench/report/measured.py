@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bench import InputError
 from bench.backends import BACKENDS
-from bench.record import Record, newest
+from bench.core.errors import InputError
+from bench.core.record import Record, newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
 PROTOCOLS = ("paper", "steady", "ground-truth boxes", "custom", "quick", "random weights")

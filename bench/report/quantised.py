@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report.measured import Measured, Setting, metric, name, tags
 from bench.report.tables import BENCHMARKS, DRAWN, Cell, Column, Row, Table, Value, measured_cell, printed
 

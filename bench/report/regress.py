@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.regress.output import condition
 from bench.report.figure import DPI, FAINT, INK, STYLE, as_bytes
 from bench.report.measured import Measured, Setting, metric

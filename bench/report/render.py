@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report.measured import Measured, describe_run, name
 from bench.report.tables import Cell, Column, Number, Panel, Row, Table
 

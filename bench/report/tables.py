@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from bench import InputError
-from bench.record import Record
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.report import paper
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, protocol, tags
 

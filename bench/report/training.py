@@ -7,7 +7,7 @@ as if it were of the same data.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report import paper
 from bench.report.measured import Measured, tags
 from bench.report.tables import OWN, Cell, Column, Panel, Row, Table, Value, paper_cell, printed

@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 from pydantic import JsonValue
 
-from bench import InputError, backends, cli, machine, precisions, workers
+from bench import backends, cli, precisions
 from bench.backends import calibration
 from bench.cli import say, warn
+from bench.core import machine, workers
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.data import photograph
 from bench.models import build, is_factory, model_names, recorded_name
-from bench.record import Record
 from bench.speed import schedule, tables
 from bench.speed.measuring import ROUNDS, SETS, WARMUP, make_record
 from bench.speed.schedule import Job

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from bench import machine
+from bench.core import machine
 
 POWERCAP = Path("/sys/class/powercap")
 State = dict[str, tuple[float, float]]

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bench import InputError, backends, machine, precisions
+from bench import backends, precisions
+from bench.core import machine
+from bench.core.errors import InputError
 from bench.speed import energy
 from bench.speed.statistics import relative_precision
 

@@ -10,8 +10,9 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from bench import backends, cli, machine, product
-from bench.record import Record
+from bench import backends, cli, product
+from bench.core import machine
+from bench.core.record import Record
 from bench.speed.loop import SetResult, run_set
 from bench.speed.statistics import summarise
 

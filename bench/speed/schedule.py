@@ -4,7 +4,7 @@ Every finished set is appended to ``speed.partial`` in the results folder at onc
 given again on the same machine with the same software, continues from there. When a
 network has all its sets, its record is written and its lines go.
 
-Several processes may get ready at a time; one is timed at a time (``bench.workers``).
+Several processes may get ready at a time; one is timed at a time (``bench.core.workers``).
 """
 
 import functools
@@ -18,9 +18,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from bench import InputError, machine, workers
+from bench.core import machine, workers
+from bench.core.errors import InputError
+from bench.core.record import append_line
 from bench.models import is_factory
-from bench.record import append_line
 from bench.speed.loop import ParityError, SetResult
 
 

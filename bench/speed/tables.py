@@ -7,8 +7,9 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from bench import InputError, backends, cli
-from bench.record import Record
+from bench import backends, cli
+from bench.core.errors import InputError
+from bench.core.record import Record
 
 
 def print_backends() -> None:

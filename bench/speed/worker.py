@@ -1,4 +1,4 @@
-"""One set in a fresh process, started by ``bench.speed.schedule`` through ``bench.workers``."""
+"""One set in a fresh process, started by ``bench.speed.schedule`` through ``bench.core.workers``."""
 
 import sys
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.workers import serve
+from bench.core.workers import serve
 
 
 def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     import psutil
     import torch
 
-    from bench import InputError, product
+    from bench import product
+    from bench.core.errors import InputError
     from bench.data import photograph
     from bench.models import build, is_factory
     from bench.speed.loop import ParityError, Steady, run_set
     from bench.speed.weights import enliven
-    from zoo import ZooError
 
     torch.set_num_threads(job["threads"])
     idle_rss = psutil.Process().memory_info().rss
@@ -42,7 +42,7 @@ def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         )
     except ParityError as error:
         return {"parity_error": str(error)}
-    except (InputError, ZooError) as error:
+    except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
         return {"input_error": f"{type(error).__name__}: {error}"}

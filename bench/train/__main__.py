@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from bench import InputError, cli, machine, processes
+from bench import cli, distributed
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.coco import CocoDataset
 from bench.data.mpii import MpiiDataset
 from bench.data.synthetic import SyntheticDataset
 from bench.models import model_names
-from bench.record import Record
 from bench.train import ablations
 from bench.train.ablations import ATTENTIONS, has_attention
 from bench.train.curve import score_name
@@ -104,7 +106,7 @@ def main(argv: list[str]) -> int:
     data = {seed: open_data(arguments, seed) for seed in seeds(arguments)}
     runs = [run for seed in data for run in make_runs(arguments, len(data[seed].people), seed)]
     check(runs, data, arguments)
-    fabric = processes.launch(device, arguments.precision)
+    fabric = distributed.launch(device, arguments.precision)
     loud = not arguments.quiet and fabric.is_global_zero
     if loud:
         describe(runs[0])

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from bench import InputError, cli
-from bench.files import write_whole
-from bench.record import Record
+from bench import cli
+from bench.core.errors import InputError
+from bench.core.files import write_whole
+from bench.core.record import Record
 from bench.weights import BUNDLED
 from zoo.weights import files
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import InputError
-from bench.files import write_whole
+from bench.core.errors import InputError
+from bench.core.files import write_whole
 
 FORMAT = 1
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench import InputError
+from bench.core.errors import InputError
 
 # Table IV: the weight of a pixel is F(target) + 1; mse has F = 0.
 WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {

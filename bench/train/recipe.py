@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.train.loss import WEIGHTS
 
 Scalar = str | int | float | bool

@@ -14,12 +14,14 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 import zoo
-from bench import InputError, cli, machine
+from bench import cli
 from bench.accuracy.predicting import evaluate
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import write_whole
+from bench.core.record import Record
 from bench.data import Dataset
-from bench.files import write_whole
 from bench.models import build, is_factory, recorded_name
-from bench.record import Record
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
 from bench.train.initial import initialise
@@ -78,7 +80,7 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         run: what to train.
         data: on what.
         work: where, and how.
-        fabric: from ``bench.processes.launch``.
+        fabric: from ``bench.distributed.launch``.
         step: called with the number of samples since the last call, and how it goes.
 
     Returns:

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data import Dataset, make_target
-from bench.processes import start_worker
+from bench.data.pictures import start_reader
 from bench.train.augment import random_view, show
 from bench.train.recipe import Recipe
 
@@ -100,7 +100,7 @@ def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[
         num_workers=workers,
         prefetch_factor=AHEAD if workers else None,
         pin_memory=pin,
-        worker_init_fn=start_worker,
+        worker_init_fn=start_reader,
         # Its own, so that to start reading draws nothing from the network's.
         generator=torch.Generator(),
     )

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench import InputError
 from bench.accuracy import score_mpii, server
-from bench.record import read
+from bench.core.errors import InputError
+from bench.core.record import read
 
 ROOT = Path(__file__).resolve().parents[2]
 

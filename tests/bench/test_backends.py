@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from bench import InputError, backends
+from bench import backends
 from bench.backends import calibration, fused, openvino_kernels
 from bench.backends.graph import (
     BATCH_NORM,
@@ -37,6 +37,7 @@ from bench.backends.graph import (
 from bench.backends.in_place import leave_in_place
 from bench.backends.openvino_graph import use_its_operators
 from bench.backends.simplify import join_groups, kept, simplified_if_possible, simplify, split_transposed, trace
+from bench.core.errors import InputError
 from bench.models import build
 from bench.speed import measure
 from bench.speed.weights import enliven

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from bench import InputError
 from bench.accuracy.coco import score_coco
+from bench.core.errors import InputError
 from bench.data import box_to_crop, open_dataset, pictures
 from bench.data.coco import CocoDataset
 from bench.data.dataset import COCO, ImageError

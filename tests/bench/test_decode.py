@@ -11,9 +11,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench import InputError
 from bench.accuracy import decode, flip_average
 from bench.accuracy.decode import METHODS
+from bench.core.errors import InputError
 from bench.data.dataset import COCO
 
 PIPELINE = json.loads((Path(__file__).parents[1] / "reference" / "pipeline.json").read_text())

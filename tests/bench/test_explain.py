@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bench.complexity import COUNTERS
+from bench.core.record import Machine, Record, Software, read
 from bench.explain import explain
 from bench.explain.__main__ import main
 from bench.explain.measuring import SMALLEST
@@ -23,7 +24,6 @@ from bench.explain.split import at_no_pixels, grouped, split, together
 from bench.explain.timing import Peaks
 from bench.explain.words import paragraph
 from bench.models import build
-from bench.record import Machine, Record, Software, read
 from bench.report.__main__ import make
 from bench.report.explain import charts, picture
 from bench.report.measured import Measured

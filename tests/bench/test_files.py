@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.files import whole_file, write_whole
+from bench.core.files import whole_file, write_whole
 
 
 def test_a_file_appears_with_its_folders_and_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data import COCO
 from bench.drawing import LEFT, RIGHT, draw_skeleton, sheet
 from bench.predict.pictures import find

@@ -5,7 +5,7 @@ import itertools
 import matplotlib
 import pytest
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report import figure, ranking
 from bench.report.__main__ import make
 from bench.report.measured import Measured

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.record import Record, RecordError, append, json_schema, newest, read
+from bench.core.record import Record, RecordError, append, json_schema, newest, read
 from tests.conftest import ROOT
 
 MACHINE = {"os": "Linux", "cpu": "a processor", "cores": 2, "logical_cores": 2, "memory_bytes": 1}
@@ -70,7 +70,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, len(before) + 100))
 
-    script = "from tests.bench.test_record import make; from bench.record import append; from pathlib import Path; " \
+    script = "from tests.bench.test_record import make; from bench.core.record import append; " \
+        "from pathlib import Path; " \
         f"append([make(model='second')], Path({str(tmp_path)!r}))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
     assert done.returncode != 0
@@ -82,7 +83,7 @@ def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from bench.record import append
+from bench.core.record import append
 from tests.bench.test_record import make
 for i in range(20):
     append([make(model=f"{sys.argv[2]}-{i}", command="x" * 5000)], Path(sys.argv[1]))

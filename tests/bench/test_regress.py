@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench import InputError
-from bench.record import read
+from bench.core.errors import InputError
+from bench.core.record import read
 from bench.regress import baseline, pairs, selftest
 from bench.regress.__main__ import main
 from bench.regress.compare import Comparison, compare

@@ -15,7 +15,7 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from bench.record import Machine, Record, Software, append, read
+from bench.core.record import Machine, Record, Software, append, read
 from bench.report import figure
 from bench.report.__main__ import make
 from bench.report.audit import audit

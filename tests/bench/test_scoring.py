@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bench import InputError
 from bench.accuracy import coco_results, oks_nms, score_coco, score_mpii
 from bench.accuracy.coco import METRICS, _oks_by_image, _Poses, _Truth
 from bench.accuracy.oks import SIGMAS, suppress
+from bench.core.errors import InputError
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "pipeline.json").read_text())

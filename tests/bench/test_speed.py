@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import InputError, machine, precisions
+from bench import precisions
 from bench.cli import run
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.record import Record, read
 from bench.explain.__main__ import main as explain
-from bench.record import Record, read
 from bench.speed import ParityError, energy, measure, schedule
 from bench.speed.__main__ import main
 from bench.speed.loop import SetResult

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pycocotools import coco as pycoco
 from pycocotools.cocoeval import COCOeval
 
-from bench import InputError
+from bench.core.errors import InputError
 from bench.data import box_to_crop, crop
 from bench.data.__main__ import main
 from bench.data.dataset import COCO, Person

@@ -23,8 +23,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 import zoo
-from bench import InputError, record
 from bench.accuracy.predicting import evaluate
+from bench.core import record
+from bench.core.errors import InputError
 from bench.data.dataset import COCO, Person
 from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name

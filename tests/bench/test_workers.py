@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import InputError, workers
+from bench.core import workers
+from bench.core.errors import InputError
 
 Start = Callable[[str], workers.Worker]
 
 WORKER = """
 import os, subprocess, sys, time
-from bench.workers import serve
+from bench.core.workers import serve
 
 def work(job, ready):
     if job["does"] == "refuse":

@@ -13,7 +13,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
-from zoo.registry import ZooError
+from zoo.errors import ZooError
 from zoo.weights.catalogue import DEFAULTS, Entry, bar, fetch, find, is_cached, published
 
 DATASETS = [dataset for dataset, _ in DEFAULTS.values()]

@@ -19,7 +19,8 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from zoo.registry import ZooError, list_models
+from zoo.errors import ZooError
+from zoo.registry import list_models
 
 # Seconds without a byte after which a server counts as gone.
 TIMEOUT = 30.0

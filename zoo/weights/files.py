@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.registry import ZooError
+from zoo.errors import ZooError
 from zoo.weights import pickles
 
 # What a file of bare pickles begins with (torch.serialization writes both), and their order:

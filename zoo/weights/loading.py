@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from zoo.registry import PoseNet, Spec, ZooError, create_model, list_models, model_card
+from zoo.errors import ZooError
+from zoo.registry import PoseNet, Spec, create_model, list_models, model_card
 from zoo.weights import files
 from zoo.weights.names import published_name
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import InputError
+from bench.core.errors import InputError
+from bench.core.files import write_whole
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
-from bench.files import write_whole
 
 ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
 PICTURES = Path("val2017")

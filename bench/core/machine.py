@@ -11,10 +11,10 @@ from typing import Any
 
 import psutil
 
-from bench import InputError
-from bench.record import Machine, Software
+from bench.core.errors import InputError
+from bench.core.record import Machine, Software
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "lightpose-bench"
 WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench import InputError
+from bench.core.errors import InputError
 
 TIMEOUT_S = 1800  # a measurement takes seconds; one that takes this long hangs
 

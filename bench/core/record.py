@@ -2,7 +2,7 @@
 
 A record is one JSON object on one line of ``DIR/KIND.jsonl``. Records are only ever added, never
 changed: a re-run adds one, and readers take the newest of equal keys (``newest``).
-``python -m bench.record`` prints the JSON Schema (kept in ``docs/record.schema.json``).
+``python -m bench.core.record`` prints the JSON Schema (kept in ``docs/record.schema.json``).
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from bench import InputError
+from bench.core.errors import InputError
 
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
 KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")

@@ -1,18 +1,12 @@
 """One process or several: the same command alone, and under torchrun on several devices and machines."""
 
-import ctypes
 import os
-import signal
-import sys
 from typing import Any
 
-import cv2
 import torch
 from lightning_fabric import Fabric
 
-from bench import InputError
-
-_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+from bench.core.errors import InputError
 
 
 def launch(device: str, precision: str = "fp32") -> Fabric:
@@ -42,11 +36,3 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
     )
     fabric.launch()  # type: ignore[no-untyped-call]
     return fabric
-
-
-def start_worker(_: int = 0) -> None:
-    """What a process that makes data does first: leave Ctrl-C to its parent, end with it, and not split its work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":  # a worker that waits to hand over a batch would wait for ever
-        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
-    cv2.setNumThreads(0)

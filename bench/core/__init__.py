@@ -1,0 +1,1 @@
+"""What every command rests on. Nothing here imports PyTorch, the zoo, OpenCV or pandas."""
