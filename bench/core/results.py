@@ -38,6 +38,15 @@ def append(records: Sequence[Record], folder: Path) -> None:
             append_line(folder / f"{kind}.jsonl", lines)
 
 
+def append_once(records: Sequence[Record], folder: Path) -> None:
+    """``append``, without those that are there already: of equal key and begun at the same time.
+
+    For work that may have been killed between its record and the end of its unfinished parts.
+    """
+    there = {(record.key, record.started_at) for record in read(folder)} if folder.is_dir() else set()
+    append([record for record in records if (record.key, record.started_at) not in there], folder)
+
+
 def append_line(path: Path, lines: str) -> None:
     """Add whole lines to a file that others may be reading; call it under a lock.
 
