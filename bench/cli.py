@@ -316,10 +316,10 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
 
 
 def save(records: "list[Record]", arguments: argparse.Namespace) -> None:
-    """Append records to the results folder and, with ``--json``, print them."""
-    from bench.core.results import append
+    """Append records to the results folder, each once, and, with ``--json``, print them."""
+    from bench.core.results import append_once
 
-    append(records, arguments.results)
+    append_once(records, arguments.results)
     if arguments.json:
         for record in records:
             print(record.to_json(), flush=True)

@@ -43,7 +43,8 @@ def append_once(records: Sequence[Record], folder: Path) -> None:
 
     For work that may have been killed between its record and the end of its unfinished parts.
     """
-    there = {(record.key, record.started_at) for record in read(folder)} if folder.is_dir() else set()
+    files = {folder / f"{record.kind}.jsonl" for record in records}
+    there = {(one.key, one.started_at) for file in files if file.exists() for one in read_file(file)}
     append([record for record in records if (record.key, record.started_at) not in there], folder)
 
 

@@ -1,8 +1,9 @@
 """Work that is not finished yet, on disk: what was done of it survives any interruption, and is not done again.
 
 A file holds parts of any number of pieces of work, one JSON object a line. A part is added once it is whole on the
-disk, so that a kill loses no more than the part that was being made. These are working files: a line that is damaged,
-or whose content does not fit, counts as not there, and that part is made again.
+disk, so that a kill loses no more than the part that was being made; added again, it replaces the earlier one. These
+are working files: a line that is damaged, or whose content does not fit, counts as not there, and that part is made
+again.
 
     work = Unfinished(folder / "speed.partial", SetResult).work(measurement.identity(runtime))
     for name in ("set 1", "set 2"):
@@ -53,7 +54,7 @@ class Unfinished(Generic[Part]):
         started_at = ""
         parts: dict[str, Part] = {}
         for line in self._lines():
-            if line["work"] == key and line["part"] not in parts:
+            if line["work"] == key:
                 with suppress(ValidationError):
                     parts[line["part"]] = self._adapter.validate_python(line.get("content"))
                     started_at = started_at or line["started_at"]
