@@ -358,10 +358,26 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     with errors_as_lines():
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
+        _set_up_process(arguments)
         main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
         interrupts.raise_in_python()
         status = main(arguments)
     sys.exit(status)
+
+
+def _set_up_process(arguments: argparse.Namespace) -> None:
+    """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
+    import os
+
+    from bench.core import processes
+    from bench.core.files import cache_path
+
+    processes.end_with_whoever_asked()
+    if "timeout" in arguments:
+        processes.set_limit(arguments.timeout)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    processes.clean_up_afterwards()
 
 
 @contextlib.contextmanager
