@@ -354,6 +354,8 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         module: has ``main(options) -> int``.
         argv: the command line; by default this process's.
     """
+    from bench.core import processes
+
     interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     with errors_as_lines():
@@ -361,7 +363,8 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         _set_up_process(arguments)
         main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
         interrupts.raise_in_python()
-        status = main(arguments)
+        with processes.no_exit():
+            status = main(arguments)
     sys.exit(status)
 
 
@@ -413,6 +416,10 @@ def leave_quietly() -> NoReturn:
     sys.exit(0)
 
 
+class _Failed(SystemExit):
+    """The end of a command that said why."""
+
+
 def fail(message: str, status: int) -> NoReturn:
     """Leave with a status and one line on stderr."""
     if "--debug" in sys.argv:
@@ -420,7 +427,7 @@ def fail(message: str, status: int) -> NoReturn:
     line = " ".join(message.split())
     with contextlib.suppress(OSError, ValueError):  # standard error may be closed
         print(f"error: {line}" if status != 130 else line, file=sys.stderr)
-    sys.exit(status)
+    raise _Failed(status)
 
 
 def _os_error(error: OSError) -> str:

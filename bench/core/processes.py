@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -209,19 +210,20 @@ class _TimeUp(BaseException):
 
 
 @contextlib.contextmanager
-def user_code(name: str) -> Iterator[None]:
+def user_code(name: str, what: str = "failed") -> Iterator[None]:
     """Around code that is not this project's: whatever it does, it comes out as one line that names it.
 
     It may raise, return, hang for longer than ``limit_s``, or try to end the process; it may not succeed in that.
 
     Args:
         name: of the network or file, with which the message begins.
+        what: how the message goes on where an exception was raised.
 
     Raises:
         InputError: it raised anything but ``KeyboardInterrupt``, ended the process, or took too long.
     """
     try:
-        with _no_exit(name), _time_limit(name):
+        with _no_exit(), _time_limit(name):
             yield
     except _TimeUp:
         raise InputError(_too_long(name)) from None
@@ -233,11 +235,35 @@ def user_code(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from error
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{name} failed: {type(error).__name__}{f': {reason}' if reason else ''}") from error
+        raise InputError(f"{name} {what}: {type(error).__name__}{f': {reason}' if reason else ''}") from error
 
 
 @contextlib.contextmanager
-def _no_exit(name: str) -> Iterator[None]:
+def no_exit() -> Iterator[None]:
+    """Around a command: what it runs cannot end it as if all had been done.
+
+    Raises:
+        InputError: something called ``sys.exit`` or ``os._exit``; the message names the file and line.
+    """
+    try:
+        with _no_exit():
+            yield
+    except SystemExit as error:
+        if type(error) is not SystemExit:  # a command's own way to fail
+            raise
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+        where = f"{frames[-1].filename}, line {frames[-1].lineno}," if frames else "something"
+        raise InputError(
+            f"{where} ended the process, with sys.exit({error.code!r}) or the like: it must return"
+        ) from error
+
+
+def _is_ours(file: str) -> bool:
+    return Path(__file__).parents[1] in Path(file).parents
+
+
+@contextlib.contextmanager
+def _no_exit() -> Iterator[None]:
     """``os._exit`` raises ``SystemExit``, in this very process."""
     real, process = os._exit, os.getpid()
 

@@ -14,6 +14,7 @@ import pytest
 
 from bench.core import processes
 from bench.core.errors import InputError
+from bench.models import model_names
 from tests.conftest import ROOT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -196,3 +197,39 @@ def test_a_fork_made_by_user_code_may_end() -> None:
         if child == 0:
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+# Where commands meet it
+
+
+def run_on(tmp_path: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "mine.py").write_text(code)
+    command = [sys.executable, "-m", "bench", *arguments, "--results", str(tmp_path / "r")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+HEAD = "import os, sys, time\nfrom torch import nn\n"
+FACTORIES = {
+    "import": f"{HEAD}sys.exit(0)\n",
+    "factory": f"{HEAD}def net():\n    os._exit(0)\n",
+    "forward": f"{HEAD}class Net(nn.Module):\n    def forward(self, x):\n        sys.exit(0)\n\nnet = Net\n",
+}
+
+
+@pytest.mark.parametrize("where", FACTORIES)
+@pytest.mark.parametrize("command", ["speed", "complexity"])
+def test_a_network_that_ends_the_process_is_no_success(tmp_path: Path, command: str, where: str) -> None:
+    done = run_on(tmp_path, FACTORIES[where], command, "--models", f"{tmp_path}/mine.py:net", "--input", "64x64")
+    assert done.returncode == 2, done.stderr
+    assert "mine" in done.stderr.splitlines()[-1]
+    assert "ended" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_all_may_stand_beside_names_and_an_empty_list_is_an_error() -> None:
+    zoo = model_names("all")
+    assert model_names("all, mine.py:net,all") == [*zoo, "mine.py:net"]
+    assert model_names(f"mine.py:net,{zoo[0]},all") == ["mine.py:net", *zoo]
+    for nothing in ("", ",", " , "):
+        with pytest.raises(InputError, match="names no model"):
+            model_names(nothing)
