@@ -1,15 +1,13 @@
-"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own.
-
-Names can be dealt with where PyTorch cannot be imported; building imports it.
-"""
+"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own."""
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import zoo
 from bench.core.errors import InputError
 from bench.core.processes import user_code
 
@@ -18,30 +16,41 @@ if TYPE_CHECKING:
 
 
 def model_names(text: str) -> list[str]:
-    """``NAME,NAME`` as a list of names, without repetitions; ``all`` among them stands for those of the zoo.
+    """``NAME,NAME`` as a list of names, each once; ``all`` in it stands for the networks of the paper.
 
     Raises:
-        InputError: there are none.
+        InputError: it names nothing.
     """
-    import zoo
-
-    names: list[str] = []
-    for part in (part.strip() for part in text.split(",")):
-        names += zoo.list_models() if part == "all" else [part] if part else []
-    if not names:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
         raise InputError("--models names no model: give all, or names separated by commas")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for part in parts for name in (zoo.list_models() if part == "all" else [part])))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Fail on a name that cannot be right, before any work and without building anything.
+
+    Raises:
+        InputError: no such network, or no such file.
+    """
+    for name in names:
+        if not is_factory(name) and ":timm/" not in name:
+            zoo.model_card(name)
+        where = name.rpartition(":")[0]
+        if is_factory(name) and where.endswith(".py") and not Path(where).is_file():
+            raise InputError(f"no file {where}: give the path of a Python file, then a colon and a function")
+
+
+def source_file(name: str) -> Path | None:
+    """The file that defines a network of the user's own, where its name says so."""
+    where = name.rpartition(":")[0]
+    return Path(where) if is_factory(name) and where.endswith(".py") and Path(where).is_file() else None
 
 
 def recorded_name(name: str) -> str:
     """What records call a network: its name; for a factory in a file, without the folders."""
     where, separator, factory = name.rpartition(":")
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
-
-
-def is_factory(name: str) -> bool:
-    """Whether a name stands for the user's own network."""
-    return ":" in name and ":timm/" not in name
 
 
 def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> "nn.Module":
@@ -58,13 +67,16 @@ def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[st
     """
     import torch
 
-    import zoo
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_factory(name):
             return _from_factory(name).eval()
         return zoo.create_model(name, num_joints=num_joints, **(options or {})).eval()
+
+
+def is_factory(name: str) -> bool:
+    """Whether a name stands for the user's own network."""
+    return ":" in name and ":timm/" not in name
 
 
 def _from_factory(name: str) -> "nn.Module":

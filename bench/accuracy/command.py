@@ -8,10 +8,11 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from bench import backends, cli, distributed, precisions
+from bench import cli, distributed
 from bench.accuracy import job as jobs
 from bench.accuracy import server
 from bench.accuracy.job import Job, Settings, Work
+from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
@@ -30,8 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.server_result:
         return record_server_result(arguments, names)
     device = machine.resolve_device(arguments.device)
-    precisions.check(arguments.precision, device)
-    backends.load(arguments.backend).check(device, arguments.precision)
+    catalogue.resolve(arguments.backend, device, arguments.precision)
     known = results.open_folder(arguments.results)
     torch.set_num_threads(arguments.threads or machine.default_threads())
     dataset = open_data(arguments)

@@ -15,11 +15,13 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from bench import backends, cli, precisions
+from bench import cli
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
-from bench.accuracy.predicting import Answer, Run, predict
+from bench.accuracy.predicting import Answer, predict
+from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
+from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
@@ -86,7 +88,7 @@ class Job:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return "int8" if backends.quantised(self.settings.backend) else self.settings.precision
+        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
 
     @property
     def protocol(self) -> str:
@@ -175,19 +177,16 @@ def _predict_share(
     if not indices:
         return
     bad: dict[str, None] = {}
-    dtype = precisions.DTYPES[job.settings.precision]
-    with torch.inference_mode(), precisions.arithmetic(job.settings.precision):
+    with _open(job, fabric.device) as session:
         for answer in predict(
-            _prepare(job, fabric.device, dtype),
+            session,
             job.dataset,
             indices,
             job.settings.input,
             batch=job.work.batch,
             workers=job.work.workers,
-            device=fabric.device,
             flip=job.settings.flip,
             method=job.settings.decode,
-            dtype=dtype,
         ):
             bad |= dict.fromkeys(answer.errors.values())
             _refuse_bad(list(bad), job)
@@ -203,15 +202,22 @@ def _refuse_bad(bad: Sequence[str], job: Job) -> None:
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
 
-def _prepare(job: Job, device: torch.device, dtype: torch.dtype) -> Run:
-    model = job.trained.model.to(device, dtype)
-    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
-    runtime = backends.load(job.settings.backend)
-    # Drawn people are what a quantised runtime is calibrated on if nothing else is given.
-    own = runtime.QUANTISED and not job.dataset.name.startswith("synthetic")
-    more = {"calibration": inputs_of(job.dataset, job.settings.input)} if own else {}
-    prepared: Run = runtime.prepare(model, example, **more)
-    return prepared
+def _open(job: Job, device: torch.device) -> Session:
+    """The network, ready to be run on full batches."""
+    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device)
+    # Drawn people are what a quantising backend is calibrated on if nothing else is given.
+    own = catalogue.find(job.settings.backend).quantises and not job.dataset.name.startswith("synthetic")
+    artifact = catalogue.build(
+        job.settings.backend,
+        job.trained.model.to(device),
+        example,
+        precision=job.settings.precision,
+        threads=job.work.threads,
+        calibration=inputs_of(job.dataset, job.settings.input) if own else None,
+    )
+    session = catalogue.open_artifact(artifact, device=str(device), threads=job.work.threads)
+    session.prepare(example.cpu().numpy())
+    return session
 
 
 def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
@@ -321,7 +327,7 @@ def _record(
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(
-            backends.load(settings.backend).version(), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
         ),
         started_at=started_at,
         command=cli.command_line(),
