@@ -1,30 +1,31 @@
-"""What the commands share: options, errors, progress."""
+"""What the commands share: options, errors, progress. Imports nothing heavy: a command parses its options first."""
 
 import argparse
 import contextlib
 import errno
+import functools
+import importlib
+import re
 import shlex
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from bench.core import interrupts
 from bench.core.errors import InputError
-from bench.core.record import Record, append, read
 
-# Progress and prose; results go to standard output.
-console = Console(stderr=True, soft_wrap=True, highlight=False)
-# Wide enough for the tables where output goes to a file or a pipe.
-output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
+
+    from bench.core.record import Record
+
 DEFAULT_RESULTS = Path("results/local")
+PROJECT = "lightpose-bench"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,19 +40,38 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
+class _Version(argparse.Action):
+    """The version is looked up only where it is asked for: that takes longer than all the rest of the parser."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**(options | {"nargs": 0, "help": "print the version of this project and leave"}))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"{PROJECT} {version(PROJECT)}")
+        parser.exit()
+
+
+# ------------------------------------------------------------------------------ options
+
+
+def program(name: str) -> str:
+    """How a command is called: as it was called just now."""
+    return f"lightpose {name}" if Path(sys.argv[0]).stem == "lightpose" else f"python -m bench.{name}"
+
+
 def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
     """A parser with the options that every command has, and those of commands that make records."""
-    parser = _Parser(
-        prog=f"python -m bench.{name}", description=description, formatter_class=_Help,
-        allow_abbrev=False,
-    )  # fmt: skip
+    parser = _Parser(prog=program(name), description=description, formatter_class=_Help, allow_abbrev=False)
     if records:
         parser.add_argument(
-            "--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
+            "--results", type=folder, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
         )
         parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress and no prose")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action=_Version)
     return parser
 
 
@@ -60,22 +80,42 @@ def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool =
     add_models_option(parser)
     more = "[,HxW]" if several_inputs else ""
     parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
-    parser.add_argument("--joints", type=positive, default=17, help="heatmaps of a network of the zoo")
+    add_joints_option(parser)
 
 
 def add_models_option(parser: argparse.ArgumentParser, default: str | None = "all", note: str = "") -> None:
     """The option that says which networks."""
     parser.add_argument(
-        "--models", default=default, metavar="NAME[,NAME]",
+        "--models", default=default, metavar="NAME[,NAME]", type=names,
         help=f"{note}all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
         "of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
 
 
+def add_joints_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--joints", type=joints, default=17, help="heatmaps of a network of the zoo")
+
+
+def add_device_option(parser: argparse.ArgumentParser, default: str = "auto") -> None:
+    parser.add_argument("--device", default=default, help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+
+
+def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None, why: str = "") -> None:
+    usual = why or "one a physical core, as OMP_NUM_THREADS and a container's quota allow"
+    parser.add_argument("--threads", type=threads, default=default, help=f"CPU threads (default: {usual})")
+
+
+def add_timeout_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that run networks which the user wrote."""
+    parser.add_argument(
+        "--timeout", type=seconds, default=1800.0, metavar="SECONDS", help="ends a network that hangs, and names it"
+    )
+
+
 def add_ahead_option(parser: argparse.ArgumentParser) -> None:
     """For commands that measure in fresh processes."""
     parser.add_argument(
-        "--ahead", type=positive, default=1, metavar="N",
+        "--ahead", type=count, default=1, metavar="N",
         help="processes that get ready at a time, where there are cores for it; each then measures alone (default: 1)",
     )  # fmt: skip
 
@@ -84,32 +124,64 @@ def add_missing_option(parser: argparse.ArgumentParser) -> None:
     """For commands that are run again and again, as run_all.sh does."""
     parser.add_argument(
         "--missing", action="store_true",
-        help="leave out what this version of the project already has a record of (a network of your own is taken "
-        "for unchanged)",
+        help="leave out what this version of the project already has a record of, measured in the same way",
     )  # fmt: skip
 
 
-def positive(text: str) -> int:
-    """An argument that is a whole number above zero."""
-    with contextlib.suppress(ValueError):
-        if int(text) > 0:
+# ------------------------------------------------------------------------------ kinds of arguments
+
+
+def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
+    """A validator of whole numbers from ``low`` to ``high``, which stand in the message.
+
+    Every kind of number has one such validator, below, and is refused before any work.
+    """
+
+    def parse(text: str) -> int:
+        if re.fullmatch(r"[+-]?[0-9]{1,30}", text.strip()) and low <= int(text) <= high:
             return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        shown = text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
+        raise argparse.ArgumentTypeError(f"{shown!r} is not {name}: give a whole number from {low:,} to {high:,}")
+
+    return parse
 
 
-def natural(text: str) -> int:
-    """An argument that is a whole number from zero."""
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+count = whole_number("a number of things to do", 1, 1_000_000)
+epochs = whole_number("a number of epochs", 1, 100_000)
+batch = whole_number("a batch size", 1, 4096)
+threads = whole_number("a number of threads", 1, 1024)
+processes = whole_number("a number of processes", 0, 256)
+joints = whole_number("a number of joints", 1, 1024)
+pictures = whole_number("a number of pictures", 1, 10_000_000)
+tolerated = whole_number("a number of pictures", 0, 10_000_000)
+seed = whole_number("a seed", 0, 2**63 - 1)
 
 
 def seconds(text: str) -> float:
-    """An argument that is a time above zero."""
+    """An argument that is a time above zero, at most thirty days."""
     with contextlib.suppress(ValueError):
-        if 0 < float(text) < float("inf"):
+        if 0 < float(text) <= 30 * 86400:
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0 and up to 2,592,000")
+
+
+def names(text: str) -> str:
+    """An argument that is a list of names separated by commas, at least one; an empty one never means all."""
+    if not [part for part in text.split(",") if part.strip()]:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing: give all, or names separated by commas")
+    return text
+
+
+def listed(text: str) -> list[str]:
+    """``a,b`` as a list of names, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def folder(text: str) -> Path:
+    """An argument that is a folder, there or to be made."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
 
 
 def parse_inputs(text: str) -> list[tuple[int, int]]:
@@ -117,13 +189,22 @@ def parse_inputs(text: str) -> list[tuple[int, int]]:
     return [_parse_input(part.strip()) for part in text.split(",")]
 
 
+def one_input(text: str, command: str) -> tuple[int, int]:
+    """``256x192`` as (height, width), for a command that takes one size at a time."""
+    size, *more = parse_inputs(text)
+    if more:
+        raise InputError(f"--input {text}: give one size at a time to bench.{command}")
+    return size
+
+
 def _parse_input(text: str) -> tuple[int, int]:
-    height, separator, width = text.lower().partition("x")
-    if not (separator and height.isdecimal() and width.isdecimal()):
-        raise InputError(f"input size {text!r} is not HEIGHTxWIDTH, for example 256x192")
-    if not (32 <= int(height) <= 4096 and 32 <= int(width) <= 4096):
+    found = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", text)
+    if not found:
+        raise InputError(f"input size {text[:40]!r} is not HEIGHTxWIDTH, for example 256x192")
+    height, width = int(found[1]), int(found[2])
+    if not (32 <= height <= 4096 and 32 <= width <= 4096):
         raise InputError(f"input size {text!r} is impossible: height and width go from 32 to 4096")
-    return int(height), int(width)
+    return height, width
 
 
 def input_text(size: tuple[int, int]) -> str:
@@ -131,20 +212,59 @@ def input_text(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+# ------------------------------------------------------------------------------ what is printed
+
+
+@functools.cache
+def console() -> "Console":
+    """For progress and prose, on standard error; results go to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@functools.cache
+def output() -> "Console":
+    """For tables, on standard output: wide enough for them where that is a file or a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def say(text: str) -> None:
+    """A line of prose on stderr."""
+    from rich.markup import escape
+
+    console().print(escape(text))
+
+
+def warn(text: str) -> None:
+    """A line on stderr that says what may be wrong with the result."""
+    from rich.markup import escape
+
+    console().print(f"[yellow]warning:[/] {escape(text)}")
+
+
+def _bar(*extra: "ProgressColumn", shown: bool) -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *extra, TimeRemainingColumn())
+    return Progress(*columns, console=console(), disable=not (shown and console().is_terminal), transient=True)
+
+
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A progress bar on stderr, or a line a step where that is no terminal; call the result after each step."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+    with _bar(shown=shown) as bar:
         task = bar.add_task(what, total=total)
         done = 0
 
-        def step(word: str) -> None:
+        def step(note: str) -> None:
             nonlocal done
             done += 1
-            bar.update(task, advance=1, description=f"{what}: {word}")
-            if shown and not console.is_terminal:
-                say(f"{what} {done}/{total}: {word}")
+            bar.update(task, advance=1, description=f"{what}: {note}")
+            if shown and not console().is_terminal:
+                say(f"{what} {done}/{total}: {note}")
 
         yield step
 
@@ -152,17 +272,19 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
 @contextlib.contextmanager
 def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
     """What goes on, where nobody knows how long it takes: a line on stderr that changes, or one every ten seconds."""
+    from rich.markup import escape
+
     said = 0.0
     with contextlib.ExitStack() as stack:
-        status = stack.enter_context(console.status("")) if shown and console.is_terminal else None
+        status = stack.enter_context(console().status("")) if shown and console().is_terminal else None
 
-        def tell(word: str) -> None:
+        def tell(note: str) -> None:
             nonlocal said
             if status:
-                status.update(escape(word))
+                status.update(escape(note))
             elif shown and time.monotonic() - said > 10:
                 said = time.monotonic()
-                say(word)
+                say(note)
 
         yield tell
 
@@ -173,51 +295,34 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
 
     Where stderr is no terminal, a line every ten seconds.
     """
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    from rich.progress import TextColumn
+
     started = said = time.monotonic()
     done = 0
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+    with _bar(TextColumn("{task.fields[rate]}"), shown=shown) as bar:
         task = bar.add_task(what, total=total, rate="")
 
-        def step(count: int, word: str) -> None:
+        def step(number: int, note: str) -> None:
             nonlocal done, said
-            done += count
+            done += number
             now = time.monotonic()
             rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
-            bar.update(task, advance=count, description=word, rate=rate)
-            if shown and not console.is_terminal and (now - said > 10 or done >= total):
+            bar.update(task, advance=number, description=note, rate=rate)
+            if shown and not console().is_terminal and (now - said > 10 or done >= total):
                 said = now
-                say(f"{word}: {done}/{total} {what}, {rate}")
+                say(f"{note}: {done}/{total} {what}, {rate}")
 
         yield step
 
 
-def save(records: list[Record], arguments: argparse.Namespace) -> None:
+def save(records: "list[Record]", arguments: argparse.Namespace) -> None:
     """Append records to the results folder and, with ``--json``, print them."""
+    from bench.core.results import append
+
     append(records, arguments.results)
     if arguments.json:
         for record in records:
             print(record.to_json(), flush=True)
-
-
-def open_results(folder: Path) -> list[Record]:
-    """The records that are there; fails before a long measurement rather than after it.
-
-    Raises:
-        OSError: the folder cannot be made or written.
-        RecordError: a file in it holds what is no record.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".writable"
-    try:
-        probe.write_bytes(b"\0" * 4096)
-    except OSError as error:
-        error.filename = str(folder)
-        raise
-    finally:
-        probe.unlink(missing_ok=True)
-    return read(folder)
 
 
 def command_line() -> str:
@@ -227,38 +332,50 @@ def command_line() -> str:
     return shlex.join(["python", "-m", name, *sys.argv[1:]])
 
 
-def now() -> str:
-    """The time as records write it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+# ------------------------------------------------------------------------------ running a command
 
 
-def run(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run a command's main function and leave with its exit status.
+def run(parse: Callable[[list[str]], argparse.Namespace], module: str) -> NoReturn:
+    """Parse the options, then import the module that does the work, then leave with what its ``main`` returns.
 
-    0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted. Errors are one line on
-    stderr; ``--debug`` adds the traceback.
+    Exit status: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted. Errors are one line on stderr;
+    ``--debug`` adds the traceback.
+
+    Args:
+        parse: the command line, without the program, to options; with light imports only.
+        module: has ``main(options) -> int``.
     """
+    interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
-        sys.exit(main(sys.argv[1:]))
+        arguments = parse(sys.argv[1:])
+        main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
+        interrupts.raise_in_python()
+        status = main(arguments)
+        sys.stdout.flush()
     except InputError as error:
         fail(str(error), 2)
+    except BrokenPipeError:
+        leave_quietly()
     except OSError as error:
+        if error.errno == errno.EPIPE:
+            leave_quietly()
         fail(_os_error(error), 2)
+    except MemoryError as error:
+        fail(f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time", 2)
     except KeyboardInterrupt as error:
         fail(str(error) or "interrupted: what was recorded is kept", 130)
     except Exception as error:
         fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
+    sys.exit(status)
 
 
-def say(text: str) -> None:
-    """A line of prose on stderr."""
-    console.print(escape(text))
+def leave_quietly() -> NoReturn:
+    """Standard output was closed by its reader, as ``| head`` does: nobody wants the rest."""
+    import os
 
-
-def warn(text: str) -> None:
-    """A line on stderr that says what may be wrong with the result."""
-    console.print(f"[yellow]warning:[/] {escape(text)}")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(0)
 
 
 def fail(message: str, status: int) -> NoReturn:
@@ -266,7 +383,8 @@ def fail(message: str, status: int) -> NoReturn:
     if "--debug" in sys.argv:
         traceback.print_exc()
     line = " ".join(message.split())
-    print(f"error: {line}" if status != 130 else line, file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # standard error may be closed
+        print(f"error: {line}" if status != 130 else line, file=sys.stderr)
     sys.exit(status)
 
 

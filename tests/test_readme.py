@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.core.record import read
+from bench.core.results import read
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()

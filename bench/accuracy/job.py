@@ -24,7 +24,7 @@ from bench.backends.calibration import inputs_of
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
-from bench.core.record import Record
+from bench.core.record import Record, now
 from bench.data import COCO, Dataset
 from bench.models import recorded_name
 from bench.weights import Trained
@@ -124,7 +124,7 @@ def run(job: Job, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None
         InputError: more bad pictures than allowed, or the same job is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    started_at = cli.now()
+    started_at = now()
     with _only_one(job, fabric):
         known = {
             prediction["index"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import cli
 from bench.core import machine
 from bench.core.errors import InputError
-from bench.core.record import Record
+from bench.core.record import Record, now
 
 NAMES = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l")
 # The ten lines of the evaluator's summary, in its order: "Average Precision (AP) @[ IoU=0.50:0.95 | ... ] = 0.653".
@@ -46,7 +46,7 @@ def make_record(path: Path, model: str, size: str, *, weights: str) -> Record:
         weights=weights,
         machine=machine.this_machine(),
         software=machine.this_software("COCO's evaluation server"),
-        started_at=cli.now(),
+        started_at=now(),
         command=cli.command_line(),
     )
 

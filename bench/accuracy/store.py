@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.accuracy.predicting import Answer
 from bench.core.errors import InputError
-from bench.core.record import write_at
+from bench.core.results import write_at
 
 
 def read_parts(folder: Path, job: str) -> list[Answer]:

@@ -6,7 +6,7 @@ from torch import nn
 from bench import cli
 from bench.complexity.counting import COUNTERS
 from bench.core import machine
-from bench.core.record import Record
+from bench.core.record import Record, now
 
 
 def measure(
@@ -25,7 +25,7 @@ def measure(
         ``macs_torchstat``, ``macs_fvcore``, ``macs_thop``, ``macs_torch``. Operations and modules that a
         counter passes over stand in ``notes["skipped"]``, with how often each occurs.
     """
-    started = cli.now()
+    started = now()
     example = torch.zeros(1, 3, *size, device=next(iter(model.parameters()), torch.empty(0)).device)
     was_training = model.training
     model.eval()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench import cli, precisions
 from bench.core import machine
-from bench.core.record import Record
+from bench.core.record import Record, now
 from bench.explain import timing
 from bench.explain.operators import Operator, names, trace
 from bench.explain.split import Group, at_no_pixels, grouped, split, together, work
@@ -70,7 +70,7 @@ def explain(
         InputError: the network does not call the same operators every time, or the device lacks the precision.
     """
     precisions.check(precision, str(example.device))
-    started = cli.now()
+    started = now()
     was_training = model.training
     model.eval()
     try:

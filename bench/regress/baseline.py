@@ -12,7 +12,8 @@ from bench import backends, cli
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.core.record import Record, read
+from bench.core.record import Record, now
+from bench.core.results import read
 from bench.models import recorded_name
 from bench.regress.compare import Comparison, Told
 from bench.regress.pairs import Job
@@ -30,7 +31,7 @@ DrawProcess = Callable[[], float]
 
 def measure(draw: DrawProcess, job: Job) -> Record:
     """A network's latencies as a record to store: the median of each of ``PROCESSES`` fresh processes."""
-    started = cli.now()
+    started = now()
     return baseline_record(job, [draw() for _ in range(PROCESSES)], SAMPLE, started)
 
 

@@ -22,10 +22,10 @@ def print_table(records: Sequence[Record]) -> None:
     for record in records:
         verdict = _verdict(record)
         table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{WORDS[verdict]}[/]")
-    cli.output.print(table)
+    cli.output().print(table)
     for record in records:
         if explanation(record):
-            cli.output.print(f"{record.model}: {explanation(record)}", markup=False)
+            cli.output().print(f"{record.model}: {explanation(record)}", markup=False)
 
 
 def title(record: Record) -> str:
@@ -92,7 +92,7 @@ def print_rates(records: Sequence[Record]) -> None:
             f"{m['regression_rate_low']:.0%} to {m['regression_rate_high']:.0%}", f"{m['clear']:g}",
             f"{m['undecided']:g}", f"{m['seconds_median']:.0f}", f"{m['seconds_max']:.0f}", f"{m['pairs_median']:g}",
         )  # fmt: skip
-    cli.output.print(table)
+    cli.output().print(table)
 
 
 def condition(record: Record) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench import backends, cli
 from bench.core import machine
-from bench.core.record import Record
+from bench.core.record import Record, now
 from bench.models import recorded_name
 from bench.regress.compare import Comparison
 from bench.regress.pairs import Job
@@ -77,5 +77,5 @@ def _record(job: Job, **what: Any) -> Record:
         machine=machine.this_machine(job.device),
         software=machine.this_software(backends.load(job.backend).version()),
         command=cli.command_line(),
-        **{"started_at": cli.now(), **what},
+        **{"started_at": now(), **what},
     )

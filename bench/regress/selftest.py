@@ -14,7 +14,7 @@ from filelock import FileLock
 from scipy import stats
 
 from bench.core import machine
-from bench.core.record import append_line
+from bench.core.results import append_line
 from bench.regress.compare import Comparison
 from bench.regress.pairs import Job
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from bench.backends import BACKENDS
 from bench.core.errors import InputError
-from bench.core.record import Record, newest
+from bench.core.record import Record
+from bench.core.results import newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
 PROTOCOLS = ("paper", "steady", "ground-truth boxes", "custom", "quick", "random weights")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench import backends, cli, product
 from bench.core import machine
-from bench.core.record import Record
+from bench.core.record import Record, now
 from bench.speed.loop import SetResult, run_set
 from bench.speed.statistics import summarise
 
@@ -52,7 +52,7 @@ def measure(
         InputError: unknown backend or impossible numbers.
         ParityError: the backend computes something else than eager.
     """
-    started = cli.now()
+    started = now()
     with _threads(threads):
         used_threads = torch.get_num_threads()
         result = run_set(model, example, backend=backend, precision=precision, rounds=rounds, warmup=warmup)

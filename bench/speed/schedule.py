@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from bench.core import machine, workers
 from bench.core.errors import InputError
-from bench.core.record import append_line
+from bench.core.results import append_line
 from bench.models import is_factory
 from bench.speed.loop import ParityError, SetResult
 

@@ -20,7 +20,7 @@ def print_backends() -> None:
     for name in backends.BACKENDS:
         module = importlib.import_module(f"bench.backends.{name}")
         table.add_row(name, escape(module.ABOUT), ", ".join(module.DEVICES), escape(_here(name)))
-    cli.output.print(table)
+    cli.output().print(table)
 
 
 def _here(name: str) -> str:
@@ -63,11 +63,11 @@ def _print_lines(records: Sequence[Record]) -> None:
             reached if steady else f"{m['latency_ms_p90']:.1f}",
             f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
         )  # fmt: skip
-    cli.output.print(table)
+    cli.output().print(table)
     rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
     if rates:
         found = f"{min(rates):.0f}" + (f" to {max(rates):.0f}" if len(rates) > 1 else "")
-        cli.output.print(f"  After each, large matrix products ran at {found} G multiply-adds a second.")
+        cli.output().print(f"  After each, large matrix products ran at {found} G multiply-adds a second.")
 
 
 def _print_starts(records: Sequence[Record]) -> None:
@@ -84,7 +84,7 @@ def _print_starts(records: Sequence[Record]) -> None:
             f"{m['first_inference_ms']:.0f}", f"{m['model_file_bytes'] / 2**20:.1f}",
             *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
         )  # fmt: skip
-    cli.output.print(table)
+    cli.output().print(table)
 
 
 def _add_columns(table: Table, *headings: str) -> None:
@@ -108,14 +108,14 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
             text = "—" if record is None else f"{_speed(record):.1f}{_mark(record)}"
             cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
         table.add_row(model, *cells)
-    cli.output.print(table)
+    cli.output().print(table)
     remarks = []
     if any(_mark(record) for record in records):
         remarks.append("! measured on a busy or throttled machine")
     if any(record.precision == "int8" for record in records):
         remarks.append("int8 is another function: python -m bench.accuracy --backend NAME says how good a one")
     for line in (*remarks, *(f"left out: {reason}" for reason in left_out)):
-        cli.output.print(f"  {escape(line)}")
+        cli.output().print(f"  {escape(line)}")
 
 
 def _speed(record: Record) -> float:

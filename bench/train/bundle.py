@@ -3,26 +3,25 @@
 import argparse
 from pathlib import Path
 
-import torch
-from safetensors.torch import save
-
 from bench import cli
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.core.record import Record
-from bench.weights import BUNDLED
-from zoo.weights import files
 
 LARGEST_BYTES = 7_000_000
 
 
-def main(argv: list[str]) -> int:
+def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser(
         "train.bundle", "Put a finished training's last weights into the package, as float16, with its record.",
         records=False,
     )  # fmt: skip
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the training, as bench.train left it")
-    arguments: argparse.Namespace = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    from bench.weights import BUNDLED
+
     print(bundle(arguments.folder, BUNDLED))
     return 0
 
@@ -33,6 +32,12 @@ def bundle(folder: Path, target: Path) -> Path:
     Raises:
         InputError: the training is not finished, or its weights are too large to ship.
     """
+    import torch
+    from safetensors.torch import save
+
+    from bench.core.record import Record
+    from zoo.weights import files
+
     told, weights = folder / "record.json", folder / "last.safetensors"
     if not told.is_file() or not weights.is_file():
         raise InputError(f"{folder} is no finished training: it needs record.json and last.safetensors")
@@ -53,4 +58,4 @@ def bundle(folder: Path, target: Path) -> Path:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(parse, "bench.train.bundle")

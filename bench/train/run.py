@@ -19,7 +19,7 @@ from bench.accuracy.predicting import evaluate
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.core.record import Record
+from bench.core.record import Record, now
 from bench.data import Dataset
 from bench.models import build, is_factory, recorded_name
 from bench.train import checkpoint, curve
@@ -90,7 +90,7 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         InputError: something does not fit together, a sample cannot be had, or a file cannot be written.
         DivergedError: the loss is no number any more.
     """
-    started_at = cli.now()
+    started_at = now()
     plan = Plan(
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size
     )

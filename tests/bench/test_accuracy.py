@@ -16,7 +16,7 @@ import pytest
 
 from bench.accuracy import score_mpii, server
 from bench.core.errors import InputError
-from bench.core.record import read
+from bench.core.results import read
 
 ROOT = Path(__file__).resolve().parents[2]
 

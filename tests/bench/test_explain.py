@@ -15,20 +15,22 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bench.complexity import COUNTERS
-from bench.core.record import Machine, Record, Software, read
+from bench.core.record import Machine, Record, Software
+from bench.core.results import read
 from bench.explain import explain
-from bench.explain.__main__ import main
 from bench.explain.measuring import SMALLEST
 from bench.explain.operators import Operator, names, trace
 from bench.explain.split import at_no_pixels, grouped, split, together
 from bench.explain.timing import Peaks
 from bench.explain.words import paragraph
 from bench.models import build
-from bench.report.__main__ import make
+from bench.report.command import make
 from bench.report.explain import charts, picture
 from bench.report.measured import Measured
+from tests.commands import command, run_command
 from tests.conftest import ROOT
 
+main = command("explain")
 PARTS = ("compute_bound_ms", "memory_bound_ms", "dispatch_ms", "setup_ms", "above_bound_ms")
 
 
@@ -288,7 +290,6 @@ class Fickle(nn.Module):
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    from bench import cli
 
     (tmp_path / "own.py").write_text(FICKLE)
     given = [argument.format(own=tmp_path / "own.py") for argument in arguments]
@@ -296,7 +297,7 @@ def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, 
     monkeypatch.setattr(sys, "argv", [*base, "--quiet", *given])
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as left:
-        cli.run(main)
+        run_command("explain")
     assert left.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""

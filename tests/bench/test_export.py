@@ -19,11 +19,12 @@ from bench.accuracy.decode import decode
 from bench.data import box_to_crop, photograph
 from bench.data.crop import MEAN, PHOTOGRAPH, STD
 from bench.data.dataset import COCO
-from bench.export.__main__ import main
 from bench.models import build
+from tests.commands import command, run_command
 from tests.conftest import ROOT
 from tests.reference_weights import FORWARD, reference_state
 
+main = command("export")
 OWN = '''
 import torch
 from torch import nn
@@ -51,11 +52,10 @@ class Vector(nn.Module):
 
 def call(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
     """The command in this process; its exit status."""
-    from bench import cli
 
     monkeypatch.setattr(sys, "argv", ["bench.export", *map(str, arguments)])
     with pytest.raises(SystemExit) as left:
-        cli.run(main)
+        run_command("export")
     return int(left.value.code or 0)
 
 

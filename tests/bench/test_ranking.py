@@ -7,7 +7,7 @@ import pytest
 
 from bench.core.record import Record
 from bench.report import figure, ranking
-from bench.report.__main__ import make
+from bench.report.command import make
 from bench.report.measured import Measured
 from tests.bench.test_explain import made_up
 from tests.bench.test_report import FPS, GPU, record, speed

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.core.record import Record, RecordError, append, json_schema, newest, read
+from bench.core.record import Record, json_schema
+from bench.core.results import RecordError, append, newest, read
 from tests.conftest import ROOT
 
 MACHINE = {"os": "Linux", "cpu": "a processor", "cores": 2, "logical_cores": 2, "memory_bytes": 1}
@@ -53,13 +54,24 @@ def test_a_crash_in_mid_write_costs_the_half_line_only(tmp_path: Path) -> None:
     file = tmp_path / "speed.jsonl"
     append([make(model="first")], tmp_path)
     whole = file.read_bytes()
-    for cut in (1, len(whole) // 2, len(whole) - 1):
+    for cut in (1, len(whole) // 2, len(whole) - 2):
         file.write_bytes(whole + whole[:cut])
         with pytest.warns(UserWarning, match="half-written"):
             assert [record.model for record in read(tmp_path)] == ["first"]
         with pytest.warns(UserWarning, match="cut off"):
             append([make(model="second")], tmp_path)
         assert [record.model for record in read(tmp_path)] == ["first", "second"]
+
+
+def test_a_record_without_its_newline_is_a_record(tmp_path: Path) -> None:
+    """As an editor or ``printf '%s'`` leaves it."""
+    file = tmp_path / "speed.jsonl"
+    append([make(model="first")], tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().removesuffix(b"\n"))
+    assert [record.model for record in read(tmp_path)] == ["first"]
+    append([make(model="second")], tmp_path)
+    append([make(model="third")], tmp_path)
+    assert [record.model for record in read(tmp_path)] == ["first", "second", "third"]
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -70,7 +82,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, len(before) + 100))
 
-    script = "from tests.bench.test_record import make; from bench.core.record import append; " \
+    script = "from tests.bench.test_record import make; from bench.core.results import append; " \
         "from pathlib import Path; " \
         f"append([make(model='second')], Path({str(tmp_path)!r}))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
@@ -83,7 +95,7 @@ def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from bench.core.record import append
+from bench.core.results import append
 from tests.bench.test_record import make
 for i in range(20):
     append([make(model=f"{sys.argv[2]}-{i}", command="x" * 5000)], Path(sys.argv[1]))

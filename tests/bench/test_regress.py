@@ -23,17 +23,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bench.core.errors import InputError
-from bench.core.record import read
+from bench.core.results import read
 from bench.regress import baseline, pairs, selftest
-from bench.regress.__main__ import main
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Job, Pair
 from bench.regress.records import comparison_record, self_test_record
 from bench.regress.selftest import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, any_time_interval, decide
 from bench.report import __main__ as report
+from tests.commands import command
 from tests.conftest import ROOT
 
+main = command("regress")
 NETWORK = '''
 from torch import nn
 

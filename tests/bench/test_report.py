@@ -15,10 +15,11 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from bench.core.record import Machine, Record, Software, append, read
+from bench.core.record import Machine, Record, Software
+from bench.core.results import append, read
 from bench.report import figure
-from bench.report.__main__ import make
 from bench.report.audit import audit
+from bench.report.command import make
 from bench.report.figure import Bubble, Chart
 from bench.report.labels import Box, Circle, place
 from bench.report.measured import Measured

@@ -14,18 +14,18 @@ import pytest
 import torch
 
 from bench import precisions
-from bench.cli import run
 from bench.core import machine
 from bench.core.errors import InputError
-from bench.core.record import Record, read
-from bench.explain.__main__ import main as explain
+from bench.core.record import Record
+from bench.core.results import read
 from bench.speed import ParityError, energy, measure, schedule
-from bench.speed.__main__ import main
 from bench.speed.loop import SetResult
 from bench.speed.schedule import Job
 from bench.speed.statistics import median_interval, relative_precision
+from tests.commands import command, run_command
 from tests.conftest import ROOT
 
+main = command("speed")
 RUNTIME_LIES = '''
 import torch
 from torch import nn
@@ -222,9 +222,9 @@ def test_precisions_are_told_apart(
         torch.float32,
     )
     monkeypatch.setattr(sys, "argv", ["x", "--device", "cpu", "--precision", "tf32", "--results", str(tmp_path / "r")])
-    for command in (main, explain):
+    for name in ("speed", "explain"):
         with pytest.raises(SystemExit) as left:
-            run(command)
+            run_command(name)
         assert left.value.code == 2
         assert capsys.readouterr().err == (
             "error: precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32\n"
@@ -305,13 +305,12 @@ def test_measure_leaves_the_model_as_it_was() -> None:
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    from bench import cli
 
     base = ["bench.speed", "--models", "lightweight_mobilenetv3", "--device", "cpu", "--results", str(tmp_path / "r")]
     monkeypatch.setattr(sys, "argv", base + arguments)
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as left:
-        cli.run(main)
+        run_command("speed")
     assert left.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""

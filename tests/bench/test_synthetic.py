@@ -20,7 +20,6 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.core.errors import InputError
 from bench.data import box_to_crop, crop
-from bench.data.__main__ import main
 from bench.data.dataset import COCO, Person
 from bench.data.synthetic import (
     GENERATOR_VERSION,
@@ -38,8 +37,10 @@ from bench.data.synthetic.figure import PARTS
 from bench.data.synthetic.joints import OWN_PARTS, joints
 from bench.data.synthetic.picture import annotate, plan_portrait, plan_scene
 from bench.drawing import LEFT, RIGHT
+from tests.commands import command
 
 # Made by ``python tests/bench/test_synthetic.py``.
+main = command("data")
 PINNED, PINNED_PIXELS = (Path(__file__).with_name(f"synthetic_seed0.{suffix}") for suffix in ("json", "npz"))
 SCENES, PORTRAITS = range(3), range(6)
 BLOCK = 8

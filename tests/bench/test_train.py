@@ -24,8 +24,9 @@ from torch import nn
 
 import zoo
 from bench.accuracy.predicting import evaluate
-from bench.core import record
+from bench.core import results
 from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.data.dataset import COCO, Person
 from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name
@@ -34,16 +35,18 @@ from bench.report import __main__ as report
 from bench.report import curves
 from bench.report import training as report_training
 from bench.train import ablations, checkpoint, heatmap_loss
-from bench.train.__main__ import VALIDATION_IMAGES, VALIDATION_SEED, main
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
+from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, light, paper
 from bench.train.run import Run, make_network
 from bench.train.samples import Plan, Samples, start
 from bench.weights import build_trained, bundled, default_input
+from tests.commands import command
 
+main = command("train")
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["loss"]
 SIZE = (64, 48)
@@ -312,10 +315,10 @@ def test_bundling_keeps_the_weights_and_the_record(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no finished training"):
         bundle(tmp_path / "done", tmp_path)
     (record_file,) = (ROOT / "bench/assets/weights").glob("*.json")
-    told = record.Record.model_validate_json(record_file.read_text()).model_copy(update={"model": "small_hrnet_w16"})
+    told = Record.model_validate_json(record_file.read_text()).model_copy(update={"model": "small_hrnet_w16"})
     (tmp_path / "done" / "record.json").write_text(told.to_json())
     path = bundle(tmp_path / "done", tmp_path / "package")
-    assert record.Record.model_validate_json(path.with_suffix(".json").read_text()) == told
+    assert Record.model_validate_json(path.with_suffix(".json").read_text()) == told
     assert path.stat().st_size < 0.6 * (tmp_path / "done" / "last.safetensors").stat().st_size
     other = zoo.create_model("small_hrnet_w16")
     zoo.load_weights(other, path)
@@ -328,7 +331,7 @@ def test_the_bundled_weights_have_the_accuracy_of_their_record() -> None:
     """On the scenes that validated their training; float16 may move a joint by a hair."""
     for name, path in bundled().items():
         assert path.stat().st_size <= 7_000_000
-        told = record.Record.model_validate_json(path.with_suffix(".json").read_text())
+        told = Record.model_validate_json(path.with_suffix(".json").read_text())
         assert (told.kind, told.model, told.dataset.split()[0]) == ("train", name, "synthetic")  # type: ignore[union-attr]
         size = tuple(map(int, told.input.split("x")))
         assert default_input("bundled", name, "256x192") == told.input
@@ -439,7 +442,7 @@ def test_kill_and_resume_give_the_weights_of_an_uninterrupted_run(
     capsys.readouterr()
     assert main([*options, "--out", str(out), "--resume", "--json"]) == 0
     assert (tmp_path / "results/train.jsonl").read_text() == before
-    first, second = record.read(tmp_path / "results/train.jsonl")
+    first, second = results.read(tmp_path / "results/train.jsonl")
     assert first.weights_sha256 == second.weights_sha256
     assert first.metrics["samples"] == 40
     assert first.protocol["rot_factor"] == 40
@@ -617,7 +620,7 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     for told in ("recipe: name paper", "loss x", "rot_factor 40.0", "half_body_prob 0.3", "warmup_iterations 500"):
         assert told in done.stderr
-    (made,) = record.read(tmp_path / "results")
+    (made,) = results.read(tmp_path / "results")
     assert made.options == {"loss": "x", "attention": "parallel"}
     assert made.dataset == "coco_train2017 (20 pictures)"
     assert made.protocol["validation"] == "coco_val2017 (3 pictures)"
@@ -643,10 +646,10 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     options[options.index("--epochs") + 1] = "1"
     table = [*options, "--table", "6", "--samples", "2", "--input", "32x32", "--out", str(tmp_path / "out")]
     assert main(table) == 0
-    made = record.read(tmp_path / "results")
+    made = results.read(tmp_path / "results")
     assert [made_.options["attention"] for made_ in made] == ["none", "se", "cbam", "parallel"]
     assert main(table) == 0
-    assert record.read(tmp_path / "results") == made
+    assert results.read(tmp_path / "results") == made
 
     # As if with a second seed, and with figures that differ, so that the table can be checked.
     seeds = [*made, *(r.model_copy(update={"seed": 1, "weights_sha256": f"{i}"}) for i, r in enumerate(made))]
@@ -695,7 +698,7 @@ def test_training_on_a_gpu(precision: str, options: list[str], tmp_path: Path) -
     options[options.index("--device") + 1] = "cuda"
     options += ["--model", "lightweight_mobilenetv3", "--input", "64x64", "--precision", precision]
     assert main([*options, "--out", str(tmp_path / "out")]) == 0
-    (made,) = record.read(tmp_path / "results")
+    (made,) = results.read(tmp_path / "results")
     assert (made.device, made.precision) == ("cuda", precision)
     history = checkpoint.load(only(tmp_path / "out", "last.pt"))["state"]["history"]
     assert history[-1]["loss"] < history[0]["loss"]

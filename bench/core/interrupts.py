@@ -1,0 +1,22 @@
+"""What Ctrl-C does before there is anything to lose, and afterwards."""
+
+import os
+import signal
+from types import FrameType
+
+
+def end_at_once() -> None:
+    """While a command still imports what it needs: one line and exit status 130, whatever is being imported."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a worker, which ignores Ctrl-C
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_in_python() -> None:
+    """From now on Ctrl-C is a ``KeyboardInterrupt``, which the command itself deals with."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    os.write(2, b"interrupted before anything was measured\n")
+    os._exit(130)

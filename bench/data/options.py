@@ -1,0 +1,52 @@
+"""The options of ``python -m bench.data``."""
+
+import argparse
+from pathlib import Path
+
+from bench import cli
+
+KINDS = ("scenes", "portraits")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    commands = {"synthetic": _synthetic, "sheet": _sheet}
+    if not argv or argv[0] not in commands:
+        parser = cli.make_parser("data", "Write the synthetic data set, or look at it.", records=False)
+        parser.add_argument(
+            "command", choices=list(commands),
+            help="synthetic: write it in COCO's layout; sheet: draw pictures of it side by side "
+            "(python -m bench.data COMMAND --help says more)",
+        )  # fmt: skip
+        return parser.parse_args(argv)
+    arguments = commands[argv[0]]().parse_args(argv[1:])
+    arguments.command = argv[0]
+    return arguments
+
+
+def _synthetic() -> argparse.ArgumentParser:
+    parser = cli.make_parser(
+        "data synthetic", "Draw people from a seed and write them in COCO's layout and format.", records=False
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
+    _add_choice(parser, 200)
+    return parser
+
+
+def _sheet() -> argparse.ArgumentParser:
+    parser = cli.make_parser(
+        "data sheet", "Draw pictures side by side with the skeletons: the person's left blue, right orange, hidden "
+        "joints hollow.", records=False,
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.jpg")
+    _add_choice(parser, 12)
+    parser.add_argument("--no-skeletons", action="store_true", help="the pictures alone")
+    return parser
+
+
+def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:
+    parser.add_argument("--images", type=cli.pictures, default=images, metavar="N", help="how many pictures")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="a whole number: the same one draws the same pictures")
+    parser.add_argument(
+        "--kind", choices=KINDS, default="scenes",
+        help="scenes: several people a picture, as for evaluation; portraits: one, as for training",
+    )  # fmt: skip

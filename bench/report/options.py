@@ -1,0 +1,14 @@
+"""The options of ``python -m bench.report``."""
+
+import argparse
+from pathlib import Path
+
+from bench import cli
+
+DEFAULT_OUT = Path("reports/local")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = cli.make_parser("report", "Make the paper's tables and its speed-accuracy figure from records.")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="folder of the report")
+    return parser.parse_args(argv)

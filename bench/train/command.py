@@ -1,0 +1,209 @@
+"""``python -m bench.train``: train networks by the paper's recipe, or all that a table of the paper needs."""
+
+import argparse
+import os
+from dataclasses import replace
+
+import torch
+from rich.table import Table
+
+from bench import cli, distributed
+from bench.core import machine, results
+from bench.core.errors import InputError
+from bench.core.record import Record
+from bench.data import Dataset, open_dataset
+from bench.data.coco import CocoDataset
+from bench.data.mpii import MpiiDataset
+from bench.data.synthetic import SyntheticDataset
+from bench.models import model_names
+from bench.train import ablations
+from bench.train.ablations import has_attention
+from bench.train.curve import score_name
+from bench.train.engine import DivergedError
+from bench.train.options import SAMPLES
+from bench.train.recipe import RECIPES, paper
+from bench.train.run import Data, Run, Work, execute, make_network
+
+VALIDATION_IMAGES = 200
+VALIDATION_SEED = 1_000_003  # no training's
+# Networks whose backbones torchvision has ImageNet weights of; the paper's own is another network than theirs.
+WITH_IMAGENET = ("simplebaseline_mobilenetv2", "simplebaseline_shufflenetv2")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    device = machine.resolve_device(arguments.device)
+    if device == "cpu" and arguments.precision == "fp16":
+        raise InputError("--precision fp16 needs a CUDA device: on a CPU use fp32 or bf16")
+    if device == "cpu" and arguments.sync_bn:
+        raise InputError("--sync-bn needs CUDA devices: on CPUs the statistics of batch norm are each process's own")
+    known = results.open_folder(arguments.results)
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(arguments.threads or max(1, machine.default_threads() // together))
+    data = {seed: open_data(arguments, seed) for seed in seeds(arguments)}
+    runs = [run for seed in data for run in make_runs(arguments, len(data[seed].people), seed)]
+    check(runs, data, arguments)
+    fabric = distributed.launch(device, arguments.precision)
+    loud = not arguments.quiet and fabric.is_global_zero
+    if loud:
+        describe(runs[0])
+    records: list[Record] = []
+    total = sum(run.samples * run.recipe.epochs for run in runs)
+    try:
+        with cli.counter(total, "samples", shown=loud) as step:
+            for number, run in enumerate(runs, 1):
+                folder = arguments.out / run.folder_name(arguments.dataset)
+                work = Work(
+                    folder, arguments.workers, arguments.validate_every, arguments.checkpoint_every,
+                    # A table is many trainings: the same command goes on with it.
+                    resume=arguments.resume or arguments.table is not None,
+                )  # fmt: skip
+                before = f"{number}/{len(runs)} {folder.name}: " if len(runs) > 1 else ""
+
+                def told(count: int, word: str, before: str = before) -> None:
+                    step(count, before + word)
+
+                record = execute(run, data[run.seed], work, fabric, told)
+                if record:
+                    records.append(record)
+                    if record not in known:  # of a training that was finished before, it may be there
+                        cli.save([record], arguments)
+    except DivergedError as error:
+        cli.fail(str(error), 1)
+    if records and not arguments.json:
+        print_table(records)
+    if records and not arguments.quiet:
+        cli.say(f"checkpoints, weights, log and curve: {arguments.out}")
+        cli.say(f"added to {arguments.results / 'train.jsonl'}: {len([r for r in records if r not in known])}")
+    return 0
+
+
+def seeds(arguments: argparse.Namespace) -> list[int]:
+    if arguments.seeds is None:
+        return [arguments.seed]
+    parts = [part.strip() for part in arguments.seeds.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"--seeds {arguments.seeds}: give whole numbers separated by commas, such as 0,1")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def open_data(arguments: argparse.Namespace, seed: int) -> Data:
+    """What to train and to validate on, as the options name it.
+
+    Raises:
+        InputError: it cannot be used, or nobody in it has labelled joints.
+    """
+    train, validation = _synthetic(arguments, seed) if arguments.dataset == "synthetic" else _on_disk(arguments)
+    people = labelled(train)
+    if not people:
+        raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
+    return Data(train, people, validation)
+
+
+def _synthetic(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    if arguments.data_root is not None:
+        return open_dataset("synthetic", arguments.data_root), validation
+    drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
+    return SyntheticDataset(drawn, seed, "portraits"), validation
+
+
+def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    train, validation = (open_dataset(arguments.dataset, arguments.data_root, split=part) for part in ("train", "val"))
+    return train, validation
+
+
+def labelled(dataset: Dataset) -> range | tuple[int, ...]:
+    """Those of whom a joint is labelled; of drawn people, everyone."""
+    if not isinstance(dataset, (CocoDataset, MpiiDataset)):
+        return range(len(dataset))
+    visible = (dataset.person(index).visible for index in range(len(dataset)))
+    return tuple(index for index, joints in enumerate(visible) if joints is not None and (joints > 0).any())
+
+
+def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run]:
+    """What to train, one after the other, with one seed."""
+    size, *more = cli.parse_inputs(arguments.input)
+    if more:
+        raise InputError(f"--input {arguments.input}: give one size at a time to bench.train")
+    recipe = RECIPES[arguments.recipe](paper(
+        size, mpii=arguments.dataset == "mpii", epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
+        loss=arguments.loss,
+    ))  # fmt: skip
+    drawn = arguments.dataset == "synthetic" and arguments.data_root is None
+    run = Run(
+        model=ablations.OURS,
+        attention=arguments.attention,
+        init="scratch",
+        input=size,
+        samples=arguments.samples or (SAMPLES if drawn else people),
+        precision=arguments.precision,
+        seed=seed,
+        sync_bn=arguments.sync_bn,
+        recipe=recipe,
+    )
+    runs = ablations.rows(arguments.table, run) if arguments.table else [with_model(run, n) for n in names(arguments)]
+    return [replace(run, init=arguments.init or default_init(run.model, arguments.dataset)) for run in runs]
+
+
+def names(arguments: argparse.Namespace) -> list[str]:
+    chosen = model_names(arguments.model)
+    without = [name for name in chosen if arguments.attention and not has_attention(name)]
+    if without:
+        raise InputError(f"--attention is for lightweight heads, and {', '.join(without)} has none: leave it out")
+    return chosen
+
+
+def with_model(run: Run, model: str) -> Run:
+    return replace(run, model=model, attention=(run.attention or "parallel") if has_attention(model) else None)
+
+
+def default_init(model: str, dataset: str) -> str:
+    return "imagenet" if dataset != "synthetic" and model in WITH_IMAGENET else "scratch"
+
+
+def check(runs: list[Run], data: dict[int, Data], arguments: argparse.Namespace) -> None:
+    """Fail before the first training rather than at the start of the last.
+
+    Raises:
+        InputError: a network does not fit, or the batch is larger than what there is.
+        ZooError: an unknown network, or weights that cannot be had.
+    """
+    for run in runs:
+        if run.recipe.batch * world_size() > run.samples:
+            raise InputError(
+                f"a batch of {run.recipe.batch} in each of {world_size()} processes is larger than an epoch of "
+                f"{run.samples} samples: give a smaller --batch"
+            )
+    for run in {(run.model, run.attention): run for run in runs}.values():
+        make_network(run, len(data[run.seed].train.skeleton.joints))
+
+
+def world_size() -> int:
+    """How many processes torchrun started, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def describe(run: Run) -> None:
+    """All that the recipe's name stands for."""
+    choices = {**run.recipe.flat(), "input": cli.input_text(run.input), "samples an epoch": run.samples,
+               "init": run.init, "precision": run.precision}  # fmt: skip
+    cli.say("recipe: " + ", ".join(f"{key} {value}" for key, value in choices.items()))
+
+
+def print_table(records: list[Record]) -> None:
+    """How every training ended."""
+    first = records[0]
+    metric = score_name([dict(record.metrics) for record in records]) or "ap"
+    factor = 1 if metric == "pckh" else 100
+    table = Table(title=f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")
+    table.add_column("model", no_wrap=True)
+    for heading in ("loss", "attention", "seed", metric.upper(), "best", "epoch", "samples/s", "waiting"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for record in records:
+        values = record.metrics
+        table.add_row(
+            record.model, str(record.options["loss"]), str(record.options.get("attention", "")), str(record.seed),
+            f"{values[metric] * factor:.1f}", f"{values[f'best_{metric}'] * factor:.1f}",
+            f"{values['best_epoch']:g}", f"{values['samples_per_s']:.1f}", f"{values['data_wait_share']:.0%}",
+        )  # fmt: skip
+    cli.output().print(table)

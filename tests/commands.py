@@ -1,0 +1,22 @@
+"""Commands called within the test's own process: options as on the command line, errors as exceptions."""
+
+import importlib
+from collections.abc import Callable
+
+from bench import cli
+
+
+def command(name: str) -> Callable[[list[str]], int]:
+    """``main`` of ``python -m bench.NAME``."""
+
+    def main(argv: list[str]) -> int:
+        arguments = importlib.import_module(f"bench.{name}.options").parse(argv)
+        status: int = importlib.import_module(f"bench.{name}.command").main(arguments)
+        return status
+
+    return main
+
+
+def run_command(name: str) -> None:
+    """A command with the options of ``sys.argv``, errors as lines and exit status; leaves by ``SystemExit``."""
+    cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
