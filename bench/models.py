@@ -52,12 +52,20 @@ def recorded_name(name: str) -> str:
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
-def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> "nn.Module":
+def build(
+    name: str,
+    *,
+    num_joints: int = 17,
+    input_size: tuple[int, int] = (256, 192),
+    seed: int = 0,
+    options: Mapping[str, str] | None = None,
+) -> "nn.Module":
     """A network in evaluation mode, its weights drawn from ``seed``.
 
     Args:
         name: of the zoo, with ``:timm/``, ``path/to/file.py:factory`` or ``package.module:factory``.
         num_joints: for networks of the zoo; a factory is called without arguments.
+        input_size: height and width, for networks of the zoo: some are made for one size.
         seed: of the weights.
         options: for networks of the zoo, such as ``attention``.
 
@@ -71,7 +79,7 @@ def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[st
         torch.manual_seed(seed)
         if is_factory(name):
             return _from_factory(name).eval()
-        return zoo.create_model(name, num_joints=num_joints, **(options or {})).eval()
+        return zoo.create_model(name, num_joints=num_joints, input_size=input_size, **(options or {})).eval()
 
 
 def is_factory(name: str) -> bool:
