@@ -1,4 +1,4 @@
-"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own."""
+"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own. Imports nothing heavy."""
 
 import importlib
 import importlib.util
@@ -7,24 +7,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import zoo
 from bench.core.errors import InputError
 from bench.core.processes import user_code
 
 if TYPE_CHECKING:
     from torch import nn
 
+GROUPS = ("all", "paper", "newer")  # that stand for several networks of the zoo
+
 
 def model_names(text: str) -> list[str]:
-    """``NAME,NAME`` as a list of names, each once; ``all`` in it stands for the networks of the paper.
+    """``NAME,NAME`` as a list of names, each once; ``all``, ``paper`` and ``newer`` among them stand for several.
 
     Raises:
-        InputError: it names nothing.
+        InputError: there are none.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError("--models names no model: give all, or names separated by commas")
-    return list(dict.fromkeys(name for part in parts for name in (zoo.list_models() if part == "all" else [part])))
+    import zoo
+
+    names: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        names += zoo.list_models(part) if part in GROUPS else [part] if part else []
+    if not names:
+        raise InputError("--models names no model: give paper, all, or names separated by commas")
+    return list(dict.fromkeys(names))
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -33,6 +38,8 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         InputError: no such network, or no such file.
     """
+    import zoo
+
     for name in names:
         if not is_factory(name) and ":timm/" not in name:
             zoo.model_card(name)
@@ -53,12 +60,25 @@ def recorded_name(name: str) -> str:
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
-def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> "nn.Module":
+def is_factory(name: str) -> bool:
+    """Whether a name stands for the user's own network."""
+    return ":" in name and ":timm/" not in name
+
+
+def build(
+    name: str,
+    *,
+    num_joints: int = 17,
+    input_size: tuple[int, int] = (256, 192),
+    seed: int = 0,
+    options: Mapping[str, str] | None = None,
+) -> "nn.Module":
     """A network in evaluation mode, its weights drawn from ``seed``.
 
     Args:
         name: of the zoo, with ``:timm/``, ``path/to/file.py:factory`` or ``package.module:factory``.
         num_joints: for networks of the zoo; a factory is called without arguments.
+        input_size: height and width, for networks of the zoo: some are made for one size.
         seed: of the weights.
         options: for networks of the zoo, such as ``attention``.
 
@@ -67,16 +87,13 @@ def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[st
     """
     import torch
 
+    import zoo
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_factory(name):
             return _from_factory(name).eval()
-        return zoo.create_model(name, num_joints=num_joints, **(options or {})).eval()
-
-
-def is_factory(name: str) -> bool:
-    """Whether a name stands for the user's own network."""
-    return ":" in name and ":timm/" not in name
+        return zoo.create_model(name, num_joints=num_joints, input_size=input_size, **(options or {})).eval()
 
 
 def _from_factory(name: str) -> "nn.Module":
