@@ -11,10 +11,10 @@ import faster_coco_eval
 import numpy as np
 from pycocotools import coco, cocoeval
 
-from bench.accuracy.checks import Floats, Ints, column, ids
+from bench.accuracy.arrays import Float64Array, Int64Array, column, ids
 from bench.accuracy.oks import Indices, oks_of_pairs, suppress
 from bench.core.errors import InputError
-from bench.data.fields import read_json
+from bench.data.json_files import read_json
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 JOINTS = 17
@@ -84,10 +84,10 @@ def coco_results(
 class _Poses:
     """Predicted poses as arrays."""
 
-    image: Ints  # [N]
-    joints: Floats  # [N, 17, 3] x, y, score
-    area: Floats  # [N] of the crop, in square pixels
-    score: Floats  # [N]
+    image: Int64Array  # [N]
+    joints: Float64Array  # [N, 17, 3] x, y, score
+    area: Float64Array  # [N] of the crop, in square pixels
+    score: Float64Array  # [N]
 
     @classmethod
     def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float) -> Self:
@@ -131,13 +131,13 @@ class _Truth:
     """The people of an annotation file, checked."""
 
     name: str  # what to call it in messages
-    images: Ints
+    images: Int64Array
     category: int  # of people
     people: list[Mapping[str, Any]]
-    image: Ints  # [G] of each of them, as what follows
-    joints: Floats  # [G, 17, 3] x, y, visibility
-    box: Floats  # [G, 4] x, y, width, height
-    area: Floats  # [G]
+    image: Int64Array  # [G] of each of them, as what follows
+    joints: Float64Array  # [G, 17, 3] x, y, visibility
+    box: Float64Array  # [G, 4] x, y, width, height
+    area: Float64Array  # [G]
 
     @classmethod
     def read(cls, source: str | Path | Mapping[str, Any]) -> Self:
@@ -296,7 +296,7 @@ def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[
     }
 
 
-def _members(image: Ints) -> dict[int, Indices]:
+def _members(image: Int64Array) -> dict[int, Indices]:
     """For each image, from the lowest id, its items in their order."""
     order = np.argsort(image, kind="stable")
     images, starts = np.unique(image[order], return_index=True)

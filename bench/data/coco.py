@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO, Skeleton
 from bench.data import pictures
-from bench.data.dataset import COCO, Floats, Person, Picture, Skeleton
-from bench.data.fields import Items, fingerprint, read_json
+from bench.data.dataset import Float32Array, Person, Picture
+from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.registry import DatasetEntry, entry_of
 
 # In the description of an annotation file: it is of the project's own drawn people.
 SYNTHETIC = "lightpose-bench"
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
 _FARTHEST, _THINNEST = 1e7, 1e-6  # pixels: beyond these a number is a mistake
-
-_METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _People:
     image_ids: npt.NDArray[np.int64]  # [N]
     boxes: npt.NDArray[np.float64]  # [N, 4]
     scores: npt.NDArray[np.float64]  # [N]
-    keypoints: Floats | None = None  # [N, 17, 3]
+    keypoints: Float32Array | None = None  # [N, 17, 3]
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -74,6 +74,7 @@ class CocoDataset:
         hashes = [sha]
         images = _Images(annotation_file.name, content)
         self.name = "synthetic" if images.synthetic else name
+        self.entry: DatasetEntry = entry_of("synthetic" if images.synthetic else "coco")
         self.annotated = "annotations" in content
         self.pictures = min(len(images.known), limit or len(images.known))
         people = _annotated_people(annotation_file.name, content, images) if self.annotated else None
@@ -137,11 +138,8 @@ class CocoDataset:
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        from bench.accuracy.coco import score_coco
-
         truth = self.annotation_file if self._scored is None else self._part_of_truth(self._scored)
-        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
-        return {metric.lower(): metrics[metric] for metric in _METRICS}
+        return self.entry.score(truth, predictions, evaluator)
 
     def _part_of_truth(self, ids: set[int]) -> dict[str, Any]:
         """The annotation file's content as if it listed only these pictures."""

@@ -16,28 +16,30 @@ from bench.cli import say, warn
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.data import COCO, MPII, Skeleton, pictures
+from bench.core.skeletons import Skeleton
+from bench.data import pictures
 from bench.data.dataset import Picture
+from bench.data.registry import entry_of, entry_with_joints
 from bench.drawing import draw_skeleton, sheet
 from bench.predict.pictures import Pictures, find
-from bench.weights import build_trained
+from bench.weights import build_trained, default_input
 
 GRID_PICTURES, GRID_COLUMNS, GRID_CELL = 24, 6, (320, 240)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    size, *more = cli.parse_inputs(arguments.input)
-    if more:
-        raise InputError(f"--input {arguments.input}: give one size")
-    skeleton = COCO if arguments.joints == 17 else MPII
-    dataset = Pictures(find(arguments.images, arguments.boxes), skeleton)
+    entry = entry_with_joints(arguments.joints)
+    skeleton = entry.skeleton
+    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, entry_of("coco").input)
+    size = cli.one_input(arguments.input, "predict")
+    dataset = Pictures(find(arguments.images, arguments.boxes), entry)
     device = machine.resolve_device(arguments.device)
     trained = build_trained(
         arguments.model,
         arguments.weights,
         num_joints=arguments.joints,
         input_size=arguments.input,
-        dataset="coco" if arguments.joints == 17 else "mpii",
+        dataset=entry.weights,
     )
     if trained.weights == "random":
         warn("the weights are random numbers: the joints mean nothing")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import InputError
-from bench.data import Person, Skeleton, pictures
-from bench.data.dataset import Picture
+from bench.data import pictures
+from bench.data.dataset import Person, Picture
+from bench.data.registry import DatasetEntry
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 PERSON = 1  # COCO's category
@@ -31,14 +32,18 @@ class Pictures:
     """A ``bench.data.Dataset`` without annotations."""
 
     name = "pictures"
+    annotated = False
 
-    def __init__(self, looks: Sequence[Look], skeleton: Skeleton) -> None:
-        self.looks, self.skeleton = looks, skeleton
+    def __init__(self, looks: Sequence[Look], entry: DatasetEntry) -> None:
+        self.looks, self.entry, self.skeleton = looks, entry, entry.skeleton
         self.fingerprint = hashlib.sha256(repr(looks).encode()).hexdigest()
         self._last: tuple[Path, Picture] | None = None
 
     def __len__(self) -> int:
         return len(self.looks)
+
+    def person(self, index: int) -> Person:
+        return self.load(index)[1]
 
     def load(self, index: int) -> tuple[Picture, Person]:
         look = self.looks[index]

@@ -19,9 +19,10 @@ from PIL import Image, ImageOps
 
 from bench.accuracy.coco import score_coco
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO
 from bench.data import box_to_crop, open_dataset, pictures
 from bench.data.coco import CocoDataset
-from bench.data.dataset import COCO, ImageError
+from bench.data.dataset import ImageError
 from bench.data.mpii import MpiiDataset
 
 REFERENCE = Path(__file__).parents[1] / "reference"
