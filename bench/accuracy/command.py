@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
-from torch import nn
 
 from bench import backends, cli, distributed, precisions
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
+from bench.accuracy.network_check import check_output
 from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -113,7 +113,7 @@ def make_evaluation(
         input_size=cli.input_text(size),
         dataset=dataset.entry.weights,
     )
-    check_output(name, trained.model, dataset, size)
+    check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
     if trained.weights == "random":
         warn(f"{name}: the weights are random numbers, the accuracy means nothing")
     settings = Settings(
@@ -135,20 +135,6 @@ def make_evaluation(
         skip_bad=arguments.skip_bad,
     )
     return Evaluation(name, trained, dataset, settings, work)
-
-
-def check_output(name: str, model: nn.Module, dataset: Dataset, size: tuple[int, int]) -> None:
-    """Fail on a network that does not fit the data set before anything is evaluated."""
-    try:
-        with torch.inference_mode():
-            shape = tuple(model(torch.zeros(1, 3, *size)).shape)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{name} fails on an input of {cli.input_text(size)}: {error}") from error
-    joints = len(dataset.skeleton.joints)
-    if len(shape) != 4 or shape[1] != joints:
-        raise InputError(f"{name} gives {shape[1:]}, and {dataset.name} needs {joints} heatmaps, one for each joint")
 
 
 def has_record(one: Evaluation, known: list[Record]) -> bool:

@@ -160,7 +160,7 @@ def _predict_share(evaluation: Evaluation, fabric: Fabric, indices: Sequence[int
                 dtype=dtype,
             ):
                 bad |= dict.fromkeys(answer.errors.values())
-                _refuse_bad(list(bad), evaluation)
+                refuse_bad(list(bad), evaluation.work.skip_bad)
                 part.add(answer)
                 # The other processes are as fast; the first speaks for all.
                 step((len(answer.predictions) + len(answer.errors)) * fabric.world_size)
@@ -168,9 +168,9 @@ def _predict_share(evaluation: Evaluation, fabric: Fabric, indices: Sequence[int
         part.close()
 
 
-def _refuse_bad(bad: Sequence[str], evaluation: Evaluation) -> None:
-    """Fail on more bad pictures than are allowed."""
-    if len(bad) > evaluation.work.skip_bad:
+def refuse_bad(bad: Sequence[str], allowed: int) -> None:
+    """Raises ``InputError`` for more bad pictures than are allowed."""
+    if len(bad) > allowed:
         others = f" and {len(bad) - 1} more bad pictures so far" if len(bad) > 1 else ""
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
@@ -191,7 +191,7 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
     # Every process looked at its own share only.
-    _refuse_bad(sorted(set(errors.values())), evaluation)
+    refuse_bad(sorted(set(errors.values())), evaluation.work.skip_bad)
     predictions = [by_index[index] for index in sorted(by_index)]
     results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
     files = [evaluation.folder / f"{evaluation.name}.json"]

@@ -34,5 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
     cli.add_device_option(parser)
+    parser.add_argument("--category", metavar="NAME", help="of the people in a COCO annotation file (default: person)")
+    parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
     parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")
     return parser.parse_args(argv)

@@ -402,7 +402,7 @@ def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("synthetic", "--out", "x", "--seed", "-1"), "whole number from 0"),
-        (("synthetic", "--out", "x", "--images", "0"), "above 0"),
+        (("synthetic", "--out", "x", "--images", "0"), "from 1 to 10,000,000"),
         (("sheet", "--out", "x.gif"), ".png"),
         (("paint",), "synthetic"),
         ((), "command"),
