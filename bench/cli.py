@@ -388,6 +388,7 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         interrupts.raise_in_python()
         with processes.no_exit():
             status = main(arguments)
+            interrupts.ignore()
     sys.exit(status)
 
 
@@ -409,12 +410,12 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
+    _open_what_is_closed()
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # it is where standard output was closed from the start
-                sys.stdout.flush()
+            sys.stdout.flush()
     except InputError as error:
         fail(str(error), 2)
     except BrokenPipeError:
@@ -431,6 +432,19 @@ def errors_as_lines() -> Iterator[None]:
         fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
 
 
+def _open_what_is_closed() -> None:
+    """A standard stream that was closed from the start goes nowhere, rather than to the next file that is opened."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def leave_quietly() -> NoReturn:
     """Standard output was closed by its reader, as ``| head`` does: nobody wants the rest."""
     import os
@@ -445,6 +459,7 @@ class _Failed(SystemExit):
 
 def fail(message: str, status: int) -> NoReturn:
     """Leave with a status and one line on stderr."""
+    interrupts.ignore()
     if "--debug" in sys.argv:
         traceback.print_exc()
     line = " ".join(message.split())

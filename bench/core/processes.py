@@ -106,6 +106,8 @@ def abandoned(path):
         with open(os.path.join(path, ".lock"), "rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
+    except FileNotFoundError:  # killed before it had its guardian
+        return os.path.isdir(path) and time.time() - os.stat(path).st_mtime > 60
     except OSError:
         return False
 

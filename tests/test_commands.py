@@ -1,0 +1,191 @@
+"""Every command from outside: its help where nothing heavy can be imported, and Ctrl-C at any moment."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import COMMANDS, overview
+from bench.core.errors import InputError
+from bench.core.lazy import attach
+from tests.conftest import ROOT
+
+HEAVY = ("torch", "torchvision", "timm", "zoo", "cv2", "pandas", "matplotlib", "onnxruntime", "openvino")
+
+# As sitecustomize.py on PYTHONPATH: none of these can be imported, and what was tried is told at the end.
+BLOCK = f"""
+import atexit, sys
+
+class Blocked:
+    tried = []
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY!r}:
+            self.tried.append(name)
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocked())
+atexit.register(lambda: Blocked.tried and print("tried to import", *Blocked.tried, file=sys.stderr))
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended, and the processor time that it took."""
+
+    status: int
+    out: str
+    error: str
+    processor_s: float
+
+
+def run_blocked(arguments: Sequence[str], folder: Path) -> Ended:
+    (folder / "sitecustomize.py").write_text(BLOCK)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
+    before = os.times()
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return Ended(done.returncode, done.stdout, done.stderr, spent)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_needs_nothing_heavy(command: str, tmp_path: Path) -> None:
+    """Of the command and of its subcommands; a bare % in a help text would end it with an error."""
+    asked: list[list[str]] = [[command]]
+    while asked:
+        words = asked.pop()
+        done = run_blocked((f"bench.{words[0]}", *words[1:], "--help"), tmp_path)
+        told = f"bench.{' '.join(words)} --help took {done.processor_s:.2f} s of processor time\n{done.error}"
+        assert (done.status, done.error) == (0, ""), told
+        assert done.out.startswith(f"usage: python -m bench.{' '.join(words)} "), told
+        assert "--debug" in done.out
+        subcommands = re.search(r"^positional arguments:\n +\{([^}]+)\}", done.out, re.M)
+        asked += [[*words, name] for name in subcommands[1].split(",")] if subcommands else []
+
+
+def test_the_list_of_commands_is_whole_and_light(tmp_path: Path) -> None:
+    done = run_blocked(("bench",), tmp_path)
+    assert (done.status, done.out, done.error) == (0, done.out, "")
+    listed = re.findall(r"^  (\w+)  ", done.out, re.M)
+    assert sorted(listed) == sorted(path.parent.name for path in (ROOT / "bench").glob("*/__main__.py"))
+    version = run_blocked(("bench", "--version"), tmp_path)
+    assert (version.status, version.error) == (0, "")
+    assert re.fullmatch(r"lightpose-bench \d+\.\d+\.\d+\S*\n", version.out)
+
+
+def test_the_nearest_command_is_named(tmp_path: Path) -> None:
+    done = run_blocked(("bench", "sped", "--models", "x"), tmp_path)
+    assert (done.status, done.out) == (2, "")
+    assert done.error == "error: unknown command 'sped': did you mean speed? python -m bench lists the commands\n"
+    done = run_blocked(("bench", "juggle"), tmp_path)
+    assert (done.status, len(done.error.splitlines())) == (2, 1)
+
+
+def lightpose(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The installed command: a script that calls the function that pyproject.toml names."""
+    script = "import sys; sys.argv[0] = '/somewhere/bin/lightpose'; from bench.__main__ import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_installed_command_is_the_same() -> None:
+    assert 'lightpose = "bench.__main__:main"' in (ROOT / "pyproject.toml").read_text()
+    listed = lightpose()
+    assert listed.stdout.startswith("usage: lightpose COMMAND")
+    assert listed.stdout.replace("lightpose COMMAND", "python -m bench COMMAND") == overview()
+    assert lightpose("record", "check", "--help").stdout.startswith("usage: lightpose record check ")
+    done = lightpose("complexity", "--input", "3")
+    assert (done.returncode, done.stderr) == (2, "error: input size '3' is not HEIGHTxWIDTH, for example 256x192\n")
+    checked = lightpose("record", "check", "results/reference")
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_a_record_says_the_command_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.cli import command_line
+
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/lightpose", "speed", "--models", "a b"])
+    assert command_line() == "lightpose speed --models 'a b'"
+
+
+@pytest.mark.parametrize("arguments", [("bench",), ("bench", "speed", "--help"), ("bench.record", "schema")])
+def test_a_reader_that_leaves_early_hears_nothing(arguments: tuple[str, ...]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+    script = f"{sys.executable} -m {' '.join(arguments)} >&-"
+    closed = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+# Ctrl-C
+
+
+def work(command: str, folder: Path) -> list[str]:
+    """Options that give a command something to do for some seconds."""
+    results = ["--results", str(folder / "r")]
+    weights = ["--model", "lightweight_mobilenetv3", "--weights", "random"]
+    return {
+        "complexity": results,
+        "speed": ["--models", "lightweight_mobilenetv3", *results],
+        "explain": ["--models", "lightweight_mobilenetv3", *results],
+        "accuracy": ["--images", "300", *results],
+        "train": ["--model", "lightweight_mobilenetv3", "--out", str(folder / "trained")],
+        "predict": [str(ROOT / "bench" / "assets" / "astronaut.png"), "--out", str(folder / "people")],
+        "export": [*weights, "--format", "torchscript", "--out", str(folder / "net.pt")],
+        "regress": ["--self-test", "2", "--models", "lightweight_mobilenetv3", *results],
+        "report": ["--results", str(ROOT / "results" / "reference"), "--out", str(folder / "report")],
+        "record": ["check", str(ROOT / "results" / "reference")],
+        "data": ["synthetic", "--images", "100", "--out", str(folder / "set")],
+    }[command]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_in_the_first_second_is_one_line(command: str, tmp_path: Path) -> None:
+    """Whatever is being imported or begun.
+
+    Before Python has come to the first line of this project, Ctrl-C is Python's own affair: it ends by the signal,
+    with a traceback of its start or without. That is told apart by where the traceback ends, and is not counted.
+    """
+    moments = random.Random(command)
+    ours = 0
+    for attempt in range(4):
+        delay_s = moments.uniform(0.02, 1.2)
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"bench.{command}", *work(command, tmp_path / str(attempt))],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=120)
+        told = f"after {delay_s:.2f} s, status {process.returncode}:\n{error}"
+        if process.returncode in (-signal.SIGINT, 1) and f"{ROOT / 'bench'}{os.sep}" not in error:
+            continue  # before this project's first line
+        ours += 1
+        assert process.returncode in (130, 0), told
+        assert "Traceback" not in error, told
+        if process.returncode == 130:
+            assert sum("interrupted" in line for line in error.splitlines()) == 1, told
+            assert "interrupted" in error.splitlines()[-1], told
+    assert ours, "every signal came before Python had started"
+
+
+def test_public_names_are_imported_on_first_use() -> None:
+    get, names, public = attach("bench.core", {"InputError": "bench.core.errors"})
+    assert get("InputError") is InputError
+    assert names() == public == ["InputError"]
+    with pytest.raises(AttributeError, match=r"module 'bench\.core' has no attribute 'Nothing'"):
+        get("Nothing")
