@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 from bench.__main__ import COMMANDS, overview
 from bench.core.errors import InputError
 from bench.core.lazy import attach
+from tests.bench.test_processes import marked, wait_until
 from tests.conftest import ROOT
 
 HEAVY = ("torch", "torchvision", "timm", "zoo", "cv2", "pandas", "matplotlib", "onnxruntime", "openvino")
@@ -181,6 +183,31 @@ def test_ctrl_c_in_the_first_second_is_one_line(command: str, tmp_path: Path) ->
             assert sum("interrupted" in line for line in error.splitlines()) == 1, told
             assert "interrupted" in error.splitlines()[-1], told
     assert ours, "every signal came before Python had started"
+
+
+# Kills
+
+BLOWS = (signal.SIGKILL, signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("blow", BLOWS, ids=[blow.name for blow in BLOWS])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_is_left_of_a_command_that_is_killed(command: str, blow: signal.Signals, tmp_path: Path) -> None:
+    """No process, however it was started, and no temporary file."""
+    with tempfile.TemporaryDirectory() as temporary:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"bench.{command}", *work(command, tmp_path)],
+            cwd=ROOT, env=os.environ | {"TMPDIR": temporary, "MARK": str(tmp_path)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        # Itself and its guardian are two; commands with workers have more, and some time to put them to work.
+        wait_until(lambda: process.poll() is not None or len(marked(str(tmp_path))) > 2, 8)
+        time.sleep(random.Random(f"{command} {blow}").uniform(0, 2))
+        process.send_signal(blow)
+        assert process.wait(30) in (-blow, 0)
+        assert wait_until(lambda: not marked(str(tmp_path)), 30), marked(str(tmp_path))
+        assert wait_until(lambda: not list(Path(temporary).iterdir()), 30), list(Path(temporary).iterdir())
 
 
 def test_public_names_are_imported_on_first_use() -> None:
