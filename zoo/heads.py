@@ -4,12 +4,27 @@ Whatever memory layout the backbone chose (``zoo.blocks.eager_layout``), the hea
 contiguous, so that callers can view them as ``[N, J, H * W]``.
 """
 
+import re
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.attention import ATTENTION
 from zoo.blocks import Pointwise, relu
+from zoo.naming import Rule
 
 WIDTH = 256
+# MMPose keeps the layers as one flat list; ReLUs take numbers but hold no parameters.
+DECONV_NAMES: list[Rule] = [
+    (r"^layers\.(\d)\.deconv\.", lambda m: f"deconv_layers.{3 * int(m[1])}."),
+    (r"^layers\.(\d)\.bn\.", lambda m: f"deconv_layers.{3 * int(m[1]) + 1}."),
+    (r"^final\.", "final_layer."),
+]
+
+
+def _lightweight_layer(match: re.Match[str]) -> str:
+    offset = {"deconv": 0, "deconv_bn": 1, "pointwise": 3, "bn": 4}[match[2]]
+    return f"deconv_layers.{6 * int(match[1]) + offset}."
 
 
 def _upsample(in_channels: int, out_channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
@@ -53,6 +68,8 @@ class LightweightLayer(nn.Module):
 class DeconvHead(nn.Module):
     """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``."""
 
+    published_names = DECONV_NAMES
+
     def __init__(self, in_channels: int, num_joints: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(DeconvLayer(in_channels), DeconvLayer(WIDTH), DeconvLayer(WIDTH))
@@ -72,6 +89,15 @@ class LightweightHead(nn.Module):
     Raises:
         ValueError: ``attention`` is none of ``zoo.attention.ATTENTION``.
     """
+
+    published_names: ClassVar[list[Rule]] = [
+        (r"^layers\.(\d)\.(deconv|deconv_bn|pointwise|bn)\.", _lightweight_layer),
+        (r"^attention\.channel\.reduce\.", "deconv_layers.18.se.conv1.conv."),
+        (r"^attention\.channel\.expand\.", "deconv_layers.18.se.conv2.conv."),
+        (r"^attention\.spatial\.squeeze\.", "deconv_layers.18.sse.conv1.conv."),
+        (r"^attention\.spatial\.conv\.", "deconv_layers.18.sse.conv2.conv."),
+        (r"^final\.", "final_layer."),
+    ]
 
     def __init__(self, in_channels: int, num_joints: int, *, attention: str = "parallel") -> None:
         super().__init__()
@@ -104,6 +130,8 @@ class DepthwiseDeconvHead(nn.Module):
     Depthwise transposed convolutions alone: no layer mixes channels before the final one.
     """
 
+    published_names = DECONV_NAMES
+
     def __init__(self, in_channels: int, num_joints: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(*(DepthwiseDeconvLayer(in_channels) for _ in range(3)))
@@ -115,6 +143,8 @@ class DepthwiseDeconvHead(nn.Module):
 
 class PointwiseHead(nn.Module):
     """One 1x1 convolution: features ``[N, C, H, W]`` of heatmap size to heatmaps ``[N, J, H, W]``."""
+
+    published_names: ClassVar[list[Rule]] = [(r"^final\.", "final_layer.")]
 
     def __init__(self, in_channels: int, num_joints: int) -> None:
         super().__init__()

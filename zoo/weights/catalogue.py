@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from zoo.errors import ZooError
-from zoo.registry import list_models
+from zoo.registry import Size, list_models
 
 # Seconds without a byte after which a server counts as gone.
 TIMEOUT = 30.0
@@ -139,7 +139,9 @@ def fetch(entry: Entry, *, cache: Path | None = None, step: Step | None = None) 
     return target
 
 
-def fetch_default(model: str, num_joints: int, *, catalogue: Sequence[Entry] | None = None) -> Path:
+def fetch_default(
+    model: str, num_joints: int, input_size: Size = (256, 192), *, catalogue: Sequence[Entry] | None = None
+) -> Path:
     """The file that ``create_model(model, weights="published")`` loads, with a progress bar on a terminal.
 
     Raises:
@@ -148,6 +150,8 @@ def fetch_default(model: str, num_joints: int, *, catalogue: Sequence[Entry] | N
     if num_joints not in DEFAULTS:
         raise ZooError(f"no weights were published for {num_joints} joints: there are for 17 (COCO) and 16 (MPII)")
     dataset, size = DEFAULTS[num_joints]
+    if input_size != (256, 192):
+        size = "{}x{}".format(*input_size)
     entry = find(model, size, dataset, catalogue=catalogue)
     with bar(entry.file) as step:
         return fetch(entry, step=step)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo import mobilenet_v2
 from zoo.errors import ZooError
 from zoo.mobilenet_v2 import MobileNetV2
-from zoo.registry import PoseNet
+from zoo.pose_net import PoseNet
 from zoo.shufflenet_v2 import ShuffleNetV2
 from zoo.weights import files
 

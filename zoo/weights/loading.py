@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from zoo.create import build
 from zoo.errors import ZooError
-from zoo.registry import PoseNet, Spec, create_model, list_models, model_card
+from zoo.naming import published_name
+from zoo.pose_net import PoseNet, Spec
+from zoo.registry import list_models
 from zoo.weights import files
-from zoo.weights.names import published_name
 
 # Where a checkpoint keeps its weights; averaged copies count only where nothing else is there.
 _WRAPPERS = ("state_dict", "state_dict_ema", "ema_state_dict")
@@ -72,8 +74,8 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
     spec = _spec(model)
     if spec is not None:
         metadata |= {"name": spec.name, "num_joints": str(spec.num_joints), "options": json.dumps(spec.options)}
-        if spec.name in list_models():
-            metadata["card"] = json.dumps(asdict(model_card(spec.name)))
+        if spec.card is not None:
+            metadata["card"] = json.dumps(asdict(spec.card))
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -157,7 +159,7 @@ def _owner(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | No
         return _named(metadata["name"], options if isinstance(options, dict) else {})
     for name in list_models():
         with torch.device("meta"):
-            model = create_model(name)
+            model = build(name)
         own = model.state_dict()
         if set(state) in (set(own), {published_name(model, key) for key in own}):
             return name
