@@ -25,8 +25,8 @@ from bench.explain.timing import Peaks
 from bench.explain.words import paragraph
 from bench.models import build
 from bench.report.command import make
-from bench.report.explain import charts, picture
 from bench.report.measured import Measured
+from bench.report.sections.explain import charts, picture
 from tests.commands import command, run_command
 from tests.conftest import ROOT
 
