@@ -8,10 +8,11 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from bench import backends, cli, distributed, precisions
+from bench import cli, distributed
 from bench.accuracy import job as jobs
 from bench.accuracy import server
 from bench.accuracy.job import Job, Settings, Work
+from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
@@ -30,8 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.server_result:
         return record_server_result(arguments, names)
     device = machine.resolve_device(arguments.device)
-    precisions.check(arguments.precision, device)
-    backends.load(arguments.backend).check(device, arguments.precision)
+    catalogue.resolve(arguments.backend, device, arguments.precision)
     known = results.open_folder(arguments.results)
     torch.set_num_threads(arguments.threads or machine.default_threads())
     dataset = open_data(arguments)
@@ -46,9 +46,9 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
-                outcome = jobs.run(one, fabric, named(step, recorded_name(one.model)))
+                step_of = named(step, recorded_name(one.model))
+                outcome = jobs.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
                 if outcome and outcome.record:
-                    cli.save([outcome.record], arguments)
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:
                     say(f"predictions: {', '.join(map(str, outcome.files))}")

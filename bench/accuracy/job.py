@@ -15,16 +15,19 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from bench import backends, cli, precisions
-from bench.accuracy import store
+from bench import cli
 from bench.accuracy.coco import coco_results
 from bench.accuracy.decode import Method
-from bench.accuracy.predicting import Answer, Run, predict
+from bench.accuracy.predicting import Answer, predict
+from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
+from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
-from bench.core.record import Record, now
+from bench.core.record import Record
+from bench.core.unfinished import Unfinished
+from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
 from bench.models import recorded_name
 from bench.weights import Trained
@@ -85,7 +88,7 @@ class Job:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return "int8" if backends.quantised(self.settings.backend) else self.settings.precision
+        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
 
     @property
     def protocol(self) -> str:
@@ -110,12 +113,13 @@ class Outcome:
     record: Record | None  # none where only the server can score
 
 
-def run(job: Job, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None:
+def run(job: Job, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]) -> Outcome | None:
     """Evaluate, going on from what earlier runs of the same job left.
 
     Args:
         fabric: from ``bench.distributed.launch``; the people are split over its processes.
         step: called with the number of people that were done since the last call.
+        save: called with the record, which is on the disk when it returns; only then the finished batches go.
 
     Returns:
         What came of it; ``None`` in all processes but the first.
@@ -124,25 +128,30 @@ def run(job: Job, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None
         InputError: more bad pictures than allowed, or the same job is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    started_at = now()
     with _only_one(job, fabric):
-        known = {
-            prediction["index"]
-            for answer in store.read_parts(job.folder, job.name)
-            for prediction in answer.predictions
-        }
+        progress = _progress(job)
+        known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
         todo = [index for index in range(len(job.dataset)) if index not in known]
         if fabric.is_global_zero:
             step(len(known))
         fabric.barrier()  # everyone has read before anyone adds
-        _predict_share(job, fabric, [int(i) for i in np.array_split(todo, fabric.world_size)[fabric.global_rank]], step)
+        share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
+        _predict_share(job, fabric, share, progress, step)
         fabric.barrier()
         if not fabric.is_global_zero:
             return None
-        outcome = _finish(job, fabric, store.read_parts(job.folder, job.name), started_at)
-        store.remove_parts(job.folder, job.name)
+        progress = _progress(job)  # with what the other processes added
+        outcome = _finish(job, fabric, list(progress.parts.values()), progress.started_at)
+        if outcome.record is not None:
+            save([outcome.record])
+        progress.drop()
         return outcome
+
+
+def _progress(job: Job) -> Progress[Answer]:
+    """The finished batches of earlier runs of a job, from however many processes, one line of a file each."""
+    return Unfinished(job.folder / f"{job.name}.partial", Answer).work(job.name)
 
 
 @contextlib.contextmanager
@@ -162,33 +171,28 @@ def _only_one(job: Job, fabric: Fabric) -> Iterator[None]:
         raise InputError(f"{job.folder / job.name} is being made by another process: wait for it, or stop it") from None
 
 
-def _predict_share(job: Job, fabric: Fabric, indices: Sequence[int], step: Callable[[int], None]) -> None:
+def _predict_share(
+    job: Job, fabric: Fabric, indices: Sequence[int], progress: Progress[Answer], step: Callable[[int], None]
+) -> None:
     if not indices:
         return
-    part = store.Part(job.folder, job.name, fabric.global_rank, fabric.world_size)
     bad: dict[str, None] = {}
-    dtype = precisions.DTYPES[job.settings.precision]
-    try:
-        with torch.inference_mode(), precisions.arithmetic(job.settings.precision):
-            for answer in predict(
-                _prepare(job, fabric.device, dtype),
-                job.dataset,
-                indices,
-                job.settings.input,
-                batch=job.work.batch,
-                workers=job.work.workers,
-                device=fabric.device,
-                flip=job.settings.flip,
-                method=job.settings.decode,
-                dtype=dtype,
-            ):
-                bad |= dict.fromkeys(answer.errors.values())
-                _refuse_bad(list(bad), job)
-                part.add(answer)
-                # The other processes are as fast; the first speaks for all.
-                step((len(answer.predictions) + len(answer.errors)) * fabric.world_size)
-    finally:
-        part.close()
+    with _open(job, fabric.device) as session:
+        for answer in predict(
+            session,
+            job.dataset,
+            indices,
+            job.settings.input,
+            batch=job.work.batch,
+            workers=job.work.workers,
+            flip=job.settings.flip,
+            method=job.settings.decode,
+        ):
+            bad |= dict.fromkeys(answer.errors.values())
+            _refuse_bad(list(bad), job)
+            people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
+            progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
+            step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
 
 
 def _refuse_bad(bad: Sequence[str], job: Job) -> None:
@@ -198,15 +202,22 @@ def _refuse_bad(bad: Sequence[str], job: Job) -> None:
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
 
-def _prepare(job: Job, device: torch.device, dtype: torch.dtype) -> Run:
-    model = job.trained.model.to(device, dtype)
-    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
-    runtime = backends.load(job.settings.backend)
-    # Drawn people are what a quantised runtime is calibrated on if nothing else is given.
-    own = runtime.QUANTISED and not job.dataset.name.startswith("synthetic")
-    more = {"calibration": inputs_of(job.dataset, job.settings.input)} if own else {}
-    prepared: Run = runtime.prepare(model, example, **more)
-    return prepared
+def _open(job: Job, device: torch.device) -> Session:
+    """The network, ready to be run on full batches."""
+    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device)
+    # Drawn people are what a quantising backend is calibrated on if nothing else is given.
+    own = catalogue.find(job.settings.backend).quantises and not job.dataset.name.startswith("synthetic")
+    artifact = catalogue.build(
+        job.settings.backend,
+        job.trained.model.to(device),
+        example,
+        precision=job.settings.precision,
+        threads=job.work.threads,
+        calibration=inputs_of(job.dataset, job.settings.input) if own else None,
+    )
+    session = catalogue.open_artifact(artifact, device=str(device), threads=job.work.threads)
+    session.prepare(example.cpu().numpy())
+    return session
 
 
 def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
@@ -316,7 +327,7 @@ def _record(
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(
-            backends.load(settings.backend).version(), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
         ),
         started_at=started_at,
         command=cli.command_line(),

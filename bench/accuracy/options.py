@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from bench import backends, cli, precisions
+from bench import cli
 from bench.accuracy.decode import METHODS
+from bench.backends import catalogue
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.data.synthetic.dataset import IMAGES, SEED
@@ -36,8 +37,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--decode", choices=METHODS, default="quarter_offset", help="heatmaps to joints")
     parser.add_argument("--evaluator", choices=("faster", "pycocotools"), default="faster", help="they agree exactly")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--backend", default="eager", help=", ".join(backends.BACKENDS))
-    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
+    parser.add_argument("--backend", default="eager", help=", ".join(catalogue.names()))
+    parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     parser.add_argument("--threads", type=cli.count, help="CPU threads (default: one a physical core)")
     parser.add_argument("--batch", type=cli.count, default=8, help="people at a time")
     parser.add_argument("--workers", type=int, help="processes that read pictures (default: 1 to 4, by processors)")

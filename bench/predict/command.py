@@ -12,6 +12,7 @@ import torch
 
 from bench import cli
 from bench.accuracy.predicting import predict
+from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine
 from bench.core.errors import InputError
@@ -61,18 +62,19 @@ def joints(
     Raises:
         InputError: a picture cannot be used.
     """
+    batch = min(arguments.batch, len(dataset))
+    artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *size, device=device))
     with (
-        torch.inference_mode(),
+        catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
     ):
         for answer in predict(
-            model,
+            session,
             dataset,
             range(len(dataset)),
             size,
-            batch=min(arguments.batch, len(dataset)),
+            batch=batch,
             workers=0,
-            device=device,
             flip=not arguments.no_flip,
         ):
             for error in answer.errors.values():

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Iterable
 
 from bench import product
+from bench.backends.catalogue import PRECISIONS as DTYPES
 from bench.core.record import Record
-from bench.precisions import DTYPES
 from bench.report import paper
 from bench.report.measured import Measured, Setting, metric, name, protocol, tags
 from bench.report.ranking import REFERENCE, Place, Runtime, places
