@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.core.record import Record
-from bench.explain.words import paragraph
+from bench.explain.explanation import paragraph
 from bench.report import figure, paper
 from bench.report.figure import DPI, FAINT, INK, STYLE
 from bench.report.measured import Measured, Setting, metric, name, tags
