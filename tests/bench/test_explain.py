@@ -24,6 +24,9 @@ from bench.explain.operators import Operator, names, trace
 from bench.explain.peaks import Peaks
 from bench.explain.split import at_no_pixels, grouped, split, together
 from bench.models import build
+from bench.report.command import make
+from bench.report.measured import Measured
+from bench.report.sections.explain import charts, picture
 from tests.commands import command, run_command
 from tests.conftest import ROOT
 
@@ -192,10 +195,6 @@ def test_words_say_the_most_important_first() -> None:
 
 
 def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
-    from bench.report.command import make
-    from bench.report.explain import charts, picture
-    from bench.report.measured import Measured
-
     slow = made_up((8, 9, 34, 29, 20))
     ours = made_up((40, 20, 10, 10, 20)).model_copy(update={"model": "lightweight_mobilenetv3"})
     doubtful = made_up((40, 20, 20, 0, 20)).model_copy(

@@ -11,7 +11,7 @@ from tests.reference_weights import COMPLEXITY, FORWARD, reference_input, refere
 from zoo.weights import published_name
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 def test_outputs_are_the_published_implementations(name: str) -> None:
     expected = FORWARD[name]
     model = zoo.create_model(name).double().eval()
@@ -29,7 +29,7 @@ def test_outputs_are_the_published_implementations(name: str) -> None:
         assert float(output.abs().max()) == pytest.approx(figures["absmax"], rel=1e-9)
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 @pytest.mark.parametrize(("size", "joints"), [((384, 288), 17), ((256, 256), 16), ((64, 96), 17)])
 def test_any_input_that_is_a_multiple_of_32(name: str, size: tuple[int, int], joints: int) -> None:
     model = zoo.create_model(name, num_joints=joints).eval()
@@ -40,7 +40,7 @@ def test_any_input_that_is_a_multiple_of_32(name: str, size: tuple[int, int], jo
         assert sum(p.numel() for p in model.parameters()) == COMPLEXITY[name][key]["params"]
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 def test_weights_go_in_under_every_naming(name: str, tmp_path) -> None:
     published = {key: value.float() for key, value in reference_state(name, 1.0).items()}
     first = zoo.create_model(name)

@@ -36,6 +36,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     fetching.add_argument("model", metavar="MODEL", help="a name that the list shows")
     fetching.add_argument("--input", type=_size, metavar="HxW", help="height x width; default: the smallest published")
     fetching.add_argument("--dataset", choices=DATASETS, default="coco", help="default: coco")
+    fetching.add_argument("--training-data", metavar="NAME", help="what the list shows, where there are several")
     fetching.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args(argv)
 
@@ -53,7 +54,13 @@ def run(argv: Sequence[str], catalogue: Sequence[Entry] | None = None) -> int:
     if arguments.command == "list":
         print_list(entries)
         return 0
-    entry = find(arguments.model, arguments.input, arguments.dataset, catalogue=entries)
+    entry = find(
+        arguments.model,
+        arguments.input,
+        arguments.dataset,
+        training_data=arguments.training_data,
+        catalogue=entries,
+    )
     with bar(entry.file, shown=not arguments.quiet) as step:
         print(fetch(entry, step=step))
     return 0
@@ -64,11 +71,12 @@ def print_list(entries: Sequence[Entry]) -> None:
         title="Published weights, with the publisher's figures",
         caption="COCO: AP and AR on val2017. MPII: PCKh on the validation set.",
     )
-    for heading in ("model", "data set", "input", "figures", "SHA-256", "fetched"):
+    for heading in ("model", "data set", "input", "trained on", "figures", "SHA-256", "fetched"):
         table.add_column(heading, no_wrap=True)
     for entry in entries:
         here = "yes" if is_cached(entry) else "no"
-        table.add_row(entry.model, entry.dataset, entry.input, " ".join(entry.metrics), entry.sha256_prefix, here)
+        figures = " ".join(entry.metrics)
+        table.add_row(entry.model, entry.dataset, entry.input, entry.training_data, figures, entry.sha256_prefix, here)
     # Wide enough for the table where the output goes to a file or a pipe.
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
 

@@ -1,0 +1,246 @@
+"""Why is it slow? The parts of every network's time, as a table and as stacked bars."""
+
+import functools
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bench.core.metrics import printed
+from bench.core.record import Record
+from bench.explain.explanation import paragraph
+from bench.report import paper, plotting
+from bench.report.measured import Measured, Setting, free_key, metric, name, tags
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture, Section
+from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
+
+# The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
+PARTS = (
+    ("compute_bound_ms", "Multiply-adds at peak", "#009E73"),
+    ("memory_bound_ms", "Memory at peak", "#56B4E9"),
+    ("above_bound_ms", "Slower than the bound", "#999999"),
+    ("setup_ms", "Set-up of operators", "#E69F00"),
+    ("dispatch_ms", "Calls and Python", "#D55E00"),
+)
+UNTRUSTED = "do not trust"
+WIDTH, ROW = 8.4, 0.34  # of the figure and for a bar, in inches
+
+
+def _by_setting(measured: Measured) -> dict[Setting, dict[str, Record]]:
+    """The newest record of every network in each setting."""
+    found: dict[Setting, dict[str, Record]] = {}
+    for record in sorted(measured.of_kind("explain"), key=lambda record: record.started_at):
+        found.setdefault(measured.setting(record), {})[name(record)] = record
+    return dict(sorted(found.items()))
+
+
+# --------------------------------------------------------------------------------- table
+
+
+def table(measured: Measured) -> Table | None:
+    """A row a network, and a panel a machine, device and input; none where nothing was explained."""
+    found = _by_setting(measured)
+    if not found:
+        return None
+    models = {model for here in found.values() for model in here}
+    zoo = [model for model in paper.models() if model in models]
+    columns: list[Column] = []
+    panels = []
+    for setting in found:
+        start = len(columns)
+        columns += _columns(setting)
+        panels.append(Panel(_title(setting), tuple(range(start, len(columns)))))
+    rows = [
+        Row(
+            {"model": model, "name": paper.label(model) if model in zoo else ""},
+            tuple(cell for setting, here in found.items() for cell in _cells(setting, here.get(model))),
+            section="" if model in zoo else OWN,
+            highlight=model == paper.BASELINE,
+        )
+        for model in (*zoo, *sorted(models - set(zoo)))
+    ]
+    return Table(
+        {"model": "Model", "name": "In the paper"},
+        tuple(columns),
+        tuple(rows),
+        panels=tuple(panels),
+        remarks=(
+            "Eager PyTorch. Must take: multiply-adds at the peak of a large matrix product or bytes at that of a large "
+            "copy, whichever takes longer, and an empty call, summed over all operators.",
+            "The five parts, in percent of the measured time, add up to it. Too small: operators that take longer to "
+            "start than their work must take. On a GPU: as a graph is what a replay of its kernels takes, launched "
+            "together; the difference is launch overhead, part of calls and Python.",
+            "Set-up: what operators would take on a picture of no pixels, by the line through two sizes. Slower than "
+            "the bound: no reason can be seen from here. docs/explain.md has the method.",
+        ),
+    )
+
+
+def _title(setting: Setting) -> str:
+    where = setting.gpu or setting.machine
+    threads = "" if setting.gpu else f", {setting.threads} thread{'s'[: setting.threads != 1]}"
+    precision = "" if setting.precision == "fp32" else f", {setting.precision}"
+    return f"{where}{threads}{precision}, input {setting.input}"
+
+
+def _columns(setting: Setting) -> list[Column]:
+    group = setting.what.rpartition(",")[0]
+    plain = [("latency", "ms"), ("must", "must take ms"), ("operators", "operators"), ("small", "too small")]
+    if setting.gpu:
+        plain.insert(1, ("graph", "as a graph ms"))
+    parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in PARTS)
+    labels = (*setting.labels, ("precision", setting.precision), ("input", setting.input))
+    return [Column(key, title, ("measured",), group, labels) for key, title in (*plain, *parts)]
+
+
+def _cells(setting: Setting, record: Record | None) -> list[Cell]:
+    if record is None:
+        return [Cell()] * len(_columns(setting))
+    total, must = metric(record, "latency_ms_measured"), metric(record, "must_take_ms")
+    words = tuple(tag for tag in tags(record) if tag != "explain")
+    shown = [
+        (printed(total, 1, 1), {"latency_ms": total}),
+        (printed(must, 1, 3 if setting.gpu else 1), {"must_take_ms": must}),
+        (f"{metric(record, 'operators'):,}", {}),
+        (f"{metric(record, 'small_operators'):,}", {}),
+    ]
+    if setting.gpu:
+        graph = metric(record, "graph_ms")
+        shown.insert(1, (printed(graph, 1, 2), {"graph_ms": graph}))
+    cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
+    cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
+    for key, _, _ in PARTS:
+        if key not in record.metrics:  # set-up is not known of every network
+            cells.append(Cell())
+            continue
+        value = metric(record, key)
+        cells.append(Cell((Value(printed(100 * value / total, 1, 0), "measured"),), extra={key: value}, record=record))
+    return cells
+
+
+# -------------------------------------------------------------------------------- figure
+
+
+@dataclass(frozen=True)
+class Bar:
+    label: str
+    parts: tuple[float, ...]  # milliseconds, in the order of PARTS
+    total: float
+    highlight: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The bars of all networks in one setting, the slowest first."""
+
+    key: str
+    title: str
+    subtitle: str
+    bars: tuple[Bar, ...]
+    remarks: tuple[str, ...]
+
+
+def charts(measured: Measured) -> list[Chart]:
+    """One chart for each machine, device, thread count and input."""
+    found: dict[str, Chart] = {}
+    for setting, records in _by_setting(measured).items():
+        size = "" if setting.input == "256x192" else f"_{setting.input}"
+        key = free_key(f"explain_{setting.slug.replace('_eager', '', 1)}{size}", found)
+        found[key] = _chart(records, setting, key)
+    return list(found.values())
+
+
+def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
+    bars = []
+    for model, record in records.items():
+        parts = tuple(record.metrics.get(part, 0.0) for part, _, _ in PARTS)
+        doubtful = any(UNTRUSTED in note for note in record.warnings)
+        label = paper.label(model) + (" (doubtful)" if doubtful else "")
+        bars.append(Bar(label, parts, metric(record, "latency_ms_measured"), model == paper.BASELINE))
+    remarks = ["Bound by the peaks of a large matrix product and a large copy, measured beside."]
+    if any("doubtful" in bar.label for bar in bars):
+        remarks.append("Doubtful: measured one by one, the parts do not add up to the whole.")
+    unknown = [paper.label(model) for model, record in records.items() if "setup_ms" not in record.metrics]
+    if unknown:
+        remarks.append(f"Set-up not told apart: {', '.join(unknown)}.")
+    on = setting.gpu or setting.machine
+    threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
+    return Chart(
+        key,
+        f"Where the time goes on {on}",
+        f"eager, {setting.precision}, batch {setting.batch}, input {setting.input}, {threads}",
+        tuple(sorted(bars, key=lambda bar: (-bar.total, bar.label))),
+        tuple(remarks),
+    )
+
+
+def _pictures(measured: Measured) -> Iterator[Picture]:
+    for chart in charts(measured):
+        yield Picture(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
+
+
+def picture(chart: Chart) -> Figure:
+    """The chart drawn: milliseconds, and beside them shares."""
+    below = textwrap.wrap(" ".join(chart.remarks), int(WIDTH * 15))
+    top, bottom = 1.0, 0.55 + 0.16 * len(below)
+    height = top + ROW * len(chart.bars) + bottom
+    drawn = Figure(figsize=(WIDTH, height), dpi=DPI)
+    FigureCanvasAgg(drawn)
+    drawn.text(0.15 / WIDTH, 1 - 0.1 / height, chart.title, va="top", color=INK, fontsize=10.5, fontweight="bold")
+    drawn.text(0.15 / WIDTH, 1 - 0.31 / height, chart.subtitle, va="top", color=FAINT)
+    drawn.text(0.15 / WIDTH, 0.08 / height, "\n".join(below), va="bottom", color=FAINT, fontsize=8, linespacing=1.25)
+    names = [drawn.text(0, 0, bar.label, fontsize=9, fontweight="bold") for bar in chart.bars]
+    left = 0.25 + max(text.get_window_extent().width for text in names) / DPI
+    for text in names:
+        text.remove()
+    room, gap = WIDTH - left - 0.2, 0.3
+    widths = (0.6 * (room - gap), 0.4 * (room - gap))
+    frames = ((left, widths[0]), (left + widths[0] + gap, widths[1]))
+    axes = [
+        drawn.add_axes((x / WIDTH, bottom / height, width / WIDTH, ROW * len(chart.bars) / height))
+        for x, width in frames
+    ]
+    _bars(axes[0], chart.bars, [1.0] * len(chart.bars))
+    _bars(axes[1], chart.bars, [bar.total / 100 for bar in chart.bars])
+    axes[0].set_xlabel("Milliseconds, measured")
+    axes[1].set_xlabel("Percent of the time")
+    longest = max(bar.total for bar in chart.bars)
+    axes[0].set_xlim(0, 1.13 * longest)  # room for the totals
+    for row, bar in enumerate(chart.bars):
+        axes[0].text(bar.total + 0.01 * longest, row, printed(bar.total, 1, 1), va="center", color=INK, fontsize=8.5)
+    axes[0].set_yticks(range(len(chart.bars)), [bar.label for bar in chart.bars])
+    for label, bar in zip(axes[0].get_yticklabels(), chart.bars, strict=True):
+        label.set(color=INK, fontweight="bold" if bar.highlight else "normal")
+    axes[1].set_yticks([])
+    axes[1].set_xlim(0, 100)
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawn.legend(
+        handles, labels, loc="center left", bbox_to_anchor=(0.15 / WIDTH, 1 - 0.78 / height), ncols=len(PARTS),
+        frameon=False, fontsize=8, borderpad=0, borderaxespad=0, handlelength=1, handletextpad=0.4, columnspacing=1.2,
+        labelcolor=INK,
+    )  # fmt: skip
+    return drawn
+
+
+def _bars(axes: Axes, bars: Sequence[Bar], units: Sequence[float]) -> None:
+    """Stacked bars, the first on top, each in its unit."""
+    start = [0.0] * len(bars)
+    for index, (_, title, colour) in enumerate(PARTS):
+        lengths = [bar.parts[index] / unit for bar, unit in zip(bars, units, strict=True)]
+        style: dict[str, Any] = {"height": 0.72, "color": colour, "edgecolor": "white", "linewidth": 0.4}
+        axes.barh(range(len(bars)), lengths, left=start, label=title, **style)
+        start = [a + b for a, b in zip(start, lengths, strict=True)]
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+SECTIONS = (Section("explain", "Why is it slow?", 65, table, _pictures),)
