@@ -5,10 +5,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
 KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
@@ -64,7 +66,7 @@ class Measurement(_Strict):
     network_sha256: str | None = Field(None, description="of the file that defines a network of the user's own")
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
-    precision: Literal["fp32", "tf32", "fp16", "bf16", "int8"] | None = None
+    precision: Precision | None = None
     batch: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=1)
     protocol: dict[str, Scalar] = Field(default_factory=dict, description="how it was measured; has a name")
