@@ -22,9 +22,12 @@ if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
         "$python" -m venv .venv
     fi
     echo "Installing the locked dependencies into .venv (several GB, once) ..." >&2
+    quiet=--quiet
+    if [ -t 2 ]; then quiet=; fi # uv shows how far it is
     [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv
     # Compiled ahead: every timed set is a fresh process that imports torch.
-    .venv/bin/uv pip install --python .venv/bin/python --quiet --require-hashes --compile-bytecode -r requirements.lock
+    .venv/bin/uv pip install --python .venv/bin/python $quiet --require-hashes --compile-bytecode -r requirements.lock
     .venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --editable .
     echo "$wanted" >.venv/installed
+    echo "Installed." >&2
 fi

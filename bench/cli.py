@@ -187,13 +187,6 @@ learning_rate = real_number("a learning rate", 1e-9, 10)
 confidence = real_number("a confidence", 0, 1)
 
 
-def file(text: str) -> Path:
-    """An argument that is the path of a file."""
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no file")
-    return Path(text)
-
-
 def names(text: str) -> str:
     """An argument that is a list of names separated by commas, at least one; an empty one never means all."""
     if not [part for part in text.split(",") if part.strip()]:
@@ -206,11 +199,52 @@ def listed(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
+def file(text: str) -> Path:
+    """An argument that is the path of a file."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return Path(text)
+
+
 def folder(text: str) -> Path:
     """An argument that is a folder, there or to be made."""
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return Path(text)
+
+
+def writable_file(text: str) -> Path:
+    """An argument that is a file to write, with folders above it that may have to be made; found out before any work.
+
+    Nothing is made yet.
+    """
+    path = file(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, and a file is needed here")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular file")
+    _check_writable(path.parent, text)
+    return path
+
+
+def writable_folder(text: str) -> Path:
+    """An argument that is a folder to write to, there or to be made; found out before any work. It is not made yet."""
+    path = folder(text)
+    _check_writable(path, text)
+    return path
+
+
+def _check_writable(path: Path, text: str) -> None:
+    """Fail if a file cannot be made in the folder, or in the nearest one above it that is there."""
+    import tempfile
+
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {path}: {_os_reason(error)}") from error
 
 
 def parse_inputs(text: str) -> list[tuple[int, int]]:
@@ -470,10 +504,14 @@ def fail(message: str, status: int) -> NoReturn:
 
 def _os_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
+    return where + _os_reason(error)
+
+
+def _os_reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return f"{where}the disk is full: free some space and run the same command again"
+        return "the disk is full: free some space and run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}permission denied: give a folder that can be written"
+        return "permission denied: give a folder that can be written"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{where}is a file, and a folder is needed here"
-    return f"{where}{error.strerror or error}"
+        return "is a file, and a folder is needed here"
+    return error.strerror or str(error)

@@ -1,5 +1,6 @@
 """Every command from outside: its help where nothing heavy can be imported, and Ctrl-C at any moment."""
 
+import argparse
 import os
 import random
 import re
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import COMMANDS, overview
+from bench.cli import writable_file, writable_folder
 from bench.core.errors import InputError
+from bench.core.files import cache_folder
 from bench.core.lazy import attach
 from tests.bench.test_processes import marked, wait_until
 from tests.conftest import ROOT
@@ -133,6 +136,66 @@ def test_a_reader_that_leaves_early_hears_nothing(arguments: tuple[str, ...]) ->
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
+# What cannot be written
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("what was there")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for good in (tmp_path / "a" / "b", tmp_path / "folder"):
+        assert writable_folder(str(good)) == good
+    for good in (tmp_path / "a" / "b.onnx", tmp_path / "file"):
+        assert writable_file(str(good)) == good
+    bad = {
+        (writable_folder, "file"): "is a file, and a folder is needed",
+        (writable_folder, "file/deep/below"): "is a file, and a folder is needed",
+        (writable_file, "file/net.onnx"): "is a file, and a folder is needed",
+        (writable_file, "folder"): "is a folder, and a file is needed",
+        (writable_file, "pipe"): "is no regular file",
+        (writable_folder, "a\0b"): "is no folder",
+    }
+    for (kind, path), says in bad.items():
+        with pytest.raises(argparse.ArgumentTypeError, match=says):
+            kind(str(tmp_path / path))
+    if sys.platform == "linux":  # nobody may write there, whoever it is
+        with pytest.raises(argparse.ArgumentTypeError, match="'/proc/below/deep' cannot be written: /proc: "):
+            writable_folder("/proc/below/deep")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
+    assert (tmp_path / "file").read_text() == "what was there"
+
+
+def test_a_cache_folder_that_cannot_be_written_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder("onnx")
+    assert folder.is_dir()
+    assert tmp_path in folder.parents
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"cache folder .*file.* cannot be written .*XDG_CACHE_HOME"):
+        cache_folder("onnx")
+
+
+@pytest.mark.parametrize("command", ["--help", "work"])
+def test_nothing_is_written_outside_of_the_cache_and_results(command: str, tmp_path: Path) -> None:
+    """With a home folder and a folder for temporary files of its own, a command leaves only its cache there."""
+    for name in ("home", "tmp"):
+        (tmp_path / name).mkdir()
+    environment = os.environ | {
+        "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "home/.cache")
+    }  # fmt: skip
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime, which keeps files of its own, is not installed")
+    words = ["--backend", "onnxruntime", "--sets", "1", "--rounds", "2", "--input", "64x64"]
+    options = ["--help"] if command == "--help" else [*work("speed", tmp_path), *words]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.speed", *options], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    written = {path for name in ("home", "tmp") for path in (tmp_path / name).rglob("*") if path.is_file()}
+    ours = tmp_path / "home/.cache/lightpose-bench"
+    assert not [path for path in written if ours not in path.parents]
+
+
 # Ctrl-C
 
 
@@ -208,6 +271,21 @@ def test_nothing_is_left_of_a_command_that_is_killed(command: str, blow: signal.
         assert process.wait(30) in (-blow, 0)
         assert wait_until(lambda: not marked(str(tmp_path)), 30), marked(str(tmp_path))
         assert wait_until(lambda: not list(Path(temporary).iterdir()), 30), list(Path(temporary).iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_command_ends_with_the_script_that_asks_for_it(tmp_path: Path) -> None:
+    """As run_all.sh does: killing it does not leave the command that it was running."""
+    words = " ".join(["bench.data", *work("data", tmp_path)])
+    script = f"export LIGHTPOSE_PARENT=$$; {sys.executable} -m {words}; echo the script went on"
+    shell = subprocess.Popen(
+        ["bash", "-c", script], cwd=ROOT, env=os.environ | {"MARK": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert wait_until(lambda: len(marked(str(tmp_path))) > 2)
+    shell.kill()
+    shell.wait()
+    assert wait_until(lambda: not marked(str(tmp_path))), marked(str(tmp_path))
 
 
 def test_public_names_are_imported_on_first_use() -> None:
