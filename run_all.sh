@@ -19,7 +19,7 @@ case "${1:-}" in
 esac
 
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-python=.venv/bin/python
+python=$bin/python
 # "${quick[@]}" of nothing is an error in the bash of macOS, hence the longer form below.
 export LIGHTPOSE_PARENT=$$ # commands end with this script, however it ends
 
