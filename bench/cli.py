@@ -171,6 +171,29 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0 and up to 2,592,000")
 
 
+def real_number(name: str, low: float, high: float) -> Callable[[str], float]:
+    """A validator of numbers from ``low`` to ``high``, which stand in the message."""
+
+    def parse(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if low <= float(text) <= high:
+                return float(text)
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {name}: give a number from {low:g} to {high:g}")
+
+    return parse
+
+
+learning_rate = real_number("a learning rate", 1e-9, 10)
+confidence = real_number("a confidence", 0, 1)
+
+
+def file(text: str) -> Path:
+    """An argument that is the path of a file."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return Path(text)
+
+
 def names(text: str) -> str:
     """An argument that is a list of names separated by commas, at least one; an empty one never means all."""
     if not [part for part in text.split(",") if part.strip()]:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from bench.accuracy.decode import Method, decode
+from bench.accuracy.decoding import decode
 from bench.accuracy.flip import flip_average
+from bench.accuracy.settings import Method
 from bench.backends import catalogue
 from bench.backends.session import Session
 from bench.core.errors import InputError

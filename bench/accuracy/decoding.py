@@ -1,27 +1,23 @@
 """From heatmaps to joint coordinates in the picture."""
 
-from typing import Literal, get_args
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from bench.accuracy.settings import METHODS, Method
 from bench.core.errors import InputError
-
-Method = Literal["quarter_offset", "argmax", "dark"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 # Of the smoothing that "dark" does before its Taylor step: pixels, as published for 256x192.
 KERNEL = 11
 
-_Floats = npt.NDArray[np.float32]
+_Float32Array = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
 
 
 def decode(
     heatmaps: npt.ArrayLike | Tensor, centers: npt.ArrayLike, sizes: npt.ArrayLike, method: Method = "quarter_offset"
-) -> tuple[npt.NDArray[np.float64], _Floats]:
+) -> tuple[npt.NDArray[np.float64], _Float32Array]:
     """Where each joint is, in pixels of the picture, and how sure the network is of it.
 
     A map's highest pixel is the joint and its value the score; of a map without a positive value the pixel is -1, -1.
@@ -70,7 +66,7 @@ def decode(
     return located, scores.reshape(people, joints)
 
 
-def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Floats, x: _Indices, y: _Indices) -> None:
+def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 1) & (y > 1) & (y < height - 1))
     x, y = x[k], y[k]
@@ -80,7 +76,7 @@ def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Floats, x: 
 
 @np.errstate(divide="ignore", invalid="ignore")  # flat maps have no peak to go to, and stay where they are
 def _add_taylor_step(
-    coordinates: npt.NDArray[np.float64], maps: _Floats, x: _Indices, y: _Indices, scores: _Floats
+    coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices, scores: _Float32Array
 ) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (scores > 0))
@@ -104,7 +100,7 @@ def _add_taylor_step(
     coordinates[k] += np.where(np.isfinite(step), step, 0)
 
 
-def _smooth(maps: _Floats) -> _Floats:
+def _smooth(maps: _Float32Array) -> _Float32Array:
     """Gaussian blur of every map, zero outside it: one call for all, with zero rows between them."""
     count, height, width = maps.shape
     margin = KERNEL // 2

@@ -17,8 +17,8 @@ from lightning_fabric import Fabric
 
 from bench import cli
 from bench.accuracy.coco import coco_results
-from bench.accuracy.decode import Method
 from bench.accuracy.predicting import Answer, predict
+from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
@@ -32,38 +32,11 @@ from bench.data import COCO, Dataset
 from bench.models import recorded_name
 from bench.weights import Trained
 
-GROUND_TRUTH = "ground truth"
 PHASES = ("read", "crop", "wait", "network", "decode")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the result, besides network and data."""
-
-    input: tuple[int, int]
-    boxes: str  # ground truth, or the detections file's name
-    backend: str = "eager"
-    precision: str = "fp32"
-    flip: bool = True
-    decode: Method = "quarter_offset"
-    limit: int | None = None  # pictures, of which the data set was cut to
-
-
-@dataclass(frozen=True)
-class Work:
-    """How to go about it; batch, threads and device may change last digits, the rest nothing."""
-
-    results: Path
-    batch: int
-    workers: int
-    threads: int
-    device: str
-    evaluator: str
-    skip_bad: int
-
-
-@dataclass(frozen=True)
-class Job:
+class Evaluation:
     """One network on one data set."""
 
     model: str  # as named on the command line
@@ -97,8 +70,8 @@ class Job:
             return "random weights"
         if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
             return "custom"
-        coco = self.dataset.name.startswith("coco")
-        return "ground-truth boxes" if coco and self.settings.boxes == GROUND_TRUTH else "paper"
+        detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
+        return "ground-truth boxes" if detectors else "paper"
 
     @property
     def folder(self) -> Path:
@@ -113,8 +86,10 @@ class Outcome:
     record: Record | None  # none where only the server can score
 
 
-def run(job: Job, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]) -> Outcome | None:
-    """Evaluate, going on from what earlier runs of the same job left.
+def run(
+    evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
+) -> Outcome | None:
+    """Evaluate, going on from what earlier runs of the same evaluation left.
 
     Args:
         fabric: from ``bench.distributed.launch``; the people are split over its processes.
@@ -125,42 +100,42 @@ def run(job: Job, fabric: Fabric, step: Callable[[int], None], save: Callable[[l
         What came of it; ``None`` in all processes but the first.
 
     Raises:
-        InputError: more bad pictures than allowed, or the same job is running elsewhere.
+        InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    with _only_one(job, fabric):
-        progress = _progress(job)
+    with _only_one(evaluation, fabric):
+        progress = _progress(evaluation)
         known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
-        todo = [index for index in range(len(job.dataset)) if index not in known]
+        todo = [index for index in range(len(evaluation.dataset)) if index not in known]
         if fabric.is_global_zero:
             step(len(known))
         fabric.barrier()  # everyone has read before anyone adds
         share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
-        _predict_share(job, fabric, share, progress, step)
+        _predict_share(evaluation, fabric, share, progress, step)
         fabric.barrier()
         if not fabric.is_global_zero:
             return None
-        progress = _progress(job)  # with what the other processes added
-        outcome = _finish(job, fabric, list(progress.parts.values()), progress.started_at)
+        progress = _progress(evaluation)  # with what the other processes added
+        outcome = _finish(evaluation, fabric, list(progress.parts.values()), progress.started_at)
         if outcome.record is not None:
             save([outcome.record])
         progress.drop()
         return outcome
 
 
-def _progress(job: Job) -> Progress[Answer]:
-    """The finished batches of earlier runs of a job, from however many processes, one line of a file each."""
-    return Unfinished(job.folder / f"{job.name}.partial", Answer).work(job.name)
+def _progress(evaluation: Evaluation) -> Progress[Answer]:
+    """The finished batches of earlier runs, from however many processes, one line of a file each."""
+    return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
 
 
 @contextlib.contextmanager
-def _only_one(job: Job, fabric: Fabric) -> Iterator[None]:
+def _only_one(evaluation: Evaluation, fabric: Fabric) -> Iterator[None]:
     if not fabric.is_global_zero:
         yield
         return
-    job.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(job.folder / f".{job.name}.lock", timeout=0)
+    evaluation.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(evaluation.folder / f".{evaluation.name}.lock", timeout=0)
     try:
         with lock:
             try:
@@ -168,78 +143,87 @@ def _only_one(job: Job, fabric: Fabric) -> Iterator[None]:
             finally:
                 Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
-        raise InputError(f"{job.folder / job.name} is being made by another process: wait for it, or stop it") from None
+        raise InputError(
+            f"{evaluation.folder / evaluation.name} is being made by another process: wait for it, or stop it"
+        ) from None
 
 
 def _predict_share(
-    job: Job, fabric: Fabric, indices: Sequence[int], progress: Progress[Answer], step: Callable[[int], None]
+    evaluation: Evaluation,
+    fabric: Fabric,
+    indices: Sequence[int],
+    progress: Progress[Answer],
+    step: Callable[[int], None],
 ) -> None:
     if not indices:
         return
     bad: dict[str, None] = {}
-    with _open(job, fabric.device) as session:
+    with _open(evaluation, fabric.device) as session:
         for answer in predict(
             session,
-            job.dataset,
+            evaluation.dataset,
             indices,
-            job.settings.input,
-            batch=job.work.batch,
-            workers=job.work.workers,
-            flip=job.settings.flip,
-            method=job.settings.decode,
+            evaluation.settings.input,
+            batch=evaluation.work.batch,
+            workers=evaluation.work.workers,
+            flip=evaluation.settings.flip,
+            method=evaluation.settings.decode,
         ):
             bad |= dict.fromkeys(answer.errors.values())
-            _refuse_bad(list(bad), job)
+            refuse_bad(list(bad), evaluation.work.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
             step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
 
 
-def _refuse_bad(bad: Sequence[str], job: Job) -> None:
-    """Fail on more bad pictures than are allowed."""
-    if len(bad) > job.work.skip_bad:
+def refuse_bad(bad: Sequence[str], allowed: int) -> None:
+    """Raises ``InputError`` for more bad pictures than are allowed."""
+    if len(bad) > allowed:
         others = f" and {len(bad) - 1} more bad pictures so far" if len(bad) > 1 else ""
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
 
-def _open(job: Job, device: torch.device) -> Session:
+def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
-    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device)
+    example = torch.zeros(evaluation.work.batch, 3, *evaluation.settings.input, device=device)
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
-    own = catalogue.find(job.settings.backend).quantises and not job.dataset.name.startswith("synthetic")
+    own = catalogue.find(evaluation.settings.backend).quantises and not evaluation.dataset.name.startswith("synthetic")
     artifact = catalogue.build(
-        job.settings.backend,
-        job.trained.model.to(device),
+        evaluation.settings.backend,
+        evaluation.trained.model.to(device),
         example,
-        precision=job.settings.precision,
-        threads=job.work.threads,
-        calibration=inputs_of(job.dataset, job.settings.input) if own else None,
+        precision=evaluation.settings.precision,
+        threads=evaluation.work.threads,
+        calibration=inputs_of(evaluation.dataset, evaluation.settings.input) if own else None,
     )
-    session = catalogue.open_artifact(artifact, device=str(device), threads=job.work.threads)
+    session = catalogue.open_artifact(artifact, device=str(device), threads=evaluation.work.threads)
     session.prepare(example.cpu().numpy())
     return session
 
 
-def _finish(job: Job, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
+def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
     # A batch that two runs did counts once.
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
     # Every process looked at its own share only.
-    _refuse_bad(sorted(set(errors.values())), job)
+    refuse_bad(sorted(set(errors.values())), evaluation.work.skip_bad)
     predictions = [by_index[index] for index in sorted(by_index)]
-    scored_by_server = job.dataset.name.startswith("coco_test-dev2017")
-    results = json.dumps(_results(job.dataset, predictions), separators=(",", ":"))
-    files = [job.folder / f"{job.name}.json"]
+    results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
+    files = [evaluation.folder / f"{evaluation.name}.json"]
     write_whole(files[0], results.encode())
-    if scored_by_server:
-        files.append(_server_file(job, results))
+    if not evaluation.dataset.annotated:
+        files.append(_server_file(evaluation, results))
         return Outcome(tuple(files), None)
-    metrics: dict[str, int | float] = dict(job.dataset.score(predictions, evaluator=job.work.evaluator))
-    metrics |= {"people": len(job.dataset), "people_left_out": len(errors), "bad_pictures": len(set(errors.values()))}
+    metrics: dict[str, int | float] = dict(evaluation.dataset.score(predictions, evaluator=evaluation.work.evaluator))
+    metrics |= {
+        "people": len(evaluation.dataset),
+        "people_left_out": len(errors),
+        "bad_pictures": len(set(errors.values())),
+    }
     metrics |= _throughput(answers, fabric.world_size)
     warnings = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
     return Outcome(
-        tuple(files), _record(job, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
+        tuple(files), _record(evaluation, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
     )
 
 
@@ -258,11 +242,11 @@ def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[s
     ]
 
 
-def _server_file(job: Job, results: str) -> Path:
+def _server_file(evaluation: Evaluation, results: str) -> Path:
     """The archive that COCO's evaluation server takes, named as it demands."""
-    method = re.sub(r"[^a-zA-Z0-9]", "", recorded_name(job.model))
+    method = re.sub(r"[^a-zA-Z0-9]", "", recorded_name(evaluation.model))
     inner = f"person_keypoints_test-dev2017_{method}_results"
-    archive = job.folder / f"{inner}.zip"
+    archive = evaluation.folder / f"{inner}.zip"
     with whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(f"{inner}.json", results)
     return archive
@@ -280,7 +264,7 @@ def _throughput(answers: list[Answer], processes: int) -> dict[str, float]:
 
 
 def _record(
-    job: Job,
+    evaluation: Evaluation,
     fabric: Fabric,
     metrics: dict[str, int | float],
     warnings: list[str],
@@ -288,33 +272,33 @@ def _record(
     file: Path,
     started_at: str,
 ) -> Record:
-    settings, work = job.settings, job.work
+    settings, work = evaluation.settings, evaluation.work
     waits = {"reading and cropping": "wait_ms", "the network": "network_ms", "decoding": "decode_ms"}
     device = fabric.device.type
     return Record(
         kind="accuracy",
-        model=recorded_name(job.model),
-        options=dict(job.trained.options),
+        model=recorded_name(evaluation.model),
+        options=dict(evaluation.trained.options),
         input=cli.input_text(settings.input),
-        num_joints=len(job.dataset.skeleton.joints),
+        num_joints=len(evaluation.dataset.skeleton.joints),
         backend=settings.backend,
         device=device,
-        precision=job.precision,  # type: ignore[arg-type]
+        precision=evaluation.precision,  # type: ignore[arg-type]
         batch=work.batch,
         threads=work.threads,
         metrics=metrics,
         protocol={
-            "name": job.protocol,
+            "name": evaluation.protocol,
             "boxes": settings.boxes,
             "flip": settings.flip,
             "decode": settings.decode,
             "evaluator": work.evaluator,
             **({"limit": settings.limit} if settings.limit else {}),
         },
-        dataset=job.dataset.name,
-        dataset_fingerprint=job.dataset.fingerprint,
-        weights=job.trained.weights,
-        weights_sha256=job.trained.sha256,
+        dataset=evaluation.dataset.name,
+        dataset_fingerprint=evaluation.dataset.fingerprint,
+        weights=evaluation.trained.weights,
+        weights_sha256=evaluation.trained.sha256,
         warnings=warnings,
         notes={
             "predictions": file.name,
@@ -323,7 +307,7 @@ def _record(
             "processes": fabric.world_size,
             "workers": work.workers,
             "bad_pictures": list(bad),
-            "left_out": dict(getattr(job.dataset, "left_out", {})),
+            "left_out": dict(getattr(evaluation.dataset, "left_out", {})),
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from bench.core.errors import InputError
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
 
 
-def ids(items: Sequence[Mapping[str, Any]], key: str, name: Callable[[int], str]) -> Ints:
+def ids(items: Sequence[Mapping[str, Any]], key: str, name: Callable[[int], str]) -> Int64Array:
     """One whole number of all items.
 
     Raises:
@@ -25,7 +25,9 @@ def ids(items: Sequence[Mapping[str, Any]], key: str, name: Callable[[int], str]
     return np.array([item[key] for item in items], np.int64)
 
 
-def column(items: Sequence[Mapping[str, Any]], key: str, shape: tuple[int, ...], name: Callable[[int], str]) -> Floats:
+def column(
+    items: Sequence[Mapping[str, Any]], key: str, shape: tuple[int, ...], name: Callable[[int], str]
+) -> Float64Array:
     """One field of all items as an array ``[N, *shape]``.
 
     Raises:

@@ -1,7 +1,8 @@
-"""Annotation files, read so that what is wrong is said with the file and the item."""
+"""JSON files that people bring, read so that what is wrong is said with the file and the item."""
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import numpy.typing as npt
 
 from bench.core.errors import InputError
 
+_LARGEST = 2**63 - 1
+
 
 def read_json(path: Path) -> tuple[Any, str]:
-    """What a JSON file holds, and the SHA-256 of its bytes.
+    """What a JSON file holds, with or without a byte-order mark, and the SHA-256 of its bytes.
 
     Raises:
-        InputError: the file is missing or is not JSON; the message gives line and column.
+        InputError: the file is missing, no regular file, or not JSON; the message gives line and column.
     """
     content = read_bytes(path)
     try:
@@ -24,7 +27,9 @@ def read_json(path: Path) -> tuple[Any, str]:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{path} is not JSON: {error.msg} at {where}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path} is not JSON that can be read: it is nested too deeply") from error
+    except ValueError as error:  # bytes that are no text, or a number of thousands of digits
         raise InputError(f"{path} is not JSON: {error}") from error
 
 
@@ -32,12 +37,16 @@ def read_bytes(path: Path) -> bytes:
     """What a file holds.
 
     Raises:
-        InputError: the file is missing.
+        InputError: there is no such file, or it is a folder, a device or a pipe, which may never end.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is no regular file: give a file")
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def fingerprint(hashes: Iterable[str], folder: Path, pictures: Iterable[str]) -> str:
@@ -66,26 +75,30 @@ class Items:
     def __init__(self, values: Any, where: str, key: str | None = None) -> None:
         self.where = where
         if not isinstance(values, list):
-            raise InputError(f"{where} list: must be a list of objects, and is {_shown(values)}")
-        self._values: list[dict[str, Any]] = values
+            raise InputError(f"{where} list: must be a list of objects, and is {shown(values)}")
+        self.values: list[dict[str, Any]] = values
         self._key = key
         for index, value in enumerate(values):
             if not isinstance(value, dict):
-                self.fail(index, f"is {_shown(value)}, not an object")
+                self.fail(index, f"is {shown(value)}, not an object")
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
     def chosen(self, indices: npt.NDArray[Any]) -> "Items":
         """Some of the items, by index or by a mask."""
         positions = np.arange(len(self))[indices]
-        return Items([self._values[index] for index in positions], self.where, self._key)
+        return Items([self.values[index] for index in positions], self.where, self._key)
 
     def name(self, index: int) -> str:
         """File, kind and item, as messages begin."""
-        value = self._values[index]
+        value = self.values[index]
         identity = value.get(self._key, None) if self._key and isinstance(value, dict) else None
-        return f"{self.where} {identity}" if identity is not None else f"{self.where} at position {index}"
+        return (
+            f"{self.where} {shown(identity).strip(chr(34))}"
+            if identity is not None
+            else f"{self.where} at position {index}"
+        )
 
     def fail(self, index: int, problem: str) -> None:
         """Refuse the file because of one item."""
@@ -97,6 +110,10 @@ class Items:
             first = int(np.argmax(bad))
             self.fail(first, problem(first))
 
+    def has(self, key: str) -> npt.NDArray[np.bool_]:
+        """Which items have a field at all, ``[len(self)]``; null is as good as nothing."""
+        return np.array([value.get(key) is not None for value in self.values], np.bool_)
+
     def numbers(self, key: str, *shape: int) -> npt.NDArray[np.float64]:
         """A field of finite numbers, ``[len(self), *shape]``."""
         return self._column(key, shape, "iuf").astype(np.float64)
@@ -105,17 +122,21 @@ class Items:
         """A field of whole numbers, ``[len(self)]``."""
         return self._column(key, (), "iu").astype(np.int64)
 
+    def truths(self, key: str) -> npt.NDArray[np.bool_]:
+        """A field of whole numbers or of true and false, ``[len(self)]``: whether it is not 0."""
+        return self._column(key, (), "iub") != 0
+
     def texts(self, key: str) -> list[str]:
         """A field of texts that are not empty."""
-        texts = [value.get(key) for value in self._values]
+        texts = [value.get(key) for value in self.values]
         for index, text in enumerate(texts):
             if not (isinstance(text, str) and text):
-                self.fail(index, f"{key} is {_shown(text)}, not a text" if text is not None else f"lacks {key}")
+                self.fail(index, f"{key} is {shown(text)}, not a text" if text is not None else f"lacks {key}")
         return [str(text) for text in texts]
 
     def _column(self, key: str, shape: tuple[int, ...], kinds: str) -> npt.NDArray[Any]:
         """All at once, which is fast; item by item if that fails, to find the one that is at fault."""
-        values = [value.get(key) for value in self._values]
+        values = [value.get(key) for value in self.values]
         if not values:
             return np.zeros((0, *shape))
         column = _array(values)
@@ -126,7 +147,7 @@ class Items:
                 array = _array(value)
                 fault = "is ragged" if array is None else _fault(array, shape, kinds)
                 if fault:
-                    self.fail(index, f"{key} {fault}: {_shown(value)}")
+                    self.fail(index, f"{key} {fault}: {shown(value)}")
             raise InputError(f"{self.where} list: {key} mixes kinds of values, and must be of one kind throughout")
         return column
 
@@ -134,7 +155,7 @@ class Items:
 def _array(value: Any) -> npt.NDArray[Any] | None:
     try:
         return np.array(value)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RecursionError):
         return None
 
 
@@ -142,7 +163,9 @@ def _fault(array: npt.NDArray[Any], shape: tuple[int, ...], kinds: str) -> str |
     if array.shape != shape:
         return f"has {_count(array.shape)}, not {_count(shape)}"
     if array.dtype.kind not in kinds:
-        return "is not a whole number" if kinds == "iu" else "is not a number" if not shape else "holds no numbers"
+        return "is not a whole number" if "f" not in kinds else "is not a number" if not shape else "holds no numbers"
+    if array.dtype.kind == "u" and "f" not in kinds and (array > _LARGEST).any():
+        return "is too large"
     if not np.isfinite(array).all():
         return "is not finite"
     return None
@@ -152,6 +175,10 @@ def _count(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) + " values" if shape else "a single value"
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
+def shown(value: Any) -> str:
+    """A value as JSON, short enough for a message."""
+    try:
+        text = json.dumps(value)
+    except (RecursionError, ValueError):  # nested deeply, or a number of thousands of digits
+        return "something that cannot be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

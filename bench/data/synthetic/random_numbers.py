@@ -11,7 +11,7 @@ Range = tuple[float, float]
 BLOCK = 256
 
 
-class Dice:
+class RandomNumbers:
     """A stream of random numbers of its own for every key.
 
     Made from the raw 64-bit words of PCG64, which numpy promises never to change (unlike what ``Generator`` makes of
