@@ -584,6 +584,7 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
         )
         drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
         assert [text.get_text() for text in texts] == list(NAMES)
+        drawn.draw_without_rendering()
         assert fig5.collisions(drawn, texts) == []
         # The check itself sees a name on another one, and one outside.
         texts[0].set_position(texts[1].get_position())
