@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from bench.core import metrics as known
+
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
@@ -97,7 +99,7 @@ class Record(Measurement):
     """One measurement of one network, and what came out."""
 
     schema_version: Literal[1, 2] = Field(SCHEMA, alias="schema")
-    metrics: dict[Metric, int | float] = Field(description="numbers, with their units in the name")
+    metrics: dict[Metric, int | float] = Field(description=known.description())
     samples: dict[Metric, list[list[float]]] = Field(default_factory=dict, description="every round, one list a set")
     conditions: list[dict[str, JsonValue]] = Field(
         default_factory=list, description="the machine's state around each set"
