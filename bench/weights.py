@@ -49,19 +49,21 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
         name: as ``bench.models.build`` takes it.
         weights: ``published`` (for this data set and input), ``bundled``, ``random`` or a checkpoint file.
         num_joints: for networks of the zoo.
-        input_size: height x width, which published weights depend on.
+        input_size: height x width, which published weights and some networks depend on.
         dataset: coco or mpii.
 
     Raises:
         InputError: there are no such bundled weights.
         ZooError: unknown network; weights that cannot be had or do not fit.
     """
+    height, width = map(int, input_size.split("x"))
+    size = (height, width)
     if weights == "random":
-        model = build(name, num_joints=num_joints)
-        return Trained(model, {}, "random", _digest(model))
+        model = build(name, num_joints=num_joints, input_size=size)
+        return Trained(model, {}, "random", state_sha256(model))
     path = _file(name, weights, input_size, dataset)
     options = {} if is_factory(name) else _options(path, name)
-    model = build(name, num_joints=num_joints, options=options)
+    model = build(name, num_joints=num_joints, input_size=size, options=options)
     zoo.load_weights(model, path)
     label = weights if weights in ("published", "bundled") else path.name
     return Trained(model, options, label, hashlib.sha256(path.read_bytes()).hexdigest())
@@ -89,7 +91,7 @@ def _options(path: Path, name: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in held.items()}
 
 
-def _digest(model: nn.Module) -> str:
+def state_sha256(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())

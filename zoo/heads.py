@@ -27,6 +27,15 @@ def _lightweight_layer(match: re.Match[str]) -> str:
     return f"deconv_layers.{6 * int(match[1]) + offset}."
 
 
+def init_head(head: nn.Module) -> None:
+    """The newer networks' initial weights: normal, 0.001 in convolutions and 0.01 in linear layers; biases 0."""
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=0.01 if isinstance(module, nn.Linear) else 0.001)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def _upsample(in_channels: int, out_channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
     """A transposed convolution that doubles height and width (section III-A: kernel 4)."""
     return nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, groups=groups, bias=False)
@@ -66,13 +75,16 @@ class LightweightLayer(nn.Module):
 
 
 class DeconvHead(nn.Module):
-    """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``."""
+    """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``.
+
+    With two ``layers`` instead of three, to ``[N, J, 4H, 4W]``.
+    """
 
     published_names = DECONV_NAMES
 
-    def __init__(self, in_channels: int, num_joints: int) -> None:
+    def __init__(self, in_channels: int, num_joints: int, *, layers: int = 3) -> None:
         super().__init__()
-        self.layers = nn.Sequential(DeconvLayer(in_channels), DeconvLayer(WIDTH), DeconvLayer(WIDTH))
+        self.layers = nn.Sequential(DeconvLayer(in_channels), *(DeconvLayer(WIDTH) for _ in range(layers - 1)))
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,9 +28,21 @@ def published_name(model: nn.Module, key: str) -> str:
     return f"{getattr(model, 'published_head', part) if part == 'head' else part}.{renamed}"
 
 
-def _renamed(module: object, key: str) -> str | None:
+def official_name(model: nn.Module, key: str) -> str | None:
+    """The name in the checkpoints of the network's own authors, None if those are MMPose's.
+
+    A backbone that has others says so in ``official_names``; the head is MMPose 0.x's.
+    """
+    part, _, rest = key.partition(".")
+    if not hasattr(getattr(model, "backbone", None), "official_names"):
+        return None
+    renamed = _renamed(getattr(model, part), rest, "official_names" if part == "backbone" else "published_names")
+    return f"{'keypoint_head' if part == 'head' else part}.{renamed}"
+
+
+def _renamed(module: object, key: str, attribute: str = "published_names") -> str | None:
     """The published form of a name within ``module``; None if there is none."""
-    rules: list[Rule] | None = getattr(module, "published_names", None)
+    rules: list[Rule] | None = getattr(module, attribute, None)
     if rules is not None:
         for pattern, replacement in rules:
             renamed, hits = re.subn(pattern, replacement, key)
@@ -40,7 +52,7 @@ def _renamed(module: object, key: str) -> str | None:
     child, _, rest = key.partition(".")
     if not rest:
         return key
-    renamed_rest = _renamed(getattr(module, child, None), rest)
+    renamed_rest = _renamed(getattr(module, child, None), rest, attribute)
     return None if renamed_rest is None else f"{child}.{renamed_rest}"
 
 

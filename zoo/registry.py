@@ -39,6 +39,7 @@ class ModelCard:
     table_row: int = 0  # its place among the light networks of the paper's Table I; 0 for newer ones
     output_kind: str = "heatmap"  # or "simcc": a pair of vectors along x [N, J, s * W] and y [N, J, s * H]
     split_ratio: float = 0.0  # s, bins a pixel of the input; for "simcc" only
+    weights_joints: int = 0  # published weights may have this many, of which the first 17 are COCO's
     udp: bool = False  # crops, targets and decoding measure sizes between pixel centres (W - 1), not edges
     # Of pictures in RGB order with values from 0 to 1: the network's input is (picture - mean) / std.
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)

@@ -11,10 +11,10 @@ import faster_coco_eval
 import numpy as np
 from pycocotools import coco, cocoeval
 
-from bench.accuracy.checks import Floats, Ints, column, ids
+from bench.accuracy.arrays import Float64Array, Int64Array, column, ids
 from bench.accuracy.oks import Indices, oks_of_pairs, suppress
 from bench.core.errors import InputError
-from bench.data.fields import read_json
+from bench.data.annotations import Annotations, read_annotations
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 JOINTS = 17
@@ -22,7 +22,7 @@ PERSON = 1  # COCO's category id, which the evaluation server expects
 
 
 def score_coco(
-    ground_truth: str | Path | Mapping[str, Any],
+    ground_truth: str | Path | Mapping[str, Any] | Annotations,
     predictions: Sequence[Mapping[str, Any]],
     vis_thr: float = 0.2,
     oks_thr: float = 0.9,
@@ -31,7 +31,7 @@ def score_coco(
     """COCO's ten metrics of predicted poses, after rescoring and non-maximum suppression (``coco_results``).
 
     Args:
-        ground_truth: an annotation file in COCO's format, or what it holds; it is left as it is.
+        ground_truth: an annotation file in COCO's format, or what it holds, read already or not; it is left as it is.
         predictions: one dict a person looked at, in a fixed order: ``image_id``, ``bbox_score``, ``keypoints``
             (17 times x, y, score; image pixels), ``size_px`` (width, height of the crop in image pixels). Other keys
             do not matter.
@@ -49,15 +49,22 @@ def score_coco(
     """
     if evaluator not in ("faster", "pycocotools"):
         raise InputError(f"evaluator {evaluator!r} is unknown: give faster or pycocotools")
-    truth = _Truth.read(ground_truth)
+    truth = ground_truth if isinstance(ground_truth, Annotations) else _read(ground_truth)
     poses = _Poses.of(predictions, vis_thr)
-    unknown = np.flatnonzero(~np.isin(poses.image, truth.images))
+    unknown = np.flatnonzero(~np.isin(poses.image, truth.image_ids))
     if len(unknown):
         raise InputError(f"prediction {unknown[0]} is for image {poses.image[unknown[0]]}, which {truth.name} has not")
     evaluate = _evaluate_faster if evaluator == "faster" else _evaluate_pycocotools
     with contextlib.redirect_stdout(io.StringIO()):  # the libraries print, and stdout is for results
         stats = evaluate(truth, poses.suppressed(oks_thr))
     return dict(zip(METRICS, stats, strict=True))
+
+
+def _read(source: str | Path | Mapping[str, Any]) -> Annotations:
+    truth = read_annotations(source if isinstance(source, Mapping) else Path(source))
+    if truth.people is None:
+        raise InputError(f"{truth.name} has no annotations to score with")
+    return truth
 
 
 def coco_results(
@@ -84,10 +91,10 @@ def coco_results(
 class _Poses:
     """Predicted poses as arrays."""
 
-    image: Ints  # [N]
-    joints: Floats  # [N, 17, 3] x, y, score
-    area: Floats  # [N] of the crop, in square pixels
-    score: Floats  # [N]
+    image: Int64Array  # [N]
+    joints: Float64Array  # [N, 17, 3] x, y, score
+    area: Float64Array  # [N] of the crop, in square pixels
+    score: Float64Array  # [N]
 
     @classmethod
     def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float) -> Self:
@@ -126,104 +133,55 @@ class _Poses:
         ]
 
 
-@dataclass(frozen=True)
-class _Truth:
-    """The people of an annotation file, checked."""
+def _people(truth: Annotations) -> list[dict[str, Any]]:
+    """Annotations as the evaluators read them, which write into them.
 
-    name: str  # what to call it in messages
-    images: Ints
-    category: int  # of people
-    people: list[Mapping[str, Any]]
-    image: Ints  # [G] of each of them, as what follows
-    joints: Floats  # [G, 17, 3] x, y, visibility
-    box: Floats  # [G, 4] x, y, width, height
-    area: Floats  # [G]
-
-    @classmethod
-    def read(cls, source: str | Path | Mapping[str, Any]) -> Self:
-        """Check annotations and take what the evaluation needs.
-
-        Raises:
-            InputError: they cannot be used.
-        """
-        name = "the ground truth" if isinstance(source, Mapping) else str(source)
-        content = source if isinstance(source, Mapping) else read_json(Path(source))[0]
-        listed, annotations, categories = (
-            _list_of_dicts(content, key, name) for key in ("images", "annotations", "categories")
+    They are numbered anew: to pycocotools, to be matched with 0 is to be matched with nobody.
+    """
+    joints = _joints(truth).reshape(-1, 3 * JOINTS)
+    return [
+        {
+            "id": number,
+            "image_id": image,
+            "category_id": truth.category,
+            "iscrowd": int(crowd),
+            "num_keypoints": labelled,
+            "area": area,
+            "bbox": box,
+            "keypoints": keypoints,
+        }
+        for number, (image, crowd, labelled, area, box, keypoints) in enumerate(
+            zip(
+                truth.image.tolist(), truth.crowds.tolist(), truth.labelled.tolist(), truth.areas.tolist(),
+                truth.boxes.tolist(), joints.tolist(), strict=True,
+            ), 1,
         )
-        if not listed:
-            raise InputError(f"{name} has no images")
-        images = ids(listed, "id", f"{name}: image {{}}".format)
-        category = _person_category(categories, name)
-        people = [annotation for annotation in annotations if annotation.get("category_id") == category]
-
-        def label(number: int) -> str:
-            return f"{name}: annotation {people[number].get('id', f'number {number}')}"
-
-        image = ids(people, "image_id", label)
-        joints = column(people, "keypoints", (JOINTS * 3,), label).reshape(-1, JOINTS, 3)
-        box, area = column(people, "bbox", (4,), label), column(people, "area", (), label)
-        for wrong, why in ((area < 0, "has a negative area"), (~np.isin(image, images), "is of an image not listed")):
-            if wrong.any():
-                raise InputError(f"{label(int(np.flatnonzero(wrong)[0]))} {why}")
-        return cls(name, images, category, people, image, joints, box, area)
-
-    def annotations(self) -> list[dict[str, Any]]:
-        """Annotations as the evaluators read them, which write into them.
-
-        They are numbered anew: to pycocotools, to be matched with 0 is to be matched with nobody.
-        """
-        return [
-            {
-                "id": number,
-                "image_id": image,
-                "category_id": self.category,
-                "iscrowd": int(bool(person.get("iscrowd", 0))),
-                "num_keypoints": person.get("num_keypoints", annotated),
-                "area": person["area"],
-                "bbox": person["bbox"],
-                "keypoints": person["keypoints"],
-            }
-            for number, (person, image, annotated) in enumerate(
-                zip(self.people, self.image.tolist(), (self.joints[..., 2] > 0).sum(1).tolist(), strict=True), 1
-            )
-        ]
-
-    def index(self, api: Callable[[], Any], annotations: list[dict[str, Any]]) -> Any:
-        """A library's index over annotations or detections of these images."""
-        index = api()
-        images = [{"id": image} for image in self.images.tolist()]
-        index.dataset = {"images": images, "categories": [{"id": self.category}], "annotations": annotations}
-        index.createIndex()
-        return index
+    ]  # fmt: skip
 
 
-def _list_of_dicts(content: Any, key: str, name: str) -> list[Mapping[str, Any]]:
-    items = content.get(key) if isinstance(content, Mapping) else None
-    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        raise InputError(f"{name} is not in COCO's format: it has no list of {key}")
-    return items
+def _joints(truth: Annotations) -> Float64Array:
+    """``[N, 17, 3]`` x, y, visibility."""
+    assert truth.keypoints is not None
+    return truth.keypoints
 
 
-def _person_category(categories: Sequence[Mapping[str, Any]], name: str) -> int:
-    people = [category for category in categories if category.get("name") == "person"]
-    if len(people) != 1:
-        raise InputError(f"{name} has {len(people) or 'no'} categories named person: one is needed")
-    keypoints = people[0].get("keypoints")
-    joints = len(keypoints) if isinstance(keypoints, list) else 0
-    if joints != JOINTS:
-        raise InputError(f"{name}: category person has {joints} keypoints, and COCO's has {JOINTS}")
-    return int(ids(people, "id", lambda _: f"{name}: category person")[0])
+def _index(truth: Annotations, api: Callable[[], Any], annotations: list[dict[str, Any]]) -> Any:
+    """A library's index over annotations or detections of these images."""
+    index = api()
+    images = [{"id": image} for image in truth.image_ids.tolist()]
+    index.dataset = {"images": images, "categories": [{"id": truth.category}], "annotations": annotations}
+    index.createIndex()
+    return index
 
 
-def _evaluate_pycocotools(truth: _Truth, poses: _Poses) -> list[float]:
-    index = truth.index(coco.COCO, truth.annotations())
+def _evaluate_pycocotools(truth: Annotations, poses: _Poses) -> list[float]:
+    index = _index(truth, coco.COCO, _people(truth))
     results = poses.results(truth.category)
-    found = index.loadRes(results) if results else truth.index(coco.COCO, [])  # loadRes takes no empty list
+    found = index.loadRes(results) if results else _index(truth, coco.COCO, [])  # loadRes takes no empty list
     return _run(cocoeval.COCOeval(index, found, "keypoints"), truth)
 
 
-def _run(evaluation: Any, truth: _Truth) -> list[float]:
+def _run(evaluation: Any, truth: Annotations) -> list[float]:
     evaluation.params.catIds = [truth.category]
     evaluation.evaluate()
     evaluation.accumulate()
@@ -231,7 +189,7 @@ def _run(evaluation: Any, truth: _Truth) -> list[float]:
     return [float(value) for value in evaluation.stats[: len(METRICS)]]
 
 
-def _evaluate_faster(truth: _Truth, poses: _Poses) -> list[float]:
+def _evaluate_faster(truth: Annotations, poses: _Poses) -> list[float]:
     x, y = poses.joints[..., 0], poses.joints[..., 1]
     area = (x.max(1) - x.min(1)) * (y.max(1) - y.min(1))  # what COCO takes for the area of a detected pose
     found = [
@@ -240,8 +198,8 @@ def _evaluate_faster(truth: _Truth, poses: _Poses) -> list[float]:
             zip(poses.image.tolist(), poses.score.tolist(), area.tolist(), strict=True), 1
         )
     ]
-    index = truth.index(faster_coco_eval.COCO, truth.annotations())
-    return _run(_FasterEvaluation(index, truth.index(faster_coco_eval.COCO, found), truth, poses), truth)
+    index = _index(truth, faster_coco_eval.COCO, _people(truth))
+    return _run(_FasterEvaluation(index, _index(truth, faster_coco_eval.COCO, found), truth, poses), truth)
 
 
 class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
@@ -251,7 +209,7 @@ class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
     1: where only the best detection is right, precision is a hair below 1. faster-coco-eval says 1.
     """
 
-    def __init__(self, index: Any, found: Any, truth: _Truth, poses: _Poses) -> None:
+    def __init__(self, index: Any, found: Any, truth: Annotations, poses: _Poses) -> None:
         super().__init__(index, found, "keypoints")
         self._oks = _oks_by_image(truth, poses, self.params.maxDets[-1])
 
@@ -275,7 +233,7 @@ class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
         return sum(smallest <= one["area"] <= largest for one in counted)
 
 
-def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[list[float]]]:
+def _oks_by_image(truth: Annotations, poses: _Poses, at_most: int) -> dict[int, list[list[float]]]:
     """OKS ``[detections, people]`` of each image that has both, for its best detections."""
     people, found = _members(truth.image), _members(poses.image)  # best first, as ``suppressed`` left them
     pairs = [(image, found[image][:at_most], people[image]) for image in people if image in found]
@@ -283,9 +241,9 @@ def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[
         return {}
     similarity = oks_of_pairs(
         poses.joints[..., :2],
-        truth.joints,
-        truth.box,
-        truth.area,
+        _joints(truth),
+        truth.boxes,
+        truth.areas,
         np.concatenate([np.repeat(detections, len(persons)) for _, detections, persons in pairs]),
         np.concatenate([np.tile(persons, len(detections)) for _, detections, persons in pairs]),
     )
@@ -296,7 +254,7 @@ def _oks_by_image(truth: _Truth, poses: _Poses, at_most: int) -> dict[int, list[
     }
 
 
-def _members(image: Ints) -> dict[int, Indices]:
+def _members(image: Int64Array) -> dict[int, Indices]:
     """For each image, from the lowest id, its items in their order."""
     order = np.argsort(image, kind="stable")
     images, starts = np.unique(image[order], return_index=True)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from bench.accuracy.checks import Floats
+from bench.accuracy.arrays import Float64Array
 from bench.core.errors import InputError
-from bench.data.fields import read_json
+from bench.data.json_files import read_json
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
@@ -65,7 +65,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     relative = distance / heads[:, None]
     count = annotated.sum(0)
 
-    def share(radius: float) -> Floats:
+    def share(radius: float) -> Float64Array:
         return 100.0 * ((relative <= radius) & annotated).sum(0) / count
 
     half = share(0.5)
@@ -76,7 +76,7 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     return {name: float(score) for name, score in scores.items()}
 
 
-def _ground_truth(path: Path) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+def _ground_truth(path: Path) -> tuple[Float64Array, Float64Array, npt.NDArray[np.bool_]]:
     """Joints ``[N, 16, 2]``, sizes of heads ``[N]``, and which joints are annotated ``[N, 16]``."""
     if not path.is_file():
         raise InputError(f"no file {path}")

@@ -3,14 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.checks import Floats, Ints
+from bench.accuracy.arrays import Float64Array, Int64Array
 
 Indices = npt.NDArray[np.intp]
 
 # How far people are apart who annotate the same joint, over the square root of the person's area: COCO's figures.
 # Divided as in pycocotools, to be the same to the last bit.
 _SIGMAS = [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
-SIGMAS: Floats = np.array(_SIGMAS) / 10
+SIGMAS: Float64Array = np.array(_SIGMAS) / 10
 _VARIANCES = (SIGMAS * 2) ** 2
 
 
@@ -34,7 +34,9 @@ def oks_nms(poses: npt.ArrayLike, areas: npt.ArrayLike, scores: npt.ArrayLike, t
     return suppress(np.zeros(len(poses), np.int64), poses, areas, scores, threshold).tolist()
 
 
-def suppress(image: Ints, poses: Floats, areas: Floats, scores: Floats, threshold: float) -> Indices:
+def suppress(
+    image: Int64Array, poses: Float64Array, areas: Float64Array, scores: Float64Array, threshold: float
+) -> Indices:
     """``oks_nms`` of many pictures at once.
 
     Args:
@@ -46,7 +48,7 @@ def suppress(image: Ints, poses: Floats, areas: Floats, scores: Floats, threshol
     order = np.lexsort((-np.arange(len(image)), -scores, image))
     image, poses, areas = image[order], poses[order], areas[order]
 
-    def alike(better: Indices, worse: Indices, joints: int) -> Floats:
+    def alike(better: Indices, worse: Indices, joints: int) -> Float64Array:
         """The first joints' part of the OKS of pairs, ``[P]``."""
         offset = poses[better, :joints] - poses[worse, :joints]
         area = (areas[better] + areas[worse]) / 2 + np.spacing(1)
@@ -69,7 +71,9 @@ def suppress(image: Ints, poses: Floats, areas: Floats, scores: Floats, threshol
     return order[~gone]
 
 
-def oks_of_pairs(poses: Floats, joints: Floats, boxes: Floats, areas: Floats, pose: Indices, person: Indices) -> Floats:
+def oks_of_pairs(
+    poses: Float64Array, joints: Float64Array, boxes: Float64Array, areas: Float64Array, pose: Indices, person: Indices
+) -> Float64Array:
     """How alike predicted and annotated poses are, as COCO defines it, for many pairs at once.
 
     Only annotated joints count. Of a person without any (a crowd), it is the distance to the box, enlarged to three
@@ -107,6 +111,6 @@ def oks_of_pairs(poses: Floats, joints: Floats, boxes: Floats, areas: Floats, po
     return similarity
 
 
-def _outside(position: Floats, start: Floats, length: Floats) -> Floats:
+def _outside(position: Float64Array, start: Float64Array, length: Float64Array) -> Float64Array:
     """How far a position is outside a stretch that is enlarged by its length on either side."""
     return np.maximum(0, (start - length) - position) + np.maximum(0, position - (start + length * 2))

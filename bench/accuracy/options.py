@@ -1,16 +1,13 @@
 """The options of ``python -m bench.accuracy``."""
 
 import argparse
-from pathlib import Path
 
-from bench import backends, cli, precisions
-from bench.accuracy.decode import METHODS
-from bench.core import machine
+from bench import cli
+from bench.accuracy.settings import EVALUATORS, METHODS
+from bench.backends import catalogue
 from bench.core.errors import InputError
-from bench.data.synthetic.dataset import IMAGES, SEED
-from bench.weights import default_input
-
-DEFAULT_INPUT = {"coco": "256x192", "mpii": "256x256", "synthetic": "256x192"}
+from bench.data import registry
+from bench.data.sets.synthetic import IMAGES, SEED
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -22,45 +19,52 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW",
         help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with)",
     )  # fmt: skip
-    parser.add_argument("--dataset", choices=list(DEFAULT_INPUT), default="synthetic", help="synthetic needs no files")
-    parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of COCO or MPII")
+    parser.add_argument(
+        "--dataset", choices=list(registry.entries()), default="synthetic", help="synthetic needs no files"
+    )
+    parser.add_argument("--data-root", type=cli.folder, metavar="DIR", help="folder of COCO or MPII")
     parser.add_argument(
         "--weights", metavar="FILE|published|bundled|random",
-        help="a checkpoint, what was published (by default for COCO and MPII), what comes with the project (by default "
-        "for synthetic), or random numbers to try things out",
+        help="a checkpoint, what was published (default for COCO and MPII), what comes with the project (default for "
+        "synthetic), or random numbers to try things out",
     )  # fmt: skip
     boxes = parser.add_mutually_exclusive_group()
-    boxes.add_argument("--detections", type=Path, metavar="FILE", help="boxes of a person detector, COCO result format")
-    boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations; so without --detections")
+    boxes.add_argument(
+        "--detections", type=cli.file, metavar="FILE", help="boxes of a person detector, COCO result format"
+    )
+    boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations (default)")
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
     parser.add_argument("--decode", choices=METHODS, default="quarter_offset", help="heatmaps to joints")
-    parser.add_argument("--evaluator", choices=("faster", "pycocotools"), default="faster", help="they agree exactly")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--backend", default="eager", help=", ".join(backends.BACKENDS))
-    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
-    parser.add_argument("--threads", type=cli.count, help="CPU threads (default: one a physical core)")
-    parser.add_argument("--batch", type=cli.count, default=8, help="people at a time")
-    parser.add_argument("--workers", type=int, help="processes that read pictures (default: 1 to 4, by processors)")
-    parser.add_argument("--limit", type=cli.count, metavar="N", help="the first N pictures only, as a set of its own")
-    parser.add_argument("--skip-bad", type=int, default=0, metavar="N", help="leave out up to N bad pictures")
-    parser.add_argument("--images", type=cli.count, default=IMAGES, help="pictures of the synthetic set")
+    parser.add_argument("--evaluator", choices=EVALUATORS, default="faster", help="they agree exactly")
+    cli.add_device_option(parser)
+    parser.add_argument("--backend", default="eager", help=", ".join(catalogue.names()))
+    parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
+    cli.add_threads_option(parser)
+    parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")
+    parser.add_argument(
+        "--workers", type=cli.processes, help="processes that read pictures (default: 1 to 4, by cores)"
+    )
+    parser.add_argument(
+        "--limit", type=cli.pictures, metavar="N", help="the first N pictures only, as a set of its own"
+    )
+    parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
+    parser.add_argument("--images", type=cli.pictures, default=IMAGES, help="pictures of the synthetic set")
     parser.add_argument("--seed", type=cli.seed, default=SEED, help="of the synthetic set")
     parser.add_argument(
         "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
     )
     parser.add_argument(
-        "--server-result", type=Path, metavar="FILE",
+        "--server-result", type=cli.file, metavar="FILE",
         help="with --test-dev: what the server answered, its JSON or its printed table, to be recorded",
     )  # fmt: skip
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     if arguments.server_result and arguments.weights is None:
         raise InputError("--server-result needs --weights: what was evaluated, as the record names it")
-    arguments.weights = arguments.weights or ("bundled" if arguments.dataset == "synthetic" else "published")
-    usual = DEFAULT_INPUT[arguments.dataset]
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.models, usual)
-    if arguments.workers is None:
-        arguments.workers = max(1, min(4, machine.usable_cores() - 1))
-    if arguments.workers < 0 or arguments.skip_bad < 0:
-        raise InputError("--workers and --skip-bad cannot be below 0")
+    entry = registry.entry_of(arguments.dataset)
+    arguments.weights = arguments.weights or entry.default_weights
+    if entry.needs_files and arguments.data_root is None:
+        raise InputError(f"--dataset {entry.name} needs --data-root: the folder of its annotations and pictures")
+    if arguments.test_dev and not arguments.detections:
+        raise InputError("--test-dev goes with --dataset coco and --detections: its pictures come without boxes")
     return arguments

@@ -3,15 +3,17 @@
 import functools
 import hashlib
 import importlib.metadata
-import os
+import importlib.util
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.core import hardware
 from bench.core.errors import InputError
+from bench.core.hardware import default_threads as default_threads
+from bench.core.hardware import usable_cores as usable_cores
 from bench.core.record import Machine, Software
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,33 +21,28 @@ PROJECT = "lightpose-bench"
 WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 
 
+# Of a driver for CUDA on Linux: a graphics card, one in a virtual machine, one under Windows' Linux, a Jetson.
+CUDA_SIGNS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvmap")
+
+
 def this_machine(device: str = "cpu") -> Machine:
     """This machine; with its GPU only if ``device`` is a CUDA device."""
     gpu: dict[str, Any] = {}
     if device.startswith("cuda"):
         gpu = _gpu(device)
-    frequency = _quiet(psutil.cpu_freq)
-    return Machine(
-        os=f"{platform.system()} {platform.release()}",
-        cpu=_cpu_name(),
-        cores=psutil.cpu_count(logical=False) or 1,
-        logical_cores=usable_cores(),
-        memory_bytes=psutil.virtual_memory().total,
-        cpu_mhz_max=(frequency.max or None) if frequency else None,
-        **gpu,
-    )
+    return Machine(**hardware.describe(), **gpu)
 
 
-def usable_cores() -> int:
-    """Logical processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def checked_threads(asked: int | None) -> int:
+    """The threads that were asked for, or the default.
 
-
-def default_threads() -> int:
-    """One thread a physical core that this process may use, PyTorch's own default."""
-    return min(psutil.cpu_count(logical=False) or 1, usable_cores())
+    Raises:
+        InputError: more than this process may run on at once.
+    """
+    threads = asked or default_threads()
+    if threads > usable_cores():
+        raise InputError(f"{threads} threads are more than this machine's {usable_cores()} processors")
+    return threads
 
 
 def resolve_device(text: str) -> str:
@@ -54,9 +51,7 @@ def resolve_device(text: str) -> str:
     Raises:
         InputError: it does not.
     """
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = cuda_devices() if text != "cpu" else 0
     if text == "auto":
         return "cuda:0" if count else "cpu"
     kind, _, index = text.partition(":")
@@ -71,13 +66,13 @@ def resolve_device(text: str) -> str:
     return f"cuda:{int(index or 0)}"
 
 
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def cuda_devices() -> int:
+    """How many CUDA devices torch can use; torch is imported only where there is a driver for one."""
+    if platform.system() == "Linux" and not any(Path(sign).exists() for sign in CUDA_SIGNS):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _gpu(device: str) -> dict[str, Any]:
@@ -126,30 +121,6 @@ def gpu_state(device: str) -> dict[str, Any]:
     return {name: value for name, value in state.items() if value is not None}
 
 
-def cpu_state() -> dict[str, Any]:
-    """Load average (1 minute), frequency, and processor seconds spent so far: by all, by us, stolen."""
-    times = psutil.cpu_times()
-    own = psutil.Process().cpu_times()
-    frequency = _quiet(psutil.cpu_freq)
-    return {
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "cpu_mhz": frequency.current if frequency else None,
-        "busy_s": sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0),
-        "stolen_s": getattr(times, "steal", 0.0),
-        "own_s": own.user + own.system,
-        "page_faults": _page_faults(),
-    }
-
-
-def _page_faults() -> int | None:
-    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-
 def _quiet(read: Any, *arguments: Any) -> Any:
     """What a sensor says, or ``None`` where there is none: machines differ in what they tell."""
     try:
@@ -160,12 +131,10 @@ def _quiet(read: Any, *arguments: Any) -> Any:
 
 def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
     """Versions of what a measurement rests on; ``runtime`` names what runs the network."""
-    import torch
-
     commit = _git("rev-parse", "HEAD")
     return Software(
         python=platform.python_version(),
-        torch=torch.__version__,
+        torch=torch_version(),
         runtime=runtime,
         project=_version(PROJECT),
         packages={name: _version(name) for name in packages},
@@ -173,6 +142,16 @@ def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
         git_dirty=bool(_git("status", "--porcelain", "--untracked-files=no", "--", *WHAT_RUNS)) if commit else None,
         source_sha256=source_sha256(),
     )
+
+
+@functools.cache
+def torch_version() -> str:
+    """PyTorch's version with the build it is, such as 2.9.0+cpu, without importing it."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return "not installed"
+    told = re.search(r"__version__\s*=\s*['\"]([^'\"]+)", (Path(spec.origin).parent / "version.py").read_text())
+    return told[1] if told else _version("torch")
 
 
 def _version(package: str) -> str:

@@ -37,6 +37,7 @@ class Machine(_Strict):
     logical_cores: int = Field(ge=1)
     memory_bytes: int = Field(ge=1)
     cpu_mhz_max: float | None = Field(None, description="none where the system does not tell")
+    cpu_quota: float | None = Field(None, gt=0, description="processors that a container may use; none: no limit")
     gpu: str | None = None
     gpu_memory_bytes: int | None = None
     gpu_driver: str | None = None
@@ -123,7 +124,7 @@ class Record(Measurement):
     @property
     def key(self) -> tuple[str, ...]:
         """Records of equal key measure the same thing on the same machine; the newest counts."""
-        where = self.machine.model_dump_json(include={"cpu", "cores", "gpu"})
+        where = self.machine.model_dump_json(include={"cpu", "cores", "cpu_quota", "gpu"})
         return self.identity(self.software.runtime), where
 
     def to_json(self) -> str:

@@ -10,17 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO, Skeleton
 from bench.data import pictures
-from bench.data.dataset import COCO, Floats, Person, Picture, Skeleton
-from bench.data.fields import Items, fingerprint, read_json
+from bench.data.annotations import (
+    FARTHEST,
+    UNKNOWN,
+    Annotations,
+    Float64Array,
+    read_annotations,
+    read_boxes,
+    repeated,
+    warn_of_areas,
+)
+from bench.data.dataset import Float32Array, ImageError, Person, Picture
+from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.registry import DatasetEntry, entry_of
 
-# In the description of an annotation file: it is of the project's own drawn people.
-SYNTHETIC = "lightpose-bench"
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
-_FARTHEST, _THINNEST = 1e7, 1e-6  # pixels: beyond these a number is a mistake
-
-_METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
+_THINNEST = 1e-6  # pixels
 
 
 @dataclass(frozen=True)
@@ -28,9 +36,9 @@ class _People:
     """Who to look at, an array each, in the order of the files."""
 
     image_ids: npt.NDArray[np.int64]  # [N]
-    boxes: npt.NDArray[np.float64]  # [N, 4]
-    scores: npt.NDArray[np.float64]  # [N]
-    keypoints: Floats | None = None  # [N, 17, 3]
+    boxes: Float64Array  # [N, 4]
+    scores: Float64Array  # [N]
+    keypoints: Float32Array | None = None  # [N, 17, 3]
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -55,6 +63,8 @@ class CocoDataset:
         name: str,
         detections: Path | None = None,
         limit: int | None = None,
+        category: str | None = None,
+        subset: bool = False,
     ) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
 
@@ -64,45 +74,59 @@ class CocoDataset:
             name: as records name the data set. What ``bench.data synthetic`` wrote is ``synthetic`` in any case.
             detections: COCO's result format: ``image_id``, ``category_id``, ``bbox``, ``score``.
             limit: only the pictures with the lowest ids, this many, as if the files listed no others.
+            category: whom to look at; by default ``person``.
+            subset: leave out, and count, detections in pictures that the annotation file does not list.
 
         Raises:
             InputError: a file or the folder is missing, or a file does not hold what it should; or nobody is left.
         """
         self.annotation_file = annotation_file
         self.image_folder = image_folder
-        content, sha = read_json(annotation_file)
-        hashes = [sha]
-        images = _Images(annotation_file.name, content)
-        self.name = "synthetic" if images.synthetic else name
-        self.annotated = "annotations" in content
-        self.pictures = min(len(images.known), limit or len(images.known))
-        people = _annotated_people(annotation_file.name, content, images) if self.annotated else None
+        found = read_annotations(annotation_file, category)
+        hashes = [found.sha256]
+        self.name = "synthetic" if found.drawn else name
+        self.entry: DatasetEntry = entry_of("synthetic" if found.drawn else "coco")
+        self.annotated = found.people is not None
+        files = _file_names(found.images)
+        all_ids, all_sizes = found.image_ids.tolist(), found.sizes.tolist()
+        if detections is None and not self.annotated:
+            raise InputError(f"{annotation_file} has no annotations: give the boxes to look into with --detections")
+        if not image_folder.is_dir():
+            raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
+        sizes = _with_sizes_of_pictures(found, files, image_folder)
+        people = _annotated_people(found, sizes) if self.annotated else None
         if detections is not None:
             listed, sha = read_json(detections)
             hashes.append(sha)
-            people = _detected_people(detections.name, listed, images)
-        if people is None:
-            raise InputError(f"{annotation_file} has no annotations: give the boxes to look into with --detections")
+            people = _detected_people(detections.name, listed, found, subset=subset)
+        assert people is not None
+        if category is not None:
+            hashes.append(f"category {category}")
         if not len(people.image_ids):
             reasons = ", ".join(f"{count} {reason}" for reason, count in people.left_out.items())
             raise InputError(f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'})")
-        if not image_folder.is_dir():
-            raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
 
         # Of all pictures, also those without anyone to look at: a detector may have missed who is in them.
-        limited = limit is not None and limit < len(images.known)
-        self._scored = set(sorted(images.known)[:limit]) if limited else None
+        self.pictures = len(files)
         order = np.argsort(people.image_ids, kind="stable")
-        if self._scored is not None:
+        if limit is not None and limit < len(files):
+            self.pictures = limit
             hashes.append(f"limit {limit}")
-            order = order[np.isin(people.image_ids[order], list(self._scored))]
+            found = found.only(set(sorted(found.image_ids.tolist())[:limit]))
+            order = order[np.isin(people.image_ids[order], found.image_ids)]
             if not len(order):
                 raise InputError(f"there is nobody to look at in the first {limit} pictures: give a higher limit")
         self._image_ids, self._boxes, self._scores = (
             people.image_ids[order], people.boxes[order], people.scores[order],
         )  # fmt: skip
         self._keypoints = None if people.keypoints is None else people.keypoints[order]
-        self._images = {image: images.known[image] for image in self._image_ids.tolist()}
+        self._truth = found
+        # id to file name, and (width, height) if the file gives it
+        listing = {
+            image: (file, None if size[0] == UNKNOWN else (size[0], size[1]))
+            for image, file, size in zip(all_ids, files, all_sizes, strict=True)
+        }
+        self._images = {image: listing[image] for image in self._image_ids.tolist()}
         self._last: tuple[int, Picture] | None = None
         self.left_out = people.left_out
         self.fingerprint = fingerprint(hashes, image_folder, (file for file, _ in self._images.values()))
@@ -125,7 +149,7 @@ class CocoDataset:
         last = self._last
         if last is None or last[0] != person.image_id:
             file, size = self._images[person.image_id]
-            last = person.image_id, pictures.read(self.image_folder / file, size)
+            last = person.image_id, pictures.read(pictures.locate(self.image_folder, file), size)
             last[1].flags.writeable = False
             self._last = last
         return last[1], person
@@ -137,128 +161,98 @@ class CocoDataset:
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        from bench.accuracy.coco import score_coco
-
-        truth = self.annotation_file if self._scored is None else self._part_of_truth(self._scored)
-        metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
-        return {metric.lower(): metrics[metric] for metric in _METRICS}
-
-    def _part_of_truth(self, ids: set[int]) -> dict[str, Any]:
-        """The annotation file's content as if it listed only these pictures."""
-        content = dict(read_json(self.annotation_file)[0])
-        content["images"] = [image for image in content["images"] if image["id"] in ids]
-        content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
-        return content
+        return self.entry.score(self._truth, predictions, evaluator)
 
 
-class _Images:
-    """The pictures and the category of an annotation file."""
-
-    def __init__(self, file: str, content: Any) -> None:
-        if not isinstance(content, dict) or "images" not in content:
-            raise InputError(f"{file}: must be an object with images, annotations and categories, as COCO's files are")
-        info = content.get("info")
-        self.synthetic = isinstance(info, dict) and SYNTHETIC in str(info.get("description"))
-        self.file = file
-        self.person = _person_category(file, content.get("categories"))
-        items = Items(content["images"], f"{file}, image", "id")
-        ids = items.integers("id")
-        items.refuse(_repeated(ids), lambda _: "this id occurs twice")
-        sizes = np.stack([items.integers("width"), items.integers("height")], axis=1)
-        items.refuse((sizes < 1).any(axis=1), lambda index: f"width x height is {sizes[index, 0]}x{sizes[index, 1]}")
-        self.ids = ids
-        self.sizes = sizes
-        # id to file name, (width, height)
-        self.known: dict[int, tuple[str, tuple[int, int]]] = {
-            image: (name, (width, height))
-            for image, name, (width, height) in zip(
-                ids.tolist(), items.texts("file_name"), sizes.tolist(), strict=True
-            )
-        }  # fmt: skip
-
-    def sizes_of(self, items: Items) -> npt.NDArray[np.float64]:
-        """Width and height of the picture that each item is in, ``[N, 2]``."""
-        wanted = items.integers("image_id")
-        items.refuse(~np.isin(wanted, self.ids), lambda index: f"image_id {wanted[index]} is not in {self.file}")
-        order = np.argsort(self.ids)
-        rows = order[np.searchsorted(self.ids, wanted, sorter=order)] if len(wanted) else wanted
-        return self.sizes[rows].astype(np.float64)
+def _file_names(images: Items) -> list[str]:
+    """Where each picture is in the folder; none may lie outside."""
+    names = []
+    for index, text in enumerate(images.texts("file_name")):
+        try:
+            names.append(pictures.relative_name(text))
+        except InputError as error:
+            images.fail(index, f"file_name {error}")
+    return names
 
 
-def _person_category(file: str, categories: Any) -> int:
-    items = Items(categories if categories is not None else [], f"{file}, category", "id")
-    names = items.texts("name")
-    if "person" not in names:
-        raise InputError(f"{file}: no category 'person' (there is: {', '.join(names) or 'none'})")
-    index = names.index("person")
-    joints = categories[index].get("keypoints")
-    if joints is not None and not isinstance(joints, list):
-        items.fail(index, "keypoints is not a list of names")
-    if joints is not None and len(joints) != len(COCO.joints):
-        items.fail(index, f"person has {len(joints)} joints, and COCO's {len(COCO.joints)} are needed")
-    return int(items.integers("id")[index])
+def _with_sizes_of_pictures(found: Annotations, files: list[str], folder: Path) -> Float64Array:
+    """Width and height of the picture that each person is in, ``[N, 2]``; read from it where the file does not say."""
+    if found.people is None:
+        return np.zeros((0, 2))
+    rows = found.rows(found.people)
+    sizes = found.sizes[rows].astype(np.float64)
+    read = 0
+    for row in np.unique(rows[sizes[:, 0] == UNKNOWN]).tolist():
+        try:
+            sizes[rows == row] = pictures.read_size(pictures.locate(folder, files[row]))
+            read += 1
+        except ImageError:  # it is said when the picture is read
+            sizes[rows == row] = FARTHEST
+    if read:
+        warnings.warn(f"{found.name}: {read} pictures have no width and height: read from the pictures", stacklevel=3)
+    return sizes
 
 
-def _annotated_people(file: str, content: Any, images: _Images) -> _People:
+def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
     """Those to look at, as published: labelled, no crowd, and a box that has a size once clipped to the picture."""
-    left_out: dict[str, int] = {}
-    items = Items(content["annotations"], f"{file}, annotation", "id")
-    items.refuse(_repeated(items.integers("id")), lambda _: "this id occurs twice")
-    person = items.integers("category_id") == images.person
-    _count(~person, "not a person", left_out)
-    items = items.chosen(person)
-
-    # Crowds and people without labelled joints are checked too: they count when predictions are scored.
-    sizes = images.sizes_of(items)
-    boxes = _boxes(items)
-    area = items.numbers("area")
-    items.refuse(area < 0, lambda index: f"area is {area[index]:g}")
-    keypoints = items.numbers("keypoints", 3 * len(COCO.joints)).reshape(-1, len(COCO.joints), 3)
-    far = (np.abs(keypoints) > _FARTHEST).any(axis=(1, 2))
-    items.refuse(far, lambda _: f"a joint is farther than {_FARTHEST:g} pixels")
-    strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
-    items.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index]))
-    crowd = items.integers("iscrowd") != 0
-    unlabelled = ~crowd & ((items.integers("num_keypoints") == 0) | (keypoints <= 0).all(axis=(1, 2)))
-
-    clipped = _clip(boxes, sizes)
-    flat = ~crowd & ~unlabelled & ~((area > 0) & (clipped[:, 2:] > 0).all(axis=1))
+    people, keypoints = found.people, found.keypoints
+    assert people is not None
+    assert keypoints is not None
+    left_out: dict[str, int] = {"not a person": found.others} if found.others else {}
+    people.refuse(repeated_where_given(people), lambda _: "this id occurs twice")
+    crowd = found.crowds
+    unlabelled = ~crowd & ((found.labelled == 0) | (keypoints <= 0).all(axis=(1, 2)))
+    clipped = _clip(found.boxes, sizes)
+    flat = ~crowd & ~unlabelled & ~((found.areas > 0) & (clipped[:, 2:] > 0).all(axis=1))
     for mask, reason in ((crowd, "crowd region"), (unlabelled, "no labelled joint"), (flat, "box without size")):
         _count(mask, reason, left_out)
-    _warn_of_flat(items, flat, lambda index: f"bbox {boxes[index].tolist()}, area {area[index]:g}")
+    _warn_of_flat(people, flat, lambda index: f"bbox {found.boxes[index].tolist()}, area {found.areas[index]:g}")
+    warn_of_areas(found)
     kept = ~(crowd | unlabelled | flat)
     return _People(
-        image_ids=items.integers("image_id")[kept], boxes=clipped[kept], scores=np.ones(int(kept.sum())),
+        image_ids=found.image[kept], boxes=clipped[kept], scores=np.ones(int(kept.sum())),
         keypoints=keypoints[kept].astype(np.float32), left_out=left_out,
     )  # fmt: skip
 
 
-def _detected_people(file: str, listed: Any, images: _Images) -> _People:
+def _detected_people(file: str, listed: Any, found: Annotations, *, subset: bool) -> _People:
     """Every box of a person, as published: not clipped."""
     left_out: dict[str, int] = {}
     items = Items(listed, f"{file}, detection")
-    images.sizes_of(items)
-    boxes = _boxes(items)
-    scores = items.numbers("score")
-    other = items.integers("category_id") != images.person
-    low = ~other & (scores < LOWEST_SCORE)
+    boxes, scores = read_boxes(items), items.numbers("score")
+    elsewhere = found.rows(items) < 0
+    if not subset:
+        images = items.integers("image_id")
+        items.refuse(
+            elsewhere,
+            lambda index: f"image_id {images[index]} is not in {found.name}; --subset leaves such detections out",
+        )
+    other = ~elsewhere & (items.integers("category_id") != found.category)
+    here = ~elsewhere & ~other
+    low = here & (scores < LOWEST_SCORE)
     # A line can be widened to a region to look into; a point cannot.
-    flat = ~other & ~low & (boxes[:, 2:] < _THINNEST).all(axis=1)
-    for mask, reason in ((other, "not a person"), (low, f"score below {LOWEST_SCORE:g}"), (flat, "box without size")):
+    flat = here & ~low & (boxes[:, 2:] < _THINNEST).all(axis=1)
+    for mask, reason in (
+        (elsewhere, "in a picture outside the set"), (other, "not a person"), (low, f"score below {LOWEST_SCORE:g}"),
+        (flat, "box without size"),
+    ):  # fmt: skip
         _count(mask, reason, left_out)
+    if elsewhere.any():
+        warnings.warn(
+            f"{file}: {int(elsewhere.sum())} of {len(items)} detections are in pictures outside the set, and left out",
+            stacklevel=2,
+        )
     _warn_of_flat(items, flat, lambda index: f"bbox {boxes[index].tolist()}")
-    kept = ~(other | low | flat)
+    kept = here & ~low & ~flat
     return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out)
 
 
-def _boxes(items: Items) -> npt.NDArray[np.float64]:
-    boxes = items.numbers("bbox", 4)
-    widths, heights = boxes[:, 2], boxes[:, 3]
-    far = (np.abs(boxes) > _FARTHEST).any(axis=1)
-    items.refuse(far, lambda index: f"bbox {boxes[index].tolist()} is farther than {_FARTHEST:g} pixels")
-    items.refuse(widths < 0, lambda index: f"bbox has width {widths[index]:g}")
-    items.refuse(heights < 0, lambda index: f"bbox has height {heights[index]:g}")
-    return boxes
+def repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:
+    """Whether an item's id, if it has one, is that of an item before it."""
+    there = items.has("id")
+    again = np.zeros(len(items), np.bool_)
+    again[there] = repeated(items.chosen(there).integers("id"))
+    return again
 
 
 def _clip(boxes: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -266,12 +260,6 @@ def _clip(boxes: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> npt
     low = np.maximum(boxes[:, :2], 0)
     high = np.minimum(low + np.maximum(boxes[:, 2:] - 1, 0), sizes - 1)
     return np.concatenate([low, high - low], axis=1)
-
-
-def _repeated(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    again = np.ones(len(ids), np.bool_)
-    again[np.unique(ids, return_index=True)[1]] = False
-    return again
 
 
 def _count(mask: npt.NDArray[np.bool_], reason: str, left_out: dict[str, int]) -> None:
@@ -287,8 +275,3 @@ def _warn_of_flat(items: Items, flat: npt.NDArray[np.bool_], shown: Callable[[in
             f"{int(flat.sum())} such in all",
             stacklevel=2,
         )  # fmt: skip
-
-
-def _strange_visibility(keypoints: npt.NDArray[np.float64]) -> str:
-    joint = int(np.argmin(np.isin(keypoints[:, 2], (0, 1, 2))))
-    return f"visibility of {COCO.joints[joint]} is {keypoints[joint, 2]:g}, and must be 0, 1 or 2"

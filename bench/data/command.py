@@ -8,7 +8,8 @@ import numpy as np
 from bench import cli
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.data.dataset import COCO, Picture
+from bench.core.skeletons import COCO
+from bench.data.dataset import Picture
 from bench.data.synthetic import writing
 from bench.data.synthetic.dataset import DRAW
 from bench.data.synthetic.picture import Scene

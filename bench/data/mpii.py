@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.core.errors import InputError
+from bench.core.skeletons import MPII, Skeleton
 from bench.data import pictures
-from bench.data.dataset import MPII, Person, Picture, Skeleton
-from bench.data.fields import Items, fingerprint, read_bytes, read_json
+from bench.data.dataset import Person, Picture
+from bench.data.json_files import Items, fingerprint, read_bytes, read_json
+from bench.data.sets.mpii import ENTRY
 
 VALIDATION = "mpii_val.json"
 # Head sizes and true joints of the people in VALIDATION, which PCKh needs; lies beside it.
@@ -18,13 +20,12 @@ TRUTH = "mpii_gt_val.mat"
 
 NOWHERE = -1e6  # pixels; far from every joint
 
-_METRICS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "PCKh", "PCKh@0.1")
-
 
 class MpiiDataset:
     """People in pictures, in the order of the annotation file, which scoring goes by."""
 
     skeleton: Skeleton = MPII
+    entry = ENTRY
 
     def __init__(self, annotation_file: Path, image_folder: Path, *, name: str, limit: int | None = None) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
@@ -48,7 +49,8 @@ class MpiiDataset:
         items = Items(content, f"{annotation_file.name}, person")
         if not len(items):
             raise InputError(f"{annotation_file} has nobody to look at: it is empty")
-        if annotation_file.name == VALIDATION:
+        self.annotated = annotation_file.name == VALIDATION
+        if self.annotated:
             hashes.append(_check_truth(annotation_file, len(items)))
         if limit is not None and limit < len(items):
             items = items.chosen(np.arange(len(items)) < limit)
@@ -92,16 +94,13 @@ class MpiiDataset:
 
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
         """PCKh, the share of joints within half (or a tenth) of the head's size, in percent; there is one evaluator."""
-        if self.annotation_file.name != VALIDATION:
+        if not self.annotated:
             raise InputError(f"{self.annotation_file.name} has no head sizes to score with: only {VALIDATION} has")
-        from bench.accuracy.mpii import score_mpii
-
         # Who was left out was not found.
         found = np.full((len(self), len(MPII.joints), 2), NOWHERE)
         for prediction in predictions:
             found[prediction["index"]] = np.array(prediction["keypoints"], np.float64)[:, :2]
-        metrics = score_mpii(self.annotation_file.parent, found, limit=len(self))
-        return {metric.lower(): metrics[metric] for metric in _METRICS}
+        return self.entry.score(self.annotation_file.parent, found, evaluator)
 
 
 def _boxes(items: Items) -> npt.NDArray[np.float64]:

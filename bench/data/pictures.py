@@ -2,20 +2,25 @@
 
 import io
 import re
+import stat
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bench.core.errors import InputError
 from bench.core.processes import start_worker
 from bench.data.dataset import ImageError, Picture
+from bench.data.json_files import shown
 
+MAX_BYTES = 1_000_000_000
 MAX_PIXELS = 100_000_000  # 300 MB once decoded; the largest picture of COCO or MPII has about 2 million
 
 # A JPEG marker: not the stuffed zeros and restart markers inside compressed data, nor fill bytes.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END_OF_IMAGE = 0xD9
+_ORIENTATION, _ON_THE_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Picture:
@@ -48,13 +53,68 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Picture:
     raise ImageError(f"{path} is {width}x{height}, and the annotations say {size[0]}x{size[1]} (width x height)")
 
 
+def relative_name(text: str) -> str:
+    """A picture's name in an annotation file, as a path inside a folder, with slashes.
+
+    Raises:
+        InputError: it is absolute, leads out of the folder, or no file can have it; the message lacks the file.
+    """
+    name = text.replace("\\", "/")
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(f"{shown(text)} is no name that a file can have")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        raise InputError(f"{shown(text)} is absolute: names relative to the folder of the pictures are needed")
+    if ".." in name.split("/"):
+        raise InputError(f"{shown(text)} leads out of the folder of the pictures")
+    return name
+
+
+def locate(folder: Path, name: str) -> Path:
+    """Where a picture lies: in a folder, or in the one above it if its name begins with the folder's.
+
+    Raises:
+        ImageError: a link leads out of the folder.
+    """
+    path = folder / name
+    first, _, rest = name.partition("/")
+    try:
+        if rest and first == folder.resolve().name and not path.exists():
+            path = folder / rest
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ImageError(f"{path} leads out of {folder}: put the picture itself there")
+    except (OSError, RuntimeError) as error:  # a name too long, or links in a circle
+        raise ImageError(f"{path} cannot be followed: {error}") from error
+    return path
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, turned upright as ``read`` does.
+
+    Raises:
+        ImageError: as ``read``, but pixels are not looked at.
+    """
+    try:
+        with Image.open(io.BytesIO(_bytes(path))) as header:
+            turned = header.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
+            return (header.height, header.width) if turned else (header.width, header.height)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow lets through whatever its decoders stumble over
+        raise ImageError(f"{path} is no picture that can be read: give a JPEG or PNG file") from error
+
+
 def _bytes(path: Path) -> bytes:
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path} is no regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path} has {status.st_size:,} bytes: a picture of up to {MAX_BYTES:,} is needed")
         data = path.read_bytes()
     except FileNotFoundError:
         raise ImageError(f"no picture {path}") from None
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not data:
         raise ImageError(f"{path} is empty")
     return data

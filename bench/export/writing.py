@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from bench.core import machine
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data import photograph
-from bench.data.crop import MEAN, STD
-from bench.data.dataset import COCO, MPII, Skeleton
+from bench.data.cropping import MEAN, STD
 from bench.export.formats import FORMATS, Format, Network, Run
 from bench.speed.loop import PARITY_TOLERANCE, ParityError
 

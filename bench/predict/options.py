@@ -1,11 +1,9 @@
 """The options of ``python -m bench.predict``."""
 
 import argparse
-from pathlib import Path
 
 from bench import cli
-from bench.core.errors import InputError
-from bench.weights import default_input
+from bench.data import registry
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -13,28 +11,30 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "predict", "Draw the joints that a network finds on pictures; blue is the person's left, orange the right, "
         "and the fainter, the less sure.", records=False,
     )  # fmt: skip
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
+    parser.add_argument("images", nargs="+", type=cli.file, metavar="IMAGE", help="pictures, or folders of them")
     parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
     parser.add_argument(
         "--weights", default="bundled", metavar="FILE|published|bundled|random",
         help="a checkpoint, what was published, what comes with the project (not for photographs), or random numbers",
     )  # fmt: skip
     parser.add_argument(
-        "--boxes", type=Path, metavar="FILE",
+        "--boxes", type=cli.file, metavar="FILE",
         help="where the people are: picture names with lists of x, y, width, height, or COCO's detections or "
         "annotations, all JSON; without it, the whole picture is one person",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--out", type=cli.folder, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
-    parser.add_argument("--joints", type=int, choices=(17, 16), default=17, help="17 of COCO or 16 of MPII")
-    parser.add_argument("--threshold", type=float, default=0.2, help="joints below this confidence are not drawn")
+    parser.add_argument(
+        "--joints", type=cli.joints, choices=registry.joint_counts(), default=17, help="17 of COCO or 16 of MPII"
+    )
+    parser.add_argument(
+        "--threshold", type=cli.confidence, default=0.2, help="joints below this confidence are not drawn"
+    )
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--batch", type=cli.count, default=8, help="people at a time")
-    arguments = parser.parse_args(argv)
-    if not 0 <= arguments.threshold <= 1:
-        raise InputError(f"--threshold {arguments.threshold:g}: a confidence is from 0 to 1")
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
-    return arguments
+    cli.add_device_option(parser)
+    parser.add_argument("--category", metavar="NAME", help="of the people in a COCO annotation file (default: person)")
+    parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
+    parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")
+    return parser.parse_args(argv)

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import newest
@@ -13,10 +14,6 @@ from bench.core.results import newest
 # Of several records for one cell the first of these counts; what else there is comes last.
 PROTOCOLS = ("paper", "steady", "ground-truth boxes", "custom", "quick", "random weights")
 SIZE, JOINTS = "256x192", 17  # of Table V
-BACKENDS = (
-    "eager", "fused", "compile", "compile_max", "cudagraphs", "compile_cudagraphs", "onnxruntime", "onnxruntime_cuda",
-    "onnxruntime_tensorrt", "openvino", "onnxruntime_int8", "openvino_int8",
-)  # fmt: skip
 
 
 def name(record: Record) -> str:
@@ -68,7 +65,8 @@ def free_key(wanted: str, taken: Container[str]) -> str:
 
 def runtime_order(backend: str) -> tuple[int, str]:
     """The place of a runtime in a row of them: as ``bench.backends`` lists them, unknown ones last."""
-    return BACKENDS.index(backend) if backend in BACKENDS else len(BACKENDS), backend
+    known = catalogue.names()
+    return known.index(backend) if backend in known else len(known), backend
 
 
 @dataclass(frozen=True, order=True)

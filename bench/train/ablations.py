@@ -1,10 +1,12 @@
 """Which trainings the tables of the paper need."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from bench.train.loss import WEIGHTS
-from bench.train.run import Run
-from zoo import list_models
+from bench.train.recipe import LOSSES
+
+if TYPE_CHECKING:
+    from bench.train.run import Run
 
 OURS = "lightweight_mobilenetv3"
 ATTENTIONS = ("none", "se", "cbam", "parallel")
@@ -16,7 +18,7 @@ def has_attention(model: str) -> bool:
     return model.startswith(("lightweight_", "lightweight:timm/"))
 
 
-def rows(table: str, run: Run) -> list[Run]:
+def rows(table: str, run: "Run") -> "list[Run]":
     """The trainings of Table IV (losses) or VI (attention blocks) or of all networks, alike in all else.
 
     The row of Table IV with F(x) = x is the last row of Table VI and the paper's network among all: trained into the
@@ -24,10 +26,12 @@ def rows(table: str, run: Run) -> list[Run]:
     """
     if table == "4":
         return [
-            replace(run, model=OURS, attention="parallel", recipe=replace(run.recipe, loss=loss)) for loss in WEIGHTS
+            replace(run, model=OURS, attention="parallel", recipe=replace(run.recipe, loss=loss)) for loss in LOSSES
         ]
     if table == "6":
         return [replace(run, model=OURS, attention=attention) for attention in ATTENTIONS]
+    from zoo import list_models
+
     return [
         replace(run, model=model, attention="parallel" if has_attention(model) else None) for model in list_models()
     ]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.crop import box_to_crop, crop
-from bench.data.dataset import Floats, Person, Picture, Skeleton
+from bench.core.skeletons import Skeleton
+from bench.data.cropping import box_to_crop, crop
+from bench.data.dataset import Float32Array, Person, Picture
 from bench.train.recipe import Recipe
 
 
@@ -67,7 +68,7 @@ def half_body(
 
 
 def show(
-    picture: Picture, joints: Floats, view: View, skeleton: Skeleton, input_size: tuple[int, int]
+    picture: Picture, joints: Float32Array, view: View, skeleton: Skeleton, input_size: tuple[int, int]
 ) -> tuple[Picture, npt.NDArray[np.float64], list[int]]:
     """Cut a view out of a picture, and say where the joints are in it.
 

@@ -11,14 +11,12 @@ from bench import cli, distributed
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record
-from bench.data import Dataset, open_dataset
-from bench.data.coco import CocoDataset
-from bench.data.mpii import MpiiDataset
+from bench.data import Dataset, open_dataset, registry
+from bench.data.registry import DatasetEntry
 from bench.data.synthetic import SyntheticDataset
 from bench.models import model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
-from bench.train.curve import score_name
 from bench.train.engine import DivergedError
 from bench.train.options import SAMPLES
 from bench.train.recipe import RECIPES, paper
@@ -36,10 +34,12 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError("--precision fp16 needs a CUDA device: on a CPU use fp32 or bf16")
     if device == "cpu" and arguments.sync_bn:
         raise InputError("--sync-bn needs CUDA devices: on CPUs the statistics of batch norm are each process's own")
+    if arguments.workers is None:
+        arguments.workers = max(1, min(8, machine.usable_cores() - 1))
     known = results.open_folder(arguments.results)
     together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(arguments.threads or max(1, machine.default_threads() // together))
-    data = {seed: open_data(arguments, seed) for seed in seeds(arguments)}
+    data = {seed: open_data(arguments, seed) for seed in arguments.seeds or [arguments.seed]}
     runs = [run for seed in data for run in make_runs(arguments, len(data[seed].people), seed)]
     check(runs, data, arguments)
     fabric = distributed.launch(device, arguments.precision)
@@ -70,20 +70,11 @@ def main(arguments: argparse.Namespace) -> int:
     except DivergedError as error:
         cli.fail(str(error), 1)
     if records and not arguments.json:
-        print_table(records)
+        print_table(records, registry.entry_of(arguments.dataset))
     if records and not arguments.quiet:
         cli.say(f"checkpoints, weights, log and curve: {arguments.out}")
         cli.say(f"added to {arguments.results / 'train.jsonl'}: {len([r for r in records if r not in known])}")
     return 0
-
-
-def seeds(arguments: argparse.Namespace) -> list[int]:
-    if arguments.seeds is None:
-        return [arguments.seed]
-    parts = [part.strip() for part in arguments.seeds.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise InputError(f"--seeds {arguments.seeds}: give whole numbers separated by commas, such as 0,1")
-    return list(dict.fromkeys(map(int, parts)))
 
 
 def open_data(arguments: argparse.Namespace, seed: int) -> Data:
@@ -92,17 +83,18 @@ def open_data(arguments: argparse.Namespace, seed: int) -> Data:
     Raises:
         InputError: it cannot be used, or nobody in it has labelled joints.
     """
-    train, validation = _synthetic(arguments, seed) if arguments.dataset == "synthetic" else _on_disk(arguments)
+    entry = registry.entry_of(arguments.dataset)
+    train, validation = _on_disk(arguments) if entry.needs_files else _drawn(arguments, seed)
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
     return Data(train, people, validation)
 
 
-def _synthetic(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
+def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
     validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
     if arguments.data_root is not None:
-        return open_dataset("synthetic", arguments.data_root), validation
+        return open_dataset(arguments.dataset, arguments.data_root), validation
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
     return SyntheticDataset(drawn, seed, "portraits"), validation
 
@@ -113,8 +105,8 @@ def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
 
 
 def labelled(dataset: Dataset) -> range | tuple[int, ...]:
-    """Those of whom a joint is labelled; of drawn people, everyone."""
-    if not isinstance(dataset, (CocoDataset, MpiiDataset)):
+    """Those of whom a joint is labelled; of people drawn as they are asked for, everyone."""
+    if isinstance(dataset, SyntheticDataset):
         return range(len(dataset))
     visible = (dataset.person(index).visible for index in range(len(dataset)))
     return tuple(index for index, joints in enumerate(visible) if joints is not None and (joints > 0).any())
@@ -122,14 +114,13 @@ def labelled(dataset: Dataset) -> range | tuple[int, ...]:
 
 def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run]:
     """What to train, one after the other, with one seed."""
-    size, *more = cli.parse_inputs(arguments.input)
-    if more:
-        raise InputError(f"--input {arguments.input}: give one size at a time to bench.train")
+    size = cli.one_input(arguments.input, "train")
+    entry = registry.entry_of(arguments.dataset)
     recipe = RECIPES[arguments.recipe](paper(
-        size, mpii=arguments.dataset == "mpii", epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
+        size, mpii=not entry.half_body, epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
         loss=arguments.loss,
     ))  # fmt: skip
-    drawn = arguments.dataset == "synthetic" and arguments.data_root is None
+    drawn = not entry.needs_files and arguments.data_root is None
     run = Run(
         model=ablations.OURS,
         attention=arguments.attention,
@@ -158,7 +149,7 @@ def with_model(run: Run, model: str) -> Run:
 
 
 def default_init(model: str, dataset: str) -> str:
-    return "imagenet" if dataset != "synthetic" and model in WITH_IMAGENET else "scratch"
+    return "imagenet" if registry.entry_of(dataset).needs_files and model in WITH_IMAGENET else "scratch"
 
 
 def check(runs: list[Run], data: dict[int, Data], arguments: argparse.Namespace) -> None:
@@ -190,20 +181,19 @@ def describe(run: Run) -> None:
     cli.say("recipe: " + ", ".join(f"{key} {value}" for key, value in choices.items()))
 
 
-def print_table(records: list[Record]) -> None:
+def print_table(records: list[Record], entry: DatasetEntry) -> None:
     """How every training ended."""
     first = records[0]
-    metric = score_name([dict(record.metrics) for record in records]) or "ap"
-    factor = 1 if metric == "pckh" else 100
+    metric = entry.main
     table = Table(title=f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")
     table.add_column("model", no_wrap=True)
-    for heading in ("loss", "attention", "seed", metric.upper(), "best", "epoch", "samples/s", "waiting"):
+    for heading in ("loss", "attention", "seed", entry.metrics[metric], "best", "epoch", "samples/s", "waiting"):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         values = record.metrics
         table.add_row(
             record.model, str(record.options["loss"]), str(record.options.get("attention", "")), str(record.seed),
-            f"{values[metric] * factor:.1f}", f"{values[f'best_{metric}'] * factor:.1f}",
+            f"{values[metric] * entry.factor:.1f}", f"{values[f'best_{metric}'] * entry.factor:.1f}",
             f"{values['best_epoch']:g}", f"{values['samples_per_s']:.1f}", f"{values['data_wait_share']:.0%}",
         )  # fmt: skip
     cli.output().print(table)

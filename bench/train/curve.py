@@ -6,13 +6,20 @@ import itertools
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bench.data.registry import DatasetEntry
 from bench.train.engine import Row
 
 LOSS, SCORE, RATE = "#4477aa", "#cc6677", "#999999"
 
 
-def draw(history: list[Row], title: str) -> bytes:
-    """A PNG file: the loss of every epoch and, below it, what validation and training scored."""
+def draw(history: list[Row], title: str, entry: DatasetEntry) -> bytes:
+    """A PNG file: the loss of every epoch and, below it, what validation and training scored.
+
+    Args:
+        history: a row an epoch.
+        title: of the picture.
+        entry: of the data set, which says what its score is called.
+    """
     figure = Figure(figsize=(7, 5.5), dpi=120, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     figure.suptitle(title, fontsize=10)
@@ -36,14 +43,11 @@ def draw(history: list[Row], title: str) -> bytes:
         epochs, [100 * row["accuracy"] for row in history], color=LOSS, marker=_marker(history),
         label="training: peaks near the target's (%)",
     )  # fmt: skip
-    metric = score_name(history)
-    if metric:
-        scored = [row for row in history if metric in row]
-        factor = 1 if metric == "pckh" else 100
-        label = {"ap": "validation: AP (%)", "pckh": "validation: PCKh (%)"}[metric]
+    scored = [row for row in history if entry.main in row]
+    if scored:
         below.plot(
-            [row["epoch"] for row in scored], [factor * row[metric] for row in scored], color=SCORE,
-            marker=_marker(scored), label=label,
+            [row["epoch"] for row in scored], [entry.factor * row[entry.main] for row in scored], color=SCORE,
+            marker=_marker(scored), label=f"validation: {entry.metrics[entry.main]} (%)",
         )  # fmt: skip
     below.set(xlabel="epoch", xlim=(0.5, max(epochs) + 0.5), ylim=(0, 100))
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -51,11 +55,6 @@ def draw(history: list[Row], title: str) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
-
-
-def score_name(rows: list[Row]) -> str | None:
-    """The metric that says how good a network is, where it was validated."""
-    return next((name for name in ("pckh", "ap") if any(name in row for row in rows)), None)
 
 
 def _marker(rows: list[Row]) -> str | None:

@@ -288,7 +288,7 @@ class _Session:
         folder = self.work.folder
         zoo.save_weights(self.network, folder / "last.safetensors")
         title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
-        write_whole(folder / "curve.png", curve.draw(state.history, title))
+        write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
         record = self._record(state, started_at)
         write_whole(folder / "record.json", record.to_json().encode())
         self._write(checkpoint.load(folder / "last.pt") | {"finished": True}, best=False)
@@ -322,8 +322,8 @@ class _Session:
         checkpoint.copy(self.work.folder / "best.pt", last)
 
     def _is_best(self, state: State) -> bool:
-        metric = curve.score_name(state.history)
-        if metric is None or state.step % self.steps or metric not in state.history[-1]:
+        metric = self.data.validation.entry.main
+        if state.step % self.steps or metric not in state.history[-1]:
             return False
         *before, now = (row[metric] for row in state.history if metric in row)
         return all(now > score for score in before)
@@ -341,8 +341,8 @@ class _Session:
             "epochs": metrics.pop("epoch"), "steps": state.step, "samples": state.step * self.together,
             "seconds": state.seconds,
         }  # fmt: skip
-        metric = curve.score_name(state.history)
-        if metric:
+        metric = data.validation.entry.main
+        if any(metric in row for row in state.history):
             best = max((row for row in state.history if metric in row), key=lambda row: row[metric])
             metrics |= {f"best_{metric}": best[metric], "best_epoch": best["epoch"]}
         options: dict[str, Scalar] = {"loss": recipe.loss}

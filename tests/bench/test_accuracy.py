@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.accuracy import score_mpii, server
+from bench.accuracy import evaluation_server, score_mpii
 from bench.core.errors import InputError
 from bench.core.results import read
 
@@ -171,7 +171,9 @@ SUMMARY = "\n".join(
                                                        "AP_large": 0.704, "AR": 0.713})])  # fmt: skip
 def test_what_the_server_answered_becomes_a_record(tmp_path: Path, text: str) -> None:
     (tmp_path / "answer.txt").write_text(text)
-    record = server.make_record(tmp_path / "answer.txt", "lightweight_mobilenetv3", "256x192", weights="own.pth")
+    record = evaluation_server.make_record(
+        tmp_path / "answer.txt", "lightweight_mobilenetv3", "256x192", weights="own.pth"
+    )
     assert record.dataset == "coco_test-dev2017"
     wanted = {"ap": 0.653, "ap50": 0.897, "ap75": 0.734, "ap_m": 0.626, "ap_l": 0.704, "ar": 0.713}
     assert {key: record.metrics[key] for key in wanted} == wanted
@@ -180,7 +182,7 @@ def test_what_the_server_answered_becomes_a_record(tmp_path: Path, text: str) ->
 def test_no_answer_of_the_server_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text("submission failed")
     with pytest.raises(InputError, match="not an answer of the evaluation server"):
-        server.make_record(tmp_path / "answer.txt", "lite_hrnet_18", "256x192", weights="")
+        evaluation_server.make_record(tmp_path / "answer.txt", "lite_hrnet_18", "256x192", weights="")
 
 
 def test_test_dev_gives_the_file_that_the_server_takes(dots: Path, tmp_path: Path, command) -> None:

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import shutil
 import warnings
 import zlib
@@ -19,10 +20,12 @@ from PIL import Image, ImageOps
 
 from bench.accuracy.coco import score_coco
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO
 from bench.data import box_to_crop, open_dataset, pictures
 from bench.data.coco import CocoDataset
-from bench.data.dataset import COCO, ImageError
+from bench.data.dataset import ImageError
 from bench.data.mpii import MpiiDataset
+from bench.predict.pictures import find
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "pipeline.json").read_text())
@@ -370,7 +373,16 @@ IN_FILE = "person_keypoints_val2017.json"
         (put(*FIRST, "bbox", value=[1, 2, 3, [4]]), "annotation 107: bbox is ragged: [1, 2, 3, [4]]"),
         (put(*FIRST, "area", value=float("nan")), "annotation 107: area is not finite: NaN"),
         (put(*FIRST, "area", value=-1), "annotation 107: area is -1"),
-        (drop(*FIRST, "iscrowd"), "annotation 107: lacks iscrowd"),
+        (put(*FIRST, "iscrowd", value="no"), 'annotation 107: iscrowd is not a whole number: "no"'),
+        (put(*FIRST, "image_id", value=2**63), "annotation 107: image_id is too large: 9223372036854775808"),
+        (put("images", 0, "width", value=-5), "image 7: width x height is -5x60"),
+        (put("categories", 0, "keypoints", value=list(COCO.joints[::-1])), "COCO's joints in another order"),
+        (put("images", 0, "file_name", value="/dev/zero"), 'image 7: file_name "/dev/zero" is absolute'),
+        (put("images", 0, "file_name", value="C:\\a.jpg"), 'image 7: file_name "C:\\\\a.jpg" is absolute'),
+        (put("images", 0, "file_name", value="a/../../b.jpg"), "leads out of the folder of the pictures"),
+        (put("images", 0, "file_name", value="..\\b.jpg"), "leads out of the folder of the pictures"),
+        (put("images", 0, "file_name", value="a\0.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a\ud800.jpg"), "is no name that a file can have"),
         (put(*FIRST, "num_keypoints", value=[17]), "annotation 107: num_keypoints has 1 values, not a single value"),
     ],
     ids=by_problem,
@@ -450,6 +462,158 @@ def test_nobody_is_left_out_unsaid(tmp_path: Path) -> None:
     people = [dataset.person(index) for index in range(len(dataset))]
     assert [person.image_id for person in people] == [3, 7, 7, 7]  # neighbours
     assert people[0].box == (-3.5, 5, 40, 90)  # as the detector gave it
+
+
+def test_what_is_missing_is_taken_as_cocos_tools_imply_and_said_once(tmp_path: Path) -> None:
+    """By the reader that loading, scoring and predicting share: nothing is refused by one and accepted by another."""
+    content = small()
+    whole = write_small(tmp_path / "whole", content)
+    found = [
+        {"index": index, "image_id": whole.person(index).image_id, "bbox_score": 1.0, "size_px": [40, 50],
+         "keypoints": np.column_stack([whole.person(index).joints, np.ones(17)]).tolist()}
+        for index in range(2)
+    ]  # fmt: skip
+    expected = whole.score(found)
+    for annotation in content["annotations"]:
+        del annotation["iscrowd"], annotation["num_keypoints"]
+    del content["categories"][0]["keypoints"]
+    content["annotations"].append({**content["annotations"][0], "id": 1, "iscrowd": True, "num_keypoints": None})
+    content["annotations"].append({**content["annotations"][0], "id": 2, "keypoints": [0] * 51, "iscrowd": False})
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        dataset = write_small(tmp_path / "bare", content)
+        assert dataset.score(found) == expected
+    assert [str(one.message) for one in record] == [
+        f"{IN_FILE}: iscrowd is missing for 2 of 4 people: taken as 0",
+        f"{IN_FILE}: num_keypoints is missing for everyone: counted by the joints' visibility",
+    ]
+    assert dataset.left_out == {"crowd region": 1, "no labelled joint": 1}
+    with pytest.warns(UserWarning, match="iscrowd|num_keypoints"):
+        from_content = score_coco(content, found)
+    assert renamed(from_content) == expected
+    (tmp_path / "bare.json").write_text("\ufeff" + json.dumps(content))
+    looks = find([tmp_path / "bare" / "val2017"], tmp_path / "bare.json")
+    assert sorted(look.path.name for look in looks) == ["3.png", "7.png"]
+
+
+def test_areas_that_are_missing_are_the_boxes_and_strange_ones_are_said(tmp_path: Path) -> None:
+    content = small()
+    for annotation in content["annotations"]:
+        del annotation["area"]
+    with pytest.warns(UserWarning, match=f"{IN_FILE}: area is missing for everyone: taken from the box"):
+        dataset = write_small(tmp_path, content)
+    annotated = small()
+    for annotation in annotated["annotations"]:
+        annotation["area"] = 40 * 50.5
+    near = [{"image_id": 7, "bbox_score": 1, "size_px": [40, 50],
+             "keypoints": [[joint + 23, joint + 10, 1] for joint in range(17)]}]  # fmt: skip
+    assert dataset.score(near) == write_small(tmp_path, annotated).score(near)
+    annotated["annotations"][0]["area"] = 1
+    with pytest.warns(
+        UserWarning, match=r"annotation 107: area 1 is far from what a box of 40x50.5 allows, 1 such in all"
+    ):
+        write_small(tmp_path, annotated)
+
+
+@pytest.mark.parametrize("root", [0, 3])
+def test_of_several_categories_person_the_annotated_one_counts(root: int, tmp_path: Path) -> None:
+    content = small()
+    content["categories"].insert(root and 1, {"id": root, "name": "person", "supercategory": "none"})
+    assert len(write_small(tmp_path, content)) == 2
+    content["annotations"].append({**content["annotations"][0], "id": 1, "category_id": root})
+    assert len(write_small(tmp_path, content)) == 2  # the one that names joints
+    content["categories"][0]["keypoints"] = content["categories"][1]["keypoints"] = list(COCO.joints)
+    with pytest.raises(InputError, match=r"2 categories are named 'person' \(id \d with \d annotations, id \d with"):
+        write_small(tmp_path, content)
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks_and_backslashes_are_read(mark: str, tmp_path: Path) -> None:
+    content = small()
+    dataset = write_small(tmp_path, content, small_boxes())
+    (tmp_path / "val2017" / "more").mkdir()
+    (tmp_path / "val2017" / "7.png").rename(tmp_path / "val2017" / "more" / "7.png")
+    content["images"][0]["file_name"] = "more\\7.png"
+    dataset.annotation_file.write_bytes(json.dumps(content).encode(mark))
+    (tmp_path / "boxes.json").write_bytes(json.dumps(small_boxes()).encode(mark))
+    again = CocoDataset(dataset.annotation_file, dataset.image_folder, name="c", detections=tmp_path / "boxes.json")
+    assert [again.load(index)[1].image_id for index in range(3)] == [3, 7, 7]
+
+
+def test_sizes_that_the_file_does_not_give_are_the_pictures(tmp_path: Path) -> None:
+    content = small()
+    content["annotations"][0]["bbox"] = [60, 40, 100, 100]
+    expected = write_small(tmp_path / "a", content).person(1).box
+    content["images"][0].update(width=-1, height=-1)
+    del content["images"][1]["width"], content["images"][1]["height"]
+    write_small(tmp_path / "b", small())
+    with pytest.warns(UserWarning, match="2 pictures have no width and height: read from the pictures"):
+        dataset = write_small(tmp_path / "b", content)
+    assert dataset.person(1).box == expected == (60, 40, 19, 19)
+    assert dataset.load(1)[0].shape == (60, 80, 3)
+    # Turned upright: its sides as they are shown.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "turned.jpg").write_bytes(encode(RGB, exif=exif))
+    assert pictures.read_size(tmp_path / "turned.jpg") == (60, 80)
+
+
+def test_only_regular_files_inside_the_folder_are_opened(tmp_path: Path) -> None:
+    dataset = write_small(tmp_path, small())
+    folder = dataset.image_folder
+    outside = tmp_path / "outside.png"
+    (folder / "7.png").rename(outside)
+    (folder / "7.png").symlink_to(outside)
+    with pytest.raises(ImageError, match=r"7\.png leads out of"):
+        dataset.load(1)
+    (folder / "7.png").unlink()
+    os.mkfifo(folder / "7.png")
+    with pytest.raises(ImageError, match=r"7\.png is no regular file"):
+        dataset.load(1)
+    (folder / "7.png").unlink()
+    (folder / "7.png").symlink_to("/dev/zero")
+    with pytest.raises(ImageError, match=r"7\.png leads out of"):
+        dataset.load(1)
+    (folder / "7.png").unlink()
+    (folder / "7.png").symlink_to(folder / "7.png")
+    with pytest.raises(ImageError, match=r"7.png"):
+        dataset.load(1)
+    (folder / "7.png").unlink()
+    (folder / "deeper").mkdir()
+    outside.rename(folder / "deeper" / "7.png")
+    (folder / "7.png").symlink_to(Path("deeper") / "7.png")
+    assert dataset.load(1)[0].shape == (60, 80, 3)  # a link that stays inside
+    os.mkfifo(tmp_path / "pipe.json")
+    for special in ("/dev/zero", str(tmp_path / "pipe.json"), str(tmp_path)):
+        with pytest.raises(InputError, match="is no regular file"):
+            CocoDataset(Path(special), folder, name="c")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[" * 100_000, "nested too deeply"), ('{"a": ' * 100_000, "nested too deeply"), ("1" * 5000, "not JSON"),
+     ('[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1e400}]', "score is not finite"),
+     ('[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": ' + "1" * 400 + "}]", "score"),
+     ('[{"image_id": ' + "1" * 400 + ', "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]', "image_id")],
+    ids=["lists", "objects", "digits", "infinite", "large", "id"],
+)  # fmt: skip
+def test_absurd_json_is_one_line(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem) as caught:
+        write_small(tmp_path, small(), text)
+    assert len(str(caught.value)) < 400
+
+
+def test_detections_of_other_pictures_are_counted_with_subset(tmp_path: Path) -> None:
+    boxes = [*small_boxes(), {**small_boxes()[0], "image_id": 99}]
+    with pytest.raises(InputError, match=r"detection at position 3: image_id 99 is not in .*; --subset leaves such"):
+        write_small(tmp_path, small(), boxes)
+    with pytest.warns(UserWarning, match="1 of 4 detections are in pictures outside the set, and left out"):
+        dataset = CocoDataset(
+            tmp_path / "annotations" / IN_FILE, tmp_path / "val2017", name="c", detections=tmp_path / "boxes.json",
+            subset=True,
+        )  # fmt: skip
+    assert len(dataset) == 3
+    assert dataset.left_out == {"in a picture outside the set": 1}
 
 
 finite = st.floats(-30, 120).map(lambda value: round(value, 2))

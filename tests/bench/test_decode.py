@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.accuracy import decode, flip_average
-from bench.accuracy.decode import METHODS
+from bench.accuracy.settings import METHODS
 from bench.core.errors import InputError
-from bench.data.dataset import COCO
+from bench.core.skeletons import COCO
 
 PIPELINE = json.loads((Path(__file__).parents[1] / "reference" / "pipeline.json").read_text())
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 import zoo
-from bench.accuracy.decode import decode
+from bench.accuracy.decoding import decode
+from bench.core.skeletons import COCO
 from bench.data import box_to_crop, photograph
-from bench.data.crop import MEAN, PHOTOGRAPH, STD
-from bench.data.dataset import COCO
+from bench.data.cropping import MEAN, PHOTOGRAPH, STD
 from bench.models import build
 from tests.commands import command, run_command
 from tests.conftest import ROOT

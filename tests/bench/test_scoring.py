@@ -15,9 +15,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.accuracy import coco_results, oks_nms, score_coco, score_mpii
-from bench.accuracy.coco import METRICS, _oks_by_image, _Poses, _Truth
+from bench.accuracy.coco import METRICS, _oks_by_image, _Poses
 from bench.accuracy.oks import SIGMAS, suppress
 from bench.core.errors import InputError
+from bench.data.annotations import read_annotations
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "pipeline.json").read_text())
@@ -118,7 +119,7 @@ def test_both_evaluators_agree_to_the_last_bit(
     if predictions:
         evaluation = original(truth, coco_results(predictions))
         assert list(faster.values()) == evaluation.stats.tolist()
-        similarity = _oks_by_image(_Truth.read(truth), _Poses.of(predictions, 0.2).suppressed(0.9), 20)
+        similarity = _oks_by_image(read_annotations(truth), _Poses.of(predictions, 0.2).suppressed(0.9), 20)
         for (image, _), expected in evaluation.ious.items():
             assert np.array_equal(similarity.get(image, []), expected)
     else:
@@ -240,17 +241,22 @@ def test_a_bad_prediction_is_named(changed: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"categories": []}, "no categories named person"),
-        ({"categories": change(TRUTH["categories"], 0, keypoints=None)}, "has 0 keypoints, and COCO's has 17"),
-        ({"categories": change(TRUTH["categories"], 0, keypoints=["a"] * 18)}, "has 18 keypoints, and COCO's has 17"),
+        ({"categories": []}, "no category 'person' \\(there is: none\\)"),
+        (
+            {"categories": change(TRUTH["categories"], 0, keypoints=["a"] * 18)},
+            "has 18 joints, and COCO's 17 are needed",
+        ),
         ({"images": []}, "has no images"),
-        ({"images": None}, "no list of images"),
-        ({"annotations": {}}, "no list of annotations"),
-        ({"annotations": change(TRUTH["annotations"], 2, keypoints=[1] * 54)}, "annotation 3: keypoints is not 51"),
-        ({"annotations": change(TRUTH["annotations"], 2, area=float("nan"))}, "annotation 3: area .*finite"),
-        ({"annotations": change(TRUTH["annotations"], 2, area=-1)}, "annotation 3 has a negative area"),
-        ({"annotations": change(TRUTH["annotations"], 2, bbox=None)}, "annotation 3 has no bbox"),
-        ({"annotations": change(TRUTH["annotations"], 2, image_id=12345)}, "annotation 3 is of an image not listed"),
+        ({"images": None}, "image list: must be a list"),
+        ({"annotations": {}}, "annotation list: must be a list"),
+        (
+            {"annotations": change(TRUTH["annotations"], 2, keypoints=[1] * 54)},
+            "annotation 3: keypoints has 54 values, not 51",
+        ),
+        ({"annotations": change(TRUTH["annotations"], 2, area=float("nan"))}, "annotation 3: area is not finite"),
+        ({"annotations": change(TRUTH["annotations"], 2, area=-1)}, "annotation 3: area is -1"),
+        ({"annotations": change(TRUTH["annotations"], 2, bbox=None)}, "annotation 3: lacks bbox"),
+        ({"annotations": change(TRUTH["annotations"], 2, image_id=12345)}, "annotation 3: image_id 12345 is not in"),
     ],
 )
 def test_bad_annotations_are_named(changed: dict[str, Any], message: str, tmp_path: Path) -> None:

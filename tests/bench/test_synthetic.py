@@ -19,8 +19,9 @@ from pycocotools import coco as pycoco
 from pycocotools.cocoeval import COCOeval
 
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO
 from bench.data import box_to_crop, crop
-from bench.data.dataset import COCO, Person
+from bench.data.dataset import Person
 from bench.data.synthetic import (
     GENERATOR_VERSION,
     Scene,
@@ -31,11 +32,11 @@ from bench.data.synthetic import (
 )
 from bench.data.synthetic.annotation import Plan, Someone, annotations, outlines, who_is_where
 from bench.data.synthetic.body import ACTIVITIES, LIMITS, SIDES, sample_angles, sample_body
-from bench.data.synthetic.dice import Dice
 from bench.data.synthetic.drawing import mark, paint
 from bench.data.synthetic.figure import PARTS
 from bench.data.synthetic.joints import OWN_PARTS, joints
 from bench.data.synthetic.picture import annotate, plan_portrait, plan_scene
+from bench.data.synthetic.random_numbers import RandomNumbers
 from bench.drawing import LEFT, RIGHT
 from tests.commands import command
 
@@ -93,7 +94,7 @@ def test_pixels_of_seed_0_are_what_they_were() -> None:
 
 def test_random_numbers_are_those_of_pcg64() -> None:
     # As numpy's documentation shows them for default_rng(12345).
-    assert Dice(12345).many(3).tolist() == [0.22733602246716966, 0.31675833970975287, 0.7973654573327341]
+    assert RandomNumbers(12345).many(3).tolist() == [0.22733602246716966, 0.31675833970975287, 0.7973654573327341]
 
 
 def test_pictures_do_not_depend_on_those_before() -> None:
@@ -220,14 +221,14 @@ def test_a_face_is_seen_from_the_front_only() -> None:
 
 
 def test_bodies_keep_to_human_limits() -> None:
-    dice = Dice(3, 0)
+    rng = RandomNumbers(3, 0)
     for activity in ACTIVITIES:
         for _ in range(20):
-            for name, angle in sample_angles(dice, activity).items():
+            for name, angle in sample_angles(rng, activity).items():
                 low, high = LIMITS.get(name.removeprefix("left_").removeprefix("right_"), (-180, 180))
                 assert low <= angle <= high, (activity, name)
     for _ in range(100):
-        body = sample_body(dice)
+        body = sample_body(rng)
         for side, _ in SIDES:
             for first, second, share in BONES:
                 length = np.linalg.norm(body.points[f"{side}_{first}"] - body.points[f"{side}_{second}"])
@@ -401,7 +402,7 @@ def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("synthetic", "--out", "x", "--seed", "-1"), "whole number from 0"),
-        (("synthetic", "--out", "x", "--images", "0"), "above 0"),
+        (("synthetic", "--out", "x", "--images", "0"), "from 1 to 10,000,000"),
         (("sheet", "--out", "x.gif"), ".png"),
         (("paint",), "synthetic"),
         ((), "command"),

@@ -27,7 +27,8 @@ from bench.accuracy.predicting import evaluate
 from bench.core import results
 from bench.core.errors import InputError
 from bench.core.record import Record
-from bench.data.dataset import COCO, Person
+from bench.core.skeletons import COCO
+from bench.data.dataset import Person
 from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name
 from bench.models import build

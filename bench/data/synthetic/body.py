@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.synthetic.dice import Dice, Range
+from bench.data.synthetic.random_numbers import RandomNumbers, Range
 
 Array = npt.NDArray[np.float64]
 SIDES = (("left", 1.0), ("right", -1.0))
@@ -116,22 +116,22 @@ def rotations(degrees: Array) -> Array:
     return matrices
 
 
-def sample_angles(dice: Dice, activity: str) -> dict[str, float]:
+def sample_angles(rng: RandomNumbers, activity: str) -> dict[str, float]:
     """Joint angles in degrees, ``left_`` and ``right_`` before the names of those that there are two of."""
-    first, second = ("left_", "right_") if dice.chance(0.5) else ("right_", "left_")
+    first, second = ("left_", "right_") if rng.chance(0.5) else ("right_", "left_")
     angles = {}
     for name, standard in AT_EASE.items():
         span = ACTIVITIES[activity].get(name, standard)
         one, other = span if isinstance(span[0], tuple) else (span, span)
         if name.startswith(("shoulder", "elbow", "wrist", "hip", "knee", "ankle")):
-            angles[first + name], angles[second + name] = dice.between(*one), dice.between(*other)  # type: ignore[misc]
+            angles[first + name], angles[second + name] = rng.between(*one), rng.between(*other)  # type: ignore[misc]
         else:
-            angles[name] = dice.between(*one)  # type: ignore[misc]
+            angles[name] = rng.between(*one)  # type: ignore[misc]
     # A free arm does something of its own now and then.
-    if dice.chance(0.25):
-        angles[first + "shoulder_flex"] = dice.between(-30, 150)
-        angles[first + "elbow"] = dice.between(0, 140)
-        angles[first + "shoulder_turn"] = dice.between(-30, 60)
+    if rng.chance(0.25):
+        angles[first + "shoulder_flex"] = rng.between(-30, 150)
+        angles[first + "elbow"] = rng.between(0, 140)
+        angles[first + "shoulder_turn"] = rng.between(-30, 60)
     for side in (first, second):
         angles[side + "hip_flex"] += angles["pelvis_pitch"]
     for name, value in angles.items():
@@ -140,14 +140,14 @@ def sample_angles(dice: Dice, activity: str) -> dict[str, float]:
     return angles
 
 
-def sample_body(dice: Dice) -> Body:
+def sample_body(rng: RandomNumbers) -> Body:
     """A person doing something, upright on the ground at the origin and facing forward (z)."""
-    chosen = dice()
+    chosen = rng()
     activity = next(name for name, limit in zip(NAMES, CUMULATIVE, strict=True) if chosen < limit)
-    child = dice.chance(0.14)
-    height = dice.between(0.95, 1.45) if child else dice.bell(1.7, 0.09)
-    girth = dice.bell(1.04, 0.12)
-    return pose(activity, height, girth, dice.bell(1.0, 0.05), sample_angles(dice, activity), dice.between(0.05, 0.4))
+    child = rng.chance(0.14)
+    height = rng.between(0.95, 1.45) if child else rng.bell(1.7, 0.09)
+    girth = rng.bell(1.04, 0.12)
+    return pose(activity, height, girth, rng.bell(1.0, 0.05), sample_angles(rng, activity), rng.between(0.05, 0.4))
 
 
 def pose(activity: str, height: float, girth: float, shoulders: float, angles: dict[str, float], lift: float) -> Body:

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.data.dataset import COCO, Person, Picture, Skeleton
+from bench.core.skeletons import COCO, Skeleton
+from bench.data.dataset import Person, Picture
+from bench.data.sets.synthetic import ENTRY, IMAGES, SEED
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.picture import (
     GENERATOR_VERSION,
@@ -19,7 +21,6 @@ from bench.data.synthetic.picture import (
 )
 
 NAME = "synthetic"
-IMAGES, SEED = 200, 2_000_003  # of the set to evaluate on: no training's seed, nor that of its validation
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
@@ -43,6 +44,8 @@ class SyntheticDataset:
 
     name: str
     skeleton: Skeleton = COCO
+    entry = ENTRY
+    annotated = True
 
     def __init__(self, images: int, seed: int, kind: Kind = "scenes") -> None:
         self.images, self.seed, self.kind = images, seed, kind
@@ -68,6 +71,13 @@ class SyntheticDataset:
     def __len__(self) -> int:
         return self.images if self._people is None else len(self._people)
 
+    def person(self, index: int) -> Person:
+        """A person, without the picture."""
+        if self._people is None:
+            return as_person(index + 1, annotate(PLAN["portraits"](self.seed, index))[0])
+        picture, annotation = self._people[index]
+        return as_person(picture + 1, annotation)
+
     def load(self, index: int) -> tuple[Picture, Person]:
         """A person and the picture they are in, drawn now; a scene is read-only, as its people share it."""
         if self._people is None:
@@ -90,10 +100,7 @@ class SyntheticDataset:
             predictions: as ``bench.data.dataset.Dataset.score`` takes them.
             evaluator: ``faster`` or ``pycocotools``.
         """
-        from bench.accuracy.coco import METRICS, score_coco
-
-        metrics = score_coco(self.ground_truth(), predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
-        return {metric.lower(): metrics[metric] for metric in METRICS}
+        return self.entry.score(self.ground_truth(), predictions, evaluator)
 
 
 def as_person(image_id: int, annotation: Annotation) -> Person:

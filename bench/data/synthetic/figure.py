@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.synthetic.body import SIDES, Array, Body
-from bench.data.synthetic.dice import Dice
+from bench.data.synthetic.random_numbers import RandomNumbers
 
 # Parts, as the map of who is seen where names them; a hat is part of the hair. Of those that there are two of, the
 # right one follows the left one.
@@ -48,25 +48,25 @@ class Outfit:
     seat: str  # of someone sitting: stool, chair
 
 
-def sample_outfit(dice: Dice) -> Outfit:
-    skirt = dice.between(0.3, 0.85) if dice.chance(0.16) else 0.0
+def sample_outfit(rng: RandomNumbers) -> Outfit:
+    skirt = rng.between(0.3, 0.85) if rng.chance(0.16) else 0.0
     return Outfit(
-        sleeves=dice.pick((0.0, 0.45, 0.55, 0.7, 1.0, 1.0, 1.0)),
-        legs=dice.pick((0.45, 0.6, 0.85, 1.0, 1.0, 1.0, 1.0)),
+        sleeves=rng.pick((0.0, 0.45, 0.55, 0.7, 1.0, 1.0, 1.0)),
+        legs=rng.pick((0.45, 0.6, 0.85, 1.0, 1.0, 1.0, 1.0)),
         skirt=skirt,
-        hair=dice.pick(("long", "long", "bun", "short") if skirt else ("bald",) + ("short",) * 3 + ("long", "bun")),
-        hat=dice.chance(0.16),
-        beard=not skirt and dice.chance(0.25),
-        glasses=dice.chance(0.15),
-        jacket=dice.chance(0.25),
-        collar=dice.chance(0.6),
-        badge=dice.chance(0.4),
-        print_on=dice.pick(("front", "front", "back", "nowhere", "nowhere")),
-        backpack=dice.chance(0.1),
-        holding=dice.pick(("nothing",) * 8 + ("bag", "stick")),
-        right_handed=dice.chance(0.5),
-        loose=dice.between(1.05, 1.3),
-        seat=dice.pick(("stool", "chair")),
+        hair=rng.pick(("long", "long", "bun", "short") if skirt else ("bald",) + ("short",) * 3 + ("long", "bun")),
+        hat=rng.chance(0.16),
+        beard=not skirt and rng.chance(0.25),
+        glasses=rng.chance(0.15),
+        jacket=rng.chance(0.25),
+        collar=rng.chance(0.6),
+        badge=rng.chance(0.4),
+        print_on=rng.pick(("front", "front", "back", "nowhere", "nowhere")),
+        backpack=rng.chance(0.1),
+        holding=rng.pick(("nothing",) * 8 + ("bag", "stick")),
+        right_handed=rng.chance(0.5),
+        loose=rng.between(1.05, 1.3),
+        seat=rng.pick(("stool", "chair")),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.dataset import COCO
+from bench.core.skeletons import COCO
 from bench.data.synthetic import head
 from bench.data.synthetic.body import Array
 from bench.data.synthetic.camera import View

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.dataset import Picture
-from bench.data.synthetic import surroundings
+from bench.data.synthetic import scenery
 from bench.data.synthetic.annotation import Annotation, Item, Plan, Someone, annotations, outlines, who_is_where
 from bench.data.synthetic.body import Array, rotations, sample_body
 from bench.data.synthetic.camera import View
-from bench.data.synthetic.dice import Dice
 from bench.data.synthetic.drawing import Layer, Palette, Parts, bright, extent, layers, paint
 from bench.data.synthetic.figure import (
     ABDOMEN,
@@ -34,6 +33,7 @@ from bench.data.synthetic.figure import (
     sample_outfit,
 )
 from bench.data.synthetic.joints import joints
+from bench.data.synthetic.random_numbers import RandomNumbers
 
 # Raise this whenever the same seed draws anything else than before: data sets are known by it.
 GENERATOR_VERSION = 1
@@ -70,7 +70,7 @@ def draw_scene(seed: int, index: int) -> Scene:
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
     """
-    return _draw(plan_scene(seed, index), Dice(seed, index, SCENE, LOOKS))
+    return _draw(plan_scene(seed, index), RandomNumbers(seed, index, SCENE, LOOKS))
 
 
 def draw_portrait(seed: int, index: int) -> Scene:
@@ -79,7 +79,7 @@ def draw_portrait(seed: int, index: int) -> Scene:
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
     """
-    return _draw(plan_portrait(seed, index), Dice(seed, index, PORTRAIT, LOOKS))
+    return _draw(plan_portrait(seed, index), RandomNumbers(seed, index, PORTRAIT, LOOKS))
 
 
 def annotate(plan: Plan) -> list[Annotation]:
@@ -91,20 +91,20 @@ def annotate(plan: Plan) -> list[Annotation]:
 # Drawing
 
 
-def _draw(plan: Plan, looks: Dice) -> Scene:
+def _draw(plan: Plan, looks: RandomNumbers) -> Scene:
     width, height = plan.size
-    image = surroundings.background(looks, width, height, plan.horizon)
+    image = scenery.background(looks, width, height, plan.horizon)
     light = np.array((looks.between(-0.5, 0.5), looks.between(-0.5, -0.1)))
     shown, found_parts, found = _look(plan, [_coloured(item, looks, light) for item in plan.items])
     for item in plan.items:
         if isinstance(item, Someone):
             x, y = item.view.project(item.view.see(item.figure.body.points["pelvis"] * (1, 0, 1))).tolist()
-            surroundings.ground_shadow(image, x, y, 0.22 * _tall(item.view))
+            scenery.ground_shadow(image, x, y, 0.22 * _tall(item.view))
     for number, (item, solids) in enumerate(zip(plan.items, shown, strict=True), 1):
         paint(image, solids)
         if isinstance(item, Someone) and solids:
             _weave(looks, image, found_parts, number, item.figure.outfit, solids)
-    return Scene(surroundings.finish(looks, image), found)
+    return Scene(scenery.finish(looks, image), found)
 
 
 def _look(plan: Plan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Parts, list[Annotation]]:
@@ -123,16 +123,16 @@ def _tall(view: View) -> float:
     return view.focal * STATURE / max(float(view.position[2]), 0.5)
 
 
-def _coloured(item: Item, looks: Dice, light: Array) -> list[Layer]:
+def _coloured(item: Item, looks: RandomNumbers, light: Array) -> list[Layer]:
     if not isinstance(item, Someone):
-        return [surroundings.shaded(looks, layer) for layer in item]
+        return [scenery.shaded(looks, layer) for layer in item]
     tall = _tall(item.view)
     detail = next(count for least, count in DETAIL if tall >= least)
     return layers(item.figure, item.view, _palette(looks), detail, light)
 
 
-def _palette(looks: Dice) -> Palette:
-    palette = [surroundings.colour(looks) for _ in range(COLOURS)]
+def _palette(looks: RandomNumbers) -> Palette:
+    palette = [scenery.colour(looks) for _ in range(COLOURS)]
     palette[SKIN] = bright(looks.pick(SKIN_TONES), looks.between(0.92, 1.05))
     palette[HAIRS] = looks.pick(HAIR_TONES)
     palette[SHOES] = bright(palette[SHOES], 0.8)
@@ -140,18 +140,18 @@ def _palette(looks: Dice) -> Palette:
     return palette
 
 
-def _weave(looks: Dice, image: Picture, parts: Parts, number: int, outfit: Outfit, found: list[Layer]) -> None:
+def _weave(looks: RandomNumbers, image: Picture, parts: Parts, number: int, outfit: Outfit, found: list[Layer]) -> None:
     """Patterns on shirt and trousers or skirt, now and then."""
     if looks.chance(0.45):
         shirt = {ABDOMEN, CHEST, SLEEVE, SLEEVE + 1}
         if outfit.sleeves == 1.0:
             shirt |= {UPPER_ARM, UPPER_ARM + 1, FOREARM, FOREARM + 1}
-        surroundings.weave(looks, image, parts, number, frozenset(shirt), found)
+        scenery.weave(looks, image, parts, number, frozenset(shirt), found)
     if looks.chance(0.25):
         lower = {PELVIS, SKIRT, SHORT_LEG, SHORT_LEG + 1}
         if outfit.legs == 1.0 and not outfit.skirt:
             lower |= {THIGH, THIGH + 1, SHIN, SHIN + 1}
-        surroundings.weave(looks, image, parts, number, frozenset(lower), found)
+        scenery.weave(looks, image, parts, number, frozenset(lower), found)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -165,49 +165,49 @@ def _camera(pitch: float, roll: float) -> Array:
     return np.array(((cr, -sr * cp, sr * sp), (sr, cr * cp, -cr * sp), (0, sp, cp)))
 
 
-def _facing(dice: Dice) -> Array:
+def _facing(rng: RandomNumbers) -> Array:
     """Body frame to world, for someone turned any way, towards the camera more often than not."""
-    yaw = dice.bell(0, 35) if dice.chance(0.45) else dice.between(-180, 180)
+    yaw = rng.bell(0, 35) if rng.chance(0.45) else rng.between(-180, 180)
     return np.diag((1.0, -1.0, -1.0)) @ rotations(np.array([[0.0, 0.0, yaw]]))[0]
 
 
-def _sample_figure(dice: Dice) -> Figure:
-    body = sample_body(dice)
-    return build(body, sample_outfit(dice))
+def _sample_figure(rng: RandomNumbers) -> Figure:
+    body = sample_body(rng)
+    return build(body, sample_outfit(rng))
 
 
 def plan_scene(seed: int, index: int) -> Plan:
     """A scene's geometry: people on one ground, seen by one camera."""
-    dice = Dice(seed, index, SCENE, GEOMETRY)
-    width, height = dice.pick(SIZES)
-    focal, centre = dice.between(0.8, 1.8) * max(width, height), (width / 2, height / 2)
-    horizon, eye = dice.between(-0.05, 0.55) * height, dice.between(0.8, 2.3)  # eye: the camera's height in metres
-    camera = _camera(math.degrees(math.atan((height / 2 - horizon) / focal)), dice.bell(0, 2.5))
+    rng = RandomNumbers(seed, index, SCENE, GEOMETRY)
+    width, height = rng.pick(SIZES)
+    focal, centre = rng.between(0.8, 1.8) * max(width, height), (width / 2, height / 2)
+    horizon, eye = rng.between(-0.05, 0.55) * height, rng.between(0.8, 2.3)  # eye: the camera's height in metres
+    camera = _camera(math.degrees(math.atan((height / 2 - horizon) / focal)), rng.bell(0, 2.5))
     placed: list[tuple[float, Item]] = []
 
     def place(tall: float, x: float, crowd: bool) -> None:
         distance = focal * STATURE / tall
         ground = np.array(((x - width / 2) / focal * distance, eye, distance))
-        view = View(camera @ _facing(dice), camera @ ground, focal, centre)
-        figure, labelled = _sample_figure(dice), not dice.chance(0.06)
-        placed.append((distance, Someone(figure, view, labelled, dice.many(18).tolist(), crowd)))
+        view = View(camera @ _facing(rng), camera @ ground, focal, centre)
+        figure, labelled = _sample_figure(rng), not rng.chance(0.06)
+        placed.append((distance, Someone(figure, view, labelled, rng.many(18).tolist(), crowd)))
 
     x = 0.0
-    for number in range(dice.whole(1, 6)):
-        tall = dice.between(*dice.pick(((0.5, 1.2), (0.4, 1.0), (0.18, 0.45), (0.18, 0.45), (0.05, 0.18)))) * height
-        beside = number and dice.chance(0.4)
-        x = x + dice.bell(0, 0.3) * tall if beside else dice.between(0.02, 0.98) * width
+    for number in range(rng.whole(1, 6)):
+        tall = rng.between(*rng.pick(((0.5, 1.2), (0.4, 1.0), (0.18, 0.45), (0.18, 0.45), (0.05, 0.18)))) * height
+        beside = number and rng.chance(0.4)
+        x = x + rng.bell(0, 0.3) * tall if beside else rng.between(0.02, 0.98) * width
         place(tall, x, False)
-    if dice.chance(0.12):
-        middle, tall = dice.between(0, width), dice.between(0.08, 0.25) * height
-        for _ in range(dice.whole(10, 20)):
-            place(tall * dice.between(0.8, 1.2), middle + dice.bell(0, 0.2) * width, True)
-    for _ in range(dice.pick((0, 0, 1, 2))):
+    if rng.chance(0.12):
+        middle, tall = rng.between(0, width), rng.between(0.08, 0.25) * height
+        for _ in range(rng.whole(10, 20)):
+            place(tall * rng.between(0.8, 1.2), middle + rng.bell(0, 0.2) * width, True)
+    for _ in range(rng.pick((0, 0, 1, 2))):
         distance, size = (
-            dice.between(0.4, 1.0) * max(distance for distance, _ in placed),
-            dice.between(0.1, 0.4) * height,
+            rng.between(0.4, 1.0) * max(distance for distance, _ in placed),
+            rng.between(0.1, 0.4) * height,
         )
-        things = surroundings.thing(dice, dice.between(0, width), dice.between(0.3, 1) * height, size)
+        things = scenery.thing(rng, rng.between(0, width), rng.between(0.3, 1) * height, size)
         placed.append((distance, list(things)))
     placed.sort(key=lambda entry: -entry[0])
     return Plan((width, height), horizon, [item for _, item in placed])
@@ -215,35 +215,37 @@ def plan_scene(seed: int, index: int) -> Plan:
 
 def plan_portrait(seed: int, index: int) -> Plan:
     """A portrait's geometry: the main person, and others and things around and before them."""
-    dice = Dice(seed, index, PORTRAIT, GEOMETRY)
+    rng = RandomNumbers(seed, index, PORTRAIT, GEOMETRY)
     width, height = PORTRAIT_SIZE
-    pitch, distance = dice.bell(7, 9), dice.between(2.2, 9)
-    camera = _camera(pitch, dice.bell(0, 4))
-    figure = _sample_figure(dice)
+    pitch, distance = rng.bell(7, 9), rng.between(2.2, 9)
+    camera = _camera(pitch, rng.bell(0, 4))
+    figure = _sample_figure(rng)
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
-    turned = camera @ _facing(dice)
+    turned = camera @ _facing(rng)
     reach = extent(figure, View(turned, ground, 1.0, (0.0, 0.0)))
-    focal, centre = _framing(dice, reach, dice.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top")))
+    focal, centre = _framing(rng, reach, rng.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top")))
     inside = joints(figure, View(turned, ground, focal, centre)).places
     if ((inside >= 0) & (inside < PORTRAIT_SIZE)).all(1).sum() < LEAST_INSIDE:
-        focal, centre = _framing(dice, reach, "none")
-    whims = [*dice.many(17).tolist(), 0.0]  # the main person's joints are labelled however small they are
+        focal, centre = _framing(rng, reach, "none")
+    whims = [*rng.many(17).tolist(), 0.0]  # the main person's joints are labelled however small they are
     person = Someone(figure, View(turned, ground, focal, centre), True, whims)
     placed: list[tuple[float, Item]] = [(0.0, person)]
-    for _ in range(dice.pick((0, 0, 0, 1, 1, 2))):
-        behind, aside = dice.between(-0.25, 0.45) * distance, dice.pick((-1, 1)) * dice.between(0.25, 1.3)
-        view = View(camera @ _facing(dice), ground + camera @ (aside, 0.0, behind), focal, centre)
-        placed.append((behind, Someone(_sample_figure(dice), view, True, dice.many(18).tolist())))
-    if dice.chance(0.3):
-        x, y = dice.between(0.2, 0.8) * width, dice.between(0.25, 0.95) * height
-        placed.append((-distance, list(surroundings.thing(dice, x, y, dice.between(0.15, 0.5) * height))))
+    for _ in range(rng.pick((0, 0, 0, 1, 1, 2))):
+        behind, aside = rng.between(-0.25, 0.45) * distance, rng.pick((-1, 1)) * rng.between(0.25, 1.3)
+        view = View(camera @ _facing(rng), ground + camera @ (aside, 0.0, behind), focal, centre)
+        placed.append((behind, Someone(_sample_figure(rng), view, True, rng.many(18).tolist())))
+    if rng.chance(0.3):
+        x, y = rng.between(0.2, 0.8) * width, rng.between(0.25, 0.95) * height
+        placed.append((-distance, list(scenery.thing(rng, x, y, rng.between(0.15, 0.5) * height))))
     placed.sort(key=lambda entry: -entry[0])
     items = [item for _, item in placed]
     main = next(number for number, item in enumerate(items) if item is person)
     return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
 
 
-def _framing(dice: Dice, reach: tuple[float, float, float, float], border: str) -> tuple[float, tuple[float, float]]:
+def _framing(
+    rng: RandomNumbers, reach: tuple[float, float, float, float], border: str
+) -> tuple[float, tuple[float, float]]:
     """Focal length and centre in pixels that show a person well.
 
     Args:
@@ -253,14 +255,14 @@ def _framing(dice: Dice, reach: tuple[float, float, float, float], border: str) 
     width, height = PORTRAIT_SIZE
     left, top, right, bottom = reach
     if border in ("left", "right"):
-        kept = dice.between(0.5, 0.9) * (right - left)
+        kept = rng.between(0.5, 0.9) * (right - left)
         left, right = (right - kept, right) if border == "left" else (left, left + kept)
     elif border in ("top", "bottom"):
-        kept = dice.between(0.35 if border == "bottom" else 0.5, 0.92) * (bottom - top)
+        kept = rng.between(0.35 if border == "bottom" else 0.5, 0.92) * (bottom - top)
         top, bottom = (bottom - kept, bottom) if border == "top" else (top, top + kept)
-    focal = dice.between(155, 225) / max(bottom - top, (right - left) * 4 / 3)
-    x = width / 2 + dice.bell(0, 6) - focal * (left + right) / 2
-    y = height / 2 + dice.bell(0, 6) - focal * (top + bottom) / 2
+    focal = rng.between(155, 225) / max(bottom - top, (right - left) * 4 / 3)
+    x = width / 2 + rng.bell(0, 6) - focal * (left + right) / 2
+    y = height / 2 + rng.bell(0, 6) - focal * (top + bottom) / 2
     x = {"left": -focal * left, "right": width - focal * right}.get(border, x)
     y = {"top": -focal * top, "bottom": height - focal * bottom}.get(border, y)
     return focal, (x, y)

@@ -1,0 +1,318 @@
+"""One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
+
+import contextlib
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from lightning_fabric import Fabric
+
+from bench import cli
+from bench.accuracy.coco import coco_results
+from bench.accuracy.predicting import Answer, predict
+from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.backends import catalogue
+from bench.backends.calibration import inputs_of
+from bench.backends.session import Session
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import whole_file, write_whole
+from bench.core.record import Record
+from bench.core.unfinished import Unfinished
+from bench.core.unfinished import Work as Progress
+from bench.data import COCO, Dataset
+from bench.models import recorded_name
+from bench.weights import Trained
+
+PHASES = ("read", "crop", "wait", "network", "decode")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One network on one data set."""
+
+    model: str  # as named on the command line
+    trained: Trained
+    dataset: Dataset
+    settings: Settings
+    work: Work
+
+    @property
+    def name(self) -> str:
+        """The stem of its files: readable, and with a hash of all that decides the result."""
+        identity = {
+            "model": recorded_name(self.model), "options": self.trained.options, "weights": self.trained.sha256,
+            "dataset": self.dataset.name, "fingerprint": self.dataset.fingerprint, "people": len(self.dataset),
+            "sources": machine.source_sha256(), "batch": self.work.batch, "threads": self.work.threads,
+            "device": self.work.device, **asdict(self.settings),
+        }  # fmt: skip
+        words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, as records name it."""
+        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
+
+    @property
+    def protocol(self) -> str:
+        """How far this is the paper's evaluation, in words that stand beside the figure."""
+        if self.trained.weights == "random":
+            return "random weights"
+        if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
+            return "custom"
+        detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
+        return "ground-truth boxes" if detectors else "paper"
+
+    @property
+    def folder(self) -> Path:
+        return self.work.results / "predictions"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished evaluation."""
+
+    files: tuple[Path, ...]  # predictions, and what the server takes
+    record: Record | None  # none where only the server can score
+
+
+def run(
+    evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
+) -> Outcome | None:
+    """Evaluate, going on from what earlier runs of the same evaluation left.
+
+    Args:
+        fabric: from ``bench.distributed.launch``; the people are split over its processes.
+        step: called with the number of people that were done since the last call.
+        save: called with the record, which is on the disk when it returns; only then the finished batches go.
+
+    Returns:
+        What came of it; ``None`` in all processes but the first.
+
+    Raises:
+        InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
+        OSError: predictions cannot be written; what was written before is kept.
+    """
+    with _only_one(evaluation, fabric):
+        progress = _progress(evaluation)
+        known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
+        # Bad pictures are looked at again: they may have been mended.
+        todo = [index for index in range(len(evaluation.dataset)) if index not in known]
+        if fabric.is_global_zero:
+            step(len(known))
+        fabric.barrier()  # everyone has read before anyone adds
+        share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
+        _predict_share(evaluation, fabric, share, progress, step)
+        fabric.barrier()
+        if not fabric.is_global_zero:
+            return None
+        progress = _progress(evaluation)  # with what the other processes added
+        outcome = _finish(evaluation, fabric, list(progress.parts.values()), progress.started_at)
+        if outcome.record is not None:
+            save([outcome.record])
+        progress.drop()
+        return outcome
+
+
+def _progress(evaluation: Evaluation) -> Progress[Answer]:
+    """The finished batches of earlier runs, from however many processes, one line of a file each."""
+    return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
+
+
+@contextlib.contextmanager
+def _only_one(evaluation: Evaluation, fabric: Fabric) -> Iterator[None]:
+    if not fabric.is_global_zero:
+        yield
+        return
+    evaluation.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(evaluation.folder / f".{evaluation.name}.lock", timeout=0)
+    try:
+        with lock:
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(
+            f"{evaluation.folder / evaluation.name} is being made by another process: wait for it, or stop it"
+        ) from None
+
+
+def _predict_share(
+    evaluation: Evaluation,
+    fabric: Fabric,
+    indices: Sequence[int],
+    progress: Progress[Answer],
+    step: Callable[[int], None],
+) -> None:
+    if not indices:
+        return
+    bad: dict[str, None] = {}
+    with _open(evaluation, fabric.device) as session:
+        for answer in predict(
+            session,
+            evaluation.dataset,
+            indices,
+            evaluation.settings.input,
+            batch=evaluation.work.batch,
+            workers=evaluation.work.workers,
+            flip=evaluation.settings.flip,
+            method=evaluation.settings.decode,
+        ):
+            bad |= dict.fromkeys(answer.errors.values())
+            refuse_bad(list(bad), evaluation.work.skip_bad)
+            people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
+            progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
+            step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
+
+
+def refuse_bad(bad: Sequence[str], allowed: int) -> None:
+    """Raises ``InputError`` for more bad pictures than are allowed."""
+    if len(bad) > allowed:
+        others = f" and {len(bad) - 1} more bad pictures so far" if len(bad) > 1 else ""
+        raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
+
+
+def _open(evaluation: Evaluation, device: torch.device) -> Session:
+    """The network, ready to be run on full batches."""
+    example = torch.zeros(evaluation.work.batch, 3, *evaluation.settings.input, device=device)
+    # Drawn people are what a quantising backend is calibrated on if nothing else is given.
+    own = catalogue.find(evaluation.settings.backend).quantises and not evaluation.dataset.name.startswith("synthetic")
+    artifact = catalogue.build(
+        evaluation.settings.backend,
+        evaluation.trained.model.to(device),
+        example,
+        precision=evaluation.settings.precision,
+        threads=evaluation.work.threads,
+        calibration=inputs_of(evaluation.dataset, evaluation.settings.input) if own else None,
+    )
+    session = catalogue.open_artifact(artifact, device=str(device), threads=evaluation.work.threads)
+    session.prepare(example.cpu().numpy())
+    return session
+
+
+def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
+    # A batch that two runs did counts once.
+    by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
+    errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
+    # Every process looked at its own share only.
+    refuse_bad(sorted(set(errors.values())), evaluation.work.skip_bad)
+    predictions = [by_index[index] for index in sorted(by_index)]
+    results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
+    files = [evaluation.folder / f"{evaluation.name}.json"]
+    write_whole(files[0], results.encode())
+    if not evaluation.dataset.annotated:
+        files.append(_server_file(evaluation, results))
+        return Outcome(tuple(files), None)
+    metrics: dict[str, int | float] = dict(evaluation.dataset.score(predictions, evaluator=evaluation.work.evaluator))
+    metrics |= {
+        "people": len(evaluation.dataset),
+        "people_left_out": len(errors),
+        "bad_pictures": len(set(errors.values())),
+    }
+    metrics |= _throughput(answers, fabric.world_size)
+    warnings = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
+    return Outcome(
+        tuple(files), _record(evaluation, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
+    )
+
+
+def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In COCO's result format; rescored and without doubles where the data set has COCO's joints."""
+    if dataset.skeleton == COCO:
+        return coco_results(predictions)
+    return [
+        {
+            "image_id": one["image_id"],
+            "category_id": 1,
+            "keypoints": [number for joint in one["keypoints"] for number in joint],
+            "score": one["bbox_score"],
+        }
+        for one in predictions
+    ]
+
+
+def _server_file(evaluation: Evaluation, results: str) -> Path:
+    """The archive that COCO's evaluation server takes, named as it demands."""
+    method = re.sub(r"[^a-zA-Z0-9]", "", recorded_name(evaluation.model))
+    inner = f"person_keypoints_test-dev2017_{method}_results"
+    archive = evaluation.folder / f"{inner}.zip"
+    with whole_file(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(f"{inner}.json", results)
+    return archive
+
+
+def _throughput(answers: list[Answer], processes: int) -> dict[str, float]:
+    """Milliseconds a person, phase by phase, and what part of the time the network had."""
+    people = sum(len(answer.predictions) for answer in answers)
+    spent = {phase: sum(answer.seconds.get(phase, 0.0) for answer in answers) for phase in PHASES}
+    in_turn = spent["wait"] + spent["network"] + spent["decode"]
+    if not (people and in_turn):
+        return {}
+    per_person = {f"{phase}_ms": 1e3 * seconds / people for phase, seconds in spent.items()}
+    return per_person | {"people_per_s": processes * people / in_turn, "network_share": spent["network"] / in_turn}
+
+
+def _record(
+    evaluation: Evaluation,
+    fabric: Fabric,
+    metrics: dict[str, int | float],
+    warnings: list[str],
+    bad: list[str],
+    file: Path,
+    started_at: str,
+) -> Record:
+    settings, work = evaluation.settings, evaluation.work
+    waits = {"reading and cropping": "wait_ms", "the network": "network_ms", "decoding": "decode_ms"}
+    device = fabric.device.type
+    return Record(
+        kind="accuracy",
+        model=recorded_name(evaluation.model),
+        options=dict(evaluation.trained.options),
+        input=cli.input_text(settings.input),
+        num_joints=len(evaluation.dataset.skeleton.joints),
+        backend=settings.backend,
+        device=device,
+        precision=evaluation.precision,  # type: ignore[arg-type]
+        batch=work.batch,
+        threads=work.threads,
+        metrics=metrics,
+        protocol={
+            "name": evaluation.protocol,
+            "boxes": settings.boxes,
+            "flip": settings.flip,
+            "decode": settings.decode,
+            "evaluator": work.evaluator,
+            **({"limit": settings.limit} if settings.limit else {}),
+        },
+        dataset=evaluation.dataset.name,
+        dataset_fingerprint=evaluation.dataset.fingerprint,
+        weights=evaluation.trained.weights,
+        weights_sha256=evaluation.trained.sha256,
+        warnings=warnings,
+        notes={
+            "predictions": file.name,
+            "predictions_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "limited_by": max(waits, key=lambda what: metrics.get(waits[what], 0.0)),
+            "processes": fabric.world_size,
+            "workers": work.workers,
+            "bad_pictures": list(bad),
+            "left_out": dict(getattr(evaluation.dataset, "left_out", {})),
+        },
+        machine=machine.this_machine(str(fabric.device)),
+        software=machine.this_software(
+            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+        ),
+        started_at=started_at,
+        command=cli.command_line(),
+    )

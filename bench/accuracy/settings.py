@@ -1,0 +1,36 @@
+"""What decides an evaluation's result, and how to go about it; imports nothing heavy, as options are made of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Method = Literal["quarter_offset", "argmax", "dark"]
+METHODS: tuple[Method, ...] = get_args(Method)
+EVALUATORS = ("faster", "pycocotools")
+GROUND_TRUTH = "ground truth"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result, besides network and data."""
+
+    input: tuple[int, int]
+    boxes: str  # ground truth, or the detections file's name
+    backend: str = "eager"
+    precision: str = "fp32"
+    flip: bool = True
+    decode: Method = "quarter_offset"
+    limit: int | None = None  # pictures, of which the data set was cut to
+
+
+@dataclass(frozen=True)
+class Work:
+    """How to go about it; batch, threads and device may change last digits, the rest nothing."""
+
+    results: Path
+    batch: int
+    workers: int
+    threads: int
+    device: str
+    evaluator: str
+    skip_bad: int

@@ -1,0 +1,59 @@
+"""A network as an ONNX file, made from its simplified graph once and cached by content."""
+
+import importlib.metadata
+import io
+import logging
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from bench.backends.building import Made, Network
+from bench.backends.graphs.operators import BATCH_NORM, aten, calls, quiet, tidy
+from bench.backends.graphs.simplify import simplify
+
+PACKAGES = ("onnx", "onnxscript")
+OPSET = 18
+GROUP = 16  # input channels a group: ONNX Runtime has a convolution for these, and multiplies matrices for fewer
+# Before torch 2.9 the exporter on torch.export was not the default yet, and breaks with newer versions of onnxscript.
+DYNAMO = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
+
+
+def export(network: Network) -> Made:
+    """The network for inputs of the example's shape as an ONNX file.
+
+    Raises:
+        InputError: the network cannot be exported.
+    """
+
+    def make(path: Path) -> None:
+        if network.traced is None:  # the exporter has a tracer of its own
+            write(network.model, network.example, path)
+            return
+        # Shuffle blocks stay: no gain was seen in ONNX Runtime.
+        graph = simplify(network.traced.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
+        if not DYNAMO:
+            _name_batch_norms(graph)
+        write(graph, network.example, path)
+
+    return network.file("onnx", ".onnx", make, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
+
+
+def _name_batch_norms(graph: fx.GraphModule) -> None:
+    """The older exporter knows those that could not be folded by another operator only."""
+    for node in calls(graph, BATCH_NORM):
+        with graph.graph.inserting_before(node):
+            known = graph.graph.call_function(aten.batch_norm.default, (*node.args[:5], False, *node.args[5:], False))
+        for user in list(node.users):
+            user.replace_all_uses_with(known)  # statistics, in the tuple's other places, are empty in evaluation mode
+    tidy(graph)
+
+
+def write(module: nn.Module, example: Tensor, path: Path) -> None:
+    """Write a network as it is. Raises whatever the exporter does."""
+    with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
+        torch.onnx.export(module, (example.clone(),), path, dynamo=DYNAMO, opset_version=OPSET, **new_only)

@@ -1,0 +1,284 @@
+"""Files in COCO's format, read once and by one set of rules: to look at people, to score them, to take their boxes."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.core.errors import InputError
+from bench.core.skeletons import COCO
+from bench.data.json_files import Items, read_json
+
+Bools = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+PERSON = "person"
+UNKNOWN = -1  # of a picture's width and height
+FARTHEST = 1e7  # pixels: beyond it a number is a mistake
+# Shares of the box that a person's area may have. In COCO they go from a few percent (someone hidden) to nearly 1.
+_SMALLEST_AREA, _LARGEST_AREA = 0.02, 1.5
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a file in COCO's format holds, checked.
+
+    Of M pictures and of the N annotations of one category, in the file's order.
+
+    Attributes:
+        name: of the file, for messages.
+        sha256: of the file; empty where its content was given.
+        images: the pictures' entries.
+        image_ids: ``[M]``.
+        sizes: ``[M, 2]`` width, height in pixels; ``UNKNOWN`` where the file does not say.
+        category: the id of the category.
+        drawn: whether this project drew the people.
+        people: the annotations' entries; none where the file has no annotations, as the list of a test set.
+        image: ``[N]`` the id of each person's picture, as what follows.
+        boxes: ``[N, 4]`` x, y, width, height in pixels.
+        areas: ``[N]`` in square pixels.
+        crowds: ``[N]`` whether it is a region of people nobody told apart.
+        labelled: ``[N]`` how many joints are labelled; ``UNKNOWN`` where neither joints nor their number are given.
+        keypoints: ``[N, 17, 3]`` x, y in pixels and visibility 0, 1 or 2; none if joints were not asked for.
+        others: how many annotations are of other categories.
+    """
+
+    name: str
+    sha256: str
+    images: Items
+    image_ids: Int64Array
+    sizes: Int64Array
+    category: int
+    drawn: bool
+    people: Items | None
+    image: Int64Array
+    boxes: Float64Array
+    areas: Float64Array
+    crowds: Bools
+    labelled: Int64Array
+    keypoints: Float64Array | None
+    others: int
+
+    def rows(self, items: Items) -> Int64Array:
+        """Which picture each item is in by its ``image_id``, ``[len(items)]``; -1 where none of these."""
+        wanted = items.integers("image_id")
+        if not len(self.image_ids) or not len(wanted):
+            return np.full(len(wanted), -1)
+        order = np.argsort(self.image_ids)
+        places = np.minimum(np.searchsorted(self.image_ids, wanted, sorter=order), len(order) - 1)
+        return np.where(self.image_ids[order[places]] == wanted, order[places], -1)
+
+    def only(self, image_ids: set[int]) -> Self:
+        """As if the file listed these pictures and no others."""
+        pictures = np.isin(self.image_ids, list(image_ids))
+        kept = np.isin(self.image, list(image_ids))
+        return replace(
+            self,
+            images=self.images.chosen(pictures),
+            image_ids=self.image_ids[pictures],
+            sizes=self.sizes[pictures],
+            people=None if self.people is None else self.people.chosen(kept),
+            image=self.image[kept],
+            boxes=self.boxes[kept],
+            areas=self.areas[kept],
+            crowds=self.crowds[kept],
+            labelled=self.labelled[kept],
+            keypoints=None if self.keypoints is None else self.keypoints[kept],
+        )
+
+
+def read_annotations(
+    source: Path | Mapping[str, Any], category: str | None = None, *, joints: bool = True
+) -> Annotations:
+    """A file in COCO's format, or what one holds.
+
+    Where a field is missing, what COCO's own tools imply is taken, and a warning says so once with a count:
+    ``iscrowd`` is 0, ``num_keypoints`` follows from the visibility, ``area`` is the box's.
+
+    Args:
+        source: the file, or its content.
+        category: whom to take; by default ``person``.
+        joints: whether the 17 joints are needed; boxes alone will do otherwise.
+
+    Raises:
+        InputError: something is missing or impossible; the message names file and item.
+    """
+    content, sha = (source, "") if isinstance(source, Mapping) else read_json(source)
+    name = "the ground truth" if isinstance(source, Mapping) else source.name
+    if not isinstance(content, Mapping) or "images" not in content:
+        raise InputError(
+            f"{name}: must be an object with images, annotations and categories, as files in COCO's format are"
+        )
+    images = Items(content["images"], f"{name}, image", "id")
+    if not len(images):
+        raise InputError(f"{name} has no images")
+    ids = images.integers("id")
+    images.refuse(repeated(ids), lambda _: "this id occurs twice")
+    entries = Items(content["annotations"], f"{name}, annotation", "id") if "annotations" in content else None
+    wanted = _category(name, content.get("categories"), category or PERSON, entries, joints=joints)
+    info = content.get("info")
+    drawn = isinstance(info, Mapping) and "lightpose-bench" in str(info.get("description"))
+    everyone = entries if entries is not None else Items([], f"{name}, annotation", "id")
+    chosen = everyone.integers("category_id") == wanted
+    people = everyone.chosen(chosen)
+    boxes = read_boxes(people)
+    keypoints = _keypoints(people) if joints else None
+    # Who takes boxes alone has no use for areas.
+    areas = _with_default(
+        people, "area", Items.numbers, boxes[:, 2] * boxes[:, 3], "taken from the box" if joints else ""
+    )
+    people.refuse(areas < 0, lambda index: f"area is {areas[index]:g}")
+    crowds = _with_default(people, "iscrowd", Items.truths, np.zeros(len(people), np.bool_), "taken as 0")
+    found = Annotations(
+        name=name,
+        sha256=sha,
+        images=images,
+        image_ids=ids,
+        sizes=_sizes(images),
+        category=wanted,
+        drawn=drawn,
+        people=None if entries is None else people,
+        image=people.integers("image_id"),
+        boxes=boxes,
+        areas=areas,
+        crowds=crowds,
+        labelled=_labelled(people, keypoints),
+        keypoints=keypoints,
+        others=int((~chosen).sum()),
+    )
+    people.refuse(found.rows(people) < 0, lambda index: f"image_id {found.image[index]} is not in {name}")
+    return found
+
+
+def read_boxes(items: Items) -> Float64Array:
+    """The field ``bbox``, ``[len(items), 4]``: x, y, width, height in pixels."""
+    boxes = items.numbers("bbox", 4)
+    widths, heights = boxes[:, 2], boxes[:, 3]
+    far = (np.abs(boxes) > FARTHEST).any(axis=1)
+    items.refuse(far, lambda index: f"bbox {boxes[index].tolist()} is farther than {FARTHEST:g} pixels")
+    items.refuse(widths < 0, lambda index: f"bbox has width {widths[index]:g}")
+    items.refuse(heights < 0, lambda index: f"bbox has height {heights[index]:g}")
+    return boxes
+
+
+def repeated(ids: Int64Array) -> Bools:
+    """Which of them occurred before."""
+    again = np.ones(len(ids), np.bool_)
+    again[np.unique(ids, return_index=True)[1]] = False
+    return again
+
+
+def warn_of_areas(found: Annotations) -> None:
+    """Say whose area is far from what the box allows: similarity, and so AP, is measured in units of it."""
+    if found.people is None:
+        return
+    box = found.boxes[:, 2] * found.boxes[:, 3]
+    counted = ~found.crowds & (found.labelled > 0) & (found.areas > 0) & (box > 0)
+    strange = counted & ((found.areas < _SMALLEST_AREA * box) | (found.areas > _LARGEST_AREA * box))
+    if strange.any():
+        first = int(strange.argmax())
+        width, height = found.boxes[first, 2:]
+        warnings.warn(
+            f"{found.people.name(first)}: area {found.areas[first]:g} is far from what a box of {width:g}x{height:g} "
+            f"allows, {int(strange.sum())} such in all; OKS and AP are measured in units of the area, so check it",
+            stacklevel=2,
+        )
+
+
+def _category(name: str, categories: Any, wanted: str, annotations: Items | None, *, joints: bool) -> int:
+    items = Items(categories if categories is not None else [], f"{name}, category", "id")
+    names, ids = items.texts("name"), items.integers("id")
+    items.refuse(repeated(ids), lambda _: "this id occurs twice")
+    found = [index for index, one in enumerate(names) if one == wanted]
+    if not found:
+        there = ", ".join(dict.fromkeys(names[:20])) or "none"
+        raise InputError(f"{name}: no category {wanted!r} (there is: {there}); --category NAME takes another")
+    # Some exports begin with a root category of the same name, which nothing is annotated with.
+    of = annotations.integers("category_id") if annotations is not None else np.zeros(0, np.int64)
+    used = [index for index in found if (of == ids[index]).any()]
+    with_joints = [index for index in used if items.values[index].get("keypoints")]
+    usable = next((some for some in (found, used, with_joints) if len(some) == 1), None)
+    if usable is None:
+        which = ", ".join(f"id {ids[index]} with {int((of == ids[index]).sum())} annotations" for index in found)
+        raise InputError(f"{name}: {len(found)} categories are named {wanted!r} ({which}), and one is needed")
+    if joints:
+        _check_joint_names(items, usable[0])
+    return int(ids[usable[0]])
+
+
+def _check_joint_names(items: Items, index: int) -> None:
+    """A category may name its joints or not; they must be as many as COCO's, and COCO's in COCO's order."""
+    joints = items.values[index].get("keypoints")
+    if joints is None or joints == []:
+        return
+    if not isinstance(joints, list):
+        items.fail(index, "keypoints is not a list of names")
+    if len(joints) != len(COCO.joints):
+        items.fail(
+            index, f"{items.values[index]['name']} has {len(joints)} joints, and COCO's {len(COCO.joints)} are needed"
+        )
+    if sorted(map(str, joints)) == sorted(COCO.joints) and tuple(joints) != COCO.joints:
+        items.fail(index, "keypoints are COCO's joints in another order: they are needed in COCO's")
+
+
+def _keypoints(people: Items) -> Float64Array:
+    keypoints = people.numbers("keypoints", 3 * len(COCO.joints)).reshape(-1, len(COCO.joints), 3)
+    far = (np.abs(keypoints) > FARTHEST).any(axis=(1, 2))
+    people.refuse(far, lambda _: f"a joint is farther than {FARTHEST:g} pixels")
+    strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
+    people.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index]))
+    return keypoints
+
+
+def _strange_visibility(keypoints: Float64Array) -> str:
+    joint = int(np.argmin(np.isin(keypoints[:, 2], (0, 1, 2))))
+    return f"visibility of {COCO.joints[joint]} is {keypoints[joint, 2]:g}, and must be 0, 1 or 2"
+
+
+def _labelled(people: Items, keypoints: Float64Array | None) -> Int64Array:
+    if keypoints is not None:
+        seen = (keypoints[..., 2] > 0).sum(axis=1)
+        return _with_default(people, "num_keypoints", Items.integers, seen, "counted by the joints' visibility")
+    flat = [value.get("keypoints") for value in people.values]
+    seen = np.array([_visible(one) if isinstance(one, list) else UNKNOWN for one in flat], np.int64)
+    return _with_default(people, "num_keypoints", Items.integers, seen, "")
+
+
+def _visible(keypoints: list[Any]) -> int:
+    return sum(isinstance(flag, (int, float)) and flag > 0 for flag in keypoints[2::3])
+
+
+def _with_default(
+    items: Items, key: str, read: Callable[[Items, str], npt.NDArray[Any]], default: npt.NDArray[Any], taken: str
+) -> npt.NDArray[Any]:
+    """A field of all items, and a default where it is missing; a warning says so unless ``taken`` is empty."""
+    there = items.has(key)
+    if there.all():
+        return read(items, key)
+    values = default.copy()
+    values[there] = read(items.chosen(there), key)
+    if taken:
+        count = int((~there).sum())
+        what = f"{count} of {len(items)} people" if count < len(items) else "everyone"
+        warnings.warn(f"{items.where.partition(',')[0]}: {key} is missing for {what}: {taken}", stacklevel=4)
+    return values
+
+
+def _sizes(images: Items) -> Int64Array:
+    """Width and height; some tools write none, -1 or 0 where they did not look."""
+    sides = []
+    for key in ("width", "height"):
+        side = np.full(len(images), UNKNOWN)
+        there = images.has(key)
+        side[there] = images.chosen(there).integers(key)
+        sides.append(side)
+    sizes = np.stack(sides, axis=1)
+    sizes[(sizes == 0).all(axis=1)] = UNKNOWN
+    bad = (sizes < 1).any(axis=1) & (sizes != UNKNOWN).any(axis=1)
+    images.refuse(bad, lambda index: f"width x height is {sizes[index, 0]}x{sizes[index, 1]}")
+    return sizes

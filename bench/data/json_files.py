@@ -1,0 +1,184 @@
+"""JSON files that people bring, read so that what is wrong is said with the file and the item."""
+
+import hashlib
+import json
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.core.errors import InputError
+
+_LARGEST = 2**63 - 1
+
+
+def read_json(path: Path) -> tuple[Any, str]:
+    """What a JSON file holds, with or without a byte-order mark, and the SHA-256 of its bytes.
+
+    Raises:
+        InputError: the file is missing, no regular file, or not JSON; the message gives line and column.
+    """
+    content = read_bytes(path)
+    try:
+        return json.loads(content), hashlib.sha256(content).hexdigest()
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{path} is not JSON: {error.msg} at {where}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} is not JSON that can be read: it is nested too deeply") from error
+    except ValueError as error:  # bytes that are no text, or a number of thousands of digits
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        InputError: there is no such file, or it is a folder, a device or a pipe, which may never end.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is no regular file: give a file")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def fingerprint(hashes: Iterable[str], folder: Path, pictures: Iterable[str]) -> str:
+    """SHA-256 over the hashes of files and over name and size in bytes of each picture (-1 if it is missing)."""
+    digest = hashlib.sha256()
+    for text in hashes:
+        digest.update(f"{text}\n".encode())
+    for name in pictures:
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            size = -1
+        digest.update(f"{name}\0{size}\n".encode())
+    return digest.hexdigest()
+
+
+class Items:
+    """A list of objects of one kind from a JSON file; each method raises an InputError that names a bad one.
+
+    Args:
+        values: the list.
+        where: file and kind, for messages: ``val.json, annotation``.
+        key: the field that identifies an item in messages; by default its position, from 0.
+    """
+
+    def __init__(self, values: Any, where: str, key: str | None = None) -> None:
+        self.where = where
+        if not isinstance(values, list):
+            raise InputError(f"{where} list: must be a list of objects, and is {shown(values)}")
+        self.values: list[dict[str, Any]] = values
+        self._key = key
+        for index, value in enumerate(values):
+            if not isinstance(value, dict):
+                self.fail(index, f"is {shown(value)}, not an object")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def chosen(self, indices: npt.NDArray[Any]) -> "Items":
+        """Some of the items, by index or by a mask."""
+        positions = np.arange(len(self))[indices]
+        return Items([self.values[index] for index in positions], self.where, self._key)
+
+    def name(self, index: int) -> str:
+        """File, kind and item, as messages begin."""
+        value = self.values[index]
+        identity = value.get(self._key, None) if self._key and isinstance(value, dict) else None
+        return (
+            f"{self.where} {shown(identity).strip(chr(34))}"
+            if identity is not None
+            else f"{self.where} at position {index}"
+        )
+
+    def fail(self, index: int, problem: str) -> None:
+        """Refuse the file because of one item."""
+        raise InputError(f"{self.name(index)}: {problem}")
+
+    def refuse(self, bad: npt.ArrayLike, problem: Callable[[int], str]) -> None:
+        """Refuse the file if an item is bad (``[len(self)]`` booleans), naming the first."""
+        if np.any(bad):
+            first = int(np.argmax(bad))
+            self.fail(first, problem(first))
+
+    def has(self, key: str) -> npt.NDArray[np.bool_]:
+        """Which items have a field at all, ``[len(self)]``; null is as good as nothing."""
+        return np.array([value.get(key) is not None for value in self.values], np.bool_)
+
+    def numbers(self, key: str, *shape: int) -> npt.NDArray[np.float64]:
+        """A field of finite numbers, ``[len(self), *shape]``."""
+        return self._column(key, shape, "iuf").astype(np.float64)
+
+    def integers(self, key: str) -> npt.NDArray[np.int64]:
+        """A field of whole numbers, ``[len(self)]``."""
+        return self._column(key, (), "iu").astype(np.int64)
+
+    def truths(self, key: str) -> npt.NDArray[np.bool_]:
+        """A field of whole numbers or of true and false, ``[len(self)]``: whether it is not 0."""
+        return self._column(key, (), "iub") != 0
+
+    def texts(self, key: str) -> list[str]:
+        """A field of texts that are not empty."""
+        texts = [value.get(key) for value in self.values]
+        for index, text in enumerate(texts):
+            if not (isinstance(text, str) and text):
+                self.fail(index, f"{key} is {shown(text)}, not a text" if text is not None else f"lacks {key}")
+        return [str(text) for text in texts]
+
+    def _column(self, key: str, shape: tuple[int, ...], kinds: str) -> npt.NDArray[Any]:
+        """All at once, which is fast; item by item if that fails, to find the one that is at fault."""
+        values = [value.get(key) for value in self.values]
+        if not values:
+            return np.zeros((0, *shape))
+        column = _array(values)
+        if column is None or _fault(column, (len(values), *shape), kinds):
+            for index, value in enumerate(values):
+                if value is None:
+                    self.fail(index, f"lacks {key}")
+                array = _array(value)
+                fault = "is ragged" if array is None else _fault(array, shape, kinds)
+                if fault:
+                    self.fail(index, f"{key} {fault}: {shown(value)}")
+            raise InputError(f"{self.where} list: {key} mixes kinds of values, and must be of one kind throughout")
+        return column
+
+
+def _array(value: Any) -> npt.NDArray[Any] | None:
+    try:
+        return np.array(value)
+    except (ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _fault(array: npt.NDArray[Any], shape: tuple[int, ...], kinds: str) -> str | None:
+    if array.shape != shape:
+        return f"has {_count(array.shape)}, not {_count(shape)}"
+    if array.dtype.kind not in kinds:
+        return "is not a whole number" if "f" not in kinds else "is not a number" if not shape else "holds no numbers"
+    if array.dtype.kind == "u" and "f" not in kinds and (array > _LARGEST).any():
+        return "is too large"
+    if not np.isfinite(array).all():
+        return "is not finite"
+    return None
+
+
+def _count(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) + " values" if shape else "a single value"
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, short enough for a message."""
+    try:
+        text = json.dumps(value)
+    except (RecursionError, ValueError):  # nested deeply, or a number of thousands of digits
+        return "something that cannot be shown"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,60 @@
+"""COCO's people, and any set in COCO's format."""
+
+from typing import TYPE_CHECKING, Any
+
+from bench.core.errors import InputError
+from bench.core.skeletons import COCO
+from bench.data.registry import DatasetEntry, Source, find_base, first_existing
+
+if TYPE_CHECKING:
+    from bench.data.coco import CocoDataset
+
+METRICS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP_M", "ap_l": "AP_L", "ar": "AR"}
+
+
+def open_coco(source: Source) -> "CocoDataset":
+    """A split of COCO; or, given as files, any set in its format.
+
+    Raises:
+        InputError: it cannot be found or used.
+    """
+    from bench.data.coco import CocoDataset
+
+    if source.root is None:
+        raise InputError("coco is read from disk: give the folder that it is in with --data-root")
+    part = "test-dev2017" if source.test_dev else f"{source.split}2017"
+    listing = f"image_info_{part}.json" if source.test_dev else f"person_keypoints_{part}.json"
+    folder = "test2017" if source.test_dev else part
+    if source.test_dev and source.detections is None:
+        raise InputError("test-dev2017 has no annotations: give the boxes to look into with --detections")
+    base = find_base(source.root, "coco", [f"annotations/{listing}"])
+    pictures = first_existing([base / folder, base / "images" / folder])
+    dataset = CocoDataset(
+        base / "annotations" / listing, pictures, name=f"coco_{part}", detections=source.detections, limit=source.limit
+    )
+    dataset.name = ENTRY.sized_name(dataset.name, dataset.pictures, "pictures")
+    return dataset
+
+
+def score_keypoints(truth: Any, predictions: list[dict[str, Any]], evaluator: str) -> dict[str, float]:
+    """COCO's average precision and recall over object keypoint similarity."""
+    from bench.accuracy.coco import METRICS as ALL
+    from bench.accuracy.coco import score_coco
+
+    metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
+    return {metric.lower(): metrics[metric] for metric in ALL}
+
+
+ENTRY = DatasetEntry(
+    name="coco",
+    skeleton=COCO,
+    input="256x192",
+    metrics=METRICS,
+    main="ap",
+    factor=100,
+    open=open_coco,
+    score=score_keypoints,
+    weights="coco",
+    detector_boxes=True,
+    sizes={"coco_val2017": 5_000, "coco_train2017": 118_287, "coco_test-dev2017": 20_288},
+)

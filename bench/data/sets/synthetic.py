@@ -1,0 +1,49 @@
+"""People drawn from a seed: in memory, or as ``bench.data synthetic`` wrote them."""
+
+from typing import TYPE_CHECKING
+
+from bench.core.errors import InputError
+from bench.core.skeletons import COCO
+from bench.data.registry import DatasetEntry, Source
+from bench.data.sets.coco import METRICS, open_coco, score_keypoints
+
+if TYPE_CHECKING:
+    from bench.data.dataset import Dataset
+
+IMAGES, SEED = 200, 2_000_003  # of the set to evaluate on: no training's seed, nor that of its validation
+
+
+def open_synthetic(source: Source) -> "Dataset":
+    """Drawn people.
+
+    Raises:
+        InputError: what is in the folder was not written by this project.
+    """
+    if source.test_dev:
+        raise InputError("only coco has a test-dev split, and synthetic has none")
+    if source.on_disk:
+        dataset = open_coco(source)
+        if dataset.entry.name != "synthetic":
+            raise InputError(f"{dataset.annotation_file} was not written by bench.data synthetic: open it as coco")
+        return dataset
+    if source.detections is not None:
+        raise InputError("synthetic has its boxes in its annotations: leave out --detections")
+    from bench.data.synthetic.dataset import SyntheticDataset
+
+    images = IMAGES if source.images is None else source.images
+    return SyntheticDataset(min(images, source.limit or images), SEED if source.seed is None else source.seed)
+
+
+ENTRY = DatasetEntry(
+    name="synthetic",
+    skeleton=COCO,
+    input="256x192",
+    metrics=METRICS,
+    main="ap",
+    factor=100,
+    open=open_synthetic,
+    score=score_keypoints,
+    weights="coco",
+    default_weights="bundled",
+    needs_files=False,
+)
