@@ -12,8 +12,6 @@ from typing import Literal
 
 Better = Literal["more", "less", "neither"]
 
-# Multiply-adds of the matrix product whose times are in the samples ``product_ms``.
-PRODUCT_MACS = 1536**3
 _EXACT = Context(prec=700)  # any float in any unit: nothing is rounded twice
 
 

@@ -33,9 +33,9 @@ class Machine(_Strict):
 
     os: str
     cpu: str
-    cores: int = Field(ge=1, description="physical cores")
-    logical_cores: int = Field(ge=1)
-    memory_bytes: int = Field(ge=1)
+    cores: int = Field(ge=1, le=2**31, description="physical cores")
+    logical_cores: int = Field(ge=1, le=2**31)
+    memory_bytes: int = Field(ge=1, le=2**62)
     cpu_mhz_max: float | None = Field(None, description="none where the system does not tell")
     cpu_quota: float | None = Field(None, gt=0, description="processors that a container may use; none: no limit")
     gpu: str | None = None
@@ -64,13 +64,13 @@ class Measurement(_Strict):
     model: str = Field(min_length=1)
     options: dict[str, Scalar] = Field(default_factory=dict)
     input: str = Field(pattern=r"^\d+x\d+$", description="height x width")
-    num_joints: int | None = Field(None, ge=1)
+    num_joints: int | None = Field(None, ge=1, le=2**31)
     network_sha256: str | None = Field(None, description="of the file that defines a network of the user's own")
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
     precision: Precision | None = None
-    batch: int | None = Field(None, ge=1)
-    threads: int | None = Field(None, ge=1)
+    batch: int | None = Field(None, ge=1, le=2**31)
+    threads: int | None = Field(None, ge=1, le=2**31)
     protocol: dict[str, Scalar] = Field(default_factory=dict, description="how it was measured; has a name")
     dataset: str | None = None
     dataset_fingerprint: str | None = None
@@ -117,8 +117,11 @@ class Record(Measurement):
     @field_validator("started_at")
     @classmethod
     def _is_a_time(cls, value: str) -> str:
-        if datetime.fromisoformat(value).tzinfo is None:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is None:
             raise ValueError("has no time zone")
+        if not 1970 <= time.year <= 9000:
+            raise ValueError("is not in the years 1970 to 9000")
         return value
 
     @property

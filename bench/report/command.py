@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from bench import cli
+from bench.core import kinds, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record
-from bench.core.results import read
 from bench.report import models_page, render
 from bench.report.measured import Measured
 from bench.report.sections import all_sections
@@ -38,6 +38,23 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def read(path: Path) -> list[Record]:
+    """The records of a file or a folder, each with all that a record of its kind must hold.
+
+    Raises:
+        InputError: a line is no record, or lacks something; the message names file and line.
+    """
+    found = []
+    for file in results.record_files(path):
+        for number, line in results.lines(file):
+            where = f"{file}, line {number}"
+            record = results.parse(line, where)
+            if problem := kinds.problem(record):
+                raise InputError(f"{where}: {problem}")
+            found.append(record)
+    return found
+
+
 def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records.
 
@@ -46,8 +63,11 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
         all_figures: draw those as well that are left out otherwise (``Picture.main``).
 
     Raises:
-        InputError: a record lacks what a record of its kind must hold.
+        InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
     """
+    for record in records:
+        if problem := kinds.problem(record):
+            raise InputError(problem)
     measured = Measured(records)
     shown = []
     files = {
