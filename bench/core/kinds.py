@@ -105,7 +105,7 @@ class Explain(_Part):
         small_operators: Count
         small_operators_ms: Amount
         faster_than_bound_ms: Amount
-        dispatch_between_ms: Amount
+        dispatch_between_ms: Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
         kernels: Count | None = None
         graph_ms: Positive | None = None
         latency_ms_smallest: Amount | None = None

@@ -90,9 +90,10 @@ class Measurement(_Strict):
         protocol = {name: value for name, value in self.protocol.items() if name not in OUTCOMES}
         # The same weights under another file name are the same weights; a training's weights are what came out of it.
         if self.kind == "train":
-            del what["weights"], what["weights_sha256"]
+            for name in ("weights", "weights_sha256"):
+                what.pop(name, None)
         elif self.weights_sha256 is not None:
-            del what["weights"]
+            what.pop("weights", None)
         return json.dumps(what | {"protocol": protocol, "runtime": runtime}, sort_keys=True)
 
 
