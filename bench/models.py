@@ -3,22 +3,47 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 import zoo
 from bench.core.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 def model_names(text: str) -> list[str]:
-    """``all`` or ``NAME,NAME`` as a list of names, without repetitions."""
-    names = zoo.list_models() if text == "all" else [part.strip() for part in text.split(",") if part.strip()]
-    if not names:
+    """``NAME,NAME`` as a list of names, each once; ``all`` in it stands for the networks of the paper.
+
+    Raises:
+        InputError: it names nothing.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
         raise InputError("--models names no model: give all, or names separated by commas")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for part in parts for name in (zoo.list_models() if part == "all" else [part])))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Fail on a name that cannot be right, before any work and without building anything.
+
+    Raises:
+        InputError: no such network, or no such file.
+    """
+    for name in names:
+        if not is_factory(name) and ":timm/" not in name:
+            zoo.model_card(name)
+        where = name.rpartition(":")[0]
+        if is_factory(name) and where.endswith(".py") and not Path(where).is_file():
+            raise InputError(f"no file {where}: give the path of a Python file, then a colon and a function")
+
+
+def source_file(name: str) -> Path | None:
+    """The file that defines a network of the user's own, where its name says so."""
+    where = name.rpartition(":")[0]
+    return Path(where) if is_factory(name) and where.endswith(".py") and Path(where).is_file() else None
 
 
 def recorded_name(name: str) -> str:
@@ -27,7 +52,7 @@ def recorded_name(name: str) -> str:
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
-def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> nn.Module:
+def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> "nn.Module":
     """A network in evaluation mode, its weights drawn from ``seed``.
 
     Args:
@@ -40,6 +65,8 @@ def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[st
         InputError: the factory cannot be found, fails, or returns no module.
         ZooError: unknown name.
     """
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_factory(name):
@@ -52,7 +79,9 @@ def is_factory(name: str) -> bool:
     return ":" in name and ":timm/" not in name
 
 
-def _from_factory(name: str) -> nn.Module:
+def _from_factory(name: str) -> "nn.Module":
+    from torch import nn
+
     where, _, attribute = name.rpartition(":")
     module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     factory = getattr(module, attribute, None)

@@ -58,7 +58,7 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
     """
     if weights == "random":
         model = build(name, num_joints=num_joints)
-        return Trained(model, {}, "random", _digest(model))
+        return Trained(model, {}, "random", state_sha256(model))
     path = _file(name, weights, input_size, dataset)
     options = {} if is_factory(name) else _options(path, name)
     model = build(name, num_joints=num_joints, options=options)
@@ -89,7 +89,7 @@ def _options(path: Path, name: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in held.items()}
 
 
-def _digest(model: nn.Module) -> str:
+def state_sha256(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from bench import backends, cli, distributed, precisions
+from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
 from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
@@ -33,8 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.server_result:
         return record_server_result(arguments, names)
     device = machine.resolve_device(arguments.device)
-    precisions.check(arguments.precision, device)
-    backends.load(arguments.backend).check(device, arguments.precision)
+    catalogue.resolve(arguments.backend, device, arguments.precision)
     known = results.open_folder(arguments.results)
     torch.set_num_threads(arguments.threads or machine.default_threads())
     dataset = open_data(arguments)

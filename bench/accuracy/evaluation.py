@@ -15,12 +15,14 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from bench import backends, cli, precisions
+from bench import cli
 from bench.accuracy import store
 from bench.accuracy.coco import coco_results
-from bench.accuracy.predicting import Answer, Run, predict
+from bench.accuracy.predicting import Answer, predict
 from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
+from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
@@ -58,7 +60,7 @@ class Evaluation:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return "int8" if backends.quantised(self.settings.backend) else self.settings.precision
+        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
 
     @property
     def protocol(self) -> str:
@@ -144,20 +146,17 @@ def _predict_share(evaluation: Evaluation, fabric: Fabric, indices: Sequence[int
         return
     part = store.Part(evaluation.folder, evaluation.name, fabric.global_rank, fabric.world_size)
     bad: dict[str, None] = {}
-    dtype = precisions.DTYPES[evaluation.settings.precision]
     try:
-        with torch.inference_mode(), precisions.arithmetic(evaluation.settings.precision):
+        with _open(evaluation, fabric.device) as session:
             for answer in predict(
-                _prepare(evaluation, fabric.device, dtype),
+                session,
                 evaluation.dataset,
                 indices,
                 evaluation.settings.input,
                 batch=evaluation.work.batch,
                 workers=evaluation.work.workers,
-                device=fabric.device,
                 flip=evaluation.settings.flip,
                 method=evaluation.settings.decode,
-                dtype=dtype,
             ):
                 bad |= dict.fromkeys(answer.errors.values())
                 refuse_bad(list(bad), evaluation.work.skip_bad)
@@ -175,15 +174,23 @@ def refuse_bad(bad: Sequence[str], allowed: int) -> None:
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
 
-def _prepare(job: Evaluation, device: torch.device, dtype: torch.dtype) -> Run:
-    model = job.trained.model.to(device, dtype)
-    example = torch.zeros(job.work.batch, 3, *job.settings.input, device=device, dtype=dtype)
-    runtime = backends.load(job.settings.backend)
-    # Drawn people are what a quantised runtime is calibrated on if nothing else is given.
-    own = runtime.QUANTISED and not job.dataset.name.startswith("synthetic")
-    more = {"calibration": inputs_of(job.dataset, job.settings.input)} if own else {}
-    prepared: Run = runtime.prepare(model, example, **more)
-    return prepared
+def _open(evaluation: Evaluation, device: torch.device) -> Session:
+    """The network, ready to be run on full batches."""
+    settings, threads = evaluation.settings, evaluation.work.threads
+    example = torch.zeros(evaluation.work.batch, 3, *settings.input, device=device)
+    # Drawn people are what a quantising backend is calibrated on if nothing else is given.
+    own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
+    artifact = catalogue.build(
+        settings.backend,
+        evaluation.trained.model.to(device),
+        example,
+        precision=settings.precision,
+        threads=threads,
+        calibration=inputs_of(evaluation.dataset, settings.input) if own else None,
+    )
+    session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
+    session.prepare(example.cpu().numpy())
+    return session
 
 
 def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
@@ -296,7 +303,7 @@ def _record(
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(
-            backends.load(settings.backend).version(), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
         ),
         started_at=started_at,
         command=cli.command_line(),

@@ -4,6 +4,7 @@ import argparse
 
 from bench import cli
 from bench.accuracy.settings import EVALUATORS, METHODS
+from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.data import registry
 from bench.data.sets.synthetic import IMAGES, SEED
@@ -36,8 +37,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--decode", choices=METHODS, default="quarter_offset", help="heatmaps to joints")
     parser.add_argument("--evaluator", choices=EVALUATORS, default="faster", help="they agree exactly")
     cli.add_device_option(parser)
-    parser.add_argument("--backend", default="eager", help="what runs the network: bench.speed --list-backends")
-    parser.add_argument("--precision", default="fp32", help="fp32, tf32, fp16 or bf16")
+    parser.add_argument("--backend", default="eager", help=", ".join(catalogue.names()))
+    parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     cli.add_threads_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")
     parser.add_argument(

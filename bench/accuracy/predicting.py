@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ from torch.utils.data import Dataset as TorchDataset
 from bench.accuracy.decoding import decode
 from bench.accuracy.flip import flip_average
 from bench.accuracy.settings import Method
+from bench.backends import catalogue
+from bench.backends.session import Session
 from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, crop, normalise
 from bench.data.dataset import Dataset, Person
 from bench.data.pictures import start_reader
+from bench.timing.parity import check_outputs
 
-Run = Callable[[Tensor], Tensor]
 # What is kept of a prediction: far finer than any metric sees, and the same whichever kernel rounded the last bit.
 PIXEL_DECIMALS, SCORE_DECIMALS = 3, 6
 
@@ -49,31 +51,27 @@ class _Crop:
 
 
 def predict(
-    run: Run,
+    session: Session,
     dataset: Dataset,
     indices: Sequence[int],
     input_size: tuple[int, int],
     *,
     batch: int,
     workers: int,
-    device: str | torch.device,
     flip: bool = True,
     method: Method = "quarter_offset",
-    dtype: torch.dtype = torch.float32,
 ) -> Iterator[Answer]:
     """Predictions for some people of a data set, batch by batch, in order.
 
     Args:
-        run: images ``[batch, 3, H, W]`` to heatmaps ``[batch, J, H/4, W/4]``; called with full batches only, the
-            last one filled up, so that runtimes of a fixed shape will do.
+        session: an open network from images ``[batch, 3, H, W]`` to heatmaps ``[batch, J, H/4, W/4]``; it gets full
+            batches only, the last one filled up, so that backends of a fixed shape will do.
         indices: which people.
         input_size: height, width.
         batch: people at a time.
         workers: processes that read and crop ahead; 0 does it in this one.
-        device: where ``run`` takes its input.
         flip: average with the mirrored picture's heatmaps, the paper's flip test.
         method: of ``bench.accuracy.decode``.
-        dtype: of the network's input.
 
     Raises:
         InputError: the network gives another number of heatmaps than the data set has joints.
@@ -94,7 +92,7 @@ def predict(
         crops: list[_Crop] = next(batches)
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
-        answer = _predict_batch(run, good, dataset, batch, torch.device(device), flip, method, dtype)
+        answer = _predict_batch(session, good, dataset, batch, flip, method)
         answer.errors = {one.index: one.error for one in crops if one.pixels is None}
         answer.seconds |= {
             "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
@@ -130,9 +128,10 @@ def evaluate(
     model.eval()
     predictions = []
     try:
-        with torch.inference_mode():
+        artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *input_size, device=device))
+        with catalogue.open_artifact(artifact, device=str(device)) as session:
             for answer in predict(
-                model, dataset, range(len(dataset)), input_size, batch=batch, workers=workers, device=device, flip=flip
+                session, dataset, range(len(dataset)), input_size, batch=batch, workers=workers, flip=flip
             ):
                 for error in answer.errors.values():
                     raise ImageError(error)
@@ -162,23 +161,31 @@ class _Crops(TorchDataset[_Crop]):
         return _Crop(index, person, pixels, center, size_px, read - started, time.perf_counter() - read)
 
 
+def _heatmaps(session: Session, images: Tensor) -> Tensor:
+    """What the network returns, which must be one tensor of floating-point numbers."""
+    outputs = check_outputs(session.run(images.contiguous().numpy()), "the network")
+    if len(outputs) != 1:
+        raise InputError(f"the network returns {len(outputs)} tensors: one of heatmaps is needed")
+    if not np.isfinite(outputs[0]).all():
+        raise InputError("the network returns heatmaps that are not finite (NaN or infinity)")
+    return torch.from_numpy(outputs[0])
+
+
 def _predict_batch(
-    run: Run,
+    session: Session,
     crops: list[_Crop],
     dataset: Dataset,
     batch: int,
-    device: torch.device,
     flip: bool,
     method: Method,
-    dtype: torch.dtype,
 ) -> Answer:
     if not crops:
         return Answer([], seconds={"network": 0.0, "decode": 0.0})
     started = time.perf_counter()
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
-    images = normalise(pixels.to(device)).to(dtype)
-    heatmaps = run(images).float()
+    images = normalise(pixels)
+    heatmaps = _heatmaps(session, images)
     joints = len(dataset.skeleton.joints)
     if heatmaps.dim() != 4 or heatmaps.shape[1] != joints:
         raise InputError(
@@ -186,9 +193,9 @@ def _predict_batch(
             f"a network of {joints} heatmaps is needed"
         )
     if flip:
-        mirrored = run(images.flip(3)).float()
+        mirrored = _heatmaps(session, images.flip(3))
         heatmaps = flip_average(heatmaps, mirrored, dataset.skeleton.flip_pairs)
-    heatmaps = heatmaps[: len(crops)].cpu()
+    heatmaps = heatmaps[: len(crops)]
     ran = time.perf_counter()
     centers, sizes = (np.stack([getattr(one, name) for one in crops]) for name in ("center", "size_px"))
     coordinates, scores = decode(heatmaps, centers, sizes, method=method)

@@ -5,45 +5,56 @@ Its older ones, with channels in blocks, are faster for some networks and slower
 may name the kernel that it prefers; where that does not exist on a processor or for a layer, the usual one is taken.
 """
 
-import itertools
+from __future__ import annotations  # this file is read by Python 3.9 too
+
 import shutil
 import statistics
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-ROUNDS, TURNS = 6, 10  # the first two rounds of a turn do not count: they find another candidate's data in the caches
+from bench.backends.session import Session
+from bench.timing.clock import in_turns
+
+ROUNDS, SKIPPED, TURNS = 6, 2, 10
+BUDGET_S = 8.0  # of the trials of one network
 KINDS = ("depthwise", "pointwise", "other")
 # Kinds of convolutions that get their older kernels, besides none at all.
 CANDIDATES: tuple[tuple[str, ...], ...] = (("depthwise", "pointwise"), KINDS)
 
 
-def keep_fastest(path: Path, example: Tensor, load: Callable[[Path], Callable[[Tensor], Any]]) -> None:
-    """Rewrite a model's ``xml`` so that it runs in what is fastest here, with as many threads as torch uses now.
+def keep_fastest(path: Path, images: np.ndarray, load: Callable[[Path], Session]) -> None:
+    """Rewrite a model's ``xml`` so that it runs in what is fastest here.
+
+    A form that ends in code without vector instructions is dropped after its first inference.
 
     Args:
         path: the ``xml`` file, with its ``bin`` file beside it.
-        example: what to run it on.
-        load: makes a file ready to run.
+        images: what to run it on, float32 ``[N, 3, H, W]``.
+        load: opens a file.
     """
     # Files of their own: the weights are mapped from them.
     files = [path, *(path.with_name(f"{path.stem}-{number}.xml") for number, _ in enumerate(CANDIDATES))]
-    for file, kinds in zip(files[1:], CANDIDATES, strict=True):
+    for file, kinds in zip(files[1:], CANDIDATES):
         prefer(path, kinds).write(file)
         shutil.copy(path.with_suffix(".bin"), file.with_suffix(".bin"))
-    chosen = files[_fastest([load(file) for file in files], example)]
-    chosen.replace(path)
+    sessions = [load(file) for file in files]
+    seconds = in_turns(
+        [session.bind(images) for session in sessions], turns=TURNS, rounds=ROUNDS, skipped=SKIPPED, budget_s=BUDGET_S
+    )
+    for session in sessions:
+        session.close()
+    medians = [statistics.median(taken) for taken in seconds]
+    files[medians.index(min(medians))].replace(path)
     for file in files[1:]:
-        file.unlink(missing_ok=True)
+        if file.exists():
+            file.unlink()
         file.with_suffix(".bin").unlink()
 
 
-def prefer(path: Path, kinds: tuple[str, ...]) -> "ET.ElementTree[ET.Element]":
+def prefer(path: Path, kinds: tuple[str, ...]) -> ET.ElementTree[ET.Element]:
     """The model with its older kernels preferred by all convolutions of some kinds."""
     tree: ET.ElementTree[ET.Element] = ET.parse(path)
     names = _names()
@@ -65,7 +76,7 @@ def note(path: Path) -> str:
 
 
 def _names() -> dict[str, str]:
-    isa = "avx512" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "avx2"
+    isa = "avx512" if "avx512f" in processor_features() else "avx2"
     return {"depthwise": f"jit_{isa}_dw", "pointwise": f"jit_{isa}_1x1", "other": f"jit_{isa}"}
 
 
@@ -80,14 +91,10 @@ def _kind(layer: ET.Element) -> str:
     return "pointwise" if (height, width) == (1, 1) else "other"
 
 
-def _fastest(runs: list[Callable[[Tensor], Any]], example: Tensor) -> int:
-    """Which one has the lowest median, all taking turns."""
-    times: list[list[float]] = [[] for _ in runs]
-    for _, (run, taken) in itertools.product(range(TURNS), list(zip(runs, times, strict=True))):
-        for index in range(ROUNDS):
-            start = time.perf_counter()
-            run(example)
-            if index >= 2:
-                taken.append(time.perf_counter() - start)
-    medians = list(map(statistics.median, times))
-    return medians.index(min(medians))
+def processor_features() -> set[str]:
+    """What the processor says it can do, as Linux lists it; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.partition(":")[2].split()}

@@ -3,8 +3,10 @@
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -48,15 +50,25 @@ def default_threads() -> int:
     return min(psutil.cpu_count(logical=False) or 1, usable_cores())
 
 
+def checked_threads(asked: int | None) -> int:
+    """The threads that were asked for, or the default.
+
+    Raises:
+        InputError: more than this process may run on at once.
+    """
+    threads = asked or default_threads()
+    if threads > usable_cores():
+        raise InputError(f"{threads} threads are more than this machine's {usable_cores()} processors")
+    return threads
+
+
 def resolve_device(text: str) -> str:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` as a device that exists.
 
     Raises:
         InputError: it does not.
     """
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = cuda_devices() if text != "cpu" else 0
     if text == "auto":
         return "cuda:0" if count else "cpu"
     kind, _, index = text.partition(":")
@@ -69,6 +81,15 @@ def resolve_device(text: str) -> str:
     if int(index or 0) >= count:
         raise InputError(f"--device {text}: this machine has CUDA devices 0 to {count - 1}")
     return f"cuda:{int(index or 0)}"
+
+
+def cuda_devices() -> int:
+    """How many CUDA devices torch can use; torch is imported only where there is a driver for one."""
+    if platform.system() == "Linux" and not Path("/proc/driver/nvidia").exists() and not Path("/dev/dxg").exists():
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _cpu_name() -> str:
@@ -160,12 +181,10 @@ def _quiet(read: Any, *arguments: Any) -> Any:
 
 def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
     """Versions of what a measurement rests on; ``runtime`` names what runs the network."""
-    import torch
-
     commit = _git("rev-parse", "HEAD")
     return Software(
         python=platform.python_version(),
-        torch=torch.__version__,
+        torch=torch_version(),
         runtime=runtime,
         project=_version(PROJECT),
         packages={name: _version(name) for name in packages},
@@ -173,6 +192,16 @@ def this_software(runtime: str, packages: tuple[str, ...] = ()) -> Software:
         git_dirty=bool(_git("status", "--porcelain", "--untracked-files=no", "--", *WHAT_RUNS)) if commit else None,
         source_sha256=source_sha256(),
     )
+
+
+@functools.cache
+def torch_version() -> str:
+    """PyTorch's version with the build it is, such as 2.9.0+cpu, without importing it."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return "not installed"
+    told = re.search(r"__version__\s*=\s*['\"]([^'\"]+)", (Path(spec.origin).parent / "version.py").read_text())
+    return told[1] if told else _version("torch")
 
 
 def _version(package: str) -> str:

@@ -15,6 +15,7 @@ from bench import cli
 from bench.accuracy.evaluation import refuse_bad
 from bench.accuracy.network_check import check_output
 from bench.accuracy.predicting import Answer, predict
+from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine
 from bench.core.errors import InputError
@@ -89,18 +90,19 @@ def answers(
     model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace
 ) -> Iterator[Answer]:
     """Predictions in the order of ``dataset``, a batch at a time."""
+    batch = min(arguments.batch, len(dataset))
+    artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *size, device=device))
     with (
-        torch.inference_mode(),
+        catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
     ):
         for answer in predict(
-            model,
+            session,
             dataset,
             range(len(dataset)),
             size,
-            batch=min(arguments.batch, len(dataset)),
+            batch=batch,
             workers=0,
-            device=device,
             flip=not arguments.no_flip,
         ):
             yield answer

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.core.record import Record
-from bench.precisions import DTYPES
+from bench.backends.catalogue import PRECISIONS as DTYPES
 from bench.report import figure, paper
 from bench.report.figure import DPI, FAINT, INK, STYLE
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, runtime_order, slug, tags

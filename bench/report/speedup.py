@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from bench import product
 from bench.core.record import Record
-from bench.precisions import DTYPES
+from bench.backends.catalogue import PRECISIONS as DTYPES
 from bench.report import paper
 from bench.report.measured import Measured, Setting, metric, name, protocol, tags
 from bench.report.ranking import REFERENCE, Place, Runtime, places

@@ -3,27 +3,26 @@
 import argparse
 from pathlib import Path
 
-from bench import backends, cli, precisions
+from bench import cli
+from bench.backends import catalogue
 from bench.core.errors import InputError
-from bench.speed.measuring import ROUNDS, SETS, WARMUP
 
+ROUNDS, WARMUP, SETS = 50, 5, 5  # section IV-D of the paper; several sets, averaged
 QUICK_ROUNDS, QUICK_SETS = 10, 2
-
-
 STEADY_ROUNDS, STEADY_SETS, STEADY_BUDGET_S = 10, 3, 20.0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("speed", "Time networks: 50 rounds after 5 of warm-up, in 5 fresh processes each.")
     cli.add_model_options(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    cli.add_device_option(parser)
     parser.add_argument(
-        "--backend", default="eager", metavar="NAME[,NAME]",
-        help=f"all that run here, or names of {', '.join(backends.BACKENDS)}",
+        "--backend", default="eager", metavar="NAME[,NAME]", type=cli.names,
+        help=f"all that run here, or names of {', '.join(catalogue.names())}",
     )  # fmt: skip
     parser.add_argument("--list-backends", action="store_true", help="say what each backend is and whether it is here")
-    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
-    parser.add_argument("--threads", type=cli.count, help="CPU threads (default: one a physical core)")
+    parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
+    cli.add_threads_option(parser)
     parser.add_argument("--batch", type=batches, default="1", metavar="N[,N]", help="images a round")
     parser.add_argument(
         "--protocol", default="paper", choices=["paper", "steady"],
@@ -36,7 +35,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sets", type=cli.count, help=f"fresh processes a network (default: {SETS})")
     cli.add_ahead_option(parser)
     parser.add_argument("--image", type=Path, help="time on this picture instead of the one shipped")
-    parser.add_argument("--seed", type=int, default=0, help="of the random weights")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     parser.add_argument(
         "--quick", action="store_true", help=f"{QUICK_SETS} sets of {QUICK_ROUNDS} rounds, marked so in the records"
     )
@@ -64,4 +63,4 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def batches(text: str) -> list[int]:
     """``1,8,32`` as numbers, each once."""
-    return list(dict.fromkeys(cli.count(part.strip()) for part in text.split(",")))
+    return list(dict.fromkeys(cli.batch(part.strip()) for part in text.split(",")))

@@ -1,13 +1,14 @@
 """What the speed command prints: every record in a line, and a matrix of networks and runtimes."""
 
-import importlib
 from collections.abc import Sequence
 
-import torch
 from rich.markup import escape
 from rich.table import Table
 
-from bench import backends, cli
+from bench import cli
+from bench.backends import catalogue
+from bench.backends.catalogue import Backend
+from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.record import Record
 
@@ -17,21 +18,21 @@ def print_backends() -> None:
     table = Table(show_lines=False)
     for heading in ("backend", "what it is", "devices", "here"):
         table.add_column(heading, overflow="fold")
-    for name in backends.BACKENDS:
-        module = importlib.import_module(f"bench.backends.{name}")
-        table.add_row(name, escape(module.ABOUT), ", ".join(module.DEVICES), escape(_here(name)))
+    for backend in catalogue.catalogue().values():
+        table.add_row(backend.name, escape(backend.about), ", ".join(backend.devices), escape(_here(backend)))
     cli.output().print(table)
 
 
-def _here(name: str) -> str:
+def _here(backend: Backend) -> str:
     """The version, or why it cannot be used."""
+    if backend.devices == ("cuda",) and not machine.cuda_devices():
+        return "no CUDA device here"
     try:
-        module = backends.load(name)
-        here = [device for device in module.DEVICES if device == "cpu" or torch.cuda.is_available()]
-        module.check((here or module.DEVICES)[0], "fp32")
+        device = backend.devices[0]
+        catalogue.resolve(backend.name, device, backend.precisions[0])
     except InputError as error:
         return str(error)
-    return str(module.version()) + ("" if here else "; no CUDA device here")
+    return catalogue.version(backend.name)
 
 
 def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:

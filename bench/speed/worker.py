@@ -1,4 +1,10 @@
-"""One set in a fresh process, started by ``bench.speed.schedule`` through ``bench.core.workers``."""
+"""One process of a network, started by ``bench.speed.schedule`` through ``bench.core.workers``.
+
+It makes the network ready for others, or times a set. Where the backend runs from a file, timing a set imports the
+backend's runtime and numpy, and not PyTorch.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
 
 import sys
 from collections.abc import Callable
@@ -9,48 +15,103 @@ from typing import Any
 from bench.core.workers import serve
 
 
-def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    import psutil
-    import torch
-
-    from bench import product
+def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     from bench.core.errors import InputError
-    from bench.data import photograph
-    from bench.models import build, is_factory
-    from bench.speed.loop import ParityError, Steady, run_set
-    from bench.speed.weights import enliven
+    from bench.timing.parity import ParityError
 
-    torch.set_num_threads(job["threads"])
-    idle_rss = psutil.Process().memory_info().rss
-    device = torch.device(job["device"])
     try:
-        image = Path(job["image"]) if job["image"] else None
-        example = photograph(tuple(job["input"]), image).expand(job["batch"], -1, -1, -1).contiguous().to(device)
-        model = build(job["model"], num_joints=job["num_joints"], seed=job["seed"])
-        if not is_factory(job["model"]):
-            enliven(model, job["seed"])
-        model.to(device)
-        result = run_set(
-            model,
-            example,
-            backend=job["backend"],
-            precision=job["precision"],
-            rounds=job["rounds"],
-            warmup=job["warmup"],
-            steady=Steady(job["budget_s"]) if job["budget_s"] else None,
-            ready=ready,
-        )
+        return _prepare(plan, ready) if plan.get("prepare") else _time(plan, ready)
     except ParityError as error:
         return {"parity_error": str(error)}
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
         return {"input_error": f"{type(error).__name__}: {error}"}
-    result.rss_before_bytes = idle_rss
-    if device.type == "cpu":
-        result.product_ms = product.rounds_ms()
+
+
+def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
+    """Build, open and compare with eager; what it returns is all that a set needs."""
+    from bench.backends import catalogue
+    from bench.core.errors import InputError
+    from bench.speed import preparation
+    from bench.speed.timed_set import open_network, time_set
+    from bench.timing.clock import Fixed
+
+    device, threads, who = plan["device"], plan["threads"], plan["model"]
+    network_error = False
+    try:
+        network_error = True
+        model, example = preparation.network(plan)
+        images = example.cpu().numpy()
+        plain = open_network(
+            lambda: catalogue.build("eager", model, example, threads=threads),
+            images, device=device, threads=threads, who=who, built=False,
+        )  # fmt: skip
+        plain.session.close()
+        network_error = False
+        is_eager = (plan["backend"], plan["precision"]) == ("eager", "fp32")
+        opened = open_network(
+            lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
+            images, device=device, threads=threads, who=who, built=False,
+        )  # fmt: skip
+    except InputError as error:
+        return {"input_error": str(error), "network_error": network_error}
+    with opened.session:
+        expected = None if is_eager else plain.outputs
+        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, ready=ready)
+    try:
+        artifact: dict[str, Any] | None = opened.artifact.to_json()
+    except ValueError:
+        artifact = None
+    prepared = {
+        "images": preparation.keep([images]),
+        "expected": preparation.keep(expected) if expected is not None else None,
+        "artifact": artifact,
+    }
+    return {"result": asdict(result), "prepared": prepared}
+
+
+def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
+    import numpy as np
+
+    from bench.backends import catalogue
+    from bench.backends.artifact import Artifact
+    from bench.speed.timed_set import open_network, time_set
+    from bench.timing import conditions, yardstick
+    from bench.timing.clock import Fixed, Steady
+
+    device, threads = plan["device"], plan["threads"]
+    with np.load(plan["images"]) as file:
+        (images,) = (file[name] for name in file.files)
+    expected = None
+    if plan["expected"]:
+        with np.load(plan["expected"]) as file:
+            expected = [file[name] for name in file.files]
+    until = Steady(plan["rounds"], plan["budget_s"]) if plan["budget_s"] else Fixed(plan["rounds"])
+    built = plan["artifact"] is not None
+    if built:
+        artifact = Artifact.from_json(plan["artifact"])
+        idle = conditions.memory_bytes()
+        opened = open_network(
+            lambda: artifact, images, device=device, threads=threads, who=plan["model"], built=True
+        )  # fmt: skip
+    else:
+        from bench.speed import preparation
+
+        idle = conditions.memory_bytes()
+        model, example = preparation.network(plan)
+        opened = open_network(
+            lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
+            images, device=device, threads=threads, who=plan["model"], built=False,
+        )  # fmt: skip
+    with opened.session:
+        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, ready=ready)
+    result.rss_before_bytes = idle
+    if device == "cpu":
+        result.product_ms = yardstick.rounds_ms()
     return {"result": asdict(result)}
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path.cwd()))
     sys.exit(serve(_run))

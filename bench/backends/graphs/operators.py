@@ -60,7 +60,7 @@ def is_constant(node: Any) -> bool:
     return isinstance(node, fx.Node) and node.op == "get_attr"
 
 
-def held(graph: fx.GraphModule, node: Any) -> Any:
+def tensor_of(graph: fx.GraphModule, node: Any) -> Any:
     return None if node is None else getattr(graph, node.target)
 
 

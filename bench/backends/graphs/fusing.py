@@ -1,4 +1,4 @@
-"""PyTorch's operators called one by one, as in eager mode, but those of the simplified graph.
+"""Convolutions joined to what follows them, as oneDNN computes them in one call.
 
 On a CPU in float32 a convolution, what is added to it and the activation after it become one call, with
 the weights laid out ahead as oneDNN wants them.
@@ -7,51 +7,17 @@ the weights laid out ahead as oneDNN wants them.
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends import Prepared, state_bytes
-from bench.backends.graph import CONVOLUTION, argument, calls, quiet, shape, tidy
-from bench.backends.simplify import kept
-from bench.core.errors import InputError
+from bench.backends.graphs.operators import CONVOLUTION, argument, aten, calls, quiet, shape, tidy
 
-ABOUT = "PyTorch's operators of the simplified graph: batch norms folded, activations joined to convolutions"
-DEVICES = ("cpu", "cuda")
-PACKAGES = ()
-INSTALL = ""
-QUANTISED = False
-
-aten = torch.ops.aten
 ACTIVATIONS = {
     aten.relu.default: "relu",
     aten.hardswish.default: "hardswish",
     aten.hardsigmoid.default: "hardsigmoid",
     aten.sigmoid.default: "sigmoid",
 }
-
-
-def version() -> str:
-    return f"torch {torch.__version__}, simplified"
-
-
-def check(device: str, precision: str) -> None:
-    """Anything that torch runs will do."""
-
-
-def prepare(model: nn.Module, example: Tensor) -> Prepared:
-    """Trace and simplify.
-
-    Raises:
-        InputError: the model cannot be traced.
-    """
-    try:
-        graph, found = kept(model, example)
-    except InputError as error:
-        raise InputError(f"{error}; the backends eager and compile do without") from error
-    size = state_bytes(graph)
-    if example.device.type == "cpu" and example.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        join_activations(graph, example)
-    return Prepared(graph, size, "state dict", from_cache=found)
 
 
 def join_activations(graph: fx.GraphModule, example: Tensor) -> None:

@@ -9,11 +9,11 @@ import operator
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends.cache import cached, content
-from bench.backends.graph import (
+from bench.backends.graphs.capture import END
+from bench.backends.graphs.operators import (
     BATCH_NORM,
     BINARY,
     CONVOLUTION,
@@ -27,111 +27,43 @@ from bench.backends.graph import (
     aten,
     calls,
     constant_node,
-    held,
     is_call,
     is_constant,
     quiet,
     set_arguments,
     shape,
+    tensor_of,
     tidy,
 )
-from bench.backends.in_place import leave_in_place
-from bench.core.errors import InputError
-
-END = 2**63 - 1  # of a slice that goes on to the end
+from bench.backends.graphs.shuffle_blocks import keep_channels_in_place
 
 
 def simplify(
-    model: nn.Module, example: Tensor, *, in_place: bool = True, deeply: bool = False, group: int = 8
+    graph: fx.GraphModule, example: Tensor, *, shuffle_blocks: bool = True, deeply: bool = False, group: int = 8
 ) -> fx.GraphModule:
-    """The network as a graph of ATen operators for inputs of the example's very shape, rewritten.
+    """Rewrite a traced network into less work for inputs of the example's very shape.
 
     Args:
-        model: in evaluation mode; it stays as it is, its other weights are shared.
-        example: ``[N, 3, H, W]`` on the model's device and in its precision.
-        in_place: let whole tensors go through shuffle blocks, on a CPU.
+        graph: from ``bench.backends.graphs.capture``; changed in place.
+        example: ``[N, 3, H, W]`` on the network's device and in its precision.
+        shuffle_blocks: let whole tensors go through shuffle blocks, on a CPU.
         deeply: split all transposed convolutions, those of groups too, which pays in runtimes other than PyTorch; in
             PyTorch dense ones are, on a CPU.
         group: input channels up to which the groups of a convolution are joined, on a CPU or in half precision;
             depthwise ones stay.
 
     Returns:
-        A module of the same outputs to rounding, for inference only.
-
-    Raises:
-        InputError: the model cannot be traced, for example because its path depends on the values of its input.
+        The same graph: of the same outputs to rounding, for inference only.
     """
-    graph = trace(model, example)
     fold_batch_norms(graph)
     on_cpu = example.device.type == "cpu"  # what was measured there only is done there only
-    if on_cpu and in_place:
-        leave_in_place(graph, example)
+    if on_cpu and shuffle_blocks:
+        keep_channels_in_place(graph, example)
     if deeply or on_cpu:
         split_transposed(graph, example, of_groups=deeply)
     if on_cpu or example.dtype in (torch.float16, torch.bfloat16):  # not worth it in float32 on a GPU
         join_groups(graph, group)
     keep_channels_last(graph, example)
-    return graph
-
-
-def simplified_if_possible(model: nn.Module, example: Tensor, **how: Any) -> nn.Module:
-    """``simplify``, or the model itself where it cannot be traced: for runtimes with a tracer of their own."""
-    try:
-        return simplify(model, example, **how)
-    except InputError:
-        return model
-
-
-def kept(model: nn.Module, example: Tensor) -> tuple[fx.GraphModule, bool]:
-    """``simplify`` as PyTorch's runtimes want it, from the user's cache folder: tracing takes long, reading does not.
-
-    Returns:
-        The graph, and whether it was there. A folder that cannot be written is done without.
-
-    Raises:
-        InputError: the model cannot be traced.
-    """
-    key = content(model, example, str(example.device), example.stride())
-    try:
-        path, found = cached("graph", key, ".pt", lambda path: torch.save(simplify(model, example), path))
-    except OSError:
-        return simplify(model, example), False
-    return torch.load(path, weights_only=False), found
-
-
-def kept_if_possible(model: nn.Module, example: Tensor) -> tuple[nn.Module, bool]:
-    """``kept``, or the model itself where it cannot be traced."""
-    try:
-        return kept(model, example)
-    except InputError:
-        return model, False
-
-
-def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
-    """The network as a functional graph: no operator changes a tensor in place. Raises as ``simplify`` does."""
-    try:
-        with quiet(), torch.no_grad(), torch.inference_mode(False):
-            # An inference tensor cannot be traced; a copy made here is none.
-            exported = torch.export.export(model, (example.clone(),)).run_decompositions({})
-            traced = exported.module()
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"cannot be traced as a graph: {type(error).__name__}: {reason}") from error
-    # Tensors by flat names: a graph looks each up at every call, one attribute instead of a path of them.
-    tensors: dict[str, Any] = {}
-    for node in list(traced.graph.nodes):
-        if node.op == "call_module" and node.target == "_guards_fn":  # checks of the input, newer versions of torch
-            traced.graph.erase_node(node)
-        if node.op == "get_attr":
-            value = operator.attrgetter(node.target)(traced)
-            node.target = node.target.replace(".", "_")
-            tensors[node.target] = value.detach() if isinstance(value, Tensor) else value
-    traced.graph._tracer_cls = None  # torch 2.11 cannot read a graph back from a file with torch.export's own tracer
-    graph = fx.GraphModule(tensors, traced.graph)
-    for node in calls(graph, aten.slice.Tensor):
-        if [argument(node, index) for index in (2, 3, 4)] in ([0, END, 1], [None, None, 1]):
-            node.replace_all_uses_with(node.args[0])  # torch 2.6 writes the colon of x[:, 1:] down
-    tidy(graph)
     return graph
 
 
@@ -147,16 +79,16 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
         weight, bias = conv.args[1], argument(conv, 2)
         if any(not is_constant(part) for part in (weight, *([bias] if bias else []), *(p for p in parameters if p))):
             continue
-        scale, shift = _scale_and_shift([held(graph, part) for part in parameters], float(node.args[6]))
-        old = held(graph, weight).double()
+        scale, shift = _scale_and_shift([tensor_of(graph, part) for part in parameters], float(node.args[6]))
+        old = tensor_of(graph, weight).double()
         if is_call(conv, TRANSPOSED):  # [in, out / groups, kh, kw]
             groups = argument(conv, 6)
             shaped = scale.view(groups, 1, -1, 1, 1)
             new = (old.view(groups, -1, *old.shape[1:]) * shaped).view_as(old)
         else:  # [out, in / groups, kh, kw]
             new = old * scale.view(-1, 1, 1, 1)
-        shifted = shift if bias is None else shift + scale * held(graph, bias).double()
-        dtype = held(graph, weight).dtype
+        shifted = shift if bias is None else shift + scale * tensor_of(graph, bias).double()
+        dtype = tensor_of(graph, weight).dtype
         with graph.graph.inserting_before(conv):
             folded = constant_node(graph, new.to(dtype), f"{weight.target}_folded")
             shift_node = constant_node(graph, shifted.to(dtype), f"{weight.target}_bias")
@@ -175,7 +107,7 @@ def keep_channels_last(graph: fx.GraphModule, example: Tensor) -> None:
         return
     for conv in calls(graph, CONVOLUTION, PADDED_BY_NAME, TRANSPOSED):
         if is_constant(conv.args[1]):
-            weight = held(graph, conv.args[1]).contiguous(memory_format=torch.channels_last)
+            weight = tensor_of(graph, conv.args[1]).contiguous(memory_format=torch.channels_last)
             setattr(graph, conv.args[1].target, weight)
     for view in calls(graph, VIEW):
         view.target = aten.reshape.default
@@ -201,7 +133,7 @@ def join_groups(graph: fx.GraphModule, channels: int) -> None:
         weight, groups = conv.args[1], argument(conv, 6)
         if groups == 1 or not is_constant(weight):
             continue
-        old = held(graph, weight)  # [out, in / groups, kh, kw]
+        old = tensor_of(graph, weight)  # [out, in / groups, kh, kw]
         outputs, inputs = old.shape[0] // groups, old.shape[1]
         joined = channels // inputs
         if inputs == 1 or joined < 2 or groups % joined:
@@ -267,7 +199,7 @@ def _splittable(node: Any) -> bool:
 
 def _four_convolutions(graph: fx.GraphModule, node: Any) -> list[Any]:
     entry, bias, groups = node.args[0], argument(node, 2), argument(node, 6)
-    weight = held(graph, node.args[1])  # [in, out / groups, 4, 4], to [out, in / groups, 4, 4]
+    weight = tensor_of(graph, node.args[1])  # [in, out / groups, 4, 4], to [out, in / groups, 4, 4]
     inputs, outputs = weight.shape[0] // groups, weight.shape[1]
     turned = weight.view(groups, inputs, outputs, 4, 4).transpose(1, 2).reshape(groups * outputs, inputs, 4, 4)
     rows = ([3, 1], [2, 0])

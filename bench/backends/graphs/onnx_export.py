@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from bench.backends.cache import cached, content
-from bench.backends.graph import BATCH_NORM, aten, calls, quiet, tidy
-from bench.backends.simplify import simplified_if_possible
+from bench.backends.building import Made, Network
+from bench.backends.graphs.operators import BATCH_NORM, aten, calls, quiet, tidy
+from bench.backends.graphs.simplify import simplify
 
 PACKAGES = ("onnx", "onnxscript")
 OPSET = 18
@@ -21,22 +21,24 @@ GROUP = 16  # input channels a group: ONNX Runtime has a convolution for these, 
 DYNAMO = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
 
 
-def export(model: nn.Module, example: Tensor) -> tuple[Path, bool]:
-    """The model for inputs of the example's shape as a file in the user's cache folder, and whether it was there.
+def export(network: Network) -> Made:
+    """The network for inputs of the example's shape as an ONNX file.
 
     Raises:
-        InputError: the model cannot be exported.
+        InputError: the network cannot be exported.
     """
 
     def make(path: Path) -> None:
-        # Not in place: no gain was seen in ONNX Runtime.
-        graph = simplified_if_possible(model, example, in_place=False, deeply=True, group=GROUP)
-        if not DYNAMO and isinstance(graph, fx.GraphModule):
+        if network.traced is None:  # the exporter has a tracer of its own
+            write(network.model, network.example, path)
+            return
+        # Shuffle blocks stay: no gain was seen in ONNX Runtime.
+        graph = simplify(network.traced.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
+        if not DYNAMO:
             _name_batch_norms(graph)
-        write(graph, example, path)
+        write(graph, network.example, path)
 
-    key = content(model, example, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
-    return cached("onnx", key, ".onnx", make)
+    return network.file("onnx", ".onnx", make, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
 
 
 def _name_batch_norms(graph: fx.GraphModule) -> None:

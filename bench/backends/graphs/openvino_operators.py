@@ -10,7 +10,18 @@ import torch
 from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends.graph import PIXEL_SHUFFLE, POOL, VIEW, argument, aten, calls, interleaved, quiet, shape, tidy
+from bench.backends.graphs.operators import (
+    PIXEL_SHUFFLE,
+    POOL,
+    VIEW,
+    argument,
+    aten,
+    calls,
+    interleaved,
+    quiet,
+    shape,
+    tidy,
+)
 
 
 def use_its_operators(graph: fx.GraphModule, example: Tensor) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
-from bench.backends.graph import (
+from bench.backends.graphs.operators import (
     BINARY,
     CONVOLUTION,
     POOL,
@@ -23,13 +23,13 @@ from bench.backends.graph import (
     argument,
     aten,
     constant_node,
-    held,
     interleaved,
     is_call,
     is_constant,
     quiet,
     set_arguments,
     shape,
+    tensor_of,
     tidy,
 )
 
@@ -73,7 +73,7 @@ def _whole(node: Any) -> _View:
     return _View(node, channels, tuple(range(channels)))
 
 
-def leave_in_place(graph: fx.GraphModule, example: Tensor) -> None:
+def keep_channels_in_place(graph: fx.GraphModule, example: Tensor) -> None:
     """Rewrite all shuffle blocks of the kind above, if what follows each of them can be shuffled instead.
 
     Args:
@@ -272,7 +272,7 @@ class _Rewriter:
     def convolved(self, conv: Any) -> _View:
         """A depthwise convolution of a view; a channel that is not of it passes."""
         view = self.view(conv.args[0])
-        old, bias = held(self.graph, conv.args[1]), held(self.graph, argument(conv, 2))
+        old, bias = tensor_of(self.graph, conv.args[1]), tensor_of(self.graph, argument(conv, 2))
         places = list(view.positions)
         kernels, shifts = old.new_zeros(view.channels, *old.shape[1:]), old.new_zeros(view.channels)
         kernels[:, 0, old.shape[2] // 2, old.shape[3] // 2] = 1
@@ -292,7 +292,7 @@ class _Rewriter:
     def dense(self, conv: Any, rows: range, outputs: int, places: Sequence[int], fill: float) -> Any:
         """Some outputs of an ordinary convolution at some places among ``outputs``; the others are ``fill``."""
         view = self.view(conv.args[0])
-        old, bias = held(self.graph, conv.args[1])[list(rows)], held(self.graph, argument(conv, 2))
+        old, bias = tensor_of(self.graph, conv.args[1])[list(rows)], tensor_of(self.graph, argument(conv, 2))
         weight = old.new_zeros(outputs, view.channels, *old.shape[2:])
         weight[torch.tensor(places).unsqueeze(1), torch.tensor(view.positions)] = old
         shift = old.new_full((outputs,), fill)

@@ -8,19 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.core.errors import InputError
-
 # In fp32 all arithmetic is float32. PyTorch by itself lets convolutions of float32 on a GPU round their inputs to
 # TF32, of 10 bits, where the device knows it; that is tf32 here, for matrix products as well.
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-def check(precision: str, device: str) -> None:
-    """Raises ``InputError`` for a precision that there is not, or not on a device."""
-    if precision not in DTYPES:
-        raise InputError(f"unknown precision {precision!r}: choose from {', '.join(DTYPES)}")
-    if precision == "tf32" and not device.startswith("cuda"):
-        raise InputError("precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32")
 
 
 @contextlib.contextmanager
@@ -42,10 +32,17 @@ def cast(model: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, 
 
     In half precision on a GPU both have their channels last, as its matrix units want them.
     """
-    dtype = DTYPES[precision]
-    if dtype == example.dtype:
+    if DTYPES[precision] == example.dtype:
         return model, example
-    own = copy.deepcopy(model).to(dtype)
+    own = copy.deepcopy(model).to(DTYPES[precision])
     if example.device.type == "cuda":
-        return own.to(memory_format=torch.channels_last), example.to(dtype, memory_format=torch.channels_last)
-    return own, example.to(dtype)
+        own = own.to(memory_format=torch.channels_last)
+    return own, place(example, precision, example.device)
+
+
+def place(batch: Tensor, precision: str, device: torch.device) -> Tensor:
+    """A batch as a network of this precision on this device takes it; see ``cast``."""
+    dtype = DTYPES[precision]
+    if device.type == "cuda" and dtype != torch.float32:
+        return batch.to(device).to(dtype, memory_format=torch.channels_last)
+    return batch.to(device, dtype)

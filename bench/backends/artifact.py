@@ -1,0 +1,61 @@
+"""What the first half of a backend makes and the second opens: a network made ready, as files or in memory."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A network as a backend runs it.
+
+    ``metadata`` says what a user of the files must know, as texts, lists as JSON: ``input`` (channels, height, width),
+    ``channels``, ``mean``, ``std``, ``output_kind``, ``num_joints``, ``joints``, ``flip_pairs``, ``weights_sha256``,
+    ``versions``. Files alone can be opened by another process; a network in memory cannot leave this one.
+    """
+
+    backend: str
+    precision: str  # that it computes in: fp32, tf32, fp16, bf16 or int8
+    files: tuple[Path, ...] = ()  # the one to open first
+    network: Any = None  # a torch module, in its precision and on its device
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    from_cache: bool = False  # whether an earlier preparation was made use of
+    note: str = ""  # what a reader of its timings must know
+    size_bytes: int = 0  # what has to be shipped to run it, without the runtime
+    keep: Any = None  # a temporary folder that lasts as long as this
+
+    @property
+    def file(self) -> Path:
+        """The file to open."""
+        return self.files[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process of this machine.
+
+        Raises:
+            ValueError: it is in memory.
+        """
+        if not self.files or self.keep is not None:
+            raise ValueError("a network in memory cannot be handed to another process")
+        return {
+            "backend": self.backend, "precision": self.precision, "files": [str(path) for path in self.files],
+            "metadata": dict(self.metadata), "from_cache": self.from_cache, "note": self.note,
+            "size_bytes": self.size_bytes,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Artifact:
+        return cls(**{**told, "files": tuple(map(Path, told["files"]))})
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

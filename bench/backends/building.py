@@ -1,0 +1,75 @@
+"""What the first halves of backends share: the network that is built, its traced graph, and files made once."""
+
+import functools
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.backends.cache import cached, make_in_place
+from bench.backends.graphs.capture import Captured, capture
+from bench.backends.precisions import cast
+from bench.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that a network was turned into."""
+
+    path: Path
+    from_cache: bool
+    keep: Any = None  # the temporary folder of what cannot be cached
+
+
+@dataclass
+class Network:
+    """A network that is built for a backend."""
+
+    model: nn.Module  # in evaluation mode, in its precision, on its device
+    example: Tensor  # ``[N, 3, H, W]`` likewise
+    precision: str
+    threads: int
+    calibration: Sequence[Tensor] | None = None
+
+    @classmethod
+    def in_precision(
+        cls, model: nn.Module, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None
+    ) -> "Network":
+        own_model, own_example = cast(model, example, precision)
+        return cls(own_model, own_example, precision, threads or torch.get_num_threads(), calibration)
+
+    @functools.cached_property
+    def traced(self) -> Captured | None:
+        """Its traced graph; none where it cannot be traced, and then nothing made of it is cached."""
+        try:
+            return self.captured
+        except InputError:
+            return None
+
+    @functools.cached_property
+    def captured(self) -> Captured:
+        """Its traced graph.
+
+        Raises:
+            InputError: it cannot be traced, for example because its path depends on the values of its input.
+        """
+        return capture(self.model, self.example)
+
+    def file(self, kind: str, ending: str, make: Callable[[Path], None], *also: object) -> Made:
+        """A file made of it, found again in the cache by its traced graph and by ``also``, all that it depends on.
+
+        Raises:
+            InputError: ``make`` failed.
+            OSError: the cache folder cannot be written.
+        """
+        if self.traced is not None:
+            path, found = cached(kind, self.traced.key(*also), ending, make)
+            return Made(path, found)
+        folder = tempfile.TemporaryDirectory(prefix="lightpose-")
+        path = Path(folder.name) / f"network{ending}"
+        make_in_place(kind, path, make)
+        return Made(path, False, folder)

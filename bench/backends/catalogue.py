@@ -1,0 +1,191 @@
+"""What backends there are, known without importing any of them, and the door that every network runs through.
+
+A backend has two halves. ``build`` turns a network, an example of its input and a precision into an ``Artifact``; only
+this half imports PyTorch or a converter. ``open_artifact`` turns an artifact into a ``Session`` on this machine, arrays
+in and arrays out, and imports its runtime and numpy only. Both are in the family's file, ``families/NAME.py``, which
+lists its backends in ``BACKENDS``; a new file is found by itself.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.backends.artifact import Artifact
+from bench.backends.session import Session
+from bench.core.errors import InputError
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # that can be asked for; int8 is what quantising backends compute in
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to run a network."""
+
+    name: str
+    about: str  # a line on what it is
+    rank: int  # its place in lists; int8 comes last
+    devices: tuple[str, ...]  # cpu, cuda
+    precisions: tuple[str, ...] = ("fp32",)  # that can be asked for
+    build_packages: tuple[str, ...] = ()  # beside torch, to make the artifact
+    open_packages: tuple[str, ...] = ()  # to open it
+    install: str = ""  # the command that brings them
+    file: str = "state dict"  # what kind of file it runs from
+    quantises: bool = False  # computes in int8, whatever precision the network comes in
+    in_memory: bool = False  # the artifact is the network itself
+    family: str = ""  # the file that has it; set by the catalogue
+
+
+@functools.cache
+def catalogue() -> dict[str, Backend]:
+    """All backends by name, in the order in which they are listed."""
+    import bench.backends.families as folder
+
+    found: list[Backend] = []
+    for module in pkgutil.iter_modules(folder.__path__):
+        family = importlib.import_module(f"{folder.__name__}.{module.name}")
+        for backend in getattr(family, "BACKENDS", ()):
+            object.__setattr__(backend, "family", module.name)
+            found.append(backend)
+    return {backend.name: backend for backend in sorted(found, key=lambda one: (one.quantises, one.rank))}
+
+
+def names() -> list[str]:
+    return list(catalogue())
+
+
+def find(name: str) -> Backend:
+    """A backend by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in catalogue():
+        raise InputError(f"unknown backend {name!r}: choose from {', '.join(catalogue())}")
+    return catalogue()[name]
+
+
+def family_of(backend: Backend) -> types.ModuleType:
+    """The file with its two halves."""
+    return importlib.import_module(f"bench.backends.families.{backend.family}")
+
+
+def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str:
+    """The precision that really runs when a backend is asked for a precision on a device: the one place that says so.
+
+    Args:
+        name: of the backend.
+        device: cpu, cuda or cuda:N.
+        precision: one of ``PRECISIONS``; int8 for those that quantise, as records name it.
+        here: whether what it needs must be installed.
+
+    Raises:
+        InputError: no such backend, or not on this device, in this precision or, with ``here``, on this machine.
+    """
+    backend = find(name)
+    kind = device.partition(":")[0]
+    if precision == "int8" and not backend.quantises:
+        raise InputError(f"backend {name} does not quantise: choose from {', '.join(PRECISIONS)}")
+    if precision not in (*PRECISIONS, "int8"):
+        raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
+    if precision == "tf32" and kind != "cuda":
+        raise InputError("precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32")
+    asked = "fp32" if precision == "int8" else precision
+    if kind not in backend.devices or asked not in backend.precisions:
+        if backend.devices == ("cuda",) and kind != "cuda":
+            raise InputError(f"backend {name} runs on CUDA devices only: give --device cuda")
+        where = {"cpu": "the CPU", "cuda": "CUDA devices"}
+        devices = " or ".join(where[one] for one in backend.devices)
+        raise InputError(
+            f"backend {name} runs on {devices} in {' or '.join(backend.precisions)}: "
+            f"give --device {backend.devices[0]} --precision {backend.precisions[0]}"
+        )
+    if here:
+        require(backend, (*backend.build_packages, *backend.open_packages))
+        missing = lacking(backend, kind)
+        if missing:
+            raise InputError(missing)
+    return "int8" if backend.quantises else precision
+
+
+def require(backend: Backend, packages: Sequence[str]) -> None:
+    """Raises ``InputError`` where a package is not installed."""
+    absent = [package for package in dict.fromkeys(packages) if importlib.util.find_spec(package) is None]
+    if absent:
+        raise InputError(f"backend {backend.name} needs {', '.join(absent)}: install with {backend.install}")
+
+
+def lacking(backend: Backend, device: str) -> str | None:
+    """What this machine lacks, beside packages, to run a backend on a device; nothing where it lacks nothing."""
+    check = getattr(family_of(backend), "lacking", None)
+    found: str | None = check(backend, device) if check else None
+    return found
+
+
+def usable(device: str, precision: str) -> tuple[list[str], dict[str, str]]:
+    """The backends that run on a device in a precision here, and of every other one why it does not."""
+    good: list[str] = []
+    reasons: dict[str, str] = {}
+    for name in catalogue():
+        try:
+            resolve(name, device, precision)
+            good.append(name)
+        except InputError as error:
+            reasons[name] = str(error)
+    return good, reasons
+
+
+def version(name: str) -> str:
+    """Name and version of what runs the network, as records have it."""
+    backend = find(name)
+    found: str = family_of(backend).version(backend)
+    return found
+
+
+def build(
+    name: str, model: Any, example: Any, *, precision: str = "fp32", threads: int = 0, calibration: Any = None
+) -> Artifact:
+    """The first half: a network made ready for a backend.
+
+    Args:
+        name: of the backend.
+        model: a ``torch.nn.Module`` in evaluation mode and float32, on the device to run on; it is left as it is.
+        example: its input ``[N, 3, H, W]``, a float32 tensor on the same device.
+        precision: as ``resolve`` takes it.
+        threads: of the CPU that it will run on, for what is chosen by trying; 0: as many as torch uses.
+        calibration: normalised inputs ``[N, 3, H, W]`` that a quantising backend chooses its ranges by; by default
+            drawn people.
+
+    Raises:
+        InputError: see ``resolve``; or the network cannot be built for it.
+    """
+    from bench.backends.building import Network
+
+    resolved = resolve(name, str(example.device), precision)
+    network = Network.in_precision(model, example, "fp32" if resolved == "int8" else resolved, threads, calibration)
+    backend = find(name)
+    artifact: Artifact = family_of(backend).build(backend, network)
+    return artifact
+
+
+def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> Session:
+    """The second half: an artifact opened for one inference at a time.
+
+    Args:
+        artifact: from ``build``, or from files that another machine built.
+        device: cpu, cuda or cuda:N.
+        threads: of the CPU; 0: the runtime's own choice.
+
+    Raises:
+        InputError: its runtime is not installed or cannot open it here.
+    """
+    backend = find(artifact.backend)
+    require(backend, backend.open_packages)
+    session: Session = family_of(backend).open_artifact(backend, artifact, device, threads)
+    return session

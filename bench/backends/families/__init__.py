@@ -1,0 +1,1 @@
+"""One file a family of backends; ``bench.backends.catalogue`` finds them."""

@@ -1,0 +1,217 @@
+"""ONNX Runtime: on the CPU in float32 and int8, and its CUDA and TensorRT providers."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.session import Session
+from bench.core.errors import InputError
+from bench.timing.clock import Inference
+
+if TYPE_CHECKING:
+    from bench.backends.building import Made, Network
+
+_BUILD = ("onnx", "onnxscript")
+_OPEN = ("onnxruntime",)
+_INSTALL = "pip install 'lightpose-bench[onnxruntime]'"
+_ON_GPU = ("fp32", "tf32", "fp16", "bf16")
+BACKENDS = (
+    Backend(
+        "onnxruntime", "ONNX Runtime on the CPU, from the simplified graph", 70, ("cpu",), ("fp32",), _BUILD, _OPEN,
+        _INSTALL, "onnx",
+    ),
+    Backend(
+        "onnxruntime_cuda", "ONNX Runtime with its CUDA provider", 80, ("cuda",), _ON_GPU, _BUILD, _OPEN,
+        "pip install onnxruntime-gpu onnx onnxscript", "onnx",
+    ),
+    Backend(
+        "onnxruntime_tensorrt", "ONNX Runtime with its TensorRT provider", 90, ("cuda",), _ON_GPU, _BUILD, _OPEN,
+        "pip install onnxruntime-gpu onnx onnxscript tensorrt", "onnx",
+    ),
+    Backend(
+        "onnxruntime_int8", "ONNX Runtime on the CPU in int8, quantised after training by a few pictures", 70, ("cpu",),
+        ("fp32",), _BUILD, _OPEN, _INSTALL, "onnx", quantises=True,
+    ),
+)  # fmt: skip
+PROVIDERS = {
+    "onnxruntime": "CPUExecutionProvider", "onnxruntime_int8": "CPUExecutionProvider",
+    "onnxruntime_cuda": "CUDAExecutionProvider", "onnxruntime_tensorrt": "TensorrtExecutionProvider",
+}  # fmt: skip
+_WORDS = {
+    "onnxruntime_int8": ", int8", "onnxruntime_cuda": ", CUDA provider",
+    "onnxruntime_tensorrt": ", TensorRT provider",
+}  # fmt: skip
+_NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+def version(backend: Backend) -> str:
+    return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
+
+
+def lacking(backend: Backend, device: str) -> str | None:
+    """The package for the CPU has no provider for GPUs, and both cannot be installed at once."""
+    provider = PROVIDERS[backend.name]
+    if provider in import_onnxruntime().get_available_providers():
+        return None
+    return f"backend {backend.name} needs ONNX Runtime with {provider}: in an environment of its own, {backend.install}"
+
+
+def import_onnxruntime() -> Any:
+    """The package, without its telemetry: on Windows it reports its use to its makers unless told not to."""
+    import onnxruntime
+
+    with contextlib.suppress(AttributeError):
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def build(backend: Backend, network: Network) -> Artifact:
+    """An ONNX file of the simplified graph, quantised if that is what the backend is for.
+
+    Raises:
+        InputError: the network cannot be exported.
+    """
+    from bench.backends.graphs import onnx_export
+
+    made = quantise(network) if backend.quantises else onnx_export.export(network)
+    precision = "int8" if backend.quantises else network.precision
+    return Artifact(
+        backend.name, precision, (made.path,), from_cache=made.from_cache, size_bytes=made.path.stat().st_size,
+        keep=made.keep,
+    )  # fmt: skip
+
+
+def quantise(network: Network) -> Made:
+    """The int8 file.
+
+    Weights get a scale for every output channel, activations one a tensor, from the least and the largest value
+    that the inputs bring about. Weights keep to half of their range: processors without VNNI add pairs of products
+    up in 16 bits, which overflow otherwise, and a file is for any processor.
+    """
+    from bench.backends.calibration import inputs_for
+    from bench.backends.graphs import onnx_export
+    from bench.backends.graphs.operators import quiet
+
+    inputs = inputs_for(network.example, network.calibration)
+
+    def make(path: Path) -> None:
+        import onnx
+        from onnxruntime import quantization
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+            def __init__(self, name: str) -> None:
+                self.feeds: Iterator[dict[str, Any]] = ({name: one.numpy()} for one in inputs)
+
+            def get_next(self) -> dict[str, Any] | None:
+                return next(self.feeds, None)
+
+        exported = onnx_export.export(network)
+        prepared = path.with_suffix(".prepared")
+        with quiet():
+            quant_pre_process(exported.path, prepared, skip_symbolic_shape=True)
+            graph = onnx.load(prepared).graph
+            name = graph.input[0].name
+            # There is no int8 kernel for it: it would compute in float32 on coarser numbers.
+            transposed = [node.name for node in graph.node if node.op_type == "ConvTranspose"]
+            quantization.quantize_static(
+                prepared, path, Reader(name), per_channel=True, quant_format=quantization.QuantFormat.QDQ,
+                activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+                nodes_to_exclude=transposed, reduce_range=True,
+            )  # fmt: skip
+        prepared.unlink()
+
+    return network.file("onnx-int8", ".onnx", make, import_onnxruntime().__version__, *inputs)
+
+
+def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
+    """A session with one of the providers, which must not leave the whole network to another one.
+
+    Raises:
+        InputError: the file cannot be opened, or the provider cannot be started, for example for want of a library.
+    """
+    if device.startswith("cuda"):
+        return _GpuSession(backend, artifact, device, threads)
+    return _CpuSession(artifact, threads)
+
+
+def open_session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
+    """ONNX Runtime's own session."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), "no message")
+        raise InputError(f"{path} cannot be opened by ONNX Runtime: {reason}") from error
+
+
+class _CpuSession(Session):
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self.session = open_session(artifact.file, threads, ["CPUExecutionProvider"])
+        (entry, *_) = self.session.get_inputs()
+        self.name = entry.name
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return list(self.session.run(None, {self.name: images}))
+
+    def close(self) -> None:
+        del self.session
+
+
+class _GpuSession(Session):
+    """Input and outputs stay on the device."""
+
+    def __init__(self, backend: Backend, artifact: Artifact, device: str, threads: int) -> None:
+        self.device = int(device.partition(":")[2] or 0)
+        provider = PROVIDERS[backend.name]
+        tf32 = artifact.precision == "tf32"
+        own = {"device_id": self.device, "use_tf32": int(tf32)}
+        providers: list[Any] = [("CUDAExecutionProvider", own)]
+        if backend.name == "onnxruntime_tensorrt":
+            from bench.backends import cache
+
+            if not tf32:
+                os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # the provider has no option for it
+            options = {
+                "device_id": self.device, "trt_fp16_enable": artifact.precision == "fp16",
+                "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache.folder() / "tensorrt"),
+            }  # fmt: skip
+            providers.insert(0, (provider, options))
+        self.session = open_session(artifact.file, threads, providers)
+        if provider not in self.session.get_providers():
+            raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
+        self.entry = self.session.get_inputs()[0]
+
+    def _bound(self, images: np.ndarray) -> Any:
+        onnxruntime = import_onnxruntime()
+        binding = self.session.io_binding()
+        placed = images.astype(_NUMPY.get(self.entry.type, np.float32))
+        binding.bind_ortvalue_input(
+            self.entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(placed, "cuda", self.device)
+        )
+        for exit_ in self.session.get_outputs():
+            binding.bind_output(exit_.name, "cuda", self.device)
+        return binding
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        binding = self._bound(images)
+        self.session.run_with_iobinding(binding)
+        return [np.asarray(output, np.float32) for output in binding.copy_outputs_to_cpu()]
+
+    def bind(self, images: np.ndarray) -> Inference:
+        binding, session = self._bound(images), self.session
+        return Inference(lambda: session.run_with_iobinding(binding), binding.synchronize_outputs)
+
+    def close(self) -> None:
+        del self.session

@@ -1,0 +1,187 @@
+"""OpenVINO on the CPU, in float32 and int8.
+
+OpenVINO's converter and nncf report their use to their makers through the package openvino-telemetry unless the user
+has opted out. Here they find that package not installed, which both allow for, in this process only.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import importlib.metadata
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.session import Session
+from bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.backends.building import Made, Network
+
+_INSTALL = "pip install 'lightpose-bench[openvino]'"
+BACKENDS = (
+    Backend(
+        "openvino", "OpenVINO on the CPU, from the simplified graph", 100, ("cpu",), ("fp32",), ("openvino",),
+        ("openvino",), _INSTALL, "openvino xml + bin",
+    ),
+    Backend(
+        "openvino_int8", "OpenVINO on the CPU in int8, quantised after training by a few pictures (nncf)", 100,
+        ("cpu",), ("fp32",), ("openvino", "nncf"), ("openvino",), _INSTALL, "openvino xml + bin", quantises=True,
+    ),
+)  # fmt: skip
+
+
+def version(backend: Backend) -> str:
+    quantised = f", nncf {importlib.metadata.version('nncf')}, int8" if backend.quantises else ""
+    return f"openvino {importlib.metadata.version('openvino')}{quantised}"
+
+
+def import_openvino() -> Any:
+    """The package, without its telemetry."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it raises ImportError
+    import openvino
+
+    return openvino
+
+
+def build(backend: Backend, network: Network) -> Artifact:
+    """An ``xml`` file with its ``bin``: quantised, or in the kernels that are fastest on this machine.
+
+    Raises:
+        InputError: the network cannot be converted.
+    """
+    from bench.backends import openvino_kernels
+
+    made = quantise(network) if backend.quantises else convert_for_here(network)
+    return Artifact(
+        backend.name, "int8" if backend.quantises else "fp32", (made.path, made.path.with_suffix(".bin")),
+        from_cache=made.from_cache,
+        size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")),
+        note="" if backend.quantises else openvino_kernels.note(made.path), keep=made.keep,
+    )  # fmt: skip
+
+
+def convert_for_here(network: Network) -> Made:
+    """``convert``, in the kernels that are fastest on this machine with the network's threads."""
+    from bench.backends import openvino_kernels
+    from bench.core.machine import this_machine
+
+    images = network.example.numpy()
+
+    def make(path: Path) -> None:
+        portable = convert(network).path
+        for ending in (".xml", ".bin"):
+            shutil.copy(portable.with_suffix(ending), path.with_suffix(ending))
+        openvino_kernels.keep_fastest(path, images, lambda file: _Session(file, network.threads))
+
+    return network.file("openvino-here", ".xml", make, _versions(), this_machine().cpu, network.threads)
+
+
+def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
+    """The network as ``xml`` file with a ``bin`` file beside it, for any processor.
+
+    Args:
+        shuffle_blocks: as ``simplify`` has it.
+
+    Raises:
+        InputError: the network cannot be converted.
+    """
+    from bench.backends.graphs.openvino_operators import use_its_operators
+    from bench.backends.graphs.simplify import simplify
+
+    def make(path: Path) -> None:
+        if network.traced is None:  # the converter has a tracer of its own
+            write(network.model, network.example, path)
+            return
+        graph = simplify(network.traced.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
+        use_its_operators(graph, network.example)
+        write(graph, network.example, path)
+
+    return network.file("openvino", ".xml", make, _versions(), shuffle_blocks)
+
+
+def _versions() -> str:
+    return importlib.metadata.version("openvino")
+
+
+def write(module: Any, example: Any, path: Path) -> None:
+    """Write a torch module as it is, ``xml`` and ``bin``. Raises whatever the converter does."""
+    import torch
+
+    from bench.backends.graphs.operators import quiet
+
+    openvino = import_openvino()
+    with quiet(), torch.no_grad(), torch.inference_mode(False):
+        converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
+    converted.reshape(list(example.shape))
+    openvino.save_model(converted, path, compress_to_fp16=False)
+
+
+def quantise(network: Network) -> Made:
+    """The int8 file, by static quantisation after training.
+
+    Weights keep to half of their range, as ``bench.backends.families.onnxruntime.quantise`` says why.
+    """
+    import io
+    import logging
+    from contextlib import redirect_stderr, redirect_stdout
+
+    from bench.backends.calibration import inputs_for
+    from bench.backends.graphs.operators import quiet
+
+    inputs = inputs_for(network.example, network.calibration)
+
+    def make(path: Path) -> None:
+        openvino = import_openvino()
+        with quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            import nncf
+            from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+            logging.getLogger("nncf").setLevel(logging.ERROR)
+            # Shuffle blocks stay: a channel that only passes a block would be rounded to int8 at every step of it.
+            converted = openvino.Core().read_model(convert(network, shuffle_blocks=False).path)
+            batches = nncf.Dataset([one.numpy() for one in inputs])
+            # MIXED: hard swishes and sigmoids are not symmetric about zero.
+            quantised = nncf.quantize(
+                converted, batches, preset=nncf.QuantizationPreset.MIXED, subset_size=len(inputs),
+                advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+            )  # fmt: skip
+        openvino.save_model(quantised, path, compress_to_fp16=False)
+
+    return network.file("openvino-int8", ".xml", make, _versions(), importlib.metadata.version("nncf"), *inputs)
+
+
+def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
+    """A request on the CPU; layers that stay in floating point compute in float32."""
+    return _Session(artifact.file, threads)
+
+
+class _Session(Session):
+    def __init__(self, path: Path, threads: int) -> None:
+        core = import_openvino().Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            # Left open, OpenVINO takes bfloat16 where the processor has it.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # as the other runtimes: the system places threads
+        }
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        try:
+            self.request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+        except RuntimeError as error:
+            reason = next(iter(str(error).strip().splitlines()), "no message")
+            raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        # Copied, as the request writes its next outputs into the same memory.
+        found = self.request.infer([images], share_inputs=True, share_outputs=True)
+        return [np.array(value, np.float32) for value in found.values()]
+
+    def close(self) -> None:
+        del self.request

@@ -1,0 +1,88 @@
+"""One network and how to time it."""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import cli
+from bench.backends import catalogue
+from bench.backends.artifact import sha256
+from bench.core import machine
+from bench.core.record import Measurement
+from bench.models import is_factory, recorded_name, source_file
+
+PHOTOGRAPH = "astronaut.png"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One network, one backend, and how to time it; plain values, so that a worker can be told."""
+
+    model: str  # as on the command line
+    num_joints: int
+    input: tuple[int, int]
+    image: str | None  # a picture's path; none for the one that comes along
+    batch: int
+    device: str
+    backend: str
+    precision: str  # that was asked for
+    threads: int
+    protocol: str
+    rounds: int
+    warmup: int
+    sets: int
+    seed: int
+    budget_s: float = 0.0  # a set: rounds go on until they agree or the time is up; 0 for a fixed number of rounds
+
+    @property
+    def who(self) -> str:
+        """As progress and errors call it."""
+        return f"{self.model}, {self.backend}"
+
+    def measurement(self) -> Measurement:
+        """What is measured and how, as the record has it."""
+        own = is_factory(self.model)
+        steady: dict[str, Any] = {"budget_s": self.budget_s * self.sets} if self.budget_s else {}
+        picture: dict[str, Any] = {"image_sha256": sha256(Path(self.image))} if self.image else {}
+        return Measurement(
+            kind="speed",
+            model=recorded_name(self.model),
+            input=cli.input_text(self.input),
+            num_joints=self.num_joints,
+            network_sha256=_source_sha256(self.model) if own else None,
+            backend=self.backend,
+            device=self.device.partition(":")[0],
+            precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
+            batch=self.batch,
+            threads=self.threads,
+            protocol={
+                "name": self.protocol,
+                "rounds": self.rounds,
+                "warmup": self.warmup,
+                "sets": self.sets,
+                "image": Path(self.image).name if self.image else PHOTOGRAPH,
+                "interval": {1: "rounds", 2: "none"}.get(self.sets, "sets, then rounds"),
+                **picture,
+                **steady,
+            },
+            weights="the factory's own" if own else "random",
+            seed=self.seed,
+        )
+
+    def identity(self) -> str:
+        """Of the measurement, with the backend's version."""
+        return self.measurement().identity(catalogue.version(self.backend))
+
+    def circumstances(self) -> str:
+        """Sets may be put together only if nothing differs: the measurement, the machine, the software."""
+        where = machine.this_machine(self.device).model_dump_json()
+        software = machine.this_software(catalogue.version(self.backend))
+        return json.dumps([self.identity(), where, software.model_dump_json(exclude={"git_commit", "git_dirty"})])
+
+
+@functools.cache
+def _source_sha256(model: str) -> str | None:
+    path = source_file(model)
+    return sha256(path) if path else None

@@ -1,0 +1,45 @@
+"""A network and its input, as a worker makes them from a plan."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.backends import cache
+from bench.core.files import write_whole
+from bench.data import photograph
+from bench.models import build, is_factory
+from bench.random_weights import enliven
+
+
+def network(plan: Mapping[str, Any]) -> tuple[nn.Module, Tensor]:
+    """The network in evaluation mode and its input ``[N, 3, H, W]``, both on the plan's device.
+
+    Raises:
+        InputError: it cannot be built, or the picture cannot be read.
+    """
+    torch.set_num_threads(plan["threads"])
+    device = torch.device(plan["device"])
+    image = Path(plan["image"]) if plan["image"] else None
+    size = (plan["input"][0], plan["input"][1])
+    example = photograph(size, image).expand(plan["batch"], -1, -1, -1).contiguous().to(device)
+    model = build(plan["model"], num_joints=plan["num_joints"], seed=plan["seed"])
+    if not is_factory(plan["model"]):
+        enliven(model, plan["seed"])
+    return model.to(device), example
+
+
+def keep(arrays: Sequence[np.ndarray]) -> str:
+    """A file of arrays in the cache folder, named by its content, for the processes that come after."""
+    content = io.BytesIO()
+    np.savez(content, *arrays)
+    name = hashlib.sha256(b"".join(array.tobytes() + repr(array.shape).encode() for array in arrays)).hexdigest()[:32]
+    path = cache.folder() / "arrays" / f"{name}.npz"
+    if not path.is_file():
+        write_whole(path, content.getvalue())
+    return str(path)

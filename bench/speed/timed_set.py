@@ -1,0 +1,173 @@
+"""One set: one network in one process, opened by a backend, compared with eager, then timed."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.backends import catalogue
+from bench.backends.artifact import Artifact
+from bench.backends.session import Session
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.speed import energy
+from bench.timing import conditions, parity
+from bench.timing.clock import Inference, once, time_rounds, warm_up
+
+ENERGY_S = 2.0  # counters of a GPU move in steps of up to a tenth of a second
+
+
+@dataclass
+class SetResult:
+    """What one process found: plain values, so that a worker can send them as JSON."""
+
+    latency_ms: list[float]
+    latency_ms_event: list[float] = field(default_factory=list)
+    parity: float | None = None  # worst difference to eager, relative to the largest output
+    peak_rss_bytes: int | None = None
+    rss_before_bytes: int | None = None
+    peak_cuda_bytes: int | None = None
+    prepare_s: float | None = None  # up to when it can be called: export or compilation, or opening what they left
+    prepared_from_cache: bool = False
+    first_inference_ms: float | None = None
+    model_file_bytes: int | None = None
+    model_file: str = ""
+    note: str = ""  # of the backend, on what it runs
+    product_ms: list[float] = field(default_factory=list)  # of large matrix products right after the timed rounds
+    energy_j: dict[str, float] = field(default_factory=dict)  # an image, by what spent it
+    median_ci95_relative: float | None = None
+    conditions: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network that is ready to be timed, and what it took to get there."""
+
+    artifact: Artifact
+    session: Session
+    images: np.ndarray
+    outputs: list[np.ndarray]  # of the first inference
+    prepare_s: float
+    from_cache: bool
+    first_s: float
+
+
+def open_network(
+    build: Callable[[], Artifact], images: np.ndarray, *, device: str, threads: int, who: str, built: bool
+) -> Opened:
+    """Build or find an artifact, open it, and run it once.
+
+    Args:
+        build: makes the artifact, or has it.
+        images: float32 ``[N, 3, H, W]``.
+        device: cpu, cuda or cuda:N.
+        threads: of the CPU.
+        who: the network, for messages.
+        built: whether the artifact was made before by another process.
+
+    Raises:
+        InputError: it cannot be built or opened, fails on the input, or returns what are no numbers.
+    """
+
+    def ready() -> tuple[Artifact, Session]:
+        artifact = build()
+        session = catalogue.open_artifact(artifact, device=device, threads=threads)
+        session.prepare(images)
+        return artifact, session
+
+    (artifact, session), prepare_s = once(ready)
+    try:
+        outputs, first_s = once(lambda: session.run(images))
+    except InputError:
+        raise
+    except Exception as error:
+        size = f"{images.shape[2]}x{images.shape[3]}"
+        raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
+    from_cache = (built or artifact.from_cache) and session.from_cache is not False
+    if not built and session.from_cache is not None:
+        from_cache = session.from_cache
+    return Opened(
+        artifact, session, images, parity.check_outputs(outputs, who), prepare_s, from_cache, first_s
+    )  # fmt: skip
+
+
+def time_set(
+    opened: Opened,
+    until: Any,
+    warmup: int,
+    *,
+    device: str,
+    expected: list[np.ndarray] | None,
+    ready: Callable[[], None] = lambda: None,
+) -> SetResult:
+    """Compare with eager, then time.
+
+    Args:
+        opened: from ``open_network``.
+        until: as ``bench.timing.clock.time_rounds`` takes it.
+        warmup: rounds before the timed ones.
+        device: as it was opened on.
+        expected: eager's outputs in float32; none for eager itself.
+        ready: called before the warm-up.
+
+    Raises:
+        ParityError: it computes something else than eager.
+        InputError: impossible numbers of rounds.
+    """
+    artifact, session = opened.artifact, opened.session
+    worst = None
+    if expected is not None:
+        try:
+            worst = parity.check(expected, opened.outputs, artifact.precision, f"backend {artifact.backend}")
+        except parity.ParityError as error:
+            raise parity.ParityError(f"{error}: not timed") from error
+    ready()
+    with session.computing():
+        inference = session.bind(opened.images)
+        warm_up(inference, warmup)
+        watch = conditions.Watch()
+        before = state(device)
+        rounds = time_rounds(inference, until, watch)
+        after = state(device)
+        spent = _energy(inference, device, len(opened.images))
+    around, notes = conditions.judge(before, after, rounds.elapsed_s, len(rounds.latency_ns))
+    return SetResult(
+        latency_ms=rounds.latency_ms,
+        latency_ms_event=rounds.device_ms,
+        parity=worst,
+        peak_rss_bytes=conditions.peak_memory_bytes(),
+        peak_cuda_bytes=session.peak_device_bytes() or None,
+        prepare_s=opened.prepare_s,
+        prepared_from_cache=opened.from_cache,
+        first_inference_ms=1000 * opened.first_s,
+        model_file_bytes=artifact.size_bytes,
+        model_file=catalogue.find(artifact.backend).file,
+        note=session.note or artifact.note,
+        energy_j=spent,
+        median_ci95_relative=rounds.median_ci95_relative,
+        conditions={**around, **watch.found()},
+        warnings=notes,
+    )
+
+
+def state(device: str) -> conditions.State:
+    """The machine's state now, with its GPU's where that is what computes."""
+    found = conditions.cpu_state()
+    return {**found, **machine.gpu_state(device)} if device.startswith("cuda") else found
+
+
+def _energy(inference: Inference, device: str, images: int) -> dict[str, float]:
+    """Joules an image, in rounds of their own: the timed ones may be over before a counter has moved."""
+    before = energy.read(device)
+    if not before:
+        return {}
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < ENERGY_S:
+        inference()
+        count += 1
+    return {name: joules / count / images for name, joules in energy.spent(before, energy.read(device)).items()}

@@ -1,0 +1,206 @@
+"""The machine's conditions around and during what is timed, and what speaks against trusting it.
+
+Everything is read from where the system itself tells, without other packages; what a system does not tell is absent.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+State = dict[str, Any]
+
+LOOK_EVERY_S = 0.1  # so that looking costs less than a thousandth of the time
+# NVML's reasons that slow a GPU down against its owner's will, by bit.
+THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
+              128: "power brake"}  # fmt: skip
+SYSTEM = Path("/sys")
+PROCESSES = Path("/proc")
+
+
+def cpu_state() -> State:
+    """Load average (1 minute), frequency, temperature, and processor seconds spent so far: by all, by us, stolen."""
+    state: State = {"own_s": time.process_time()}
+    if hasattr(os, "getloadavg"):
+        state["load_average"] = os.getloadavg()[0]
+    state.update(_processor_seconds())
+    faults = _page_faults()
+    if faults is not None:
+        state["page_faults"] = faults
+    frequency = _frequency_mhz()
+    if frequency is not None:
+        state["cpu_mhz"] = frequency
+    celsius = _celsius()
+    if celsius is not None:
+        state["cpu_celsius"] = celsius
+    return state
+
+
+def judge(before: State, after: State, elapsed_s: float, rounds: int) -> tuple[State, list[str]]:
+    """The conditions around timed rounds, as records hold them, and what speaks against trusting the rounds."""
+    conditions: State = {"elapsed_s": round(elapsed_s, 3)}
+    shown = ("load_average", "cpu_mhz", "cpu_celsius", *(key for key in before if key.startswith("gpu_")))
+    for name in shown:
+        for when, state in (("before", before), ("after", after)):
+            if state.get(name) is not None:
+                conditions[f"{name}_{when}"] = state[name]
+    notes: list[str] = []
+    if "page_faults" in before and "page_faults" in after:
+        conditions["page_faults_per_round"] = round((after["page_faults"] - before["page_faults"]) / rounds, 1)
+    if "busy_s" in before and "busy_s" in after:
+        spent = {name: after[name] - before[name] for name in ("busy_s", "own_s", "stolen_s")}
+        others = max(0.0, spent["busy_s"] - spent["stolen_s"] - spent["own_s"]) / elapsed_s
+        stolen = spent["stolen_s"] / elapsed_s
+        conditions.update({"others_cores": round(others, 3), "stolen_cores": round(stolen, 3)})
+        # Processor time is counted in steps of 10 ms or so: short measurements cannot tell.
+        if others > 0.1 and elapsed_s > 0.2 and spent["busy_s"] - spent["own_s"] > 0.1:
+            notes.append(f"machine busy: other processes used {others:.1f} cores while it was timed")
+        if stolen > 0.05 and elapsed_s > 0.2 and spent["stolen_s"] > 0.1:
+            notes.append(f"machine busy: the hypervisor took away {stolen:.1f} cores while it was timed")
+    reasons = before.get("gpu_throttle_reasons", 0) | after.get("gpu_throttle_reasons", 0)
+    notes += [f"GPU throttled: {text}" for bit, text in THROTTLING.items() if reasons & bit]
+    return conditions, notes
+
+
+class Watch:
+    """Looks at frequency and temperature between rounds; call it with the time in ns after each.
+
+    Where the system has no file for the current frequency, as in virtual machines, there is nothing to watch.
+    """
+
+    def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
+        self.every_ns = int(every_s * 1e9)
+        self.next_ns = 0
+        self.top_mhz = _top_mhz()
+        self.frequency_files = [path / "scaling_cur_freq" for path in _policies()]
+        self.temperature_files = _temperature_files()
+        self.mhz: list[float] = []
+        self.celsius: list[float] = []
+
+    def __call__(self, now_ns: int) -> None:
+        if now_ns < self.next_ns:
+            return
+        self.next_ns = now_ns + self.every_ns
+        frequency, celsius = _mean_mhz(self.frequency_files), _hottest(self.temperature_files)
+        if frequency is not None:
+            self.mhz.append(frequency)
+        if celsius is not None:
+            self.celsius.append(celsius)
+
+    def found(self) -> State:
+        """What was seen, as conditions hold it: for how much of the time it ran below its top frequency."""
+        seen: State = {}
+        if self.mhz:
+            seen["cpu_mhz_least"] = min(self.mhz)
+            if self.top_mhz:
+                slow = sum(mhz < 0.98 * self.top_mhz for mhz in self.mhz)
+                seen["below_top_frequency_share"] = round(slow / len(self.mhz), 4)
+        if self.celsius:
+            seen["cpu_celsius_most"] = max(self.celsius)
+        return seen
+
+
+def peak_memory_bytes() -> int | None:
+    """This process's peak resident memory; absent where the system does not tell.
+
+    Not ``getrusage``: a process starts there with its parent's peak.
+    """
+    return _status_bytes("VmHWM")
+
+
+def memory_bytes() -> int | None:
+    """This process's resident memory now."""
+    return _status_bytes("VmRSS")
+
+
+def _status_bytes(name: str) -> int | None:
+    for line in _text(PROCESSES / "self" / "status").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _processor_seconds() -> State:
+    """Seconds that all processors were busy, and that a hypervisor took away; of Linux only."""
+    first = _text(PROCESSES / "stat").partition("\n")[0].split()
+    if len(first) < 9 or first[0] != "cpu":
+        return _processor_seconds_of_psutil()
+    tick = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _, _, irq, softirq, steal = (int(value) / tick for value in first[1:9])
+    # User time holds that of virtual machines already.
+    return {"busy_s": user + nice + system + irq + softirq + steal, "stolen_s": steal}
+
+
+def _processor_seconds_of_psutil() -> State:
+    """Elsewhere psutil knows, where it is installed."""
+    try:
+        import psutil
+    except ImportError:
+        return {}
+    times = psutil.cpu_times()
+    return {"busy_s": sum(times) - times.idle, "stolen_s": 0.0}
+
+
+def _page_faults() -> int | None:
+    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def _frequency_mhz() -> float | None:
+    """Mean over the processors, in MHz."""
+    known = _mean_mhz([path / "scaling_cur_freq" for path in _policies()])
+    if known is not None:
+        return known
+    lines = [line for line in _text(PROCESSES / "cpuinfo").splitlines() if line.startswith("cpu MHz")]
+    told = [float(line.rpartition(":")[2]) for line in lines]
+    return sum(told) / len(told) if told else None
+
+
+def _top_mhz() -> float | None:
+    return _mean_mhz([path / "cpuinfo_max_freq" for path in _policies()])
+
+
+def _mean_mhz(files: Sequence[Path]) -> float | None:
+    known = [kilohertz / 1000 for kilohertz in map(_number, files) if kilohertz]
+    return sum(known) / len(known) if known else None
+
+
+def _policies() -> list[Path]:
+    """A folder for each class of cores that changes its frequency together."""
+    return sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
+
+
+def _celsius() -> float | None:
+    return _hottest(_temperature_files())
+
+
+def _temperature_files() -> list[Path]:
+    return sorted(path / "temp" for path in (SYSTEM / "class/thermal").glob("thermal_zone*"))
+
+
+def _hottest(files: Sequence[Path]) -> float | None:
+    """Degrees of the hottest zone that tells a plausible temperature."""
+    known = [value / 1000 for value in map(_number, files) if value is not None and 0 < value < 200_000]
+    return max(known) if known else None
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(_text(path))
+    except ValueError:
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,55 @@
+"""Intervals that need no more than numpy; those of a whole record are in ``bench.speed.statistics``."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def median_interval(rounds: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval of the median that holds whatever the distribution: between two of the values in order.
+
+    The number of values below the true median is binomial, which says how far from the middle to go. It takes rounds
+    for independent, so it knows nothing of a slow spell that takes all of them.
+
+    Returns:
+        Low and high end, in the unit of the values; least and greatest where there are too few to tell.
+    """
+    ordered = np.sort(np.asarray(rounds, float))
+    count = len(ordered)
+    below = binomial_quantile((1 - level) / 2, count)
+    return float(ordered[max(below - 1, 0)]), float(ordered[min(count - below, count - 1)])
+
+
+def binomial_quantile(probability: float, count: int) -> int:
+    """The least k with P(X <= k) >= probability for X binomial of ``count`` fair coins (scipy's ``binom.ppf``)."""
+    k = np.arange(count + 1)
+    log_factorial = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, count + 1)))))
+    log_mass = log_factorial[count] - log_factorial[k] - log_factorial[count - k] - count * math.log(2)
+    return int(np.searchsorted(np.cumsum(np.exp(log_mass)), probability * (1 - 1e-12)))
+
+
+def relative_precision(rounds: Sequence[float]) -> float:
+    """Half of the 95 % interval of the median, relative to it; infinite for fewer than six values."""
+    if len(rounds) < 6:  # even least to greatest holds the median with less than 95 %
+        return float("inf")
+    low, high = median_interval(rounds)
+    return (high - low) / 2 / float(np.median(np.asarray(rounds, float)))
+
+
+def rounds_for_percentile(percentile: float, confidence: float = 0.99) -> int:
+    """Rounds that a percentile needs: 662 for p99, 64 for p90.
+
+    With so many, at least two rounds lie beyond the true percentile with this confidence, so that the figure does not
+    rest on one of them alone.
+
+    Source: MLPerf's arithmetic of early stopping (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020, and the
+    inference rules' table of one exceedance at 99 % confidence).
+    """
+    below = percentile / 100
+    count = 1
+    while below**count + count * (1 - below) * below ** (count - 1) > 1 - confidence:
+        count += 1
+    return count

@@ -1,0 +1,76 @@
+"""Whether two runs of a network computed the same."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.core.errors import InputError
+
+# Largest difference to eager in float32, relative to the largest output, that passes for the same function. Int8 is
+# another function: the bound only tells a quantised network from a broken one, and accuracy says what it costs.
+TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
+
+
+class ParityError(Exception):
+    """A backend computes something else than eager; it is not timed."""
+
+
+def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend") -> float:
+    """Largest absolute difference over the largest absolute value, over all arrays of the outputs.
+
+    Raises:
+        ParityError: another number of arrays, another shape, or a value that is not finite.
+    """
+    if len(expected) != len(found):
+        raise ParityError(f"{who} returns {len(found)} tensors and eager {len(expected)}")
+    worst = largest = 0.0
+    for number, (wanted, given) in enumerate(zip(expected, found)):
+        if wanted.shape != given.shape:
+            raise ParityError(f"{who} makes {_text(given)} and eager {_text(wanted)}")
+        for whose, array in (("eager", wanted), (who, given)):
+            if not np.isfinite(array).all():
+                count = int(np.size(array) - np.isfinite(array).sum())
+                raise ParityError(
+                    f"output {number} of {whose} holds {count} values of {np.size(array)} that are not finite (NaN or "
+                    "infinity)"
+                )
+        if wanted.size:
+            worst = max(worst, float(np.abs(wanted.astype(np.float64) - given.astype(np.float64)).max()))
+            largest = max(largest, float(np.abs(wanted).max()))
+    return worst / largest if largest else worst
+
+
+def check(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str) -> float:
+    """``difference``, if it passes for the same function in this precision.
+
+    Raises:
+        ParityError: it does not.
+    """
+    worst = difference(expected, found, who)
+    if not worst <= TOLERANCE[precision]:
+        raise ParityError(
+            f"{who} ({precision}) differs from eager by {worst:.2g} of the largest output, more than "
+            f"{TOLERANCE[precision]:g}"
+        )
+    return worst
+
+
+def check_outputs(outputs: Sequence[object], who: str) -> list[np.ndarray]:
+    """What a network returned, as arrays of real floating-point numbers.
+
+    Raises:
+        InputError: it returned nothing, or what is no such array: nothing that could be compared or decoded.
+    """
+    if not outputs:
+        raise InputError(f"{who} returns nothing: its forward must return heatmaps (is a return missing?)")
+    for output in outputs:
+        if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
+            what = f"{output.dtype} numbers" if isinstance(output, np.ndarray) else type(output).__name__
+            raise InputError(f"{who} returns {what}: real floating-point numbers are needed")
+    return [output for output in outputs if isinstance(output, np.ndarray)]
+
+
+def _text(array: np.ndarray) -> str:
+    return "x".join(map(str, array.shape)) or "a single number"
