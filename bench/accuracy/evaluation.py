@@ -1,25 +1,23 @@
 """One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
 
-import contextlib
 import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from bench import cli
 from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import Answer, predict
-from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
@@ -28,6 +26,7 @@ from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
 from bench.core.record import Record, now
 from bench.data import COCO, Dataset
+from bench.distributed import only_one
 from bench.models import recorded_name
 from bench.weights import Trained
 
@@ -70,7 +69,7 @@ class Evaluation:
         if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
             return "custom"
         detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
-        return "ground-truth boxes" if detectors else "paper"
+        return GROUND_TRUTH_BOXES if detectors else "paper"
 
     @property
     def folder(self) -> Path:
@@ -100,7 +99,7 @@ def run(evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None]) -> 
         OSError: predictions cannot be written; what was written before is kept.
     """
     started_at = now()
-    with _only_one(evaluation, fabric):
+    with only_one(fabric, evaluation.folder, evaluation.name):
         known = {
             prediction["index"]
             for answer in store.read_parts(evaluation.folder, evaluation.name)
@@ -120,25 +119,6 @@ def run(evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None]) -> 
         outcome = _finish(evaluation, fabric, store.read_parts(evaluation.folder, evaluation.name), started_at)
         store.remove_parts(evaluation.folder, evaluation.name)
         return outcome
-
-
-@contextlib.contextmanager
-def _only_one(evaluation: Evaluation, fabric: Fabric) -> Iterator[None]:
-    if not fabric.is_global_zero:
-        yield
-        return
-    evaluation.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(evaluation.folder / f".{evaluation.name}.lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(
-            f"{evaluation.folder / evaluation.name} is being made by another process: wait for it, or stop it"
-        ) from None
 
 
 def _predict_share(evaluation: Evaluation, fabric: Fabric, indices: Sequence[int], step: Callable[[int], None]) -> None:
