@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -47,18 +47,24 @@ class _Version(argparse.Action):
         super().__init__(**(options | {"nargs": 0, "help": "print the version of this project and leave"}))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from importlib.metadata import version
-
-        print(f"{PROJECT} {version(PROJECT)}")
+        print_version()
         parser.exit()
+
+
+def print_version() -> None:
+    from importlib.metadata import version
+
+    print(f"{PROJECT} {version(PROJECT)}")
 
 
 # ------------------------------------------------------------------------------ options
 
 
 def program(name: str) -> str:
-    """How a command is called: as it was called just now."""
-    return f"lightpose {name}" if Path(sys.argv[0]).stem == "lightpose" else f"python -m bench.{name}"
+    """How a command, or with an empty name their list, is called: as was called just now."""
+    if Path(sys.argv[0]).stem == "lightpose":
+        return f"lightpose {name}".rstrip()
+    return f"python -m bench.{name}".rstrip(".")
 
 
 def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
@@ -339,10 +345,10 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
 
 
 def save(records: "list[Record]", arguments: argparse.Namespace) -> None:
-    """Append records to the results folder and, with ``--json``, print them."""
-    from bench.core.results import append
+    """Append records to the results folder, each once, and, with ``--json``, print them."""
+    from bench.core.results import append_once
 
-    append(records, arguments.results)
+    append_once(records, arguments.results)
     if arguments.json:
         for record in records:
             print(record.to_json(), flush=True)
@@ -350,6 +356,8 @@ def save(records: "list[Record]", arguments: argparse.Namespace) -> None:
 
 def command_line() -> str:
     """This process's command as one would type it, for records."""
+    if Path(sys.argv[0]).stem == "lightpose":
+        return shlex.join(["lightpose", *sys.argv[1:]])
     main = sys.modules["__main__"].__spec__
     name = main.name.removesuffix(".__main__") if main else Path(sys.argv[0]).name
     return shlex.join(["python", "-m", name, *sys.argv[1:]])
@@ -358,7 +366,7 @@ def command_line() -> str:
 # ------------------------------------------------------------------------------ running a command
 
 
-def run(parse: Callable[[list[str]], argparse.Namespace], module: str) -> NoReturn:
+def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Sequence[str] | None = None) -> NoReturn:
     """Parse the options, then import the module that does the work, then leave with what its ``main`` returns.
 
     Exit status: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted. Errors are one line on stderr;
@@ -367,15 +375,46 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str) -> NoRetu
     Args:
         parse: the command line, without the program, to options; with light imports only.
         module: has ``main(options) -> int``.
+        argv: the command line; by default this process's.
     """
+    from bench.core import processes
+
     interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
-    try:
-        arguments = parse(sys.argv[1:])
+    with errors_as_lines():
+        arguments = parse(list(sys.argv[1:] if argv is None else argv))
+        _set_up_process(arguments)
         main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
         interrupts.raise_in_python()
-        status = main(arguments)
-        sys.stdout.flush()
+        with processes.no_exit():
+            status = main(arguments)
+    sys.exit(status)
+
+
+def _set_up_process(arguments: argparse.Namespace) -> None:
+    """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
+    import os
+
+    from bench.core import processes
+    from bench.core.files import cache_path
+
+    processes.end_with_whoever_asked()
+    if "timeout" in arguments:
+        processes.set_limit(arguments.timeout)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    processes.clean_up_afterwards()
+
+
+@contextlib.contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:  # it is where standard output was closed from the start
+                sys.stdout.flush()
     except InputError as error:
         fail(str(error), 2)
     except BrokenPipeError:
@@ -390,7 +429,6 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str) -> NoRetu
         fail(str(error) or "interrupted: what was recorded is kept", 130)
     except Exception as error:
         fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
-    sys.exit(status)
 
 
 def leave_quietly() -> NoReturn:
@@ -401,6 +439,10 @@ def leave_quietly() -> NoReturn:
     sys.exit(0)
 
 
+class _Failed(SystemExit):
+    """The end of a command that said why."""
+
+
 def fail(message: str, status: int) -> NoReturn:
     """Leave with a status and one line on stderr."""
     if "--debug" in sys.argv:
@@ -408,7 +450,7 @@ def fail(message: str, status: int) -> NoReturn:
     line = " ".join(message.split())
     with contextlib.suppress(OSError, ValueError):  # standard error may be closed
         print(f"error: {line}" if status != 130 else line, file=sys.stderr)
-    sys.exit(status)
+    raise _Failed(status)
 
 
 def _os_error(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own."""
+"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own. Imports nothing heavy."""
 
 import importlib
 import importlib.util
@@ -7,23 +7,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import zoo
 from bench.core.errors import InputError
+from bench.core.processes import user_code
 
 if TYPE_CHECKING:
     from torch import nn
 
+GROUPS = ("all", "paper", "newer")  # that stand for several networks of the zoo
+
 
 def model_names(text: str) -> list[str]:
-    """``NAME,NAME`` as a list of names, each once; ``all`` in it stands for the networks of the paper.
+    """``NAME,NAME`` as a list of names, each once; ``all``, ``paper`` and ``newer`` among them stand for several.
 
     Raises:
-        InputError: it names nothing.
+        InputError: there are none.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError("--models names no model: give all, or names separated by commas")
-    return list(dict.fromkeys(name for part in parts for name in (zoo.list_models() if part == "all" else [part])))
+    import zoo
+
+    names: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        names += zoo.list_models(part) if part in GROUPS else [part] if part else []
+    if not names:
+        raise InputError("--models names no model: give paper, all, or names separated by commas")
+    return list(dict.fromkeys(names))
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -32,6 +38,8 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         InputError: no such network, or no such file.
     """
+    import zoo
+
     for name in names:
         if not is_factory(name) and ":timm/" not in name:
             zoo.model_card(name)
@@ -52,31 +60,40 @@ def recorded_name(name: str) -> str:
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
-def build(name: str, *, num_joints: int = 17, seed: int = 0, options: Mapping[str, str] | None = None) -> "nn.Module":
+def is_factory(name: str) -> bool:
+    """Whether a name stands for the user's own network."""
+    return ":" in name and ":timm/" not in name
+
+
+def build(
+    name: str,
+    *,
+    num_joints: int = 17,
+    input_size: tuple[int, int] = (256, 192),
+    seed: int = 0,
+    options: Mapping[str, str] | None = None,
+) -> "nn.Module":
     """A network in evaluation mode, its weights drawn from ``seed``.
 
     Args:
         name: of the zoo, with ``:timm/``, ``path/to/file.py:factory`` or ``package.module:factory``.
         num_joints: for networks of the zoo; a factory is called without arguments.
+        input_size: height and width, for networks of the zoo: some are made for one size.
         seed: of the weights.
         options: for networks of the zoo, such as ``attention``.
 
     Raises:
-        InputError: the factory cannot be found, fails, or returns no module.
-        ZooError: unknown name.
+        InputError: unknown name; or the factory cannot be found, fails, hangs, ends the process or returns no module.
     """
     import torch
+
+    import zoo
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_factory(name):
             return _from_factory(name).eval()
-        return zoo.create_model(name, num_joints=num_joints, **(options or {})).eval()
-
-
-def is_factory(name: str) -> bool:
-    """Whether a name stands for the user's own network."""
-    return ":" in name and ":timm/" not in name
+        return zoo.create_model(name, num_joints=num_joints, input_size=input_size, **(options or {})).eval()
 
 
 def _from_factory(name: str) -> "nn.Module":
@@ -87,10 +104,8 @@ def _from_factory(name: str) -> "nn.Module":
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise InputError(f"{where} has no function {attribute!r}: give FILE.py:FUNCTION or MODULE:FUNCTION")
-    try:
+    with user_code(name):
         model = factory()
-    except Exception as error:
-        raise InputError(f"{name} failed: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned {type(model).__name__}: it must return a torch.nn.Module")
     return model
@@ -104,16 +119,12 @@ def _import_file(path: Path) -> object:
     # A file may import its neighbours, and its classes must be found again by name (export, pickling).
     sys.path.insert(0, str(path.parent.resolve()))
     sys.modules.setdefault(path.stem, module)
-    try:
+    with user_code(str(path), "cannot be imported"):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 
 def _import_module(name: str) -> object:
     sys.path.insert(0, str(Path.cwd()))
-    try:
+    with user_code(f"module {name}", "cannot be imported"):
         return importlib.import_module(name)
-    except Exception as error:
-        raise InputError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from error

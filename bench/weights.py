@@ -50,21 +50,23 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
         weights: ``published`` (for this data set and input), ``bundled``, ``own`` (of a factory that has loaded them),
             ``random`` or a checkpoint file.
         num_joints: for networks of the zoo.
-        input_size: height x width, which published weights depend on.
+        input_size: height x width, which published weights and some networks depend on.
         dataset: coco or mpii.
 
     Raises:
         InputError: there are no such bundled weights.
         ZooError: unknown network; weights that cannot be had or do not fit.
     """
+    height, width = map(int, input_size.split("x"))
+    size = (height, width)
     if weights == "own" and not is_factory(name):
         raise InputError(f"--weights own is for a network of your own, as FILE.py:FUNCTION, and {name} is the zoo's")
     if weights in ("own", "random"):
-        model = build(name, num_joints=num_joints)
+        model = build(name, num_joints=num_joints, input_size=size)
         return Trained(model, {}, weights, state_sha256(model))
     path = _file(name, weights, input_size, dataset)
     options = {} if is_factory(name) else _options(path, name)
-    model = build(name, num_joints=num_joints, options=options)
+    model = build(name, num_joints=num_joints, input_size=size, options=options)
     zoo.load_weights(model, path)
     label = weights if weights in ("published", "bundled") else path.name
     return Trained(model, options, label, hashlib.sha256(path.read_bytes()).hexdigest())

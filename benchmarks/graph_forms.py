@@ -15,16 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from bench.backends.in_place import leave_in_place
+from bench.backends.simplify import fold_batch_norms, join_groups, keep_channels_last, split_transposed, trace
+from bench.speed.weights import enliven
 from torch import Tensor, fx, nn
 
 import zoo
 from bench import precisions
 from bench.backends import cudagraphs
-from bench.backends.in_place import leave_in_place
-from bench.backends.simplify import fold_batch_norms, join_groups, keep_channels_last, split_transposed, trace
 from bench.data import photograph
 from bench.models import build
-from bench.speed.weights import enliven
 
 REWRITES: dict[str, Callable[[fx.GraphModule, Tensor], object]] = {
     "folded": lambda graph, example: None,

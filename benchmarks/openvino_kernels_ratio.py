@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.speed.weights import enliven
 from torch import Tensor
 
 import zoo
@@ -25,7 +26,6 @@ from bench.complexity import COUNTERS
 from bench.data import photograph
 from bench.models import build
 from bench.product import Product
-from bench.speed.weights import enliven
 
 
 def main() -> None:

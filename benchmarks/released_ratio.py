@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+from bench.speed.weights import enliven
 from lite_hrnet_steps import Patch, paths_twice, two_copies
 from torch import Tensor, nn
 
@@ -25,7 +26,6 @@ import zoo
 from bench import backends
 from bench.data import photograph
 from bench.models import build
-from bench.speed.weights import enliven
 from zoo import blocks, lite_hrnet, shufflenet_v2
 
 RUNTIMES = ("onnxruntime", "openvino")

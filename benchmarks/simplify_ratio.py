@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.backends.in_place import leave_in_place
+from bench.backends.openvino_graph import use_its_operators
+from bench.backends.simplify import fold_batch_norms, join_groups, split_transposed, trace
+from bench.speed.weights import enliven
 from torch import Tensor, fx, nn
 
 import zoo
 from bench.backends import fused, onnx_file, onnxruntime, openvino
-from bench.backends.in_place import leave_in_place
-from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import fold_batch_norms, join_groups, split_transposed, trace
 from bench.data import photograph
 from bench.models import build
-from bench.speed.weights import enliven
 
 SIZE = 2048  # of the square matrices whose product is the machine's peak
 

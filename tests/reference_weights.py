@@ -3,19 +3,32 @@
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 REFERENCE = Path(__file__).parent / "reference"
-FORWARD = json.loads((REFERENCE / "forward.json").read_text())
-CHECKPOINT_KEYS = json.loads((REFERENCE / "checkpoint_keys.json").read_text())
-COMPLEXITY = json.loads((REFERENCE / "complexity.json").read_text())
 
 
-def reference_state(model_name: str, gain: float) -> dict[str, torch.Tensor]:
+def _both(file: str) -> dict[str, Any]:
+    """A file of the paper's networks, and its counterpart of the newer ones."""
+    return json.loads((REFERENCE / file).read_text()) | json.loads((REFERENCE / "newer" / file).read_text())
+
+
+FORWARD = _both("forward.json")
+CHECKPOINT_KEYS = _both("checkpoint_keys.json")
+COMPLEXITY = _both("complexity.json")
+# Of the newer networks, what depends on the input's size.
+SHAPES_384X288 = json.loads((REFERENCE / "newer" / "checkpoint_keys_384x288.json").read_text())
+
+
+def reference_state(model_name: str, gain: float, size: str = "256x192") -> dict[str, torch.Tensor]:
     """A published checkpoint of made-up weights, float64, under the published names."""
-    return {name: torch.as_tensor(_values(name, shape, gain)) for name, shape in CHECKPOINT_KEYS[model_name].items()}
+    shapes = CHECKPOINT_KEYS[model_name]
+    if size == "384x288":
+        shapes = shapes | SHAPES_384X288.get(model_name, {})
+    return {name: torch.as_tensor(_values(name, shape, gain)) for name, shape in shapes.items()}
 
 
 def _values(name: str, shape: list[int], gain: float) -> np.ndarray:

@@ -1,7 +1,27 @@
-"""The networks of the paper, exactly as published, and any timm backbone under the same heads."""
+"""Light networks for human pose estimation, exactly as published, and any timm backbone under the same heads."""
 
-from zoo.errors import ZooError
-from zoo.registry import ModelCard, create_model, list_models, model_card
-from zoo.weights import load_weights, save_weights
+from typing import TYPE_CHECKING
 
-__all__ = ["ModelCard", "ZooError", "create_model", "list_models", "load_weights", "model_card", "save_weights"]
+from bench.core.lazy import attach
+
+if TYPE_CHECKING:
+    from zoo.create import create_model as create_model
+    from zoo.errors import ZooError as ZooError
+    from zoo.registry import ModelCard as ModelCard
+    from zoo.registry import list_models as list_models
+    from zoo.registry import model_card as model_card
+    from zoo.weights.loading import load_weights as load_weights
+    from zoo.weights.loading import save_weights as save_weights
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "ModelCard": "zoo.registry",
+        "ZooError": "zoo.errors",
+        "create_model": "zoo.create",
+        "list_models": "zoo.registry",
+        "load_weights": "zoo.weights.loading",
+        "model_card": "zoo.registry",
+        "save_weights": "zoo.weights.loading",
+    },
+)

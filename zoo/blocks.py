@@ -22,6 +22,11 @@ def hard_swish() -> nn.Module:
     return nn.Hardswish(inplace=True)
 
 
+def silu() -> nn.Module:
+    """``x * sigmoid(x)``."""
+    return nn.SiLU(inplace=True)
+
+
 def nearest(scale: int) -> nn.Module:
     """Upsampling by repeating every pixel ``scale`` times in height and width."""
     return nn.Upsample(scale_factor=float(scale), mode="nearest")

@@ -4,12 +4,36 @@ Whatever memory layout the backbone chose (``zoo.blocks.eager_layout``), the hea
 contiguous, so that callers can view them as ``[N, J, H * W]``.
 """
 
+import re
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.attention import ATTENTION
 from zoo.blocks import Pointwise, relu
+from zoo.naming import Rule
 
 WIDTH = 256
+# MMPose keeps the layers as one flat list; ReLUs take numbers but hold no parameters.
+DECONV_NAMES: list[Rule] = [
+    (r"^layers\.(\d)\.deconv\.", lambda m: f"deconv_layers.{3 * int(m[1])}."),
+    (r"^layers\.(\d)\.bn\.", lambda m: f"deconv_layers.{3 * int(m[1]) + 1}."),
+    (r"^final\.", "final_layer."),
+]
+
+
+def _lightweight_layer(match: re.Match[str]) -> str:
+    offset = {"deconv": 0, "deconv_bn": 1, "pointwise": 3, "bn": 4}[match[2]]
+    return f"deconv_layers.{6 * int(match[1]) + offset}."
+
+
+def init_head(head: nn.Module) -> None:
+    """The newer networks' initial weights: normal, 0.001 in convolutions and 0.01 in linear layers; biases 0."""
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=0.01 if isinstance(module, nn.Linear) else 0.001)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _upsample(in_channels: int, out_channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
@@ -51,11 +75,16 @@ class LightweightLayer(nn.Module):
 
 
 class DeconvHead(nn.Module):
-    """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``."""
+    """SimpleBaseline's head (arXiv 1804.06208): ``[N, C, H, W]`` to heatmaps ``[N, J, 8H, 8W]``.
 
-    def __init__(self, in_channels: int, num_joints: int) -> None:
+    With two ``layers`` instead of three, to ``[N, J, 4H, 4W]``.
+    """
+
+    published_names = DECONV_NAMES
+
+    def __init__(self, in_channels: int, num_joints: int, *, layers: int = 3) -> None:
         super().__init__()
-        self.layers = nn.Sequential(DeconvLayer(in_channels), DeconvLayer(WIDTH), DeconvLayer(WIDTH))
+        self.layers = nn.Sequential(DeconvLayer(in_channels), *(DeconvLayer(WIDTH) for _ in range(layers - 1)))
         self.final = nn.Conv2d(WIDTH, num_joints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,6 +101,15 @@ class LightweightHead(nn.Module):
     Raises:
         ValueError: ``attention`` is none of ``zoo.attention.ATTENTION``.
     """
+
+    published_names: ClassVar[list[Rule]] = [
+        (r"^layers\.(\d)\.(deconv|deconv_bn|pointwise|bn)\.", _lightweight_layer),
+        (r"^attention\.channel\.reduce\.", "deconv_layers.18.se.conv1.conv."),
+        (r"^attention\.channel\.expand\.", "deconv_layers.18.se.conv2.conv."),
+        (r"^attention\.spatial\.squeeze\.", "deconv_layers.18.sse.conv1.conv."),
+        (r"^attention\.spatial\.conv\.", "deconv_layers.18.sse.conv2.conv."),
+        (r"^final\.", "final_layer."),
+    ]
 
     def __init__(self, in_channels: int, num_joints: int, *, attention: str = "parallel") -> None:
         super().__init__()
@@ -104,6 +142,8 @@ class DepthwiseDeconvHead(nn.Module):
     Depthwise transposed convolutions alone: no layer mixes channels before the final one.
     """
 
+    published_names = DECONV_NAMES
+
     def __init__(self, in_channels: int, num_joints: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(*(DepthwiseDeconvLayer(in_channels) for _ in range(3)))
@@ -115,6 +155,8 @@ class DepthwiseDeconvHead(nn.Module):
 
 class PointwiseHead(nn.Module):
     """One 1x1 convolution: features ``[N, C, H, W]`` of heatmap size to heatmaps ``[N, J, H, W]``."""
+
+    published_names: ClassVar[list[Rule]] = [(r"^final\.", "final_layer.")]
 
     def __init__(self, in_channels: int, num_joints: int) -> None:
         super().__init__()

@@ -7,9 +7,15 @@ ReLU modules are shared as in the published network (one for both stem convoluti
 one for all outputs of a fusion): torchstat counts a module that runs several times once.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.blocks import ConvBNAct, eager_layout, nearest, relu
+from zoo.heads import PointwiseHead
+from zoo.naming import LAYER, PATH, Rule, flat_layer, fusion_path
+from zoo.pose_net import PoseNet
+from zoo.registry import ModelCard, Size, network
 
 WIDTHS = (16, 32, 64, 128)
 STEM_WIDTH = 64
@@ -104,6 +110,18 @@ class SmallHRNet(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 16, H/4, W/4]``: branch 0 of the last stage."""
 
     out_channels = WIDTHS[0]
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.(\d)\.(conv|bn)\.", lambda m: f"{m[2]}{int(m[1]) + 1}."),
+        (r"^bottleneck\.convs\.(\d)\.(conv|bn)\.", lambda m: f"layer1.0.{m[2]}{int(m[1]) + 1}."),
+        (rf"^bottleneck\.shortcut\.{LAYER}", lambda m: f"layer1.0.downsample.{flat_layer(m)}"),
+        (rf"^to_branch0\.{LAYER}", lambda m: f"transition1.0.{flat_layer(m)}"),
+        (rf"^new_branches\.(\d)\.{LAYER}", lambda m: f"transition{int(m[1]) + 1}.{int(m[1]) + 1}.0.{flat_layer(m)}"),
+        (
+            r"^stages\.(\d)\.branches\.(\d)\.(\d)\.convs\.(\d)\.(conv|bn)\.",
+            lambda m: f"stage{int(m[1]) + 2}.0.branches.{m[2]}.{m[3]}.{m[5]}{int(m[4]) + 1}.",
+        ),
+        (rf"^stages\.(\d)\.{PATH}", lambda m: f"stage{int(m[1]) + 2}.0.{fusion_path(m)}"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,3 +152,20 @@ class SmallHRNet(nn.Module):
             xs = stage([*xs, new_branch(x)])
             x = xs[-1]
         return x
+
+
+@network(
+    ModelCard(
+        name="small_hrnet_w16",
+        method="Small HRNet",
+        backbone="HRNet-W16",
+        label="Small HRNet",
+        paper="Yu et al., Lite-HRNet: A Lightweight High-Resolution Network, CVPR 2021",
+        source="The small HRNet that the Lite-HRNet paper compares with: one module a stage, two blocks a branch, "
+        "widths 16, 32, 64 and 128.",
+        quirks=("The first transition is a 3x3 convolution at stride 1, and every transition has a ReLU.",),
+        table_row=5,
+    )
+)
+def small_hrnet_w16(num_joints: int, input_size: Size) -> PoseNet:
+    return PoseNet(SmallHRNet(), PointwiseHead(SmallHRNet.out_channels, num_joints))

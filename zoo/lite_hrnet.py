@@ -5,11 +5,17 @@ this implementation faster than the release, and what each step gave, is in
 docs/lite_hrnet_speed.md; the outputs are the same to rounding.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.blocks import Activation, ConvBNAct, SqueezeExcite, concat_shuffle, eager_layout, nearest, relu
+from zoo.heads import PointwiseHead
+from zoo.naming import LAYER, PATH, Rule, flat_layer, fusion_path
+from zoo.pose_net import PoseNet
+from zoo.registry import ModelCard, Size, network
 
 WIDTHS = (40, 80, 160, 320)
 STEM_WIDTH = 32
@@ -173,6 +179,24 @@ class LiteHRNet(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``; ``depth`` is 18 or 30."""
 
     out_channels = WIDTHS[0]
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.conv\.", "stem.conv1."),
+        (r"^stem\.shortcut\.(depthwise|pointwise)\.", lambda m: f"stem.branch1.{int(m[1] == 'pointwise')}."),
+        (r"^stem\.branch\.(\d)\.", lambda m: f"stem.{('expand', 'depthwise', 'linear')[int(m[1])]}_conv."),
+        (rf"^to_branch0\.{LAYER}", lambda m: f"transition0.0.{flat_layer(m)}"),
+        (rf"^new_branches\.(\d)\.{LAYER}", lambda m: f"transition{m[1]}.{int(m[1]) + 1}.0.{flat_layer(m)}"),
+        (
+            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.cross_resolution\.(reduce|expand)\.",
+            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.cross_resolution_weighting.conv{1 + (m[4] == 'expand')}.",
+        ),
+        (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.depthwise\.", r"stage\1.\2.layers.\3.depthwise_convs."),
+        (
+            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.spatial\.(\d)\.(reduce|expand)\.",
+            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.spatial_weighting.{m[4]}.conv{1 + (m[5] == 'expand')}.conv.",
+        ),
+        (rf"^stages\.(\d)\.(\d)\.{PATH}", lambda m: f"stage{m[1]}.{m[2]}.{fusion_path(m)}"),
+        (r"^head\.projects\.(\d)\.(depthwise|pointwise)\.", r"head_layer.projects.\1.\2_conv."),
+    ]
 
     def __init__(self, depth: int) -> None:
         super().__init__()
@@ -199,3 +223,46 @@ class LiteHRNet(nn.Module):
             xs = stage([*xs, new_branch(x)])
             x = xs[-1]
         return self.head(xs)
+
+
+PAPER = "Yu et al., Lite-HRNet: A Lightweight High-Resolution Network, CVPR 2021"
+SOURCE = "The official release; what was rewritten for speed is in docs/lite_hrnet_speed.md."
+QUIRKS = (
+    "The fusion is the release's, not HRNet's: branch 0 is fused first, counts twice, and what the other "
+    "branches take from it is the fused sum before its ReLU, again counted twice. The release runs those "
+    "paths twice to that end; here they run once, with the same outputs.",
+    "In training, the release thereby moves the running statistics of those paths twice a step (an effective "
+    "momentum of 0.19); here they move once, with momentum 0.1.",
+)
+
+
+@network(
+    ModelCard(
+        name="lite_hrnet_18",
+        method="Lite-HRNet",
+        backbone="Lite-HRNet-18",
+        label="Lite-HRNet18",
+        paper=PAPER,
+        source=SOURCE,
+        quirks=QUIRKS,
+        table_row=6,
+    )
+)
+def lite_hrnet_18(num_joints: int, input_size: Size) -> PoseNet:
+    return PoseNet(LiteHRNet(18), PointwiseHead(LiteHRNet.out_channels, num_joints))
+
+
+@network(
+    ModelCard(
+        name="lite_hrnet_30",
+        method="Lite-HRNet",
+        backbone="Lite-HRNet-30",
+        label="Lite-HRNet30",
+        paper=PAPER,
+        source=SOURCE,
+        quirks=QUIRKS,
+        table_row=7,
+    )
+)
+def lite_hrnet_30(num_joints: int, input_size: Size) -> PoseNet:
+    return PoseNet(LiteHRNet(30), PointwiseHead(LiteHRNet.out_channels, num_joints))

@@ -1,8 +1,12 @@
 """MobileNetV2 x1.0 (arXiv 1801.04381, table 2), without its classifier."""
 
+import re
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.blocks import ConvBNAct, InvertedResidual, eager_layout, relu6
+from zoo.naming import Rule
 
 # (expansion, width, blocks, stride of the first block), table 2 of the MobileNetV2 paper.
 STAGES = (
@@ -16,10 +20,22 @@ STAGES = (
 )
 
 
+def _published_layer(match: re.Match[str]) -> str:
+    stage, block, part = int(match[1]), match[2], match[3]
+    # The first stage's block has no expansion convolution, so its numbering starts one later.
+    index = ("expand", "depthwise", "project").index(part) - (stage == 0)
+    return f"layer{stage + 1}.{block}.conv.{index}."
+
+
 class MobileNetV2(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 1280, H/32, W/32]``."""
 
     out_channels = 1280
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.", "conv1."),
+        (r"^stages\.(\d)\.(\d)\.(expand|depthwise|project)\.", _published_layer),
+        (r"^last\.", "conv2."),
+    ]
 
     def __init__(self) -> None:
         super().__init__()

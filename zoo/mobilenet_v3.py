@@ -5,9 +5,12 @@ and that block expands to 672 channels instead of 960. This is what makes 2.63 M
 backbone instead of 2.97 M, and with them the 3.1 M of the paper's Table I.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.blocks import ConvBNAct, InvertedResidual, eager_layout, hard_swish, relu
+from zoo.naming import Rule
 
 # (kernel, expanded width, width, squeeze-and-excitation, activation, stride)
 BLOCKS = (
@@ -33,6 +36,14 @@ class MobileNetV3(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 960, H/32, W/32]``."""
 
     out_channels = 960
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.", "conv1."),
+        (r"^blocks\.(\d+)\.se\.reduce\.", lambda m: f"layer{int(m[1]) + 1}.se.conv1.conv."),
+        (r"^blocks\.(\d+)\.se\.expand\.", lambda m: f"layer{int(m[1]) + 1}.se.conv2.conv."),
+        (r"^blocks\.(\d+)\.(expand|depthwise)\.", lambda m: f"layer{int(m[1]) + 1}.{m[2]}_conv."),
+        (r"^blocks\.(\d+)\.project\.", lambda m: f"layer{int(m[1]) + 1}.linear_conv."),
+        (r"^last\.", "conv2."),
+    ]
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,11 @@
 """ShuffleNetV2 x1.0 (arXiv 1807.11164, figure 3 and table 5), without its classifier."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.blocks import ConvBNAct, concat_shuffle, eager_layout
+from zoo.naming import Rule
 
 # (width, units)
 STAGES = ((116, 4), (232, 8), (464, 4))
@@ -49,6 +52,12 @@ class ShuffleNetV2(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 1024, H/32, W/32]``."""
 
     out_channels = 1024
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.", "conv1."),
+        (r"^stages\.(\d)\.(\d)\.shortcut\.", r"layers.\1.\2.branch1."),
+        (r"^stages\.(\d)\.(\d)\.branch\.", r"layers.\1.\2.branch2."),
+        (r"^last\.", "layers.3."),
+    ]
 
     def __init__(self) -> None:
         super().__init__()

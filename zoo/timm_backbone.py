@@ -1,10 +1,21 @@
 """Any timm network as a backbone for the heads."""
 
 import difflib
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import timm
 from torch import Tensor, nn
+
+from zoo.lightweight import lightweight
+from zoo.pose_net import PoseNet
+from zoo.registry import Size
+from zoo.simplebaseline import simplebaseline
+
+# Backbones of after the paper that ask its question again under its head: tested, and examples of what a name is.
+EXAMPLES = ("mobilenetv4_conv_small", "efficientnet_lite0", "fastvit_t8", "repvit_m0_9")
+HEADS: dict[str, Callable[..., PoseNet]] = {"simplebaseline": simplebaseline, "lightweight": lightweight}
 
 
 def _features(name: str, **options: Any) -> Any:
@@ -39,3 +50,14 @@ class TimmBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)[0]
+
+
+def builder(head: str, name: str) -> Callable[..., PoseNet]:
+    """What builds ``head:timm/name``; its options are those of the head."""
+    make = HEADS[head]
+
+    @functools.wraps(make)
+    def build(num_joints: int, input_size: Size, **options: str) -> PoseNet:
+        return make(TimmBackbone(name), num_joints, **options)
+
+    return build

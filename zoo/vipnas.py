@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from zoo.blocks import Activation, ConvBNAct, InvertedResidual, eager_layout, hard_swish, relu
+from zoo.heads import DepthwiseDeconvHead
+from zoo.mobilenet_v3 import MobileNetV3
+from zoo.pose_net import PoseNet
+from zoo.registry import ModelCard, Size, network
 
 STEM_WIDTH = 16
 # (width, expansion of the width, blocks, kernel, groups, squeeze-and-excitation, stride, activation)
@@ -32,6 +36,7 @@ class ViPNASMobileNetV3(nn.Module):
     """``[N, 3, H, W]`` to ``[N, 160, H/32, W/32]``; no 1x1 convolution follows the last block."""
 
     out_channels = 160
+    published_names = MobileNetV3.published_names
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,3 +70,23 @@ def _block(
         se_hidden=middle // 4 if se else None,
         se_gate=Gate,
     )
+
+
+@network(
+    ModelCard(
+        name="vipnas_mobilenetv3",
+        method="ViPNAS",
+        backbone="MobileNetV3",
+        label="ViPNAS",
+        paper="Xu et al., ViPNAS: Efficient Video Pose Estimation via Neural Architecture Search, CVPR 2021",
+        source="Backbone and head of the network released in MMPose as ViPNAS-MobileNetV3.",
+        quirks=(
+            "The released network has 5.90 M parameters; the 2.8 M and 0.69 GFLOPs of the paper's Table I "
+            "are the ViPNAS paper's and belong to no released network.",
+            "The gate of its squeeze-and-excitation is clamp((x + 1) / 2, 0, 1), not clamp(x / 6 + 0.5, 0, 1).",
+        ),
+        table_row=4,
+    )
+)
+def vipnas_mobilenetv3(num_joints: int, input_size: Size) -> PoseNet:
+    return PoseNet(ViPNASMobileNetV3(), DepthwiseDeconvHead(ViPNASMobileNetV3.out_channels, num_joints))

@@ -49,9 +49,9 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
-                outcome = evaluation.run(one, fabric, named(step, recorded_name(one.model)))
+                step_of = named(step, recorded_name(one.model))
+                outcome = evaluation.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
                 if outcome and outcome.record:
-                    cli.save([outcome.record], arguments)
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:
                     say(f"predictions: {', '.join(map(str, outcome.files))}")

@@ -14,7 +14,6 @@ import torch
 from lightning_fabric import Fabric
 
 from bench import cli
-from bench.accuracy import store
 from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import Answer, predict
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
@@ -24,7 +23,9 @@ from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
-from bench.core.record import Record, now
+from bench.core.record import Record
+from bench.core.unfinished import Unfinished
+from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
 from bench.distributed import only_one
 from bench.models import recorded_name
@@ -84,12 +85,15 @@ class Outcome:
     record: Record | None  # none where only the server can score
 
 
-def run(evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None]) -> Outcome | None:
+def run(
+    evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
+) -> Outcome | None:
     """Evaluate, going on from what earlier runs of the same evaluation left.
 
     Args:
         fabric: from ``bench.distributed.launch``; the people are split over its processes.
         step: called with the number of people that were done since the last call.
+        save: called with the record, which is on the disk when it returns; only then the finished batches go.
 
     Returns:
         What came of it; ``None`` in all processes but the first.
@@ -98,53 +102,58 @@ def run(evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None]) -> 
         InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    started_at = now()
     with only_one(fabric, evaluation.folder, evaluation.name):
-        known = {
-            prediction["index"]
-            for answer in store.read_parts(evaluation.folder, evaluation.name)
-            for prediction in answer.predictions
-        }
+        progress = _progress(evaluation)
+        known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
         todo = [index for index in range(len(evaluation.dataset)) if index not in known]
         if fabric.is_global_zero:
             step(len(known))
         fabric.barrier()  # everyone has read before anyone adds
-        _predict_share(
-            evaluation, fabric, [int(i) for i in np.array_split(todo, fabric.world_size)[fabric.global_rank]], step
-        )
+        share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
+        _predict_share(evaluation, fabric, share, progress, step)
         fabric.barrier()
         if not fabric.is_global_zero:
             return None
-        outcome = _finish(evaluation, fabric, store.read_parts(evaluation.folder, evaluation.name), started_at)
-        store.remove_parts(evaluation.folder, evaluation.name)
+        progress = _progress(evaluation)  # with what the other processes added
+        outcome = _finish(evaluation, fabric, list(progress.parts.values()), progress.started_at)
+        if outcome.record is not None:
+            save([outcome.record])
+        progress.drop()
         return outcome
 
 
-def _predict_share(evaluation: Evaluation, fabric: Fabric, indices: Sequence[int], step: Callable[[int], None]) -> None:
+def _progress(evaluation: Evaluation) -> Progress[Answer]:
+    """The finished batches of earlier runs, from however many processes, one line of a file each."""
+    return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
+
+
+def _predict_share(
+    evaluation: Evaluation,
+    fabric: Fabric,
+    indices: Sequence[int],
+    progress: Progress[Answer],
+    step: Callable[[int], None],
+) -> None:
     if not indices:
         return
-    part = store.Part(evaluation.folder, evaluation.name, fabric.global_rank, fabric.world_size)
     bad: dict[str, None] = {}
-    try:
-        with _open(evaluation, fabric.device) as session:
-            for answer in predict(
-                session,
-                evaluation.dataset,
-                indices,
-                evaluation.settings.input,
-                batch=evaluation.work.batch,
-                workers=evaluation.work.workers,
-                flip=evaluation.settings.flip,
-                method=evaluation.settings.decode,
-            ):
-                bad |= dict.fromkeys(answer.errors.values())
-                refuse_bad(list(bad), evaluation.work.skip_bad)
-                part.add(answer)
-                # The other processes are as fast; the first speaks for all.
-                step((len(answer.predictions) + len(answer.errors)) * fabric.world_size)
-    finally:
-        part.close()
+    with _open(evaluation, fabric.device) as session:
+        for answer in predict(
+            session,
+            evaluation.dataset,
+            indices,
+            evaluation.settings.input,
+            batch=evaluation.work.batch,
+            workers=evaluation.work.workers,
+            flip=evaluation.settings.flip,
+            method=evaluation.settings.decode,
+        ):
+            bad |= dict.fromkeys(answer.errors.values())
+            refuse_bad(list(bad), evaluation.work.skip_bad)
+            people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
+            progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
+            step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
 
 
 def refuse_bad(bad: Sequence[str], allowed: int) -> None:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bench import cli
 from bench.complexity.counting import COUNTERS, layers
-from bench.complexity.measuring import measure
+from bench.complexity.record import measure
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record
@@ -20,7 +20,7 @@ def main(arguments: argparse.Namespace) -> int:
     sizes = cli.parse_inputs(arguments.input)
     names = model_names(arguments.models)
     for name in names:  # an unknown name fails before anything is counted
-        build(name, num_joints=arguments.joints)
+        build(name, num_joints=arguments.joints, input_size=sizes[0])
     known = results.open_folder(arguments.results)
     todo = [(name, size) for size in sizes for name in names]
     if arguments.missing:
@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
-    model = build(name, num_joints=num_joints)
+    model = build(name, num_joints=num_joints, input_size=size)
     try:
         return measure(model, size, name=recorded_name(name), num_joints=num_joints)
     except InputError:
@@ -82,14 +82,15 @@ def print_table(records: list[Record]) -> None:
     for heading in ("params M", *(f"{counter} G" for counter in COUNTERS)):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
-        macs = [f"{record.metrics[f'macs_{counter}'] / 1e9:.3f}" for counter in COUNTERS]
+        counts = [record.metrics.get(f"macs_{counter}") for counter in COUNTERS]
+        macs = ["—" if count is None else f"{count / 1e9:.3f}" for count in counts]
         table.add_row(record.model, f"{record.metrics['params'] / 1e6:.3f}", *macs)
     cli.output().print(table)
     cli.output().print("The libraries pass over operations that they do not know; each record lists them.")
 
 
 def print_layers(name: str, size: tuple[int, int], num_joints: int) -> None:
-    model = build(name, num_joints=num_joints)
+    model = build(name, num_joints=num_joints, input_size=size)
     rows = layers(model, torch.zeros(1, 3, *size))
     table = Table(title=f"{name}, {cli.input_text(size)}: layers that hold parameters or cost something")
     for heading, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("params", "right"),

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.blocks import Pointwise
+from zoo.dite_hrnet import KernelBank
 
 Count = Callable[[Any, Tensor, Tensor], int]  # of a module, its input and its output
 
@@ -50,7 +51,13 @@ def _transposed(module: nn.ConvTranspose2d, x: Tensor, y: Tensor) -> int:
 
 
 def _linear(module: nn.Linear, x: Tensor, y: Tensor) -> int:
-    return y.numel() * (module.in_features + (module.bias is not None))
+    """Products alone: neither counter adds the bias of a linear layer."""
+    return y.numel() * module.in_features
+
+
+def _dynamic_convolution(module: KernelBank, x: Tensor, y: Tensor) -> int:
+    """The Dite-HRNet release's copy of torchstat counts it as a convolution; how the kernels are mixed, nobody does."""
+    return y.numel() * module.weight[0, 0].numel()
 
 
 def _normalisation(module: nn.Module, x: Tensor, y: Tensor) -> int:
@@ -91,6 +98,7 @@ _MMCV: dict[type[nn.Module], Count] = {
     nn.BatchNorm1d: _normalisation,
     nn.BatchNorm2d: _normalisation,
     nn.BatchNorm3d: _normalisation,
+    nn.LayerNorm: _normalisation,
     nn.ReLU: _per_output,
     nn.ReLU6: _per_output,
     nn.PReLU: _per_output,
@@ -107,6 +115,7 @@ _TORCHSTAT: dict[type[nn.Module], Count] = _MMCV | {
     nn.AdaptiveMaxPool2d: _adaptive_window,
     nn.AdaptiveAvgPool2d: _adaptive_window,
     nn.Upsample: _one_channel,
+    KernelBank: _dynamic_convolution,
 }
 
 
@@ -158,8 +167,13 @@ def count_mmcv(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
     return sum(layer.mmcv for layer in layers(model, example)), {}
 
 
-def count_torchstat(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
-    return sum(layer.torchstat for layer in layers(model, example)), {}
+def count_torchstat(model: nn.Module, example: Tensor) -> tuple[int | None, dict[str, int]]:
+    """torchstat's count; None for networks with linear layers on anything but vectors, which it refuses."""
+    counted = layers(model, example)
+    refused = sum(layer.type == "Linear" and len(layer.output) != 2 for layer in counted)
+    if refused:
+        return None, {"Linear on more than vectors": refused}
+    return sum(layer.torchstat for layer in counted), {}
 
 
 def count_fvcore(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
@@ -206,7 +220,7 @@ def count_torch(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]
     return counter.get_total_flops() // 2, dict(sorted(seen.items()))
 
 
-COUNTERS: dict[str, Callable[[nn.Module, Tensor], tuple[int, dict[str, int]]]] = {
+COUNTERS: dict[str, Callable[[nn.Module, Tensor], tuple[int | None, dict[str, int]]]] = {
     "mmcv": count_mmcv,
     "torchstat": count_torchstat,
     "fvcore": count_fvcore,

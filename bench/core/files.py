@@ -1,9 +1,38 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folder of those that can be made again."""
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from bench.core.errors import InputError
+
+
+def cache_path(kind: str) -> Path:
+    """The folder of files of one kind that can be made again; it may not be there yet."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("lightpose-bench") / kind
+
+
+def cache_folder(kind: str) -> Path:
+    """``cache_path``, made if it is not there.
+
+    Raises:
+        InputError: it cannot be made or written; the message says what would help.
+    """
+    folder = cache_path(kind)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"the cache folder {folder} cannot be written ({error.strerror}): "
+            "set the variable XDG_CACHE_HOME to a folder that can"
+        ) from error
+    return folder
 
 
 @contextlib.contextmanager

@@ -5,10 +5,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
 KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
@@ -33,6 +35,7 @@ class Machine(_Strict):
     logical_cores: int = Field(ge=1)
     memory_bytes: int = Field(ge=1)
     cpu_mhz_max: float | None = Field(None, description="none where the system does not tell")
+    cpu_quota: float | None = Field(None, gt=0, description="processors that a container may use; none: no limit")
     gpu: str | None = None
     gpu_memory_bytes: int | None = None
     gpu_driver: str | None = None
@@ -63,7 +66,7 @@ class Measurement(_Strict):
     network_sha256: str | None = Field(None, description="of the file that defines a network of the user's own")
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
-    precision: Literal["fp32", "tf32", "fp16", "bf16", "int8"] | None = None
+    precision: Precision | None = None
     batch: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=1)
     protocol: dict[str, Scalar] = Field(default_factory=dict, description="how it was measured; has a name")
@@ -119,7 +122,7 @@ class Record(Measurement):
     @property
     def key(self) -> tuple[str, ...]:
         """Records of equal key measure the same thing on the same machine; the newest counts."""
-        where = self.machine.model_dump_json(include={"cpu", "cores", "gpu"})
+        where = self.machine.model_dump_json(include={"cpu", "cores", "cpu_quota", "gpu"})
         return self.identity(self.software.runtime), where
 
     def to_json(self) -> str:

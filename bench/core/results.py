@@ -34,11 +34,21 @@ def append(records: Sequence[Record], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         for kind in dict.fromkeys(record.kind for record in records):
-            lines = "".join(record.to_json() + "\n" for record in records if record.kind == kind)
-            append_line(folder / f"{kind}.jsonl", lines)
+            text = "".join(record.to_json() + "\n" for record in records if record.kind == kind)
+            append_line(folder / f"{kind}.jsonl", text)
 
 
-def append_line(path: Path, lines: str) -> None:
+def append_once(records: Sequence[Record], folder: Path) -> None:
+    """``append``, without those that are there already: of equal key and begun at the same time.
+
+    For work that may have been killed between its record and the end of its unfinished parts.
+    """
+    files = {folder / f"{record.kind}.jsonl" for record in records}
+    there = {(one.key, one.started_at) for file in files if file.exists() for one in read_file(file)}
+    append([record for record in records if (record.key, record.started_at) not in there], folder)
+
+
+def append_line(path: Path, text: str) -> None:
     """Add whole lines to a file that others may be reading; call it under a lock.
 
     Only the end of the file is read. A last line without its newline gets one if it is whole JSON, as an editor may
@@ -49,7 +59,7 @@ def append_line(path: Path, lines: str) -> None:
     try:
         start, tail = _last_line(descriptor)
         end = start + len(tail)
-        payload = lines.encode()
+        payload = text.encode()
         if tail and _is_json(tail):
             payload = b"\n" + payload
         elif tail:
@@ -120,21 +130,31 @@ def record_files(path: Path) -> list[Path]:
 
 def read_file(path: Path) -> Iterator[Record]:
     """The records of one file; raises as ``read`` does."""
+    for number, line in lines(path):
+        yield parse(line, f"{path}, line {number}")
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a records file that are not empty, with their numbers; a half-written last one is left out.
+
+    Raises:
+        RecordError: it is no regular file, or no text.
+        OSError: it cannot be read.
+    """
     refuse_special_file(path)
     try:
         content = path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise RecordError(f"{path} is not a records file: byte {error.start} is not UTF-8 text") from error
-    lines = content.removeprefix("\ufeff").split("\n")
-    for number, line in enumerate(lines[:-1], 1):
-        if line.strip():
-            yield parse(line, f"{path}, line {number}")
+    whole = content.removeprefix("\ufeff").split("\n")
     # What follows the last newline is empty, or has lost its newline in an editor, or was cut off in writing.
-    if lines[-1].strip():
-        if _is_json(lines[-1].encode()):
-            yield parse(lines[-1], f"{path}, line {len(lines)}")
-        else:
-            warnings.warn(f"{path}: skipped a half-written last line of {len(lines[-1])} characters", stacklevel=2)
+    rest = whole[-1]
+    if rest.strip() and not _is_json(rest.encode()):
+        whole.pop()
+        warnings.warn(f"{path}: skipped a half-written last line of {len(rest)} characters", stacklevel=2)
+    for number, line in enumerate(whole, 1):
+        if line.strip():
+            yield number, line
 
 
 def parse(line: str, where: str) -> Record:

@@ -8,17 +8,18 @@ Told to go on, with all others waiting or gone, it measures and answers.
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.core import processes
 from bench.core.errors import InputError
-
-TIMEOUT_S = 1800  # a measurement takes seconds; one that takes this long hangs
 
 # glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
 # by how a process happened to lay out its memory. That was up to half of the spread between processes, and a
@@ -65,7 +66,10 @@ def in_turns(
 
 
 class Worker:
-    """A process that prepares one job, says so, and measures when told to; it ends with the block."""
+    """A process that prepares one job, says so, and measures when told to; it ends with the block.
+
+    What takes longer than ``--timeout`` (``processes.limit_s``) hangs, and is ended.
+    """
 
     def __init__(self, module: str, job: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
         self.who = who
@@ -77,10 +81,11 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env=os.environ | variables,
+            env=os.environ | variables | {processes.PARENT: str(os.getpid())},
             start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
         )
-        self.alarm = threading.Timer(TIMEOUT_S, self._hang)
+        self.limit_s = processes.limit_s()
+        self.alarm = threading.Timer(self.limit_s, self._hang)
         self.alarm.daemon = True
         self.alarm.start()
         self._send(json.dumps(job))
@@ -140,10 +145,12 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if self.hung:
-            raise InputError(f"{self.who}: took more than {TIMEOUT_S} s: its process was ended")
+            raise InputError(f"{self.who} took more than {self.limit_s:g} s: it hangs, or needs a longer --timeout")
         if not line.endswith(b"\n"):
             status = self.process.wait()
             self.errors.seek(0)
+            if status == 0:
+                raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
             last = self.errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
             raise InputError(f"{self.who}: the process that measured it died with status {status}: {last[0]}")
         answer: Answer = json.loads(line)
@@ -153,8 +160,10 @@ class Worker:
 def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
     """The other side: ``work(job, ready)`` calls ``ready`` once all is prepared, and returns the answer.
 
-    What else prints to standard output is sent to standard error.
+    What else prints to standard output is sent to standard error, and what else reads standard input finds it empty.
     """
+    processes.end_with_whoever_asked()
+    lines = _input_lines()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -164,8 +173,23 @@ def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
 
     def ready() -> None:
         say({"ready": True})
-        if not sys.stdin.readline():
-            sys.exit("the process that asked has gone")
+        lines.get()
 
-    say(work(json.loads(sys.stdin.readline()), ready))
+    say(work(json.loads(lines.get()), ready))
     return 0
+
+
+def _input_lines() -> "queue.Queue[bytes]":
+    """The lines of standard input as they come; its end ends this process: the one that asked has gone."""
+    source = os.fdopen(os.dup(0), "rb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    lines: queue.Queue[bytes] = queue.Queue()
+
+    def read() -> None:
+        for line in source:
+            lines.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines

@@ -1,7 +1,6 @@
 """How often the check errs: comparisons of the same code with itself, and of code that was made slower on purpose."""
 
 import contextlib
-import hashlib
 import json
 import statistics
 import subprocess
@@ -10,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
 from scipy import stats
 
 from bench.core import machine
-from bench.core.results import append_line
+from bench.core.unfinished import Unfinished, Work
 from bench.regress.compare import Comparison
 from bench.regress.pairs import Job
 
@@ -75,26 +73,33 @@ def run(
         compare: makes one comparison.
         step: called with words after each, earlier ones included.
     """
-    kept = _Kept(folder / "regress.partial", job, settings)
-    done = {condition: kept.load(condition)[:count] for condition in conditions(settings["threshold"])}
-    for outcomes in done.values():
-        for _ in outcomes:
-            step("from before")
+    work = _work(job, settings, folder)
+    wanted = conditions(settings["threshold"])
     for number in range(count):
-        for condition in done:
-            if len(done[condition]) > number:
+        for condition in wanted:
+            if _part(condition, number) in work.parts:
+                step("from before")
                 continue
             with _neighbour() if condition.busy else contextlib.nullcontext():
                 found = Outcome.of(compare(condition))
-            kept.add(condition, found)
-            done[condition].append(found)
+            work.add(_part(condition, number), found)
             step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
-    return done
+    return {condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in wanted}
 
 
 def forget(job: Job, settings: dict[str, float], folder: Path) -> None:
     """What is finished has its records."""
-    _Kept(folder / "regress.partial", job, settings).drop()
+    _work(job, settings, folder).drop()
+
+
+def _work(job: Job, settings: dict[str, float], folder: Path) -> Work[Outcome]:
+    software = machine.this_software(job.backend).model_dump_json(exclude={"git_commit", "git_dirty"})
+    parts = [asdict(job), settings, machine.this_machine(job.device).model_dump(), software]
+    return Unfinished(folder / "regress.partial", Outcome).work(json.dumps(parts, sort_keys=True))
+
+
+def _part(condition: Condition, number: int) -> str:
+    return f"{condition.name}, comparison {number + 1}"
 
 
 def rates(outcomes: Sequence[Outcome]) -> dict[str, int | float]:
@@ -142,37 +147,3 @@ def _neighbour() -> Iterator[None]:
         process.kill()
         process.wait()
         process.stdin.close()  # type: ignore[union-attr]
-
-
-class _Kept:
-    """The file of finished comparisons whose self-test is not complete yet."""
-
-    def __init__(self, path: Path, job: Job, settings: dict[str, float]) -> None:
-        self.path = path
-        self.lock = FileLock(path.parent / ".lock")
-        software = machine.this_software(job.backend).model_dump_json(exclude={"git_commit", "git_dirty"})
-        parts = [asdict(job), settings, machine.this_machine(job.device).model_dump(), software]
-        self.key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    def load(self, condition: Condition) -> list[Outcome]:
-        wanted = [self.key, asdict(condition)]
-        return [Outcome(**line["outcome"]) for line in self._lines() if [line["key"], line["condition"]] == wanted]
-
-    def add(self, condition: Condition, outcome: Outcome) -> None:
-        line = {"key": self.key, "condition": asdict(condition), "outcome": asdict(outcome)}
-        with self.lock:
-            append_line(self.path, json.dumps(line) + "\n")
-
-    def drop(self) -> None:
-        with self.lock:
-            self.path.unlink(missing_ok=True)
-
-    def _lines(self) -> list[dict]:  # type: ignore[type-arg]
-        """Whole lines only; a damaged one is a comparison to make again."""
-        if not self.path.exists():
-            return []
-        found = []
-        for line in self.path.read_text(errors="replace").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
-        return found

@@ -1,24 +1,22 @@
 """``python -m bench.report``: the paper's tables and figure, made from records, and a page that shows them."""
 
 import argparse
+import json
 import os
-import re
 import tempfile
 from pathlib import Path
 
 from bench import cli
 from bench.core.errors import InputError
+from bench.core.files import write_whole
 from bench.core.record import Record
 from bench.core.results import read
-from bench.report import cards, curves, explain, figure, quantised, ranking, regress, render, speedup, tables, training
-from bench.report.audit import audit
+from bench.report import models_page, render
 from bench.report.measured import Measured
+from bench.report.sections import all_sections
 
-# What an earlier report may have made and this one not: a figure without a record must not stay.
-OPTIONAL = re.compile(
-    r"(fig5(_synthetic)?_.+_(cpu|cuda)_|(explain|ranking|regress)_.+_(cpu|cuda)|(table[46]|training)_curves_).*\.(png|svg)"
-    r"|(table5_more|explain|int8|ranking|regress|speedup|synthetic|training)\.(md|csv|tex)"
-)
+PAGE = "index.html"
+MANIFEST = ".manifest.json"  # names of the files that the report last wrote into a folder
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -28,8 +26,8 @@ def main(arguments: argparse.Namespace) -> int:
             f"no records in {arguments.results}: run python -m bench.complexity and python -m bench.speed first, "
             "or ./run_all.sh"
         )
-    write(make(records), arguments.out)
-    index = arguments.out / "index.html"
+    write(make(records, all_figures=arguments.figures == "all"), arguments.out)
+    index = arguments.out / PAGE
     if arguments.json:
         for record in Measured(records).records:
             print(record.to_json())
@@ -40,62 +38,88 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make(records: list[Record]) -> dict[str, bytes]:
-    """All files of the report by name, the same bytes for the same records."""
+def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:
+    """All files of the report by name, the same bytes for the same records.
+
+    Args:
+        records: in any order; of several of one measurement the newest counts.
+        all_figures: draw those as well that are left out otherwise (``Picture.main``).
+
+    Raises:
+        InputError: a record lacks what a record of its kind must hold.
+    """
     measured = Measured(records)
-    more, drawn, trained = tables.more_speed(measured), tables.drawn(measured), training.networks(measured)
-    explained, ranked, checked = explain.table(measured), ranking.table(measured), regress.table(measured)
-    sped_up, int8 = speedup.table(measured), quantised.table(measured)
-    shown = [
-        tables.speed(measured),
-        *([ranked] if ranked else []),
-        *([sped_up] if sped_up else []),
-        *([int8] if int8 else []),
-        *([more] if more else []),
-        *([explained] if explained else []),
-        *(tables.comparison(benchmark, measured) for benchmark in tables.BENCHMARKS),
-        *(training.ablation(which, measured) for which in training.ABLATIONS),
-        *([drawn] if drawn else []),
-        *([trained] if trained else []),
-        *([checked] if checked else []),
-        audit(measured),
-    ]
+    shown = []
     files = {
         "records.csv": render.records_csv(measured).encode(),
-        "models.md": cards.page(measured).encode(),
+        "models.md": models_page.page(measured).encode(),
     }
-    for table in shown:
-        files[f"{table.key}.md"] = render.markdown(table, measured).encode()
-        files[f"{table.key}.csv"] = render.csv(table, measured).encode()
-        files[f"{table.key}.tex"] = render.latex(table, measured).encode()
-    figures = [("fig5", chart.key, figure.draw(chart)) for chart in figure.charts(measured)]
-    figures += [("explain", bars.key, explain.draw(bars)) for bars in explain.charts(measured)]
-    figures += [("ranking", place.key, ranking.draw(place)) for place in ranking.places(measured)]
-    figures += [("regress", key, regress.draw(key, test, found)) for key, test, found in regress.charts(measured)]
-    figures += [(chart.table, chart.key, curves.draw(chart)) for chart in curves.charts(measured)]
-    pictures: dict[str, list[render.Picture]] = {}
-    for section, key, (png, svg) in figures:
-        files |= {f"{key}.png": png, f"{key}.svg": svg}
-        pictures.setdefault(section, []).append(render.Picture(key, svg.decode()))
-    files["index.html"] = render.html(shown, pictures, measured).encode()
+    for section in all_sections():
+        table = section.table(measured)
+        if table is not None:
+            files[f"{table.key}.md"] = render.markdown(table, measured).encode()
+            files[f"{table.key}.csv"] = render.csv(table, measured).encode()
+            files[f"{table.key}.tex"] = render.latex(table, measured).encode()
+        drawings = []
+        for picture in section.pictures(measured):
+            if picture.main or all_figures:
+                png, svg = picture.draw()
+                files |= {f"{picture.key}.png": png, f"{picture.key}.svg": svg}
+                drawings.append(render.Drawing(picture.key, svg.decode()))
+        if table is not None or drawings or section.without_pictures:
+            shown.append(render.Shown(section, table, tuple(drawings)))
+    files[PAGE] = render.html(shown, measured).encode()
     return files
 
 
 def write(files: dict[str, bytes], folder: Path) -> None:
     """Write everything to the side, then move it into place: no file is ever half-written.
 
+    What an earlier report wrote into the folder, as its manifest tells, and this one did not, is removed; nothing else.
+
     Raises:
+        InputError: a file that would be replaced is no report's; nothing was written.
         OSError: the folder cannot be made or written, or the disk is full; what was there stays.
     """
+    earlier = _earlier(folder)
+    strange = sorted(name for name in files if name not in earlier and (folder / name).exists())
+    if strange and not _holds_a_report(folder):
+        raise InputError(
+            f"{folder} holds {', '.join(strange[:3])}{' and others' if len(strange) > 3 else ''}, which no report "
+            "wrote: give --out a folder of its own"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
         for file, content in files.items():
             with (Path(name) / file).open("wb") as stream:
                 stream.write(content)
                 os.fsync(stream.fileno())
+        _write_manifest(folder, earlier | set(files))  # interrupted from here on, the next report knows of both
         # The page last: until then the one that is there fits what it links to best.
-        for file in sorted(files, key=lambda file: (file == "index.html", file)):
+        for file in sorted(files, key=lambda file: (file == PAGE, file)):
             (Path(name) / file).replace(folder / file)
-    for path in folder.iterdir():
-        if OPTIONAL.fullmatch(path.name) and path.name not in files:
-            path.unlink()
+    for file in earlier.difference(files):
+        (folder / file).unlink(missing_ok=True)
+    _write_manifest(folder, set(files))
+
+
+def _earlier(folder: Path) -> set[str]:
+    """What the last report wrote into a folder; nothing where there is no manifest that says so."""
+    try:
+        names = json.loads((folder / MANIFEST).read_text())["files"]
+        return {name for name in names if name == Path(name).name and (folder / name).is_file()}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return set()
+
+
+def _write_manifest(folder: Path, names: set[str]) -> None:
+    about = "The files that python -m bench.report wrote here; the next report removes those that it does not write."
+    write_whole(folder / MANIFEST, (json.dumps({"about": about, "files": sorted(names)}, indent=1) + "\n").encode())
+
+
+def _holds_a_report(folder: Path) -> bool:
+    """Whether a report was written here, be it by a version that kept no manifest."""
+    try:
+        return (folder / MANIFEST).exists() or render.TITLE in (folder / PAGE).read_text(errors="replace")
+    except OSError:
+        return False

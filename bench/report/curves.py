@@ -1,19 +1,20 @@
 """Learning curves: how the rows of Tables IV and VI and the networks learnt, budget by budget."""
 
+import functools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.core.record import Record
-from bench.report import paper
-from bench.report.figure import DPI, FAINT, INK, STYLE, as_bytes
+from bench.report import paper, plotting
 from bench.report.measured import Measured
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture
 from bench.report.training import ABLATIONS, Budget, by_budget, named, of_ablation, of_networks
 
 # Okabe and Ito's, and dashes once they are used up.
@@ -76,13 +77,11 @@ def _points(record: Record) -> Points:
     return tuple((row["epoch"], 100 * row["accuracy"]) for row in history)
 
 
-def draw(chart: Chart) -> tuple[bytes, bytes]:
-    """The chart as PNG and SVG, the same bytes for the same chart."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": chart.key})  # type: ignore[dict-item]
-        drawn = picture(chart)
-        return as_bytes(drawn, "png"), as_bytes(drawn, "svg")
+def pictures(table: str, measured: Measured) -> Iterator[Picture]:
+    """The charts that belong to a table, to be drawn."""
+    for chart in charts(measured):
+        if chart.table == table:
+            yield Picture(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
 
 
 def picture(chart: Chart) -> Figure:

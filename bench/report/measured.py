@@ -1,11 +1,12 @@
 """What was measured: the records behind every cell, and where they came from."""
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bench.backends import BACKENDS
+from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import newest
@@ -33,14 +34,39 @@ def tags(record: Record) -> tuple[str, ...]:
     return (*unusual, *sorted(trouble))
 
 
+def notes_on_protocol(record: Record) -> tuple[str, ...]:
+    """What the words beside a number mean."""
+    notes = []
+    word = protocol(record)
+    if word == "quick":
+        how = ", ".join(f"{key} {record.protocol[key]}" for key in ("sets", "rounds") if key in record.protocol)
+        notes.append(f"quick: a rough figure only{f' ({how})' if how else ''}.")
+    elif word != "paper":
+        notes.append(f"{word}: not measured by the paper's protocol; see the run below.")
+    for tag in tags(record):
+        if tag in ("busy", "throttled", "warned"):
+            because = {"busy": "other work ran on the machine", "throttled": "the GPU was slowed down"}
+            notes.append(f"{tag}: {because.get(tag, 'the record has a warning')} meanwhile; see the run below.")
+    return tuple(notes)
+
+
 def slug(text: str) -> str:
     """Text as part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", text.lower())).strip("-")
 
 
+def free_key(wanted: str, taken: Container[str]) -> str:
+    """A name of a figure that no other one has: processors' names may differ in signs alone, which it has not."""
+    key = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted)[:150]
+    while key in taken:
+        key += "_"
+    return key
+
+
 def runtime_order(backend: str) -> tuple[int, str]:
     """The place of a runtime in a row of them: as ``bench.backends`` lists them, unknown ones last."""
-    return BACKENDS.index(backend) if backend in BACKENDS else len(BACKENDS), backend
+    known = catalogue.names()
+    return known.index(backend) if backend in known else len(known), backend
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +109,11 @@ class Setting:
         return (self.batch, self.precision, self.input, self.joints) == (1, "fp32", SIZE, JOINTS)
 
     @property
+    def usual_threads(self) -> bool:
+        """Whether nobody asked for another number of threads."""
+        return self.threads == self.default_threads
+
+    @property
     def machine(self) -> str:
         return f"{self.cpu}, {self.cores} core{'s' if self.cores > 1 else ''}"
 
@@ -109,16 +140,16 @@ class Setting:
     def slug(self) -> str:
         """``MACHINE_DEVICE_BACKEND`` for file names; precision and threads are named where they are unusual."""
         machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", slug(self.gpu)) if part)
-        parts = [machine, self.device, slug(self.backend)]
+        parts = [machine, slug(self.device), slug(self.backend)]
         if self.precision != "fp32":
             parts.append(self.precision)
-        if self.threads != self.default_threads:
+        if not self.usual_threads:
             parts.append(f"{self.threads}threads")
         return "_".join(parts)
 
 
 @dataclass(frozen=True)
-class Run:
+class CommandRun:
     """Records that one command made on one machine."""
 
     name: str
@@ -130,20 +161,41 @@ class Measured:
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = sorted(newest(records), key=lambda record: (record.kind, _time(record), record.key))
+        self._kinds: dict[str, list[Record]] = {}
+        self._by_network: dict[tuple[str, str, str], list[Record]] = {}
+        self._settings: dict[int, Setting] = {}
+        self._in_setting: dict[Setting, dict[str, list[Record]]] = {}
         self._ids: dict[int, str] = {}
-        counts: dict[str, int] = {}
         for record in self.records:
-            counts[record.kind] = counts.get(record.kind, 0) + 1
-            self._ids[id(record)] = f"{record.kind}-{counts[record.kind]}"
+            alike = self._kinds.setdefault(record.kind, [])
+            alike.append(record)
+            self._ids[id(record)] = f"{record.kind}-{len(alike)}"
+            self._by_network.setdefault((record.kind, name(record), record.input), []).append(record)
+            self._settings[id(record)] = setting = Setting.of(record)
+            if record.kind == "speed":
+                self._in_setting.setdefault(setting, {}).setdefault(name(record), []).append(record)
         self.runs = _runs(self.records)
         self._run_of = {id(record): run for run in self.runs for record in run.records}
+        self._described: dict[str, dict[str, str]] = {}
 
     def id(self, record: Record) -> str:
         """The record's line in records.csv."""
         return self._ids[id(record)]
 
-    def run(self, record: Record) -> Run:
+    def run(self, record: Record) -> CommandRun:
         return self._run_of[id(record)]
+
+    def described(self, run: CommandRun) -> dict[str, str]:
+        """What a reader needs to repeat a run and to judge it, as texts by heading."""
+        if run.name not in self._described:
+            self._described[run.name] = _describe(run)
+        return dict(self._described[run.name])
+
+    def setting(self, record: Record) -> Setting:
+        return self._settings[id(record)]
+
+    def of_kind(self, kind: str) -> list[Record]:
+        return self._kinds.get(kind, [])
 
     def complexity(self, model: str, size: str, joints: int) -> Record | None:
         """Counts do not depend on the machine: the newest record of any."""
@@ -154,20 +206,24 @@ class Measured:
         found = self._of("accuracy", model, size)
         return _best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
 
+    @functools.cached_property
     def settings(self) -> list[Setting]:
         """Where speeds were measured: by machine and device, and then in the order in which runtimes are listed."""
-        found = {Setting.of(record) for record in self.records if record.kind == "speed"}
-        return sorted(found, key=lambda s: (s.cpu, s.cores, s.device, s.gpu, runtime_order(s.backend), s))
+        return sorted(self._in_setting, key=lambda s: (s.cpu, s.cores, s.device, s.gpu, runtime_order(s.backend), s))
+
+    def timed(self, setting: Setting) -> list[str]:
+        """The networks with a speed in a setting, sorted."""
+        return sorted(self._in_setting.get(setting, {}))
 
     def speed(self, model: str, setting: Setting) -> Record | None:
-        return _best(r for r in self._of("speed", model, setting.input) if Setting.of(r) == setting)
+        return _best(self._in_setting.get(setting, {}).get(model, ()))
 
     def models(self, kind: str) -> list[str]:
         """Names of all networks with records of a kind, sorted."""
-        return sorted({name(record) for record in self.records if record.kind == kind})
+        return sorted({name(record) for record in self.of_kind(kind)})
 
     def _of(self, kind: str, model: str, size: str) -> list[Record]:
-        return [r for r in self.records if r.kind == kind and name(r) == model and r.input == size]
+        return self._by_network.get((kind, model, size), [])
 
 
 def metric(record: Record, key: str) -> float:
@@ -184,8 +240,7 @@ def metric(record: Record, key: str) -> float:
     return record.metrics[key]
 
 
-def describe_run(run: Run) -> dict[str, str]:
-    """What a reader needs to repeat a run and to judge it, as texts by heading."""
+def _describe(run: CommandRun) -> dict[str, str]:
     first = run.records[0]
     machine, software = first.machine, first.software
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
@@ -244,7 +299,7 @@ def _warnings(records: Iterable[Record]) -> str:
     return "; ".join(lines)
 
 
-def _runs(records: list[Record]) -> list[Run]:
+def _runs(records: list[Record]) -> list[CommandRun]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         software = record.software.model_dump_json(exclude={"runtime"})  # one command may try several
@@ -255,7 +310,7 @@ def _runs(records: list[Record]) -> list[Run]:
     for members in groups.values():
         kind = members[0].kind
         counts[kind] = counts.get(kind, 0) + 1
-        runs.append(Run(f"{kind} run {counts[kind]}", tuple(members)))
+        runs.append(CommandRun(f"{kind} run {counts[kind]}", tuple(members)))
     return runs
 
 

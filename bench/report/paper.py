@@ -1,9 +1,9 @@
 """What the paper printed: its tables as data, digits kept as text."""
 
+import csv
 import functools
+from collections.abc import Iterable
 from pathlib import Path
-
-import pandas as pd
 
 FOLDER = Path(__file__).parent / "paper"
 # The network that the ratios of Table V refer to: the paper's own.
@@ -17,18 +17,26 @@ MPII["pckh"] = "PCKh"
 @functools.cache
 def table(number: int) -> tuple[dict[str, str], ...]:
     """The rows of Table I to VI, every value as printed."""
-    frame = pd.read_csv(FOLDER / f"table{number}.csv", comment="#", dtype=str)
-    return tuple({str(key): str(value) for key, value in row.items()} for row in frame.to_dict("records"))
+    with (FOLDER / f"table{number}.csv").open(newline="") as file:
+        return tuple(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
+@functools.cache
 def row(number: int, model: str, size: str = "256x192") -> dict[str, str] | None:
     """A network's row in a table, at one input size where the table has several."""
     return next((r for r in table(number) if r["model"] == model and r.get("input", size) == size), None)
 
 
-def models() -> list[str]:
+@functools.cache
+def models() -> tuple[str, ...]:
     """The paper's networks in the order of Table I."""
-    return list(dict.fromkeys(r["model"] for r in table(1)))
+    return tuple(dict.fromkeys(r["model"] for r in table(1)))
+
+
+def in_order(found: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Networks of the paper in its order, and all others by name."""
+    given = set(found)
+    return [model for model in models() if model in given], sorted(given.difference(models()))
 
 
 def method(printed: str) -> str:

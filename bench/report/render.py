@@ -1,5 +1,7 @@
 """A table as Markdown, CSV and LaTeX, and all of the report as one HTML page."""
 
+import csv as csv_format
+import io
 import itertools
 import re
 import string
@@ -9,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup, escape
 
 from bench.core.record import Record
-from bench.report.measured import Measured, describe_run, name
-from bench.report.tables import Cell, Column, Number, Panel, Row, Table
+from bench.report.measured import Measured, name
+from bench.report.section import Section
+from bench.report.table import Cell, Column, Number, Panel, Row, Table
 
+TITLE = "Lightweight pose networks, measured"
 DASH = "—"
 CHECK = "✓"
 
@@ -91,7 +94,7 @@ def _markdown_sources(table: Table, measured: Measured) -> list[str]:
     runs = {run.name: run for run in measured.runs}
     lines = ["Every record has its line in [records.csv](records.csv)."]
     for run, models in found:
-        told = describe_run(runs[run])
+        told = measured.described(runs[run])
         lines += ["", f"**{run}**: `{told.pop('command')}`", ""]
         told["records"] = models
         lines += [f"- {heading}: {_escape_markdown(text)}" for heading, text in told.items()]
@@ -212,8 +215,13 @@ def records_csv(measured: Measured) -> str:
 
 
 def _csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    # As objects, so that a whole number stays one where its column has gaps.
-    return pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n")
+    """Rows that may differ in their columns, which stand in the order of their first appearance."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    text = io.StringIO()
+    writer = csv_format.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 # --------------------------------------------------------------------------------- LaTeX
@@ -275,7 +283,7 @@ def _latex_panel(table: Table, panel: Panel, notes: Mapping[str, str], measured:
 
 
 def _latex_run(run: str, measured: Measured) -> str:
-    told = describe_run(next(r for r in measured.runs if r.name == run))
+    told = measured.described(next(r for r in measured.runs if r.name == run))
     wanted = ("command", "machine", "software", "started", "measured", "warnings")
     return _escape_latex("; ".join(told[key] for key in wanted if key in told)) + "."
 
@@ -316,11 +324,16 @@ def _escape_latex(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Drawing:
     """A figure as it stands in the page."""
 
     key: str
     svg: str
+
+    @property
+    def markup(self) -> Markup:
+        """What a page takes in, without the declarations of a file."""
+        return Markup(self.svg[self.svg.index("<svg") :])
 
     @property
     def wide(self) -> bool:
@@ -329,14 +342,17 @@ class Picture:
         return width is not None and float(width[1]) > 640
 
 
-def html(tables: list[Table], pictures: Mapping[str, Sequence[Picture]], measured: Measured) -> str:
-    """The page that shows everything: no script, nothing from the network.
+@dataclass(frozen=True)
+class Shown:
+    """A section of the page, as far as there is something in it."""
 
-    Args:
-        tables: in the order of the page.
-        pictures: by the section that they stand in: ``fig5``, or the key of a table.
-        measured: the records behind it all.
-    """
+    section: Section
+    table: Table | None
+    drawings: tuple[Drawing, ...]
+
+
+def html(sections: Sequence[Shown], measured: Measured) -> str:
+    """The page that shows everything: no script, nothing from the network."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -345,14 +361,10 @@ def html(tables: list[Table], pictures: Mapping[str, Sequence[Picture]], measure
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["breakable"] = _breakable
-    shown = {
-        section: [Picture(picture.key, picture.svg[picture.svg.index("<svg") :]) for picture in some]
-        for section, some in pictures.items()
-    }
     page = environment.get_template("index.html.jinja").render(
-        tables=tables,
-        pictures=shown,
-        runs=[(run.name, describe_run(run)) for run in measured.runs],
+        title=TITLE,
+        sections=sections,
+        runs=[(run.name, measured.described(run)) for run in measured.runs],
         anchor=lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower()),
         footnotes=footnotes,
         marks=marks,

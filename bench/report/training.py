@@ -7,10 +7,11 @@ as if it were of the same data.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper
 from bench.report.measured import Measured, tags
-from bench.report.tables import OWN, Cell, Column, Panel, Row, Table, Value, paper_cell, printed
+from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value, paper_cell
 
 METRICS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar": "AR"}
 COLUMNS = METRICS | {"seeds": "Seeds"}  # of every budget
@@ -103,8 +104,8 @@ def _rows(which: Ablation) -> dict[str, dict[str, str]]:
 def of_ablation(which: Ablation, measured: Measured) -> list[Record]:
     """The trainings that belong to Table IV or VI."""
     return [
-        record for record in measured.records
-        if (record.kind, record.model) == ("train", paper.BASELINE) and record.options.get(which.option) in _rows(which)
+        record for record in measured.of_kind("train")
+        if record.model == paper.BASELINE and record.options.get(which.option) in _rows(which)
         and all(record.options.get(key) == value for key, value in which.fixed.items())
     ]  # fmt: skip
 
@@ -133,8 +134,6 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         labels = {which.option: option, "name": which.words[row[which.column]]}
         made.append(Row(labels, tuple(cells), highlight=option in ("x", "parallel")))
     return Table(
-        f"table{which.number}",
-        f"Table {which.roman}. {which.title}",
         {which.option: "", "name": which.heading},
         tuple(columns),
         tuple(made),
@@ -160,8 +159,8 @@ def _untold(which: Ablation, budget: Budget, trained: Sequence[Record]) -> list[
 def of_networks(measured: Measured) -> list[Record]:
     """The trainings of networks as they are, with the paper's loss."""
     return [
-        record for record in measured.records
-        if record.kind == "train" and "ap" in record.metrics and record.options.get("loss") == "x"
+        record for record in measured.of_kind("train")
+        if "ap" in record.metrics and record.options.get("loss") == "x"
         and record.options.get("attention", "parallel") == "parallel"
     ]  # fmt: skip
 
@@ -172,9 +171,8 @@ def networks(measured: Measured) -> Table | None:
     budgets = list(by_budget(trained))
     if not budgets:
         return None
-    found = {record.model for record in trained}
-    models = [(model, "") for model in paper.models()]
-    models += [(model, OWN) for model in sorted(found - set(paper.models()))]
+    _, own = paper.in_order(record.model for record in trained)
+    models = [*((model, "") for model in paper.models()), *((model, OWN) for model in own)]
     rows = []
     for model, section in models:
         printed_row = paper.row(1, model) or {}
@@ -185,8 +183,6 @@ def networks(measured: Measured) -> Table | None:
         rows.append(Row(labels, tuple(cells), section, highlight=model == paper.BASELINE))
     columns = [Column("ap", "AP", ("paper",), IN_PAPER), *_columns(budgets)]
     return Table(
-        "training",
-        "Networks trained with this project",
         {"model": "Model", "name": "In the paper"},
         tuple(columns),
         tuple(rows),

@@ -86,7 +86,7 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
     names = model_names(arguments.models)
     check_names(names)
     if arguments.image and not arguments.image.is_file():
-        raise InputError(f"no picture {arguments.image}: give a JPEG or PNG file with --image")
+        raise InputError(f"no image {arguments.image}: give a JPEG or PNG file with --image")
     return [
         Plan(
             model=name,

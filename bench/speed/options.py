@@ -34,6 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--warmup", type=cli.count, help=f"rounds before them, not counted (default: {WARMUP})")
     parser.add_argument("--sets", type=cli.count, help=f"fresh processes a network (default: {SETS})")
     cli.add_ahead_option(parser)
+    cli.add_timeout_option(parser)
     parser.add_argument("--image", type=Path, help="time on this picture instead of the one shipped")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     parser.add_argument(

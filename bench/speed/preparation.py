@@ -28,7 +28,7 @@ def network(plan: Mapping[str, Any]) -> tuple[nn.Module, Tensor]:
     image = Path(plan["image"]) if plan["image"] else None
     size = (plan["input"][0], plan["input"][1])
     example = photograph(size, image).expand(plan["batch"], -1, -1, -1).contiguous().to(device)
-    model = build(plan["model"], num_joints=plan["num_joints"], seed=plan["seed"])
+    model = build(plan["model"], num_joints=plan["num_joints"], input_size=size, seed=plan["seed"])
     if not is_factory(plan["model"]):
         enliven(model, plan["seed"])
     return model.to(device), example

@@ -19,9 +19,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from bench import backends
-from bench.backends import calibration, fused, openvino_kernels
-from bench.backends.graph import (
+from bench.backends import calibration, catalogue, openvino_kernels
+from bench.backends.artifact import Artifact
+from bench.backends.building import Network
+from bench.backends.families import onnxruntime, openvino
+from bench.backends.families.pytorch import state_bytes
+from bench.backends.graphs.capture import capture
+from bench.backends.graphs.fusing import join_activations
+from bench.backends.graphs.onnx_export import export
+from bench.backends.graphs.openvino_operators import use_its_operators
+from bench.backends.graphs.operators import (
     BATCH_NORM,
     CONVOLUTION,
     PADDED_BY_NAME,
@@ -32,15 +39,16 @@ from bench.backends.graph import (
     argument,
     aten,
     calls,
-    held,
+    tensor_of,
 )
-from bench.backends.in_place import leave_in_place
-from bench.backends.openvino_graph import use_its_operators
-from bench.backends.simplify import join_groups, kept, simplified_if_possible, simplify, split_transposed, trace
+from bench.backends.graphs.shuffle_blocks import keep_channels_in_place
+from bench.backends.graphs.simplify import join_groups, simplify, split_transposed
+from bench.backends.session import Session
 from bench.core.errors import InputError
 from bench.models import build
+from bench.random_weights import enliven
 from bench.speed import measure
-from bench.speed.weights import enliven
+from bench.timing.clock import Inference, in_turns
 from tests.conftest import ROOT
 
 ON_CPU = ("eager", "fused", "compile", "compile_max", "onnxruntime", "openvino", "onnxruntime_int8", "openvino_int8")
@@ -85,6 +93,27 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def traced(model: nn.Module, example: Tensor) -> Any:
+    return capture(model, example).graph()
+
+
+def in_float32(model: nn.Module, example: Tensor, calibration_inputs: Any = None) -> Network:
+    return Network(model, example, "fp32", 2, calibration_inputs)
+
+
+def opened(name: str, model: nn.Module, example: Tensor, calibration_inputs: Any = None) -> tuple[Artifact, Session]:
+    threads = torch.get_num_threads()  # what is chosen by trying depends on it
+    artifact = catalogue.build(name, model, example, threads=threads, calibration=calibration_inputs)
+    session = catalogue.open_artifact(artifact, threads=threads)
+    session.prepare(example.numpy())
+    return artifact, session
+
+
+def outputs(session: Session, example: Tensor) -> Tensor:
+    (output,) = session.run(example.numpy())
+    return torch.from_numpy(output)
+
+
 def difference(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
 
@@ -98,12 +127,12 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         wanted = model(example)
         assert (wanted - wanted.mean((2, 3), keepdim=True)).abs().max() > 0.1 * wanted.abs().max()
         model.double()
-        graph = simplify(model, example.double(), in_place=False, group=1)
+        graph = simplify(traced(model, example.double()), example.double(), shuffle_blocks=False, group=1)
         assert not calls(graph, BATCH_NORM)
         assert difference(graph(example.double()), model(example.double())) < 1e-12
         # What is left of the parameters: all of them but those of batch norms, each as a bias at most.
-        assert backends.state_bytes(graph) < backends.state_bytes(model)
-        leave_in_place(graph, example.double())
+        assert state_bytes(graph) < state_bytes(model)
+        keep_channels_in_place(graph, example.double())
         join_groups(graph, 16)
         split = copy.deepcopy(graph)
         split_transposed(split, example.double(), of_groups=True)
@@ -116,7 +145,7 @@ def test_simplified_networks_are_the_same_function(name: str) -> None:
         assert all(list(argument(node, 1)) == [1, 1] for node in calls(split, POOL))
         assert difference(split(example.double()), model(example.double())) < 1e-12
         graph.float()
-        fused.join_activations(graph, example)
+        join_activations(graph, example)
         assert difference(graph(example), wanted) < 1e-5
 
 
@@ -135,7 +164,7 @@ class Mixed(nn.Module):
 
 def test_what_openvino_has_no_operator_for_stays() -> None:
     example = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
-    graph = simplify(Mixed().eval(), example)
+    graph = simplify(traced(Mixed().eval(), example), example)
     use_its_operators(graph, example)
     assert len(calls(graph, aten.channel_shuffle.default)) == 1
     assert [list(argument(node, 1)) for node in calls(graph, POOL)] == [[7, 8]]
@@ -205,8 +234,8 @@ def test_shuffle_blocks_in_place(after: str, gates: int) -> None:
     torch.manual_seed(0)
     model = Blocks(after, gates).double().eval()
     example = torch.randn(2, 3, 32, 32).double()
-    before = simplify(model, example, in_place=False)
-    graph = simplify(model, example)
+    before = simplify(traced(model, example), example, shuffle_blocks=False)
+    graph = simplify(traced(model, example), example)
     followed = after not in ("output", "groups", "an input's sum", "a bias from it", "constant") and gates != 1
     assert len(calls(graph, STACK)) == (0 if followed else len(calls(before, STACK)))
     with torch.no_grad():
@@ -218,14 +247,16 @@ def test_shuffle_blocks_in_place(after: str, gates: int) -> None:
 def test_parts_are_put_together_late_and_once(corners: tuple[nn.Module, Tensor]) -> None:
     model, example = corners
     model.double()
-    graph = simplify(model, example.double(), deeply=True)
+    graph = simplify(traced(model, example.double()), example.double(), deeply=True)
     with torch.no_grad():
         assert difference(graph(example.double()), model(example.double())) < 1e-13
     assert not calls(graph, TRANSPOSED)
     # Here a batch norm, which is not done part by part, looks at all pixels of two tensors; in the paper's head
     # the two lower layers are put together for the next one, the third for its gate and for the heatmaps.
     assert len(calls(graph, PIXEL_SHUFFLE)) == 2
-    paper = simplify(build("lightweight_mobilenetv3"), torch.randn(1, 3, 64, 64), deeply=True)
+    paper = simplify(
+        traced(build("lightweight_mobilenetv3"), torch.randn(1, 3, 64, 64)), torch.randn(1, 3, 64, 64), deeply=True
+    )
     shuffled = [node.args[0].args[1][1] // 4 for node in calls(paper, PIXEL_SHUFFLE)]
     assert shuffled == [256, 256, 1, 17]
 
@@ -240,19 +271,19 @@ def test_small_groups_are_joined(channels: int, shapes: list[int]) -> None:
         nn.Conv2d(36, 8, 1, groups=2),
     ).double().eval()  # fmt: skip
     example = torch.randn(2, 3, 32, 32).double()
-    graph = simplify(layers, example, group=channels)
+    graph = simplify(traced(layers, example), example, group=channels)
     with torch.no_grad():
         assert difference(graph(example), layers(example)) < 1e-13
     grouped = [conv for conv in calls(graph, CONVOLUTION, PADDED_BY_NAME) if argument(conv, 6) > 1]
-    assert [held(graph, conv.args[1]).shape[1] for conv in grouped] == shapes
+    assert [tensor_of(graph, conv.args[1]).shape[1] for conv in grouped] == shapes
 
 
 def test_only_what_may_be_folded_is(corners: tuple[nn.Module, Tensor]) -> None:
     model, example = corners
     model.double()
-    graph = simplify(model, example.double())
+    graph = simplify(traced(model, example.double()), example.double())
     assert len(calls(graph, BATCH_NORM)) == 2  # the one after the shared convolution, and the one after a sum
-    assert len(calls(trace(model, example.double()), BATCH_NORM)) == 5
+    assert len(calls(traced(model, example.double()), BATCH_NORM)) == 5
     with torch.no_grad():
         assert difference(graph(example.double()), model(example.double())) < 1e-13
 
@@ -260,7 +291,7 @@ def test_only_what_may_be_folded_is(corners: tuple[nn.Module, Tensor]) -> None:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor]) -> None:
     try:
-        backends.load(name).check("cpu", "fp32")
+        catalogue.resolve(name, "cpu", "fp32")
     except InputError as error:
         pytest.skip(str(error))
     model, example = corners
@@ -278,10 +309,11 @@ def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor])
         assert record.metrics["parity_max_relative"] > 1e-4  # it was quantised
     if name != "eager":
         torch._dynamo.reset()
-        with torch.inference_mode():  # as when it was timed: the caches of torch 2.6 tell this apart
-            again = backends.load(name).prepare(model, example)
-            first, second = again(example), again(example * 0.5)
-        assert again.from_cache
+        artifact, session = opened(name, model, example)
+        with session:
+            first, second = outputs(session, example), outputs(session, example * 0.5)
+        assert artifact.from_cache
+        assert session.from_cache in (None, True)
         assert not torch.equal(first, second)  # outputs are not overwritten by the next run
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
@@ -308,28 +340,102 @@ def test_a_graph_from_the_cache_is_the_one_that_was_traced(
     with torch.inference_mode():
         wanted = model(example)
         for entry in (example, last):
-            graph, found = kept(model, entry)
-            again, found_again = kept(model, entry)
-            assert (found, found_again) == (False, True)
-            assert [node.target for node in graph.graph.nodes] == [node.target for node in again.graph.nodes]
-            assert torch.equal(graph(entry), again(entry))
-            assert difference(again(entry), wanted) < 1e-5
-        weights = [held(again, conv.args[1]) for conv in calls(again, CONVOLUTION, TRANSPOSED)]
+            first, again = (catalogue.build("fused", model, entry) for _ in range(2))
+            assert (first.from_cache, again.from_cache) == (False, True)
+            assert first.files == again.files
+            graph = torch.load(again.file, weights_only=False)
+            assert difference(graph(entry), wanted) < 1e-5
+        weights = [tensor_of(graph, conv.args[1]) for conv in calls(graph, CONVOLUTION, TRANSPOSED)]
         assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
-        other, found = kept(another, example)
-        assert not found
-        assert not torch.equal(other(example), wanted)
-        (tmp_path / "file").write_text("")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-        graph, found = kept(model, example)
-        assert not found
-        assert difference(graph(example), wanted) < 1e-5
+        other = catalogue.build("fused", another, example)
+        assert not other.from_cache
+        assert not torch.equal(torch.load(other.file, weights_only=False)(example), wanted)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    artifact, session = opened("fused", model, example)
+    assert not artifact.files
+    with session:
+        assert difference(outputs(session, example), wanted) < 1e-5
+
+
+WEIGHED = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, heavy=False, by_attribute=True, factor=1.0):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 17, 3, 4, 1)
+        self.more = nn.Conv2d(17, 17, 3, 1, 1)
+        if by_attribute:
+            self.heavy = heavy
+            self.scale = lambda x: x
+        else:
+            self.heavy = False
+            self.scale = lambda x: x * factor  # a closure
+
+    def forward(self, x, times=2):
+        x = self.scale(self.stem(x))
+        for _ in range(times if self.heavy else 0):
+            x = self.more(x).relu()
+        return x
+
+
+def light():
+    return Net(False)
+
+
+def heavy():
+    return Net(True)
+
+
+def closed_over_two():
+    return Net(by_attribute=False, factor=2.0)
+
+
+def closed_over_three():
+    return Net(by_attribute=False, factor=3.0)
+
+
+def twice():
+    return Net(True)
+
+
+def thrice():
+    net = Net(True)
+    forward = type(net).forward
+    net.forward = lambda x, times=3: forward(net, x, times)
+    return net
+"""
+
+
+@pytest.mark.parametrize("pair", [("light", "heavy"), ("closed_over_two", "closed_over_three"), ("twice", "thrice")])
+@pytest.mark.parametrize("name", ["fused", "compile", "onnxruntime", "openvino", "onnxruntime_int8", "openvino_int8"])
+def test_networks_that_differ_in_what_no_repr_shows_are_told_apart(
+    name: str, pair: tuple[str, str], tmp_path: Path
+) -> None:
+    """In an attribute, a closure or a default argument: each runs as itself, whatever is in the cache."""
+    try:
+        catalogue.resolve(name, "cpu", "fp32")
+    except InputError as error:
+        pytest.skip(str(error))
+    (tmp_path / "weighed.py").write_text(WEIGHED)
+    example = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = []
+    for factory in pair:
+        model = build(f"{tmp_path}/weighed.py:{factory}", seed=3)
+        artifact, session = opened(name, model, example, [example])
+        with session, torch.inference_mode():
+            wanted = model(example)
+            assert difference(outputs(session, example), wanted) < (0.2 if name.endswith("int8") else 1e-5)
+        assert not artifact.from_cache
+        found.append(wanted)
+    assert difference(found[0], found[1]) > 0.25
 
 
 def test_openvino_runs_in_the_kernels_that_are_fastest(
     corners: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openvino = pytest.importorskip("bench.backends.openvino")
     pytest.importorskip("openvino")
     model, example = corners
     asked: list[tuple[str, ...]] = []
@@ -338,43 +444,73 @@ def test_openvino_runs_in_the_kernels_that_are_fastest(
     def priorities(path: Path) -> list[str]:
         return re.findall(r'name="primitives_priority"[^>]*value="cpu:jit_[a-z0-9]+?(_dw|_1x1)?"', path.read_text())
 
-    def load(path: Path) -> Any:
-        kinds = tuple(sorted(set(priorities(path))))
-        asked.append(kinds)
-        return lambda batch: time.sleep(0.001 if kinds == fastest[-1] else 0.003)
+    class Sleeper(Session):
+        def __init__(self, path: Path) -> None:
+            self.kinds = tuple(sorted(set(priorities(path))))
+            asked.append(self.kinds)
 
-    with torch.inference_mode():
-        plain, _ = openvino.convert(model, example)
-        before = plain.read_text()
-        wanted = openvino.on_cpu(plain, "f32")(example)
-        for kinds in ((), ("_1x1",), ("", "_1x1")):  # the network has no depthwise convolution
-            fastest.append(kinds)
-            path = plain.with_name("own.xml")
-            path.write_text(before)
-            shutil.copy(plain.with_suffix(".bin"), path.with_suffix(".bin"))
-            openvino_kernels.keep_fastest(path, example, load)
-            assert tuple(sorted(set(priorities(path)))) == kinds
-            assert openvino_kernels.note(path).startswith(f"{len(priorities(path))} of ")
-            assert difference(openvino.on_cpu(path, "f32")(example), wanted) < 1e-5
-            assert sorted(file.name for file in plain.parent.glob("own*")) == ["own.bin", "own.xml"]
-        assert asked[:3] == [(), ("_1x1",), ("", "_1x1")]
-        # A kernel that does not exist here is no failure.
-        monkeypatch.setattr(openvino_kernels, "_names", lambda: dict.fromkeys(openvino_kernels.KINDS, "jit_nowhere"))
-        openvino_kernels.prefer(plain, openvino_kernels.KINDS).write(path)
-        assert "jit_nowhere" in path.read_text()
-        assert difference(openvino.on_cpu(path, "f32")(example), wanted) < 1e-5
-        assert plain.read_text() == before  # what bench.export writes out is for any machine
+        def run(self, images: Any) -> list[Any]:
+            time.sleep(0.002 if self.kinds == fastest[-1] else 0.004)
+            return []
+
+    def run(path: Path) -> Tensor:
+        artifact = Artifact("openvino", "fp32", (path, path.with_suffix(".bin")))
+        with catalogue.open_artifact(artifact, threads=2) as session:
+            return outputs(session, example)
+
+    plain = openvino.convert(in_float32(model, example)).path
+    before = plain.read_text()
+    wanted = run(plain)
+    for kinds in ((), ("_1x1",), ("", "_1x1")):  # the network has no depthwise convolution
+        fastest.append(kinds)
+        path = plain.with_name("own.xml")
+        path.write_text(before)
+        shutil.copy(plain.with_suffix(".bin"), path.with_suffix(".bin"))
+        openvino_kernels.keep_fastest(path, example.numpy(), Sleeper)
+        assert tuple(sorted(set(priorities(path)))) == kinds
+        assert openvino_kernels.note(path).startswith(f"{len(priorities(path))} of ")
+        assert difference(run(path), wanted) < 1e-5
+        assert sorted(file.name for file in plain.parent.glob("own*")) == ["own.bin", "own.xml"]
+    assert asked[:3] == [(), ("_1x1",), ("", "_1x1")]
+    # A kernel that does not exist here is no failure.
+    monkeypatch.setattr(openvino_kernels, "_names", lambda: dict.fromkeys(openvino_kernels.KINDS, "jit_nowhere"))
+    openvino_kernels.prefer(plain, openvino_kernels.KINDS).write(path)
+    assert "jit_nowhere" in path.read_text()
+    assert difference(run(path), wanted) < 1e-5
+    assert plain.read_text() == before  # what bench.export writes out is for any machine
+
+
+def test_a_form_far_slower_than_the_best_is_dropped_after_its_first_inference() -> None:
+    """One of OpenVINO's ends in code without vector instructions: minutes, were it tried as often as the others."""
+    calls_of: list[int] = [0, 0, 0]
+
+    def candidate(index: int, seconds: float) -> Inference:
+        def run() -> None:
+            calls_of[index] += 1
+            time.sleep(seconds)
+
+        return Inference(run)
+
+    seconds = in_turns(
+        [candidate(0, 0.002), candidate(1, 0.2), candidate(2, 0.002)], turns=4, rounds=3, skipped=1, budget_s=60
+    )
+    assert calls_of == [2 + 12, 2, 2 + 12]
+    assert [len(taken) for taken in seconds] == [8, 1, 8]
+    assert seconds[1][0] > 0.1
+    # Time runs out after the turn that is under way.
+    assert [len(taken) for taken in in_turns([candidate(0, 0.0)], turns=9, rounds=3, skipped=1, budget_s=0)] == [4]
 
 
 def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor], cache: Path) -> None:
-    runtime = backends.load("onnxruntime_int8")
+    pytest.importorskip("onnxruntime")
     model, example = corners
     mine = [torch.randn(3, 3, 32, 32)]
     with torch.no_grad():
         wanted = model(example)
-        fitting = difference(runtime.prepare(model, example, mine)(example), wanted)
+        fitting = difference(outputs(opened("onnxruntime_int8", model, example, mine)[1], example), wanted)
         # Ranges from inputs that are nearly black cut everything off.
-        cut = difference(runtime.prepare(model, example, [one * 0.01 for one in mine])(example), wanted)
+        dark = [one * 0.01 for one in mine]
+        cut = difference(outputs(opened("onnxruntime_int8", model, example, dark)[1], example), wanted)
     assert fitting < 0.2 < cut
     assert len(list((cache / "lightpose-bench/onnx-int8").glob("*.onnx"))) == 2
     # Three pictures in batches of two: the last is filled up.
@@ -385,11 +521,10 @@ def test_int8_weights_keep_to_half_of_their_range(corners: tuple[nn.Module, Tens
     """Or sums of two products overflow 16 bits on processors without VNNI, and the outputs are another machine's."""
     onnx, *_ = map(pytest.importorskip, ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf"))
     model, example = corners
-    with torch.no_grad():
-        paths = [backends.load(f"{name}_int8").quantise(model, example, [example])[0]
-                 for name in ("onnxruntime", "openvino")]  # fmt: skip
+    network = in_float32(model, example, [example])
+    paths = [family.quantise(network).path for family in (onnxruntime, openvino)]
     in_onnx = [onnx.numpy_helper.to_array(one) for one in onnx.load(paths[0]).graph.initializer if len(one.dims) == 4]
-    operators = backends.load("openvino").import_openvino().Core().read_model(paths[1]).get_ops()
+    operators = openvino.import_openvino().Core().read_model(paths[1]).get_ops()
     in_openvino = [
         one.data for one in operators if one.get_type_name() == "Constant" and one.get_element_type().size == 1
     ]
@@ -415,32 +550,41 @@ class Fickle(nn.Module):
 def test_a_network_whose_path_depends_on_values() -> None:
     model, example = Fickle().eval(), torch.ones(1, 3, 32, 32)
     with pytest.raises(InputError, match=r"cannot be traced as a graph: .*; the backends eager and compile do without"):
-        fused.prepare(model, example)
-    assert simplified_if_possible(model, example) is model
+        catalogue.build("fused", model, example)
+    artifact = catalogue.build("eager", model, example)
+    with catalogue.open_artifact(artifact) as session:
+        assert torch.equal(outputs(session, example), example * 2)
+
+
+def test_a_network_that_cannot_be_traced_is_not_cached(cache: Path) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(InputError, match="cannot be turned into onnx"):
+        export(in_float32(Fickle().eval(), torch.ones(1, 3, 32, 32)))
+    assert not list(cache.rglob("*.onnx"))
 
 
 def test_install_commands_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for name in backends.BACKENDS:
-        module = __import__(f"bench.backends.{name}", fromlist=["PACKAGES"])
-        if module.PACKAGES:
+    for backend in catalogue.catalogue().values():
+        packages = tuple(dict.fromkeys((*backend.build_packages, *backend.open_packages)))
+        if packages:
             with pytest.raises(
-                InputError, match=f"backend {name} needs {', '.join(module.PACKAGES)}: install with pip"
+                InputError, match=f"backend {backend.name} needs {', '.join(packages)}: install with pip"
             ):
-                backends.load(name)
-        if "lightpose-bench[" in module.INSTALL:
-            extra = module.INSTALL.partition("[")[2].partition("]")[0]
+                catalogue.resolve(backend.name, backend.devices[0], backend.precisions[0])
+        if "lightpose-bench[" in backend.install:
+            extra = backend.install.partition("[")[2].partition("]")[0]
             provided = {requirement.partition(">")[0] for requirement in extras[extra]}
-            assert set(module.PACKAGES) <= provided, name
-    usable, reasons = backends.usable("cpu", "fp32")
-    assert set(usable) | set(reasons) == set(backends.BACKENDS)
+            assert set(packages) <= provided, backend.name
+    usable, reasons = catalogue.usable("cpu", "fp32")
+    assert set(usable) | set(reasons) == set(catalogue.names())
     assert "lightpose-bench[openvino]" in reasons["openvino_int8"]
 
 
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda word: None)
-    usable, reasons = backends.usable("cpu", "fp32")
+    usable, reasons = catalogue.usable("cpu", "fp32")
     assert "compile" not in usable
     assert "neither g++ nor clang++ here: install one" in reasons["compile_max"]
 
@@ -467,7 +611,7 @@ def test_not_installed_is_said_or_refused(command: Callable, tiny: str, tmp_path
         assert said in " ".join(done.stderr.split())
     listed = command("bench.speed", "--list-backends", env=environment)
     assert listed.returncode == 0
-    assert all(name in listed.stdout for name in backends.BACKENDS)
+    assert all(name in listed.stdout for name in catalogue.names())
     assert f"torch {torch.__version__}" in listed.stdout
     assert "lightpose-bench[openvino]" in "".join(listed.stdout.split()).replace("│", "")
 
@@ -476,9 +620,10 @@ def test_no_telemetry(tmp_path: Path) -> None:
     """In a process of its own: nncf itself sends nothing where it finds pytest."""
     pytest.importorskip("nncf")
     script = (
-        "import torch, sys\nfrom bench import backends\n"
+        "import torch, sys\nfrom bench.backends import catalogue\n"
         "model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()).eval()\n"
-        "backends.load('openvino_int8').prepare(model, torch.randn(1, 3, 32, 32))\n"
+        "artifact = catalogue.build('openvino_int8', model, torch.randn(1, 3, 32, 32))\n"
+        "catalogue.open_artifact(artifact).close()\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
         "import nncf.telemetry.wrapper as wrapper\n"
         "assert not isinstance(wrapper.telemetry, wrapper.NNCFTelemetry)\n"
@@ -497,15 +642,18 @@ def test_no_telemetry(tmp_path: Path) -> None:
 def test_a_graph_keeps_the_weights_that_it_reads(name: str) -> None:
     model = enliven(build("lightweight_mobilenetv3"), 0).cuda()
     example = torch.randn(1, 3, 64, 64).cuda()
-    with torch.inference_mode():
-        prepared = backends.load(name).prepare(model, example)
-        first = prepared(example)
-        gc.collect()
-        torch.cuda.empty_cache()
-        filled = [torch.full((2**22,), float("nan"), device="cuda") for _ in range(16)]
-        assert torch.equal(prepared(example), first)
-        assert not torch.equal(prepared(example * 0.5), first)
-        assert filled[0].isnan().all()
+    artifact = catalogue.build(name, model, example)
+    session = catalogue.open_artifact(artifact, device="cuda:0")
+    images = example.cpu().numpy()
+    session.prepare(images)
+    del artifact
+    (first,) = session.run(images)
+    gc.collect()
+    torch.cuda.empty_cache()
+    filled = [torch.full((2**22,), float("nan"), device="cuda") for _ in range(16)]
+    assert (session.run(images)[0] == first).all()
+    assert not (session.run(images * 0.5)[0] == first).all()
+    assert filled[0].isnan().all()
 
 
 @pytest.mark.gpu

@@ -6,9 +6,10 @@ import matplotlib
 import pytest
 
 from bench.core.record import Record
-from bench.report import figure, ranking
+from bench.report import plotting
 from bench.report.command import make
 from bench.report.measured import Measured
+from bench.report.sections import ranking
 from tests.bench.test_explain import made_up
 from tests.bench.test_report import FPS, GPU, record, speed
 
@@ -172,7 +173,7 @@ def test_nothing_in_the_figure_touches(count: int) -> None:
                 precision = "int8" if "int8" in backend else "fp32"
                 found.append(speed(model, 123.4 - 7 * place, backend=backend, precision=precision))
     (place,) = ranking.places(Measured(found))
-    with matplotlib.rc_context(figure.STYLE):
+    with matplotlib.rc_context(plotting.STYLE):
         drawn = ranking.picture(place)
         drawn.canvas.draw()
         texts = [*drawn.texts, *drawn.axes[0].texts]
@@ -187,4 +188,5 @@ def test_nothing_in_the_figure_touches(count: int) -> None:
         assert words.count("Ours (the paper's)") == 2
         assert words.count(ODD) == (1 if count == 8 else 0)
         assert sum(word.replace(".", "").isdecimal() for word in words) == len(found)
-    assert ranking.draw(place) == ranking.draw(place)
+    once, again = (next(iter(ranking.SECTIONS[0].pictures(Measured(found)))).draw() for _ in range(2))
+    assert once == again

@@ -30,7 +30,7 @@ from bench.regress.pairs import Job, Pair
 from bench.regress.records import comparison_record, self_test_record
 from bench.regress.selftest import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, any_time_interval, decide
-from bench.report import __main__ as report
+from bench.report import command as report
 from tests.commands import command
 from tests.conftest import ROOT
 
@@ -459,7 +459,6 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert "**1.0**" in row  # the pairs of every set differ by 2 %: a standard deviation of 1.0 % over all of them
     figures = [name for name in files if name.startswith("regress_")]
     assert sorted(Path(name).suffix for name in figures) == [".png", ".svg"]
-    assert all(report.OPTIONAL.fullmatch(name) for name in (*figures, "regress.md", "regress.csv", "regress.tex"))
     assert 'id="regress"' in files["index.html"].decode()
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
@@ -474,7 +473,6 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert sorted(name.rpartition("_")[2] for name in figures if name.endswith(".png")) == [
         "2.5percent.png", "5percent.png",
     ]  # fmt: skip
-    assert all(report.OPTIONAL.fullmatch(name) for name in figures)
 
 
 def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None:

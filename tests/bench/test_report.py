@@ -17,12 +17,13 @@ import pytest
 
 from bench.core.record import Machine, Record, Software
 from bench.core.results import append, read
-from bench.report import figure
-from bench.report.audit import audit
-from bench.report.command import make
-from bench.report.figure import Bubble, Chart
-from bench.report.labels import Box, Circle, place
+from bench.report import plotting, sections
+from bench.report.command import MANIFEST, make, write
 from bench.report.measured import Measured
+from bench.report.placement import Box, Circle, place
+from bench.report.sections import fig5
+from bench.report.sections.audit import audit
+from bench.report.sections.fig5 import Bubble, Chart
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTS = json.loads((ROOT / "tests/reference/complexity.json").read_text())
@@ -345,7 +346,7 @@ def test_a_quick_run_alone_is_marked_everywhere(tmp_path: Path) -> None:
     assert "<b>" not in files["index.html"].decode()
     assert any("tag" in classes for row in page.rows for _, classes in row)
     assert b"Nothing to audit yet" in files["index.html"]
-    chart = figure.charts(Measured(read(tmp_path)))[0]
+    chart = fig5.charts(Measured(read(tmp_path)))[0]
     assert "Caution, all measurements: quick." in chart.remarks
     assert f"Not shown: {odd} (no AP)." in chart.remarks
     assert chart.bubbles[0].params == 3.1e6  # the paper's, as there is no complexity record
@@ -360,7 +361,7 @@ def test_accuracy_counts_on_its_own_data_set_only() -> None:
     first = files["table1.md"].decode()
     assert "**64.8** / *64.8*" in first
     assert "90.0" not in first
-    bubbles = {bubble.model: bubble for bubble in figure.charts(Measured(found))[0].bubbles}
+    bubbles = {bubble.model: bubble for bubble in fig5.charts(Measured(found))[0].bubbles}
     assert (bubbles["lite_hrnet_18"].ap_measured, bubbles["lightweight_mobilenetv3"].ap_measured) == (True, False)
     with pytest.raises(ValueError, match="goes from 0 to 1"):
         make([record("accuracy", "lite_hrnet_18", {"ap": 64.8}, dataset="coco_val2017")])
@@ -376,7 +377,7 @@ def test_drawn_people_have_a_table_and_a_figure_of_their_own() -> None:
     assert dict(zip(table["model"], table["ap_measured"], strict=True)) == {
         "lite_hrnet_18": 88.0, "lightweight_mobilenetv3": 91.0,
     }  # fmt: skip
-    own, coco = (next(chart for chart in figure.charts(Measured(found)) if chart.key.startswith(key))
+    own, coco = (next(chart for chart in fig5.charts(Measured(found)) if chart.key.startswith(key))
                  for key in ("fig5_synthetic", "fig5_test"))  # fmt: skip
     assert [bubble.ap for bubble in own.bubbles] == [88.0, 91.0]
     assert not any(bubble.ap_measured for bubble in coco.bubbles)
@@ -398,16 +399,141 @@ def test_other_options_and_threads_are_not_mixed() -> None:
     assert re.search(r"`lightweight_mobilenetv3 \(attention=se\)` \|.*\*\*17\.0\*\*", text)
 
 
-def test_a_figure_without_records_does_not_stay(tmp_path: Path) -> None:
-    append([speed("lightweight_mobilenetv3", 18.0, backend="onnxruntime")], tmp_path / "results")
+def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
+    results, out = tmp_path / "results", tmp_path / "out"
+    append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)
+    assert run("--results", results, "--out", out, "--quiet").returncode == 0
+    first = set(contents(out))
+    assert {"table5_more.csv", "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.png"} <= first
+    # Not in the manifest: the user's own, and what a version without a manifest may have left.
+    own = {"mine.txt": b"mine", "explain.md": b"of another kind", "fig5_older_cpu_eager.png": b"old"}
+    for name, content in own.items():
+        (out / name).write_bytes(content)
+    (results / "speed.jsonl").unlink()
+    append([speed("lightweight_mobilenetv3", 18.0, backend="onnxruntime")], results)
+    assert run("--results", results, "--out", out, "--quiet").returncode == 0
+    second = contents(out)
+    assert first - set(second) == {
+        "table5_more.csv", "table5_more.md", "table5_more.tex", "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.png",
+        "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg",
+    }  # fmt: skip
+    assert set(second) - first == {
+        *own, "fig5_test-cpu-1-2-0ghz-2cores_cpu_onnxruntime.png", "fig5_test-cpu-1-2-0ghz-2cores_cpu_onnxruntime.svg",
+    }  # fmt: skip
+    assert {name: second[name] for name in own} == own
+    assert json.loads(second[MANIFEST])["files"] == sorted(set(second) - set(own) - {MANIFEST})
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", "5", '{"files": 5}', '{"files": [1, "gone"]}', '{"files": ["../kept", "..", "a/b", "\\u0000", "gone"]}'],
+)
+def test_a_manifest_reaches_no_further_than_its_folder(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "kept").write_text("")
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("fig5_gone_cpu_eager.png", "table5_more.csv", "mine.txt"):
-        (out / name).write_text("old")
-    assert run("--results", tmp_path / "results", "--out", out, "--quiet").returncode == 0
-    names = {path.name for path in out.iterdir()}
-    assert not names & {"fig5_gone_cpu_eager.png", "table5_more.csv"}
-    assert {"mine.txt", "fig5_test-cpu-1-2-0ghz-2cores_cpu_onnxruntime.png"} <= names
+    (out / MANIFEST).write_text(manifest)
+    (out / "gone").write_text("")
+    write(make([speed("lightweight_mobilenetv3", 18.0)]), out)
+    assert (tmp_path / "kept").exists()
+    assert (out / "gone").exists() == ("../kept" not in manifest)
+
+
+def test_a_folder_with_pages_of_its_own_is_left_alone(tmp_path: Path) -> None:
+    """``--out docs``: the pages there have the names of tables."""
+    docs = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs", docs)
+    (docs / "table5.md").write_text("mine")
+    before = {path: path.read_bytes() for path in docs.rglob("*") if path.is_file()}
+    done = run("--results", ROOT / "results/reference", "--out", docs, "--quiet")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "give --out a folder of its own" in done.stderr
+    assert {path: path.read_bytes() for path in docs.rglob("*") if path.is_file()} == before
+
+
+def test_a_report_of_a_version_without_a_manifest_is_replaced(tmp_path: Path) -> None:
+    """An older report is known by its page; what this one does not write stays."""
+    made = make([speed("lightweight_mobilenetv3", 18.0)])
+    (tmp_path / "index.html").write_bytes(made["index.html"])
+    for name in ("table5.md", "table5_more.md"):
+        (tmp_path / name).write_text("old")
+    write(made, tmp_path)
+    assert (tmp_path / "table5.md").read_bytes() == made["table5.md"]
+    assert (tmp_path / "table5_more.md").read_text() == "old"
+
+
+WITHOUT = """
+import sys
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(f"{{name}} is not to be had here")
+sys.meta_path.insert(0, Refused())
+from bench.report.options import parse
+from bench.report.command import main
+sys.exit(main(parse(sys.argv[1:])))
+"""
+
+
+def test_the_whole_report_is_made_without_torch(tmp_path: Path) -> None:
+    """Nor anything else that measuring needs: OpenCV, pandas, SciPy."""
+    script = WITHOUT.format(
+        blocked=["torch", "torchvision", "timm", "cv2", "pandas", "scipy", "onnxruntime", "openvino"]
+    )
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "--results",
+        str(ROOT / "results/reference"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made, committed = contents(tmp_path / "out"), contents(ROOT / "reports")
+    assert sorted(made) == sorted(committed)
+    assert all(made[name] == committed[name] for name in committed if name.endswith((".md", ".csv", ".tex")))
+
+
+def test_a_section_is_added_by_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slowest.py").write_text(SECTION)
+    monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "bench.report.sections.slowest", raising=False)
+    files = make([speed("lite_hrnet_18", 10.0), speed("lightweight_mobilenetv3", 18.0)])
+    assert "| `lite_hrnet_18` | **10.0** |" in files["slowest.md"].decode()
+    page = Page(files["index.html"].decode())
+    assert {"#slowest", "slowest.csv", "dot.png"} <= set(page.links)
+    assert files["dot.png"] == b"png"
+    assert "undrawn.png" not in files
+    assert "undrawn.png" in make([speed("lite_hrnet_18", 10.0)], all_figures=True)
+    order = [link for link in page.links if link.startswith("#")]
+    assert order.index("#table5") < order.index("#slowest") < order.index("#table1")
+
+
+SECTION = """
+from bench.core.metrics import printed
+from bench.report.section import Picture, Section
+from bench.report.table import Column, Row, Table, measured_cell
+
+
+def slowest(measured):
+    records = measured.of_kind("speed")
+    if not records:
+        return None
+    slow = min(records, key=lambda record: record.metrics["fps"])
+    row = Row({"model": slow.model}, (measured_cell(slow, printed(slow.metrics["fps"], 1, 1)),))
+    return Table({"model": "Model"}, (Column("fps", "FPS", ("measured",)),), (row,))
+
+
+def draw():
+    return b"png", b"<svg></svg>"
+
+
+SECTIONS = [
+    Section("slowest", "The slowest", 25, slowest, lambda _: [Picture("dot", draw), Picture("undrawn", draw, False)])
+]
+"""
 
 
 @pytest.mark.parametrize(
@@ -451,18 +577,18 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
                size * 1e6)
         for name, (fps, ap), size in zip(NAMES, points, millions, strict=True)
     )  # fmt: skip
-    with matplotlib.rc_context(figure.STYLE):
+    with matplotlib.rc_context(plotting.STYLE):
         sizes = (
-            figure._figure(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()), 1.2**growth)
+            fig5._figure(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()), 1.2**growth)
             for growth in range(8)
         )
         drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
         assert [text.get_text() for text in texts] == list(NAMES)
-        assert figure.collisions(drawn, texts) == []
+        assert fig5.collisions(drawn, texts) == []
         # The check itself sees a name on another one, and one outside.
         texts[0].set_position(texts[1].get_position())
         texts[2].set_position((0.97, 0.5))
-        found = " ".join(figure.collisions(drawn, texts))
+        found = " ".join(fig5.collisions(drawn, texts))
         assert f"{NAMES[1]} over {NAMES[0]}" in found
         assert f"{NAMES[2]} outside the frame" in found
 
@@ -489,7 +615,7 @@ def test_committed_reports_come_from_the_committed_records() -> None:
     assert results.is_dir(), "results/reference is missing: the reference records belong to the project"
     made = make(read(results))
     committed = {path.name: path.read_bytes() for path in reports.iterdir() if path.is_file()}
-    assert sorted(committed) == sorted(made)
+    assert sorted(committed) == sorted([*made, MANIFEST])
     locked = re.search(r"^matplotlib==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert locked is not None
     drawings = matplotlib.__version__ == locked[1]

@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import precisions
+from bench.backends import catalogue, precisions
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import read
+from bench.core.unfinished import Unfinished
 from bench.speed import ParityError, energy, measure, schedule
-from bench.speed.loop import SetResult
-from bench.speed.schedule import Job
-from bench.speed.statistics import median_interval, relative_precision
+from bench.speed.options import parse
+from bench.speed.plan import Plan
+from bench.speed.schedule import Part, Prepared
+from bench.speed.timed_set import SetResult
+from bench.timing.intervals import median_interval, relative_precision
 from tests.commands import command, run_command
 from tests.conftest import ROOT
 
@@ -85,7 +88,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: str, tmp_path: Path, 
     partial = tmp_path / "r" / "speed.partial"
     process = start(*arguments)
     deadline = time.monotonic() + 120
-    while not (partial.exists() and partial.read_text().endswith("\n")):
+    while not (partial.exists() and "set 1" in partial.read_text() and partial.read_text().endswith("\n")):
         assert time.monotonic() < deadline, "no set was finished"
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.05)
@@ -96,7 +99,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: str, tmp_path: Path, 
         assert "the same command goes on from there" in stderr
         assert "Traceback" not in stderr
     assert not (tmp_path / "r" / "speed.jsonl").exists()
-    kept = [json.loads(line)["result"]["latency_ms"] for line in partial.read_text().splitlines()]
+    parts = [json.loads(line)["content"] for line in partial.read_text().splitlines()]
+    kept = [part["timed"]["latency_ms"] for part in parts if part["timed"]]
     assert 1 <= len(kept) < 4
     again = start(*arguments)
     _, stderr = again.communicate(timeout=300)
@@ -141,15 +145,105 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None
                 assert f"{record.metrics['fps'] * batch:.1f}" in matrix
 
 
-def test_a_preparation_that_was_interrupted_is_not_made_again(tiny: str, tmp_path: Path) -> None:
-    job = Job(tiny, 17, (64, 32), None, 1, "cpu", "onnxruntime", "fp32", 1, 2, 1, 3, 0)
-    partial = schedule.Partial(tmp_path / "speed.partial")
-    result = SetResult([1.0, 2.0], prepare_s=7.5)
-    partial.add(job, "2026-01-01T00:00:00+00:00", result, "prepared")
-    partial.add(job, "2026-01-01T00:00:00+00:00", SetResult([3.0]))
-    found = partial.load(job)
-    assert found is not None
-    assert (found.prepared, found.sets) == (result, [SetResult([3.0])])
+def a_plan(tiny: str, **changed: object) -> Plan:
+    settings: dict[str, object] = {
+        "model": tiny, "num_joints": 17, "input": (64, 32), "image": None, "batch": 1, "device": "cpu",
+        "backend": "onnxruntime", "precision": "fp32", "threads": 1, "protocol": "custom", "rounds": 2, "warmup": 1,
+        "sets": 3, "seed": 0,
+    }  # fmt: skip
+    return Plan(**(settings | changed))  # type: ignore[arg-type]
+
+
+def test_a_preparation_that_was_interrupted_is_not_made_again(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are its sets, unless the files are gone that they were to open."""
+    (tmp_path / "images.npz").write_bytes(b"")
+    plan = a_plan(tiny, sets=2)
+    work = Unfinished(tmp_path / "speed.partial", Part).work(plan.circumstances())
+    prepared = Prepared(SetResult([1.0], prepare_s=7.5), str(tmp_path / "images.npz"), None, None)
+    work.add("prepared", Part(prepared=prepared))
+    work.add("set 1", Part(timed=SetResult([3.0])))
+    work.add("set 2", Part(timed=SetResult([4.0])))
+    monkeypatch.setattr("bench.core.workers.Worker", None)  # no process is started
+    finished: list[schedule.Progress] = []
+    steps: list[str] = []
+    schedule.run([plan], tmp_path, finished=finished.append, failed=lambda *_: None, step=steps.append)
+    ((progress,), count) = (finished, len(steps))
+    assert (progress.prepared, [one.latency_ms for one in progress.timed]) == (prepared, [[3.0], [4.0]])
+    assert count == schedule.steps([plan])
+    assert not (tmp_path / "speed.partial").exists()
+
+
+CHANGES = {
+    "--models": ["lite_hrnet_18"], "--input": ["64x64"], "--joints": ["16"], "--precision": ["bf16"],
+    "--threads": ["2"], "--batch": ["2"], "--rounds": ["20"], "--warmup": ["9"], "--sets": ["4"], "--seed": ["7"],
+    "--backend": ["fused"], "--protocol": ["steady"], "--quick": [], "--image": ["bench/assets/astronaut.png"],
+}  # fmt: skip
+NO_CHANGE = {
+    "--results": ["elsewhere"], "--json": [], "--quiet": [], "--debug": [], "--missing": [], "--ahead": ["2"],
+    "--timeout": ["60"], "--budget": ["3"],  # the budget is of the steady protocol
+}  # fmt: skip
+
+
+def identities(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> set[str]:
+    from bench.speed.command import make_plans
+
+    monkeypatch.setattr(machine, "usable_cores", lambda: 64)
+    options = parse(["--models", "small_hrnet_w16", "--device", "cpu", "--threads", "1", *arguments])
+    return {plan.identity() for plan in make_plans(options, "cpu", options.backend.split(","))}
+
+
+@pytest.mark.parametrize("option", [*CHANGES, *NO_CHANGE])
+def test_any_option_that_can_change_the_answer_changes_the_identity(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    plain = identities(monkeypatch)
+    assert plain == identities(monkeypatch)
+    changed = identities(monkeypatch, option, *CHANGES.get(option, NO_CHANGE.get(option, [])))
+    assert (changed != plain) == (option in CHANGES)
+    assert len(plain) == len(changed) == 1
+
+
+def test_no_option_is_forgotten_in_the_test_of_identity() -> None:
+    import argparse
+
+    seen: set[str] = set()
+    real = argparse.ArgumentParser.add_argument
+
+    def note(self: argparse.ArgumentParser, *names: str, **options: object) -> object:
+        seen.update(name for name in names if name.startswith("--"))
+        return real(self, *names, **options)  # type: ignore[arg-type]
+
+    argparse.ArgumentParser.add_argument = note  # type: ignore[assignment,method-assign]
+    try:
+        parse([])
+    finally:
+        argparse.ArgumentParser.add_argument = real  # type: ignore[method-assign]
+    assert seen - {"--help", "--version", "--list-backends", "--device"} == {*CHANGES, *NO_CHANGE}
+
+
+def test_other_versions_and_other_files_are_other_measurements(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = a_plan(tiny)
+    before = plan.identity()
+    monkeypatch.setattr(catalogue, "version", lambda name: "onnxruntime 99")
+    assert plan.identity() != before
+    monkeypatch.undo()
+    path = Path(tiny.rpartition(":")[0])
+    other = tmp_path / "other" / path.name
+    other.parent.mkdir()
+    other.write_text(path.read_text() + "# changed\n")
+    assert a_plan(f"{other}:tiny").identity() != before
+    other.with_name("same.py").write_text(path.read_text())
+    assert a_plan(f"{other.parent}/same.py:tiny").measurement().network_sha256 == plan.measurement().network_sha256
+    pictures = [tmp_path / name for name in ("a/picture.png", "b/picture.png")]
+    for number, picture in enumerate(pictures):
+        picture.parent.mkdir()
+        picture.write_bytes(bytes([number]))
+    assert len({a_plan(tiny, image=str(picture)).identity() for picture in pictures}) == 2
 
 
 def test_energy_counters_are_read_where_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +274,7 @@ def test_energy_is_an_images_share_of_rounds_of_their_own(tiny: str, monkeypatch
             runs += 1
             return x
 
-    monkeypatch.setattr("bench.speed.loop.ENERGY_S", 0.05)
+    monkeypatch.setattr("bench.speed.timed_set.ENERGY_S", 0.05)
     monkeypatch.setattr(energy, "read", lambda device: {"cpu0": (3.0 * runs, float("inf"))})
     record = measure(Counted(), torch.zeros(2, 3, 8, 8), rounds=1, warmup=0)
     assert record.metrics["energy_cpu_j_per_image"] == pytest.approx(1.5)
@@ -209,7 +303,7 @@ def test_precisions_are_told_apart(
 ) -> None:
     flags = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [flag.allow_tf32 for flag in flags]
-    for precision in precisions.DTYPES:
+    for precision in catalogue.PRECISIONS:
         with precisions.arithmetic(precision):
             assert [flag.allow_tf32 for flag in flags] == [precision == "tf32"] * 2
     assert [flag.allow_tf32 for flag in flags] == before
@@ -281,19 +375,22 @@ def test_measure_leaves_the_model_as_it_was() -> None:
     ("arguments", "says"),
     [
         (["--models", "lite_hrnet_19"], "unknown model 'lite_hrnet_19': did you mean"),
-        (["--models", ","], "--models names no model"),
+        (["--models", ","], "names nothing: give all"),
         (["--models", "nowhere.py:net"], "no file nowhere.py"),
         (["--models", "os:nothing_here"], "os has no function 'nothing_here'"),
         (["--models", "os:getcwd"], "it must return a torch.nn.Module"),
         (["--input", "250x190"], "multiples of 32, for example 256x192"),
         (["--input", "big"], "'big' is not HEIGHTxWIDTH, for example 256x192"),
         (["--input", "0x192"], "height and width go from 32"),
-        (["--rounds", "0"], "'0' is not a whole number above 0"),
-        (["--sets", "-1"], "'-1' is not a whole number above 0"),
-        (["--threads", "100000"], "100000 threads are more than this machine's"),
+        (["--rounds", "0"], "give a whole number from 1 to 1,000,000"),
+        (["--sets", "-1"], "'-1' is not a number of"),
+        (["--threads", "100000"], "give a whole number from 1 to 1,024"),
+        (["--threads", "1024"], "1024 threads are more than this machine's"),
+        (["--seed", "-1"], "is not a seed: give a whole number from 0"),
+        (["--seed", "18446744073709551616"], "is not a seed"),
         (["--backend", "tensorflow"], "unknown backend 'tensorflow': choose from"),
         (["--backend", "onnxruntime", "--precision", "fp16"], "give --device cpu --precision fp32"),
-        (["--batch", "1,0"], "'0' is not a whole number above 0"),
+        (["--batch", "1,0"], "'0' is not a batch size: give a whole number from 1 to 4,096"),
         (["--budget", "soon"], "'soon' is not a number of seconds above 0"),
         (["--protocol", "steady", "--rounds", "5"], "leave out --rounds"),
         (["--backend", "cudagraphs"], "runs on CUDA devices only: give --device cuda"),
@@ -339,7 +436,7 @@ def test_a_results_folder_that_is_a_file(command: Callable, tiny: str, tmp_path:
 
 
 def test_impossible_numbers_are_refused_by_the_function() -> None:
-    with pytest.raises(InputError, match="time at least 1 round"):
+    with pytest.raises(InputError, match="time at least 1"):
         measure(torch.nn.Identity(), torch.zeros(1, 3, 32, 32), rounds=0)
     assert issubclass(ParityError, Exception)
 

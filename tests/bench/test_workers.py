@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.core import workers
+from bench.core import processes, workers
 from bench.core.errors import InputError
 
 Start = Callable[[str], workers.Worker]
@@ -23,6 +23,12 @@ def work(job, ready):
         return {"input_error": "not this one"}
     if job["does"] == "die":
         sys.exit("dead")
+    if job["does"] == "leave":
+        sys.exit(0)
+    if job["does"] == "leave at once":
+        os._exit(0)
+    if job["does"] == "ask":
+        return {"read": sys.stdin.readline(), "input": list(sys.stdin)}
     started = subprocess.Popen(["sleep", "300"]).pid
     at = time.monotonic()
     ready()
@@ -73,6 +79,18 @@ def running(process: int) -> bool:
 
 
 def test_one_that_hangs_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(processes, "_limit_s", 0.2)
     ((_, answer),) = workers.in_turns(["measure"], start)
-    assert str(answer) == "measure: took more than 0.2 s: its process was ended"
+    assert str(answer) == "measure took more than 0.2 s: it hangs, or needs a longer --timeout"
+
+
+@pytest.mark.parametrize("job", ["leave", "leave at once"])
+def test_one_that_ends_its_process_has_not_succeeded(start: Start, job: str) -> None:
+    ((_, answer),) = workers.in_turns([job], start)
+    assert isinstance(answer, InputError)
+    assert str(answer) == f"{job} ended its process with sys.exit(0) or the like: it must return"
+
+
+def test_one_that_reads_standard_input_finds_it_empty(start: Start) -> None:
+    ((_, answer),) = workers.in_turns(["ask"], start)
+    assert answer == {"read": "", "input": []}

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import http.server
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import zoo
 from tests.conftest import ROOT
 from tests.reference_weights import reference_state
 from zoo.weights import Entry, catalogue, fetch, find, published
-from zoo.weights.__main__ import main
+from zoo.weights.command import main
 
 DATA = bytes(range(256)) * 4000
 
@@ -211,7 +212,7 @@ def test_the_command_prints_where_the_file_is(server: Server, cached: Path, caps
 def test_ctrl_c_keeps_what_was_downloaded(server: Server, tmp_path: Path) -> None:
     server.pause = 0.2
     script = (
-        "import sys, json, pathlib; from zoo.weights import Entry, catalogue; from zoo.weights.__main__ import main\n"
+        "import sys, json, pathlib; from zoo.weights import Entry, catalogue; from zoo.weights.command import main\n"
         "catalogue.cache_folder = lambda: pathlib.Path(sys.argv[1])\n"
         "sys.exit(main(['fetch', 'lite_hrnet_18'], [Entry(**json.loads(sys.argv[2]))]))"
     )
@@ -235,15 +236,24 @@ def test_ctrl_c_keeps_what_was_downloaded(server: Server, tmp_path: Path) -> Non
 
 def test_the_catalogue_is_of_the_zoo() -> None:
     entries = published()
-    assert len(entries) == 13
+    assert len(entries) == 13 + 19  # of the paper's networks, of the newer ones
     assert {entry.model for entry in entries} <= set(zoo.list_models())
     for entry in entries:
         # The publisher writes the beginning of the SHA-256 into the file's name.
         assert f"-{entry.sha256_prefix}_" in entry.file
         assert entry.url.startswith("https://")
-        assert find(entry.model, entry.input, entry.dataset) == entry
+        assert find(entry.model, entry.input, entry.dataset, training_data=entry.training_data) == entry
+        assert all(re.fullmatch(r"(AP|AR|PCKh|PCKh@0\.1)=0\.\d{3}", metric) for metric in entry.metrics)
     assert find("lite_hrnet_18").input == "256x192"
     assert find("lite_hrnet_18", dataset="mpii").input == "256x256"
+    assert (find("rtmpose_t").training_data, find("rtmpose_m", "384x288").training_data) == ("COCO", "AIC+COCO")
+    assert find("cspnext_t_udp", training_data="AIC+COCO").joints == 19
+    with pytest.raises(zoo.ZooError, match=r"for coco 384x288: there are for coco 256x192 trained on COCO, coco 256x1"):
+        find("rtmpose_t", "384x288")
+    # Dite-HRNet has figures but no weights.
+    figures = [entry for entry in catalogue.published_figures() if not entry.url]
+    assert {entry.model for entry in figures} == {"dite_hrnet_18", "dite_hrnet_30"}
+    assert len(figures) == 6
 
 
 @pytest.mark.parametrize("joints", [17, 16])
@@ -267,7 +277,7 @@ def test_create_model_with_published_weights(
 
 def test_networks_without_published_weights_say_who_has_some() -> None:
     raises: Callable[..., pytest.RaisesExc[zoo.ZooError]] = functools.partial(pytest.raises, zoo.ZooError)
-    with raises(match="no weights were published of 'small_hrnet_w16': there are of lite_hrnet_18, lite_hrnet_30, "):
+    with raises(match="no weights were published of 'small_hrnet_w16': there are of .*lite_hrnet_18, lite_hrnet_30, "):
         zoo.create_model("small_hrnet_w16", weights="published")
     with raises(match=r"there are for 17 \(COCO\) and 16 \(MPII\)"):
         zoo.create_model("lite_hrnet_18", num_joints=14, weights="published")

@@ -46,7 +46,7 @@ def test_fusion_is_the_release_s(count: int) -> None:
         torch.testing.assert_close(output, total.relu(), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 def test_eager_and_plain_forms_agree(name: str) -> None:
     model = zoo.create_model(name).double().eval()
     zoo.load_weights(model, reference_state(name, FORWARD[name]["gain"]))

@@ -274,7 +274,7 @@ def test_other_files_are_told_apart(tmp_path: Path) -> None:
         "docs.zip": "is a zip archive without weights",
         "script.pt": "is a TorchScript program",
         "list.pkl": "torch.save did not write",
-        "model.pth": "is refused: it asks for zoo.registry.PoseNet",
+        "model.pth": "is refused: it asks for zoo.pose_net.PoseNet",
         ".": "is a folder",
         "absent.pth": "does not exist",
     }.items():

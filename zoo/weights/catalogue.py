@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from zoo.errors import ZooError
-from zoo.registry import list_models
+from zoo.registry import Size, list_models
 
 # Seconds without a byte after which a server counts as gone.
 TIMEOUT = 30.0
@@ -40,7 +40,10 @@ class Entry:
     input: str  # height x width
     metrics: tuple[str, ...]  # as NAME=VALUE
     sha256_prefix: str
-    url: str
+    url: str  # empty where figures alone were published
+    joints: int = 17
+    training_data: str = "COCO"
+    boxes: str = ""  # of people, behind the figures, where the publisher says which
 
     @property
     def file(self) -> str:
@@ -49,6 +52,11 @@ class Entry:
 
 def published() -> list[Entry]:
     """Every checkpoint that was published for a network of the zoo."""
+    return [entry for entry in published_figures() if entry.url]
+
+
+def published_figures() -> list[Entry]:
+    """The same, and what was published as figures without a checkpoint."""
     text = importlib.resources.files("zoo.weights").joinpath("published.csv").read_text()
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return [
@@ -56,23 +64,32 @@ def published() -> list[Entry]:
             row["dataset"],
             row["model"],
             row["input"],
-            (row["metric_1"], row["metric_2"]),
+            tuple(filter(None, (row["metric_1"], row["metric_2"]))),
             row["sha256_prefix"],
             row["url"],
+            int(row["joints"]),
+            row["training_data"],
+            row["boxes"],
         )
         for row in rows
     ]
 
 
 def find(
-    model: str, input_size: str | None = None, dataset: str = "coco", *, catalogue: Sequence[Entry] | None = None
+    model: str,
+    input_size: str | None = None,
+    dataset: str = "coco",
+    *,
+    training_data: str | None = None,
+    catalogue: Sequence[Entry] | None = None,
 ) -> Entry:
-    """The published checkpoint of a network.
+    """The published checkpoint of a network; of several, the one that is trained on the fewest data sets.
 
     Args:
         model: a name from ``zoo.list_models()``.
         input_size: height x width, for example ``256x192``; without it, the smallest one published.
         dataset: ``coco`` or ``mpii``.
+        training_data: ``COCO``, ``MPII``, ``AIC+COCO`` or ``Body7``, where there are several.
         catalogue: other than ``published()``.
 
     Raises:
@@ -85,10 +102,21 @@ def find(
         near = difflib.get_close_matches(model, models, n=1, cutoff=0.8) if model not in list_models() else []
         hint = f"did you mean {near[0]}?" if near else f"there are of {', '.join(models)}"
         raise ZooError(f"no weights were published of {model!r}: {hint}")
-    wanted = [e for e in of_model if e.dataset == dataset and e.input == (input_size or e.input)]
+    wanted = [
+        entry
+        for entry in of_model
+        if entry.dataset == dataset
+        and entry.input == (input_size or entry.input)
+        and entry.training_data == (training_data or entry.training_data)
+    ]
     if not wanted:
-        have = ", ".join(f"{entry.dataset} {entry.input}" for entry in of_model)
-        raise ZooError(f"no weights of {model} were published for {dataset} {input_size or ''}: there are for {have}")
+        several = len({entry.training_data for entry in of_model if entry.dataset == "coco"}) > 1
+        have = ", ".join(
+            f"{entry.dataset} {entry.input}{f' trained on {entry.training_data}' if several else ''}"
+            for entry in of_model
+        )
+        asked = f"{dataset} {input_size or ''}{f' trained on {training_data}' if training_data else ''}"
+        raise ZooError(f"no weights of {model} were published for {asked}: there are for {have}")
     return min(wanted, key=lambda entry: entry.input)
 
 
@@ -139,7 +167,9 @@ def fetch(entry: Entry, *, cache: Path | None = None, step: Step | None = None) 
     return target
 
 
-def fetch_default(model: str, num_joints: int, *, catalogue: Sequence[Entry] | None = None) -> Path:
+def fetch_default(
+    model: str, num_joints: int, input_size: Size = (256, 192), *, catalogue: Sequence[Entry] | None = None
+) -> Path:
     """The file that ``create_model(model, weights="published")`` loads, with a progress bar on a terminal.
 
     Raises:
@@ -148,6 +178,8 @@ def fetch_default(model: str, num_joints: int, *, catalogue: Sequence[Entry] | N
     if num_joints not in DEFAULTS:
         raise ZooError(f"no weights were published for {num_joints} joints: there are for 17 (COCO) and 16 (MPII)")
     dataset, size = DEFAULTS[num_joints]
+    if input_size != (256, 192):
+        size = "{}x{}".format(*input_size)
     entry = find(model, size, dataset, catalogue=catalogue)
     with bar(entry.file) as step:
         return fetch(entry, step=step)

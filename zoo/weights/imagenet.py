@@ -5,7 +5,7 @@ only their parameters have other names. The paper's MobileNetV3 is another netwo
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from zoo import mobilenet_v2
 from zoo.errors import ZooError
 from zoo.mobilenet_v2 import MobileNetV2
-from zoo.registry import PoseNet
+from zoo.pose_net import PoseNet
 from zoo.shufflenet_v2 import ShuffleNetV2
 from zoo.weights import files
+from zoo.weights.state_dicts import find_weights
 
 # The classifier, which no pose network has.
 _CLASSIFIER = ("classifier.", "fc.")
@@ -45,14 +46,14 @@ def load_backbone(model: nn.Module, source: str | Path) -> None:
             f"pretrained_backbone is for the backbones MobileNetV2 and ShuffleNetV2, not {type(backbone).__name__}: "
             "the others are not the networks that torchvision and timm have ImageNet weights of"
         )
-    state = _read(backbone, source)
-    state = {key: value for key, value in state.items() if not key.startswith(_CLASSIFIER)}
-    own = backbone.state_dict()
     namings: tuple[Callable[[str], str], ...] = (
         (torchvision_mobilenet_v2, timm_mobilenet_v2)
         if isinstance(backbone, MobileNetV2)
         else (torchvision_shufflenet_v2,)
     )
+    own = backbone.state_dict()
+    state = _read(backbone, source, {naming(key) for naming in namings for key in own})
+    state = {key: value for key, value in state.items() if not key.startswith(_CLASSIFIER)}
     naming = max(namings, key=lambda candidate: sum(candidate(key) in state for key in own))
     names = {key: naming(key) for key in own}
     # Counters of batches, which do not enter the output, are missing in old files.
@@ -118,7 +119,7 @@ def _mobilenet_v2(key: str) -> tuple[int, int, str, str, str]:
     return int(match[1] or 0), int(match[2] or 0), match[3], match[4], match[5]
 
 
-def _read(backbone: nn.Module, source: str | Path) -> Mapping[str, Tensor]:
+def _read(backbone: nn.Module, source: str | Path, names: Collection[str]) -> Mapping[str, Tensor]:
     if source == "torchvision":
         return _download(source, lambda: _torchvision_weights(backbone))
     if isinstance(source, str) and source.startswith("timm/"):
@@ -130,10 +131,7 @@ def _read(backbone: nn.Module, source: str | Path) -> Mapping[str, Tensor]:
             )
         return _download(source, lambda: _timm_weights(name))
     state, _ = files.read(Path(source))
-    inner = state.get("state_dict", state)
-    if not isinstance(inner, Mapping):
-        raise ZooError(f"{source} holds {type(inner).__name__} under 'state_dict', not names and tensors")
-    return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+    return find_weights(state, names, f" in {source}")
 
 
 def _torchvision_weights(backbone: nn.Module) -> Mapping[str, Tensor]:

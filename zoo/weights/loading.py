@@ -10,16 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from zoo.create import build
 from zoo.errors import ZooError
-from zoo.registry import PoseNet, Spec, create_model, list_models, model_card
+from zoo.naming import official_name, published_name
+from zoo.pose_net import PoseNet, Spec
+from zoo.registry import Size, list_models
 from zoo.weights import files
-from zoo.weights.names import published_name
-
-# Where a checkpoint keeps its weights; averaged copies count only where nothing else is there.
-_WRAPPERS = ("state_dict", "state_dict_ema", "ema_state_dict")
-# Entries beside the network's own: MMPose 1.x keeps the input's mean and deviation, MMCV's EMAHook
-# a second copy of every parameter as a buffer, MMEngine's averaged model a counter.
-_BESIDE = re.compile(r"data_preprocessor\.|ema_|steps$")
+from zoo.weights.state_dicts import find_weights
 
 
 def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) -> None:
@@ -28,14 +25,18 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     Args:
         model: a network of the zoo.
         source: a checkpoint file (safetensors, or what ``torch.save`` writes or wrote before
-            PyTorch 1.6), or what such a file holds: a state dict in this project's naming or the
-            published one (MMPose 0.x or 1.x), with or without a ``state_dict`` wrapper, ``module.``
-            prefixes, averaged copies and training state. The weights under ``state_dict`` are
-            taken; averaged copies (``ema_state_dict``, ``state_dict_ema``) only where there are none.
+            PyTorch 1.6), or what such a file holds: a state dict in this project's naming or a
+            published one (MMPose 0.x or 1.x), bare or wrapped (``state_dict``,
+            ``model_state_dict``, ``model``, ...), with or without prefixes that all names share
+            (``module.``, ``_orig_mod.``, ``model.``, ...), averaged copies and training state
+            beside it. Averaged weights (``ema``, ``state_dict_ema``, ...) are taken only where
+            there are no others. Counters of batches may be missing, and numbers of another
+            precision become the network's.
 
     Raises:
         ZooError: the file cannot be read or is refused; it is of another network or number of
-            joints; entries are missing, unexpected or misshapen. One line that names them.
+            joints; entries are missing, unexpected or misshapen; weights are infinite or no
+            numbers. One line that names them.
     """
     metadata: dict[str, str] = {}
     held: Mapping[str, object]
@@ -45,22 +46,55 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     else:
         where = ""
         held = source
-    state = _weights(held, where)
     own = model.state_dict()
-    names = {key: published_name(model, key) for key in own}
-    if _shared(state, names.values()) <= _shared(state, own):
-        names = {key: key for key in own}
+    namings = _namings(model, own)
+    state = find_weights(held, {name for naming in namings for name in naming.values()}, where)
+    names = max(namings, key=lambda naming: sum(name in state for name in naming.values()))
+    _adapt(model, names, state)
     problem = _problem(model, own, names, state, metadata)
     if problem:
         raise ZooError(f"the weights{where} do not fit {_description(model)}: {problem}")
-    model.load_state_dict({key: state[name] for key, name in names.items()})
+    converted = {key: state[name].to(own[key].dtype) for key, name in names.items()}
+    for key, value in converted.items():
+        if not torch.isfinite(value).all():
+            what = "NaN" if value.isnan().any() else "infinite numbers"
+            raise ZooError(f"the weights{where} cannot be used: {names[key]} holds {what}; take an earlier checkpoint")
+    model.load_state_dict(converted)
+
+
+def _namings(model: nn.Module, own: Iterable[str]) -> list[dict[str, str]]:
+    """The names that an entry of the network may have in a checkpoint, by its own name: the likeliest set first."""
+    published = {key: published_name(model, key) for key in own}
+    # MMPose 1.x has another name for the head than 0.x.
+    swapped = {
+        key: re.sub(r"^(keypoint_)?head\.", lambda match: "head." if match[1] else "keypoint_head.", name)
+        for key, name in published.items()
+    }
+    official = {key: official_name(model, key) or key for key in own}
+    return [{key: key for key in own}, published, swapped, official]
+
+
+def _adapt(model: nn.Module, names: Mapping[str, str], state: dict[str, Tensor]) -> None:
+    """Change ``state`` where a published file holds the same weights in another form."""
+    spec = _spec(model)
+    official = all(name == official_name(model, key) for key, name in names.items())
+    for key, name in names.items():
+        if key.endswith("num_batches_tracked"):
+            state.setdefault(name, torch.zeros((), dtype=torch.long))
+        if name in state and official:
+            state[name] = model.backbone.from_official(key, state[name])  # type: ignore[operator, union-attr]
+        if name in state and re.search(r"\.final(_layer)?\.(weight|bias)$", key):
+            more = spec.card.weights_joints if spec and spec.card and spec.num_joints == 17 else 0
+            if more and len(state[name]) == more:
+                state[name] = state[name][:17]
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
     """Write a network's weights as safetensors, in this project's naming.
 
-    The metadata, all text, hold ``name``, ``num_joints``, ``options`` (JSON) and ``card`` (the
-    model card as JSON) of a network from ``create_model``. The file appears whole or not at all.
+    The metadata, all text, hold ``name``, ``num_joints``, ``input_size`` (height x width),
+    ``options`` (JSON) and ``card`` (the model card as JSON) of a network from ``create_model``.
+    The file appears whole or not at all.
 
     Raises:
         ZooError: the file cannot be written.
@@ -72,8 +106,9 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
     spec = _spec(model)
     if spec is not None:
         metadata |= {"name": spec.name, "num_joints": str(spec.num_joints), "options": json.dumps(spec.options)}
-        if spec.name in list_models():
-            metadata["card"] = json.dumps(asdict(model_card(spec.name)))
+        metadata["input_size"] = "x".join(map(str, spec.input_size))
+        if spec.card is not None:
+            metadata["card"] = json.dumps(asdict(spec.card))
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -86,25 +121,6 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _weights(held: Mapping[str, object], where: str) -> dict[str, Tensor]:
-    """The tensors alone, without a wrapper or ``module.`` prefixes, the head under its MMPose 0.x or own name."""
-    wrapper = next((name for name in _WRAPPERS if name in held), None)
-    inner = held[wrapper] if wrapper else held
-    if not isinstance(inner, Mapping):
-        raise ZooError(f"the checkpoint{where} holds {type(inner).__name__} under {wrapper!r}, not names and tensors")
-    plain: dict[str, Tensor] = {}
-    for key, value in inner.items():
-        if isinstance(key, str) and isinstance(value, Tensor):
-            name = re.sub(r"^(module\.)+", "", key)
-            if not _BESIDE.match(name):
-                plain[name] = value
-    if any(re.match(r"head\.(deconv_layers|final_layer)\.", key) for key in plain):
-        plain = {re.sub(r"^head\.", "keypoint_head.", key): value for key, value in plain.items()}
-    if not plain:
-        raise ZooError(f"the checkpoint{where} holds no weights, only {_some(map(str, inner)) or 'nothing'}")
-    return plain
 
 
 def _problem(
@@ -127,6 +143,8 @@ def _problem(
     elif joints := _other_joints(own, {key: state[names[key]] for key in misshapen}):
         theirs, ours = joints
         return f"they are for {theirs} joints and the network has {ours}; create it with num_joints={theirs}"
+    elif size := _other_size(model, {key: state[names[key]] for key in misshapen}):
+        return "they are for input {0}x{1}; create the network with input_size=({0}, {1})".format(*size)
     details = [f"{names[key]} is {_shape(state[names[key]])} and should be {_shape(own[key])}" for key in misshapen]
     kinds = (("missing", missing), ("unexpected", unexpected), ("misshapen", details))
     return "; ".join(f"{what}: {_some(items)}" for what, items in kinds if items)
@@ -140,11 +158,26 @@ def _fits(theirs: Tensor, ours: Tensor) -> bool:
 
 def _other_joints(own: Mapping[str, Tensor], misshapen: Mapping[str, Tensor]) -> tuple[int, int] | None:
     """Their number of joints and ours, if that is all that is wrong."""
-    weight, bias = "head.final.weight", "head.final.bias"
-    if set(misshapen) != {weight, bias} or misshapen[weight].shape[1:] != own[weight].shape[1:]:
+    bias, weight = sorted(misshapen) if len(misshapen) == 2 else ("", "")
+    if not re.search(r"\.final(_layer)?\.weight$", weight) or bias != weight.replace("weight", "bias"):
+        return None
+    if misshapen[weight].shape[1:] != own[weight].shape[1:]:
         return None
     theirs = len(misshapen[bias]) if misshapen[bias].dim() else 0
     return (theirs, len(own[bias])) if theirs == len(misshapen[weight]) else None
+
+
+def _other_size(model: nn.Module, misshapen: Mapping[str, Tensor]) -> Size | None:
+    """The usual input size that they are for, if that is all that is wrong."""
+    spec = _spec(model)
+    if spec is None:
+        return None
+    for size in ((256, 192), (384, 288), (256, 256)):
+        with torch.device("meta"):
+            other = build(spec.name, num_joints=spec.num_joints, input_size=size, **spec.options).state_dict()
+        if all(_fits(tensor, other[key]) for key, tensor in misshapen.items()):
+            return size
+    return None
 
 
 def _owner(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | None:
@@ -157,11 +190,15 @@ def _owner(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | No
         return _named(metadata["name"], options if isinstance(options, dict) else {})
     for name in list_models():
         with torch.device("meta"):
-            model = create_model(name)
-        own = model.state_dict()
-        if set(state) in (set(own), {published_name(model, key) for key in own}):
+            model = build(name)
+        if any(_counted(naming.values()) == _counted(state) for naming in _namings(model, model.state_dict())):
             return name
     return None
+
+
+def _counted(names: Iterable[str]) -> set[str]:
+    """Names without the counters of batches, which may be missing."""
+    return {name for name in names if not name.endswith("num_batches_tracked")}
 
 
 def _spec(model: nn.Module) -> Spec | None:
@@ -175,10 +212,6 @@ def _description(model: nn.Module) -> str:
 
 def _named(name: str, options: Mapping[str, str]) -> str:
     return name + "".join(f" with {option}={value}" for option, value in options.items())
-
-
-def _shared(state: Mapping[str, Tensor], names: Iterable[str]) -> int:
-    return sum(name in state for name in names)
 
 
 def _some(items: Iterable[str]) -> str:

@@ -1,9 +1,9 @@
 """Fig. 5: speed against accuracy, circles as large as the networks, every one named."""
 
-import io
+import functools
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report import paper
-from bench.report.labels import Box, Circle, Place, place
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, tags
-from bench.report.tables import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
+from bench.report import paper, plotting
+from bench.report.benchmarks import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
+from bench.report.measured import JOINTS, SIZE, Measured, Setting, free_key, metric, tags
+from bench.report.placement import Box, Circle, Place, place
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture, Section
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = {
@@ -28,21 +30,8 @@ COLOURS = {
 }
 DRAWN_PEOPLE = "drawn people (synthetic)"
 OWN, OWN_COLOUR = "your own", "#56B4E9"
-INK, FAINT = "#222222", "#666666"
-DPI = 160
 WIDTH, HEIGHT = 6.4, 4.0  # of the axes and what is beside them, in inches
 LARGEST = 42.0  # diameter of the largest circle, in points
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "svg.fonttype": "path",  # looks the same without the font
-    "text.hinting": "none",
-    "text.parse_math": False,  # names are not formulas
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,7 @@ class Chart:
     dataset: str  # what the AP is on
     bubbles: tuple[Bubble, ...]
     remarks: tuple[str, ...]
+    main: bool = True  # drawn without ``--figures all``
 
 
 def charts(measured: Measured) -> list[Chart]:
@@ -80,21 +70,18 @@ def charts(measured: Measured) -> list[Chart]:
     """
     found: dict[str, Chart] = {}
     for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
-        for setting in measured.settings():
+        for setting in measured.settings:
             # An int8 network is another one: its speed does not go with the accuracy in full precision.
             if setting.precision != "int8" and (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
-                key = f"{stem}_{setting.slug}"
-                while key in found:  # processors whose names differ only in signs
-                    key += "_"
+                key = free_key(f"{stem}_{setting.slug}", found)
                 found[key] = _chart(measured, setting, key, benchmark)
     # Of COCO there are the paper's figures; a single network on drawn people compares with nothing.
     return [chart for chart in found.values() if len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE)]
 
 
 def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> Chart:
-    here = {name(r) for r in measured.records if r.kind == "speed" and Setting.of(r) == setting}
-    order = [*(m for m in paper.models() if m in here), *sorted(here - set(paper.models()))]
-    records = {model: record for model in order if (record := measured.speed(model, setting))}
+    zoo, own = paper.in_order(measured.timed(setting))
+    records = {model: record for model in (*zoo, *own) if (record := measured.speed(model, setting))}
     words = {model: " ".join(tags(record)) for model, record in records.items()}
     alike = len(set(words.values())) == 1
     bubbles, absent = [], []
@@ -140,29 +127,23 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     return Chart(key, f"Speed and accuracy on {on}", subtitle, dataset, tuple(bubbles), tuple(remarks))
 
 
-def draw(chart: Chart) -> tuple[bytes, bytes]:
-    """The chart as PNG and SVG, the same bytes for the same chart.
+def _pictures(measured: Measured) -> Iterator[Picture]:
+    for chart in charts(measured):
+        draw = functools.partial(plotting.draw, chart.key, functools.partial(picture, chart))
+        yield Picture(chart.key, draw, main=chart.main)
+
+
+def picture(chart: Chart) -> Figure:
+    """The chart drawn in the first size that has room for every name; unnamed ones are said below it.
 
     Raises:
-        RuntimeError: no size of the figure leaves room for all names.
+        InputError: no size of the figure leaves room for all names.
     """
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": chart.key})  # type: ignore[dict-item]
-        for growth in range(8):
-            figure, texts = _figure(chart, 1.2**growth)
-            if texts is not None and not collisions(figure, texts):
-                return as_bytes(figure, "png"), as_bytes(figure, "svg")
+    for growth in range(8):
+        figure, texts = _figure(chart, 1.2**growth)
+        if texts is not None and not collisions(figure, texts):
+            return figure
     raise RuntimeError(f"{chart.key}: no room for {len(chart.bubbles)} names")
-
-
-def as_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as PNG or SVG, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    # Without these a file tells when and by what it was made, and no two are the same.
-    nothing = {"Software": None} if kind == "png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format=kind, dpi="figure", metadata=nothing)
-    return buffer.getvalue()
 
 
 def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
@@ -359,3 +340,14 @@ def collisions(figure: Figure, texts: Sequence[Any]) -> list[str]:
         if not Box(extent.x0, extent.y0, extent.x1, extent.y1).inside(page):
             found.append("something is cut off at the figure's edge")
     return found
+
+
+SECTIONS = (
+    Section(
+        "fig5",
+        "Fig. 5. Speed and accuracy",
+        10,
+        pictures=_pictures,
+        without_pictures="Nothing to draw yet: no network has both a measured speed and an AP.",
+    ),
+)

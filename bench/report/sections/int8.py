@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.report.measured import Measured, Setting, metric, name, tags
-from bench.report.tables import BENCHMARKS, DRAWN, Cell, Column, Row, Table, Value, measured_cell, printed
+from bench.report.benchmarks import BENCHMARKS, DRAWN
+from bench.report.measured import Measured, metric, name, tags
+from bench.report.section import Section
+from bench.report.table import Cell, Column, Row, Table, Value, measured_cell
 
 ENDING = "_int8"
 COLUMNS = (
@@ -19,21 +22,22 @@ COLUMNS = (
 
 def table(measured: Measured) -> Table | None:
     """A row for every accuracy in int8 that has its counterpart in full precision; none where there is no such pair."""
-    found = [r for r in measured.records if r.kind == "accuracy" and r.precision == "int8"]
+    found = [r for r in measured.of_kind("accuracy") if r.precision == "int8"]
     rows = []
-    for record in sorted(found, key=lambda r: (Setting.of(r).machine, r.dataset or "", name(r), r.input, _runtime(r))):
+    for record in sorted(
+        found, key=lambda r: (measured.setting(r).machine, r.dataset or "", name(r), r.input, _runtime(r))
+    ):
         exact = _exact(measured, record)
         if exact is not None:
+            machine = measured.setting(record).machine
             labels = {
                 "model": name(record), "input": record.input, "runtime": _runtime(record),
-                "dataset": record.dataset or "", "weights": record.weights or "", "machine": Setting.of(record).machine,
+                "dataset": record.dataset or "", "weights": record.weights or "", "machine": machine,
             }  # fmt: skip
             rows.append(Row(labels, (*_accuracies(exact, record), *_speeds(measured, record))))
     if not rows:
         return None
     return Table(
-        "int8",
-        "What int8 costs and brings",
         {"model": "Model", "input": "Input", "runtime": "Runtime", "dataset": "Data set", "weights": "Weights",
          "machine": "Machine"},
         COLUMNS,
@@ -54,9 +58,8 @@ def _exact(measured: Measured, record: Record) -> Record | None:
     """The accuracy of the same weights on the same data in full precision, at best in the same runtime."""
     alike = [
         r
-        for r in measured.records
-        if r.kind == "accuracy"
-        and r.precision in (None, "fp32")
+        for r in measured.of_kind("accuracy")
+        if r.precision in (None, "fp32")
         and (name(r), r.input, r.dataset, r.dataset_fingerprint, r.weights_sha256)
         == (name(record), record.input, record.dataset, record.dataset_fingerprint, record.weights_sha256)
         and all(r.protocol.get(key) == record.protocol.get(key) for key in ("boxes", "flip", "decode"))
@@ -77,7 +80,7 @@ def _accuracies(exact: Record, record: Record) -> tuple[Cell, ...]:
 
 
 def _speeds(measured: Measured, record: Record) -> tuple[Cell, ...]:
-    setting = replace(Setting.of(record), batch=1)
+    setting = replace(measured.setting(record), batch=1)
     found = [
         measured.speed(name(record), replace(setting, backend=backend, precision=precision))
         for backend, precision in ((_runtime(record), "fp32"), (_runtime(record) + ENDING, "int8"))
@@ -90,3 +93,6 @@ def _speeds(measured: Measured, record: Record) -> tuple[Cell, ...]:
         return exact, int8, Cell()
     ratio = metric(found[1], "fps") / metric(found[0], "fps")
     return exact, int8, measured_cell(found[1], printed(ratio, 1, 2), ratio=ratio)
+
+
+SECTIONS = (Section("int8", "What int8 costs and brings", 50, table),)

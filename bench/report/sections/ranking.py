@@ -1,19 +1,34 @@
 """Ranking by runtime: who is faster than whom on one machine, and how that changes with what runs the networks."""
 
+import functools
 import math
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.core.record import Record
-from bench.backends.catalogue import PRECISIONS as DTYPES
-from bench.report import figure, paper
-from bench.report.figure import DPI, FAINT, INK, STYLE
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, name, runtime_order, slug, tags
-from bench.report.tables import COLUMNS_A_PANEL, Cell, Column, Number, Panel, Row, Table, Value, printed, protocol_notes
+from bench.core.metrics import printed
+from bench.core.record import PRECISIONS, Record
+from bench.report import paper, plotting
+from bench.report.measured import (
+    JOINTS,
+    SIZE,
+    Measured,
+    Setting,
+    free_key,
+    metric,
+    name,
+    notes_on_protocol,
+    runtime_order,
+    slug,
+    tags,
+)
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture, Section
+from bench.report.table import COLUMNS_A_PANEL, Cell, Column, Number, Panel, Row, Table, Value
 
 REFERENCE = "eager"
 # Okabe and Ito's colours and a grey: neighbours in a chart must be told apart, whatever method they are of.
@@ -60,6 +75,11 @@ class Place:
         return next(alike, None)
 
     @property
+    def usual(self) -> bool:
+        """Whether all cores of the machine were used, or its GPU."""
+        return self.runtimes[0].setting.usual_threads
+
+    @property
     def models(self) -> list[str]:
         """All networks, in the order of the first runtime."""
         return list(dict.fromkeys(name(record) for runtime in self.runtimes for record in runtime.records))
@@ -68,31 +88,31 @@ class Place:
 def places(measured: Measured) -> list[Place]:
     """Where two runtimes or more ran two networks or more at batch 1 and Table V's input."""
     groups: dict[tuple[str, ...], list[Setting]] = {}
-    for setting in measured.settings():
+    for setting in measured.settings:
         if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
             groups.setdefault(setting.place, []).append(setting)
-    found = []
+    found: list[Place] = []
     for alike, settings in groups.items():
         runtimes = [runtime for setting in settings if len((runtime := _runtime(measured, setting)).records) > 1]
         if len(runtimes) > 1:
             first = settings[0]
             where = first.gpu or f"{first.machine}, {first.threads} thread{'s' if first.threads != 1 else ''}"
-            key = "_".join(filter(None, ("ranking", *(slug(part) for part in alike))))
+            wanted = "_".join(filter(None, ("ranking", *(slug(part) for part in alike))))
+            key = free_key(wanted, {place.key for place in found})
             found.append(Place(key, where, tuple(sorted(runtimes, key=_order))))
     return found
 
 
 def _runtime(measured: Measured, setting: Setting) -> Runtime:
-    models = {name(r) for r in measured.records if r.kind == "speed" and Setting.of(r) == setting}
-    records = [record for model in sorted(models) if (record := measured.speed(model, setting))]
+    records = [record for model in measured.timed(setting) if (record := measured.speed(model, setting))]
     return Runtime(setting, tuple(sorted(records, key=lambda record: (-metric(record, "fps"), name(record)))))
 
 
 def _order(runtime: Runtime) -> tuple[int, tuple[int, str]]:
     """From full precision down, int8 last."""
-    known = [*DTYPES, "int8"]
     precision = runtime.setting.precision
-    return known.index(precision) if precision in known else len(known), runtime_order(runtime.setting.backend)
+    place = PRECISIONS.index(precision) if precision in PRECISIONS else len(PRECISIONS)
+    return place, runtime_order(runtime.setting.backend)
 
 
 def overtaken(runtime: Runtime, reference: Runtime, model: str) -> tuple[list[str], list[str]]:
@@ -142,14 +162,12 @@ def table(measured: Measured) -> Table | None:
                 columns.append(Column("rank", title, ("measured",), setting=labels))
                 for model, row in cells.items():
                     row.append(_cell(runtime, place.reference, model))
-    zoo = [model for model in paper.models() if model in cells]
+    zoo, own = paper.in_order(cells)
     rows = [
         Row({"model": model, "name": paper.label(model)}, tuple(cells[model]), highlight=model == paper.BASELINE)
-        for model in (*zoo, *sorted(set(cells) - set(zoo)))
+        for model in (*zoo, *own)
     ]
     return Table(
-        "ranking",
-        "Ranking by runtime",
         {"model": "Model", "name": "Name"},
         tuple(columns),
         tuple(rows),
@@ -176,7 +194,7 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
         "fps": fps, "passes": " ".join(sure), "perhaps_passes": " ".join(unsure),
     }  # fmt: skip
     return Cell(
-        (Value(str(rank), "measured"),), detail="; ".join(words), tags=tags(record), notes=protocol_notes(record),
+        (Value(str(rank), "measured"),), detail="; ".join(words), tags=tags(record), notes=notes_on_protocol(record),
         extra=extra, record=record,
     )  # fmt: skip
 
@@ -184,16 +202,14 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
 # -------------------------------------------------------------------------------- figure
 
 
-def draw(place: Place) -> tuple[bytes, bytes]:
-    """A line a network through its places in the runtimes, as PNG and SVG; the same bytes for the same records."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": place.key})  # type: ignore[dict-item]
-        drawn = picture(place)
-        return figure.as_bytes(drawn, "png"), figure.as_bytes(drawn, "svg")
+def _pictures(measured: Measured) -> Iterator[Picture]:
+    for place in places(measured):
+        draw = functools.partial(plotting.draw, place.key, functools.partial(picture, place))
+        yield Picture(place.key, draw, main=place.usual)
 
 
 def picture(place: Place) -> Figure:
+    """A line a network through its places in the runtimes."""
     models = place.models
     labels = {model: paper.label(model) for model in models}
     longest = 0.085 * max(map(len, labels.values())) + 0.35  # of a name, in inches
@@ -228,7 +244,7 @@ def picture(place: Place) -> Figure:
     return drawn
 
 
-def _line(axes: mpl.axes.Axes, place: Place, model: str, label: str, number: int) -> None:
+def _line(axes: Axes, place: Place, model: str, label: str, number: int) -> None:
     """One network: its line, its speeds on it, and its name at both ends."""
     colour, bold = COLOURS[number % len(COLOURS)], model == paper.BASELINE
     dashes = "-" if number < len(COLOURS) else (0, (5, 2))
@@ -256,3 +272,6 @@ def _line(axes: mpl.axes.Axes, place: Place, model: str, label: str, number: int
         axes.annotate(
             label, (last, last_rank), (0, -15), textcoords="offset points", ha="center", fontsize=7, color=INK
         )
+
+
+SECTIONS = (Section("ranking", "Ranking by runtime", 30, table, _pictures),)

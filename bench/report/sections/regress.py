@@ -1,20 +1,23 @@
 """How far the latency check is to be trusted: its self-test as a table and as curves."""
 
+import functools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.regress.output import condition
-from bench.report.figure import DPI, FAINT, INK, STYLE, as_bytes
-from bench.report.measured import Measured, Setting, metric
-from bench.report.tables import Cell, Column, Panel, Row, Table, Value, printed
+from bench.report import plotting
+from bench.report.measured import Measured, Setting, free_key, metric
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture, Section
+from bench.report.table import Cell, Column, Panel, Row, Table, Value
 
 HEADINGS = {
     "comparisons": "Comparisons", "regression": "Said slower", "clear": "Said clear", "faster": "Of these faster",
@@ -30,7 +33,7 @@ WIDTH, HEIGHT = 8.4, 3.1  # of the figure, and of its axes, in inches
 
 
 @dataclass(frozen=True, order=True)
-class Test:
+class SelfTest:
     """All conditions of one self-test."""
 
     setting: Setting
@@ -39,7 +42,7 @@ class Test:
     budget_s: float
 
     @classmethod
-    def of(cls, record: Record) -> "Test":
+    def of(cls, record: Record) -> "SelfTest":
         told = record.protocol
         return cls(Setting.of(record), record.model, float(told["threshold"]), float(told["budget_s"]))
 
@@ -52,12 +55,12 @@ class Test:
         )
 
 
-def tests(measured: Measured) -> dict[Test, list[Record]]:
+def tests(measured: Measured) -> dict[SelfTest, list[Record]]:
     """The records of every self-test, by slow-down."""
-    found: dict[Test, list[Record]] = {}
-    for record in measured.records:
-        if record.kind == "regress" and record.protocol.get("name") == "self-test":
-            found.setdefault(Test.of(record), []).append(record)
+    found: dict[SelfTest, list[Record]] = {}
+    for record in measured.of_kind("regress"):
+        if record.protocol.get("name") == "self-test":
+            found.setdefault(SelfTest.of(record), []).append(record)
     return {test: sorted(found[test], key=_order) for test in sorted(found)}
 
 
@@ -84,8 +87,6 @@ def table(measured: Measured) -> Table | None:
         cells = tuple(cell for record in by_test for cell in _cells(record))
         rows.append(Row({"condition": conditions[order][0].upper() + conditions[order][1:]}, cells))
     return Table(
-        "regress",
-        "Latency check: how often it errs",
         {"condition": "New code"},
         tuple(columns),
         tuple(rows),
@@ -117,27 +118,22 @@ def _cells(record: Record | None) -> list[Cell]:
     return cells
 
 
-def charts(measured: Measured) -> list[tuple[str, Test, list[Record]]]:
+def charts(measured: Measured) -> list[tuple[str, SelfTest, list[Record]]]:
     """File name, self-test and records of each figure."""
-    named: dict[str, tuple[str, Test, list[Record]]] = {}
+    named: dict[str, tuple[str, SelfTest, list[Record]]] = {}
     for test, records in tests(measured).items():
-        key = f"regress_{test.setting.slug}_{test.model.replace(':', '-')}_{100 * test.threshold:g}percent"
-        while key in named:
-            key += "_"
+        key = free_key(f"regress_{test.setting.slug}_{test.model}_{100 * test.threshold:g}percent", named)
         named[key] = (key, test, records)
     return list(named.values())
 
 
-def draw(key: str, test: Test, records: Sequence[Record]) -> tuple[bytes, bytes]:
-    """The curves as PNG and SVG: detection against slow-down, and what was decided against time."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": key})  # type: ignore[dict-item]
-        drawn = _picture(test, records)
-        return as_bytes(drawn, "png"), as_bytes(drawn, "svg")
+def _pictures(measured: Measured) -> Iterator[Picture]:
+    for key, test, records in charts(measured):
+        yield Picture(key, functools.partial(plotting.draw, key, functools.partial(_picture, test, records)))
 
 
-def _picture(test: Test, records: Sequence[Record]) -> Figure:
+def _picture(test: SelfTest, records: Sequence[Record]) -> Figure:
+    """Detection against slow-down, and what was decided against time."""
     lines = textwrap.wrap(test.title, int(WIDTH * 13.5))
     top, bottom = 0.45 + 0.17 * len(lines) + 0.3, 0.55
     height = top + HEIGHT + bottom
@@ -161,7 +157,7 @@ def _picture(test: Test, records: Sequence[Record]) -> Figure:
     return drawn
 
 
-def _detection(axes: Axes, test: Test, records: Sequence[Record]) -> None:
+def _detection(axes: Axes, test: SelfTest, records: Sequence[Record]) -> None:
     slower = [100 * float(record.options["slower_by"]) for record in records]
     rate = [100 * metric(record, "regression") / metric(record, "comparisons") for record in records]
     low = [100 * metric(record, "regression_rate_low") for record in records]
@@ -198,3 +194,6 @@ def _decided(axes: Axes, records: Sequence[Record]) -> None:
         loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2, frameon=False, fontsize=8, handlelength=1.4,
         columnspacing=1.2, labelcolor=INK, borderaxespad=0.2,
     )  # fmt: skip
+
+
+SECTIONS = (Section("regress", "Latency check: how often it errs", 140, table, _pictures),)

@@ -1,8 +1,8 @@
 """A card for every network of the zoo, as a page: what it is, its sources, cost, published accuracy."""
 
-import zoo
 from bench.report import paper
-from bench.report.measured import Measured
+from bench.report.measured import Measured, metric
+from zoo.registry import list_models, model_card
 from zoo.weights.catalogue import published
 
 # Input size and joints of the rows of Tables I and III.
@@ -17,13 +17,13 @@ def page(measured: Measured) -> str:
         "**Bold**: measured (one multiply-add counts as one, by the two conventions of the paper's tables; the records "
         "are in [records.csv](records.csv)). *Italic*: accuracy as published. —: no such figure.",
     ]
-    for name in zoo.list_models():
+    for name in list_models():
         parts += _card(name, measured)
     return "\n\n".join(parts) + "\n"
 
 
 def _card(name: str, measured: Measured) -> list[str]:
-    card = zoo.model_card(name)
+    card = model_card(name)
     about = [
         f"- **{paper.method(card.method)}**, backbone {card.backbone}",
         f"- Paper: {card.paper}",
@@ -41,7 +41,7 @@ def _costs(name: str, measured: Measured) -> str:
     for size, joints in INPUTS:
         record = measured.complexity(name, size, joints)
         counts = ("params", "macs_mmcv", "macs_torchstat")
-        cells = ["—"] * 3 if record is None else [f"**{record.metrics[key] / 1e6:,.2f} M**" for key in counts]
+        cells = ["—"] * 3 if record is None else [f"**{metric(record, key) / 1e6:,.2f} M**" for key in counts]
         lines.append(f"| {size} | {joints} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -4,22 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper
+from bench.report.benchmarks import BENCHMARKS, Benchmark
 from bench.report.measured import Measured, metric
-from bench.report.tables import (
-    BENCHMARKS,
-    Benchmark,
-    Cell,
-    Column,
-    Number,
-    Row,
-    Table,
-    Value,
-    decimals,
-    paper_cell,
-    printed,
-)
+from bench.report.section import Section
+from bench.report.table import Cell, Column, Number, Row, Table, Value, decimals, paper_cell
 
 Verdict = Literal["reproduced", "reproduced in other units", "not reproducible", "not measured"]
 
@@ -79,8 +70,6 @@ def audit(measured: Measured) -> Table:
         *(Column(_key(c), c.title, ("measured",), "GFLOPs, by libraries") for c in LIBRARIES),
     )
     return Table(
-        "audit",
-        "Audit of the paper's cost columns",
         {"table": "Table", "model": "Model", "input": "Input"},
         columns,
         tuple(rows),
@@ -177,3 +166,6 @@ def _reasons(model: str, verdict: Verdict, hits: Sequence[Convention]) -> tuple[
 
 def _no(model: str) -> str:
     return VIPNAS if model == "vipnas_mobilenetv3" else UNKNOWN
+
+
+SECTIONS = (Section("audit", "Audit of the paper's cost columns", 150, audit),)

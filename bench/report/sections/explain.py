@@ -1,21 +1,23 @@
 """Why is it slow? The parts of every network's time, as a table and as stacked bars."""
 
+import functools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.explain.words import paragraph
-from bench.report import figure, paper
-from bench.report.figure import DPI, FAINT, INK, STYLE
-from bench.report.measured import Measured, Setting, metric, name, tags
-from bench.report.tables import OWN, Cell, Column, Panel, Row, Table, Value, printed
+from bench.explain.explanation import paragraph
+from bench.report import paper, plotting
+from bench.report.measured import Measured, Setting, free_key, metric, name, tags
+from bench.report.plotting import DPI, FAINT, INK
+from bench.report.section import Picture, Section
+from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
 
 # The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
 PARTS = (
@@ -29,18 +31,12 @@ UNTRUSTED = "do not trust"
 WIDTH, ROW = 8.4, 0.34  # of the figure and for a bar, in inches
 
 
-def settings(measured: Measured) -> list[Setting]:
-    return sorted({Setting.of(record) for record in _records(measured)})
-
-
-def _records(measured: Measured) -> list[Record]:
-    return [record for record in measured.records if record.kind == "explain"]
-
-
-def _in(measured: Measured, setting: Setting) -> dict[str, Record]:
-    """The newest record of every network in a setting."""
-    found = sorted((r for r in _records(measured) if Setting.of(r) == setting), key=lambda record: record.started_at)
-    return {name(record): record for record in found}
+def _by_setting(measured: Measured) -> dict[Setting, dict[str, Record]]:
+    """The newest record of every network in each setting."""
+    found: dict[Setting, dict[str, Record]] = {}
+    for record in sorted(measured.of_kind("explain"), key=lambda record: record.started_at):
+        found.setdefault(measured.setting(record), {})[name(record)] = record
+    return dict(sorted(found.items()))
 
 
 # --------------------------------------------------------------------------------- table
@@ -48,7 +44,7 @@ def _in(measured: Measured, setting: Setting) -> dict[str, Record]:
 
 def table(measured: Measured) -> Table | None:
     """A row a network, and a panel a machine, device and input; none where nothing was explained."""
-    found = {setting: _in(measured, setting) for setting in settings(measured)}
+    found = _by_setting(measured)
     if not found:
         return None
     models = {model for here in found.values() for model in here}
@@ -69,8 +65,6 @@ def table(measured: Measured) -> Table | None:
         for model in (*zoo, *sorted(models - set(zoo)))
     ]
     return Table(
-        "explain",
-        "Why is it slow?",
         {"model": "Model", "name": "In the paper"},
         tuple(columns),
         tuple(rows),
@@ -154,12 +148,10 @@ class Chart:
 def charts(measured: Measured) -> list[Chart]:
     """One chart for each machine, device, thread count and input."""
     found: dict[str, Chart] = {}
-    for setting in settings(measured):
+    for setting, records in _by_setting(measured).items():
         size = "" if setting.input == "256x192" else f"_{setting.input}"
-        key = f"explain_{setting.slug.replace('_eager', '', 1)}{size}"
-        while key in found:  # processors whose names differ only in signs
-            key += "_"
-        found[key] = _chart(_in(measured, setting), setting, key)
+        key = free_key(f"explain_{setting.slug.replace('_eager', '', 1)}{size}", found)
+        found[key] = _chart(records, setting, key)
     return list(found.values())
 
 
@@ -187,16 +179,13 @@ def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
     )
 
 
-def draw(chart: Chart) -> tuple[bytes, bytes]:
-    """The chart as PNG and SVG, the same bytes for the same chart: milliseconds, and beside them shares."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": chart.key})  # type: ignore[dict-item]
-        drawn = picture(chart)
-        return figure.as_bytes(drawn, "png"), figure.as_bytes(drawn, "svg")
+def _pictures(measured: Measured) -> Iterator[Picture]:
+    for chart in charts(measured):
+        yield Picture(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
 
 
 def picture(chart: Chart) -> Figure:
+    """The chart drawn: milliseconds, and beside them shares."""
     below = textwrap.wrap(" ".join(chart.remarks), int(WIDTH * 15))
     top, bottom = 1.0, 0.55 + 0.16 * len(below)
     height = top + ROW * len(chart.bars) + bottom
@@ -252,3 +241,6 @@ def _bars(axes: Axes, bars: Sequence[Bar], units: Sequence[float]) -> None:
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+SECTIONS = (Section("explain", "Why is it slow?", 65, table, _pictures),)

@@ -22,7 +22,8 @@ def measure(
 
     Returns:
         A record of kind ``complexity`` with integer metrics ``params`` and ``macs_mmcv``,
-        ``macs_torchstat``, ``macs_fvcore``, ``macs_thop``, ``macs_torch``. Operations and modules that a
+        ``macs_torchstat``, ``macs_fvcore``, ``macs_thop``, ``macs_torch``, without those of
+        counters that refuse the network. Operations and modules that a
         counter passes over stand in ``notes["skipped"]``, with how often each occurs.
     """
     started = now()
@@ -40,7 +41,7 @@ def measure(
         num_joints=num_joints,
         metrics={
             "params": sum(p.numel() for p in model.parameters()),
-            **{f"macs_{counter}": total for counter, (total, _) in counts.items()},
+            **{f"macs_{counter}": total for counter, (total, _) in counts.items() if total is not None},
         },
         protocol={"name": "paper"},
         notes={"skipped": {counter: skipped for counter, (_, skipped) in counts.items() if skipped}},

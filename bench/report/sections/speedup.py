@@ -3,13 +3,13 @@
 import statistics
 from collections.abc import Iterable
 
-from bench import product
-from bench.core.record import Record
-from bench.backends.catalogue import PRECISIONS as DTYPES
+from bench.core.metrics import PRODUCT_MACS, printed
+from bench.core.record import PRECISIONS, Record
 from bench.report import paper
-from bench.report.measured import Measured, Setting, metric, name, protocol, tags
-from bench.report.ranking import REFERENCE, Place, Runtime, places
-from bench.report.tables import Cell, Column, Panel, Row, Table, Value, printed, protocol_notes
+from bench.report.measured import Measured, metric, name, notes_on_protocol, protocol, tags
+from bench.report.section import Section
+from bench.report.sections.ranking import REFERENCE, Place, Runtime, places
+from bench.report.table import Cell, Column, Panel, Row, Table, Value
 
 MEAN = "Geometric mean"
 Ratios = dict[str, dict[str, float]]  # to eager, by title of the runtime and by network
@@ -26,20 +26,17 @@ def table(measured: Measured) -> Table | None:
         start = len(columns)
         columns += _columns(place)
         panels.append(Panel(place.title, tuple(range(start, len(columns)))))
-    present = {model for place, _ in found for model in place.models}
-    zoo = [model for model in paper.models() if model in present]
+    zoo, own = paper.in_order(model for place, _ in found for model in place.models)
     rows = [
         Row(
             {"model": model, "name": paper.label(model)},
             tuple(cell for place, ratios in found for cell in _cells(measured, place, ratios, model)),
             highlight=model == paper.BASELINE,
         )
-        for model in (*zoo, *sorted(present - set(zoo)))
+        for model in (*zoo, *own)
     ]
     means = tuple(cell for place, ratios in found for cell in _means(place, ratios))
     return Table(
-        "speedup",
-        f"Runtimes against {REFERENCE}",
         {"model": "", "name": "Network"},
         tuple(columns),
         (*rows, Row({"model": "", "name": MEAN}, means, section="Over all networks")),
@@ -94,7 +91,7 @@ def _others(place: Place) -> list[Runtime]:
 
 def _precisions(place: Place) -> list[str]:
     """Those in which there is a best runtime to be named."""
-    return [p for p in DTYPES if any(runtime.setting.precision == p for runtime in place.runtimes)]
+    return [p for p in PRECISIONS if p != "int8" and any(runtime.setting.precision == p for runtime in place.runtimes)]
 
 
 def _columns(place: Place) -> list[Column]:
@@ -134,7 +131,7 @@ def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
     if ratio is None or record is None:
         return Cell()
     return Cell(
-        (Value(printed(ratio, 1, 2), "measured"),), detail=detail, tags=tags(record), notes=protocol_notes(record),
+        (Value(printed(ratio, 1, 2), "measured"),), detail=detail, tags=tags(record), notes=notes_on_protocol(record),
         extra={"ratio": ratio} | ({"runtime": detail} if detail else {}), record=record,
     )  # fmt: skip
 
@@ -167,7 +164,7 @@ def _share(measured: Measured, place: Place, record: Record) -> Cell:
         return Cell()
     macs = metric(of_this, "macs")
     if "product_ms" in record.samples:
-        percent, peaked = 100 * macs / product.SIDE["cpu"] ** 3 * _products_worth(record), record
+        percent, peaked = 100 * macs / PRODUCT_MACS * _products_worth(record), record
     else:
         peaked = max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
         percent = 100 * macs / metric(peaked, "peak_macs_per_s") * metric(record, "fps")
@@ -195,10 +192,13 @@ def _bound(measured: Measured, place: Place, record: Record) -> Cell:
 def _explained(measured: Measured, place: Place, precision: str) -> list[Record]:
     here = place.runtimes[0].setting.place
     return [
-        r for r in measured.records
-        if r.kind == "explain" and Setting.of(r).place == here and r.precision == precision
+        r for r in measured.of_kind("explain")
+        if measured.setting(r).place == here and r.precision == precision
     ]  # fmt: skip
 
 
 def _of_this(explained: Iterable[Record], record: Record) -> Record | None:
     return next((r for r in explained if name(r) == name(record) and r.input == record.input), None)
+
+
+SECTIONS = (Section("speedup", f"Runtimes against {REFERENCE}", 40, table),)

@@ -1,0 +1,1 @@
+"""Whether records are sound: their form, and that their figures follow from their samples."""

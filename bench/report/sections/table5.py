@@ -1,0 +1,142 @@
+"""Table V: speed on every machine, device and backend, and speeds in other settings than the paper's."""
+
+from collections.abc import Sequence
+
+from bench.core.metrics import printed
+from bench.core.record import Record
+from bench.report import paper
+from bench.report.benchmarks import BENCHMARKS, accuracy_cell
+from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, notes_on_protocol, protocol, tags
+from bench.report.section import Section
+from bench.report.table import (
+    COLUMNS_A_PANEL,
+    NOT_IN_PAPER,
+    OWN,
+    Cell,
+    Column,
+    Number,
+    Panel,
+    Row,
+    Table,
+    Value,
+    paper_cell,
+)
+
+
+def speed(measured: Measured) -> Table:
+    """Table V: FPS of every network on every device and backend, and its ratio to the paper's network."""
+    settings = [setting for setting in measured.settings if setting.in_table5]
+    zoo, own = paper.in_order(model for setting in settings for model in measured.timed(setting))
+    in_paper = [row["model"] for row in paper.table(5)]
+    models = [(model, "") for model in in_paper]
+    models += [(model, NOT_IN_PAPER) for model in zoo if model not in in_paper]
+    models += [(model, OWN) for model in own]
+    columns = [
+        Column("ap", "AP", ("paper", "measured")),
+        Column("gflops", "GFLOPs", ("paper",)),
+        Column("fps_gpu", "FPS", ("paper",), "Paper, GTX 1650 Ti"),
+        Column("ratio_gpu", "ratio", ("paper",), "Paper, GTX 1650 Ti"),
+        Column("fps_cpu", "FPS", ("paper",), "Paper, i7-10750H"),
+        Column("ratio_cpu", "ratio", ("paper",), "Paper, i7-10750H"),
+    ]
+    base = tuple(range(len(columns)))
+    by_panel: dict[str, list[int]] = {}
+    for setting in settings:
+        by_panel.setdefault(setting.machine, []).append(len(columns))
+        columns.append(Column("fps", "FPS", ("measured",), setting.what, setting.labels))
+        columns.append(Column("ratio", "ratio", ("measured",), setting.what, setting.labels))
+    panels = []
+    for machine, starts in by_panel.items():
+        for first in range(0, len(starts), COLUMNS_A_PANEL):
+            chosen = starts[first : first + COLUMNS_A_PANEL]
+            panels.append(Panel(machine, (*base, *(i for start in chosen for i in (start, start + 1)))))
+    remarks = [
+        f"Batch 1, fp32, input {SIZE}, {JOINTS} joints. FPS = 1 / mean latency, with its 95 % interval.",
+        f"Ratio: FPS over that of {paper.BASELINE} in the same column, so that machines compare.",
+        f"AP is on COCO val2017 at {SIZE}; GFLOPs are as printed, and Table I has the measured ones.",
+    ]
+    if not settings:
+        remarks.insert(0, "Nothing was timed in this setting yet: run python -m bench.speed.")
+    return Table(
+        {"model": "Model", "name": "In the paper"},
+        tuple(columns),
+        tuple(_speed_row(measured, settings, model, section) for model, section in models),
+        panels=tuple(panels),
+        remarks=tuple(remarks),
+    )
+
+
+def _speed_row(measured: Measured, settings: Sequence[Setting], model: str, section: str) -> Row:
+    in_table5, in_table1 = paper.row(5, model) or {}, paper.row(1, model) or {}
+    baseline = paper.row(5, paper.BASELINE) or {}
+    cells = [
+        accuracy_cell(BENCHMARKS[0], measured, model, SIZE, "ap", in_table5.get("ap") or in_table1.get("ap")),
+        paper_cell(in_table5.get("gflops") or in_table1.get("gflops")),
+    ]
+    for key in ("fps_gpu", "fps_cpu"):
+        fps = in_table5.get(key)
+        ratio = printed(float(fps) / float(baseline[key]), 1, 2) if fps else None
+        cells += [paper_cell(fps), paper_cell(ratio)]
+    for setting in settings:
+        cells += _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+    labels = {"model": model, "name": "" if section == OWN else paper.label(model)}
+    return Row(labels, tuple(cells), section, highlight=model == paper.BASELINE)
+
+
+def _speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
+    """FPS with its interval, and the ratio to the paper's network."""
+    if record is None:
+        return Cell(), Cell()
+    fps = metric(record, "fps") * (record.batch or 1)
+    detail = ""
+    extra: dict[str, Number] = {"fps": fps, "protocol": protocol(record)}
+    if "fps_ci95_low" in record.metrics:
+        low, high = (record.metrics[f"fps_ci95_{end}"] * (record.batch or 1) for end in ("low", "high"))
+        detail = f"{printed(low, 1, 1)} to {printed(high, 1, 1)}"
+        extra |= {"fps_ci95_low": low, "fps_ci95_high": high}
+    speed_cell = Cell(
+        (Value(printed(fps, 1, 1), "measured"),),
+        detail=detail,
+        tags=tags(record),
+        notes=notes_on_protocol(record),
+        extra=extra,
+        record=record,
+    )
+    if baseline is None:
+        return speed_cell, Cell()
+    ratio = fps / (metric(baseline, "fps") * (baseline.batch or 1))
+    return speed_cell, Cell((Value(printed(ratio, 1, 2), "measured"),), record=record)
+
+
+def more_speed(measured: Measured) -> Table | None:
+    """Speeds in other settings than Table V's: larger batches, lower precision, other inputs."""
+    rows = []
+    for setting in (s for s in measured.settings if not s.in_table5):
+        zoo, own = paper.in_order(measured.timed(setting))
+        for model in (*zoo, *own):
+            labels = {
+                "model": model, "machine": setting.machine, "device": setting.what, "precision": setting.precision,
+                "batch": str(setting.batch), "input": setting.input, "joints": str(setting.joints),
+            }  # fmt: skip
+            cells = _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+            rows.append(Row(labels, cells, highlight=model == paper.BASELINE))
+    if not rows:
+        return None
+    return Table(
+        {
+            "model": "Model", "machine": "Machine", "device": "Device and backend", "precision": "Precision",
+            "batch": "Batch", "input": "Input", "joints": "Joints",
+        },
+        (Column("fps", "images/s", ("measured",)), Column("ratio", "ratio", ("measured",))),
+        tuple(rows),
+        remarks=(
+            "Images a second, with the 95 % interval.",
+            f"Ratio: to {paper.BASELINE} in the same setting.",
+        ),
+    )  # fmt: skip
+
+
+SECTIONS = (
+    Section("table5", "Table V. Comparison of inference speed", 20, speed),
+    Section("table5_more", "Inference speed in other settings", 60, more_speed),
+)

@@ -1,0 +1,121 @@
+"""Tables as plain data, told apart cell by cell: printed in the paper, measured, or missing.
+
+A ``Table`` is the one source of its Markdown, CSV, LaTeX and HTML (``bench.report.render``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bench.core.record import Record
+
+Origin = Literal["paper", "measured", "missing"]
+Number = int | float | str
+
+CUT = "Decimal not known: it is cut off in the text of the paper at hand."
+NOT_IN_PAPER = "Not in the paper's table"
+OWN = "Other networks"
+COLUMNS_A_PANEL = 4  # of a runtime each: more do not fit a page
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number as printed, and where it came from."""
+
+    text: str
+    origin: Origin
+
+
+MISSING = Value("", "missing")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One or two values, and what a reader must know of them."""
+
+    values: tuple[Value, ...] = (MISSING,)
+    detail: str = ""  # said in smaller type after the value, such as an interval
+    tags: tuple[str, ...] = ()  # words such as "quick" that stay with the value everywhere
+    notes: tuple[str, ...] = ()  # sentences that go below the table
+    hit: bool = False  # the value prints the paper's digits
+    extra: Mapping[str, Number] = field(default_factory=dict)  # further columns of the CSV file
+    record: Record | None = None
+    others: tuple[Record, ...] = ()  # further records behind the value, such as of other seeds
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return (self.record, *self.others) if self.record else ()
+
+    def text(self, origin: Origin) -> str:
+        return next((value.text for value in self.values if value.origin == origin), "")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; ``key`` is the stem of its names in CSV files."""
+
+    key: str
+    title: str
+    origins: tuple[Origin, ...]  # which numbers it holds; none for words such as a verdict
+    group: str = ""  # heading shared with the neighbours that have the same one
+    setting: tuple[tuple[str, str], ...] = ()  # what the numbers hold for, where columns repeat for several
+
+
+@dataclass(frozen=True)
+class Row:
+    labels: Mapping[str, str]
+    cells: tuple[Cell, ...]
+    section: str = ""  # heading above the first row of a section
+    highlight: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Some columns of a table that is too wide to be shown at once."""
+
+    title: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with all that stands around it."""
+
+    labels: Mapping[str, str]  # key in CSV -> heading; an empty heading is for CSV only
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    panels: tuple[Panel, ...] = ()
+    remarks: tuple[str, ...] = ()  # sentences on how to read it
+    key: str = ""  # file name without its ending; its section gives it, and the title
+    title: str = ""
+
+    @property
+    def shown(self) -> tuple[Panel, ...]:
+        return self.panels or (Panel("", tuple(range(len(self.columns)))),)
+
+    def records(self, panel: Panel | None = None) -> list[Record]:
+        """The records behind it or behind a panel of it, each once."""
+        columns = panel.columns if panel else range(len(self.columns))
+        cells = (row.cells[index] for row in self.rows for index in columns)
+        return list({id(record): record for cell in cells for record in cell.records}.values())
+
+
+def decimals(text: str) -> int:
+    """Decimals of a printed number."""
+    return len(text.partition(".")[2])
+
+
+def paper_value(text: str | None) -> Value:
+    return Value(text, "paper") if text else MISSING
+
+
+def paper_cell(text: str | None) -> Cell:
+    """A cell of the paper; "72+" is kept, and explained."""
+    cut = bool(text) and str(text).endswith("+")
+    return Cell((paper_value(text),), notes=(CUT,) if cut else ())
+
+
+def measured_cell(record: Record | None, text: str, **more: Number) -> Cell:
+    if record is None:
+        return Cell()
+    return Cell((Value(text, "measured"),), extra=more, record=record)

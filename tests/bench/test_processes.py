@@ -1,0 +1,235 @@
+"""Nothing outlives the process that it belongs to, and code of the user's own cannot end or hold a command."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.core import processes
+from bench.core.errors import InputError
+from bench.models import model_names
+from tests.conftest import ROOT
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def marked(mark: str) -> set[int]:
+    """Processes that have a text in their command line or environment."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            try:
+                about = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in about:
+                found.add(int(process.name))
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> bool:
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty folder with a short name: those of sockets have 107 characters at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+# A command that starts one of everything: a child of its own, a pool, a fork, a process that knows nothing of this,
+# in a session of its own, and a temporary file.
+EVERYTHING = """
+import multiprocessing, os, subprocess, sys, tempfile, time
+from concurrent.futures import ProcessPoolExecutor
+from bench.core import interrupts, processes
+
+def nap(seconds):
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    interrupts.end_at_once()
+    processes.clean_up_afterwards()
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    pools = [
+        ProcessPoolExecutor(2, multiprocessing.get_context(method), initializer=processes.start_worker)
+        for method in multiprocessing.get_all_start_methods()
+    ]
+    waiting = [pool.submit(nap, 0.01) for pool in pools] + [pool.submit(nap, 600) for pool in pools for _ in range(2)]
+    for one in waiting[: len(pools)]:
+        one.result()
+    tempfile.mkdtemp()
+    print("running", flush=True)
+    time.sleep(600 if sys.argv[1] == "wait" else 0)
+    os._exit(0)
+"""
+
+
+@linux
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, None])
+def test_nothing_is_left_however_a_command_ends(tmp_path: Path, temporary: Path, blow: signal.Signals | None) -> None:
+    script = tmp_path / "everything.py"
+    script.write_text(EVERYTHING)
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT), "MARK": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, script, "wait" if blow else "leave"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    if blow:
+        assert len(marked(str(tmp_path))) > 6
+        process.send_signal(blow)
+    process.wait(30)
+    assert wait_until(lambda: not marked(str(tmp_path))), marked(str(tmp_path))
+    assert wait_until(lambda: not list(temporary.iterdir()))
+
+
+@linux
+def test_folders_of_a_guardian_that_was_killed_go_with_the_next_command(temporary: Path) -> None:
+    script = "from bench.core import processes; import time; processes.clean_up_afterwards(); print(1, flush=True); "
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+
+    def start() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script + "time.sleep(600)"], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process
+
+    first, alive = start(), start()
+    assert len(list(temporary.iterdir())) == 2
+    assert wait_until(lambda: len(guardians(first.pid)) == 1)
+    for process in (*guardians(first.pid), first.pid):
+        os.kill(process, signal.SIGKILL)
+    first.wait()
+    assert len(list(temporary.iterdir())) == 2
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert len(list(temporary.iterdir())) == 1  # of the one that is alive
+    alive.kill()
+    alive.wait()
+    assert wait_until(lambda: not list(temporary.iterdir()))
+
+
+def guardians(command: int) -> list[int]:
+    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(command)], capture_output=True, text=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_a_parent_that_has_ended_before_is_noticed() -> None:
+    script = "import sys; from bench.core import processes; processes.end_with_parent(1 << 30); print('lived')"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    if sys.platform == "linux":
+        assert (done.returncode, done.stdout) == (1, "")
+
+
+# Code of the user's own
+
+ILL_BEHAVED = {
+    "raise ValueError('no weights\\nhere')": "net failed: ValueError: no weights here",
+    "raise KeyError": "net failed: KeyError",
+    "import sys; sys.exit(0)": "net ended the process, with sys.exit(0) or the like",
+    "import os; os._exit(0)": "net ended the process, with sys.exit(0) or the like",
+    "raise SystemExit": "net ended the process, with sys.exit(None) or the like",
+    "import time; time.sleep(60)": "net took more than 0.3 s: it hangs, or needs a longer --timeout",
+    "while True: pass": "net took more than 0.3 s",
+    "import threading; threading.Lock().acquire(); threading.Event().wait()": "net took more than 0.3 s",
+    "from bench.core.errors import InputError; raise InputError('bad')": "net: bad",
+}
+
+
+@pytest.mark.parametrize("code", ILL_BEHAVED)
+def test_what_user_code_does_becomes_one_line(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    monkeypatch.setattr(processes, "_limit_s", 0.3)
+    before = os._exit, signal.getsignal(signal.SIGALRM)
+    with pytest.raises(InputError) as error, processes.user_code("net"):
+        exec(code, {})
+    assert str(error.value).startswith(ILL_BEHAVED[code])
+    assert "\n" not in str(error.value)
+    assert (os._exit, signal.getsignal(signal.SIGALRM)) == before
+
+
+def test_user_code_that_behaves_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_limit_s", 0.2)
+    with processes.user_code("net"):
+        answer = 42
+    time.sleep(0.4)  # the alarm is off
+    assert answer == 42
+    with pytest.raises(KeyboardInterrupt), processes.user_code("net"):
+        raise KeyboardInterrupt
+
+
+def test_code_that_catches_everything_is_ended_all_the_same(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import time
+        from bench.core import processes
+        processes.set_limit(0.2)
+        with processes.user_code("mine.py:net"):
+            while True:
+                try:
+                    time.sleep(1)
+                except BaseException:
+                    pass
+    """)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "error: mine.py:net took more than 0.2 s: it hangs, or needs a longer --timeout\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_made_by_user_code_may_end() -> None:
+    with processes.user_code("net"):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+# Where commands meet it
+
+
+def run_on(tmp_path: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "mine.py").write_text(code)
+    command = [sys.executable, "-m", "bench", *arguments, "--results", str(tmp_path / "r")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+HEAD = "import os, sys, time\nfrom torch import nn\n"
+FACTORIES = {
+    "import": f"{HEAD}sys.exit(0)\n",
+    "factory": f"{HEAD}def net():\n    os._exit(0)\n",
+    "forward": f"{HEAD}class Net(nn.Module):\n    def forward(self, x):\n        sys.exit(0)\n\nnet = Net\n",
+}
+
+
+@pytest.mark.parametrize("where", FACTORIES)
+@pytest.mark.parametrize("command", ["speed", "complexity"])
+def test_a_network_that_ends_the_process_is_no_success(tmp_path: Path, command: str, where: str) -> None:
+    done = run_on(tmp_path, FACTORIES[where], command, "--models", f"{tmp_path}/mine.py:net", "--input", "64x64")
+    assert done.returncode == 2, done.stderr
+    assert "mine" in done.stderr.splitlines()[-1]
+    assert "ended" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_all_may_stand_beside_names_and_an_empty_list_is_an_error() -> None:
+    zoo = model_names("all")
+    assert model_names("all, mine.py:net,all") == [*zoo, "mine.py:net"]
+    assert model_names(f"mine.py:net,{zoo[0]},all") == ["mine.py:net", *zoo]
+    for nothing in ("", ",", " , "):
+        with pytest.raises(InputError, match="names no model"):
+            model_names(nothing)

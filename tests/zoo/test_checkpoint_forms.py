@@ -1,0 +1,150 @@
+"""Checkpoints as people save them: wrappers, prefixes, averaged copies, precisions; and those that cannot be used."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import zoo
+
+NAME = "small_hrnet_w16"
+State = dict[str, Tensor]
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return zoo.create_model(NAME)
+
+
+def moments() -> dict[str, object]:
+    return {"state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.zeros(4)}}, "param_groups": [{"lr": 0.1}]}
+
+
+WRAPPERS: dict[str, Callable[[State], dict[str, object]]] = {
+    "bare": dict,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3},
+    "model": lambda state: {"model": state, "optimizer": moments(), "loss": torch.tensor(0.5)},
+    "model_state_dict": lambda state: {"epoch": 3, "optimizer_state_dict": moments(), "model_state_dict": state},
+    "ema": lambda state: {"ema": state, "updates": 10},
+    "ema.module": lambda state: {"ema": {"module": state, "n_averaged": torch.tensor(4)}, "optimizer": moments()},
+    "model.state_dict": lambda state: {"model": {"state_dict": state}, "rng": torch.zeros(5, dtype=torch.uint8)},
+    "model beside ema": lambda state: {
+        "model": state,
+        "ema": {"module": {k: v + 1 if v.is_floating_point() else v for k, v in state.items()}},
+    },
+    "a name of one's own": lambda state: {"meta": {"epoch": 1}, "optimizer": moments(), "pose_network": state},
+    "a name, given as text, beside it": lambda state: {"model": "small", "weights": state},
+}
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "pose_estimator.")
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    wrapper=st.sampled_from(list(WRAPPERS)),
+    prefixes=st.lists(st.sampled_from(PREFIXES), max_size=3),
+    dtype=st.sampled_from(DTYPES),
+    head=st.sampled_from(["own", "keypoint_head", "head"]),
+    counter=st.sampled_from([None, "n_averaged", "module.n_averaged", "steps"]),
+    batches=st.booleans(),
+)
+def test_every_form_gives_the_same_weights(
+    model: nn.Module, wrapper: str, prefixes: list[str], dtype: torch.dtype, head: str, counter: str | None,
+    batches: bool,
+) -> None:  # fmt: skip
+    from zoo.weights import published_name
+
+    own = model.state_dict()
+    expected = {key: value.to(dtype).float() if value.is_floating_point() else value for key, value in own.items()}
+    state: State = {}
+    for key, value in own.items():
+        if key.endswith("num_batches_tracked") and not batches:
+            continue
+        name = key if head == "own" else published_name(model, key).replace("keypoint_head.", f"{head}.")
+        state["".join(prefixes) + name] = value.to(dtype) if value.is_floating_point() else value
+    if counter:
+        state[counter] = torch.tensor(7)
+    other = zoo.create_model(NAME)
+    zoo.load_weights(other, WRAPPERS[wrapper](state))
+    assert all(torch.equal(expected[key], value) for key, value in other.state_dict().items())
+
+
+def test_what_pytorch_s_own_wrappers_save(model: nn.Module, tmp_path: Path) -> None:
+    averaged = torch.optim.swa_utils.AveragedModel(nn.DataParallel(model))
+    partly = zoo.create_model(NAME)
+    partly.load_state_dict(model.state_dict())
+    partly.backbone = torch.compile(partly.backbone)
+    for saved in (averaged, torch.compile(nn.DataParallel(model)), partly):
+        torch.save({"ema": saved.state_dict()}, tmp_path / "saved.pth")
+        other = zoo.create_model(NAME, weights=tmp_path / "saved.pth")
+        assert all(torch.equal(model.state_dict()[key], value) for key, value in other.state_dict().items())
+
+
+def test_weights_in_parts_and_of_networks_of_one_s_own(model: nn.Module) -> None:
+    zoo.load_weights(zoo.create_model(NAME), {part: getattr(model, part).state_dict() for part in ("backbone", "head")})
+
+    class Own(nn.Module):
+        """Its own names begin with what is a prefix elsewhere."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Conv2d(3, 4, 1)
+
+    own = Own()
+    for prefix in ("", "module.", "_orig_mod.module."):
+        other = Own()
+        zoo.load_weights(other, {"model": {prefix + key: value for key, value in own.state_dict().items()}})
+        assert torch.equal(own.model.weight, other.model.weight)
+
+
+@pytest.mark.parametrize(("value", "what"), [(float("nan"), "NaN"), (float("inf"), "infinite numbers")])
+def test_weights_that_are_no_numbers_are_named(model: nn.Module, tmp_path: Path, value: float, what: str) -> None:
+    state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    state["head.final.weight"][3, 2] = value
+    torch.save({"state_dict": state}, tmp_path / "diverged.pth")
+    other = zoo.create_model(NAME)
+    before = {key: tensor.clone() for key, tensor in other.state_dict().items()}
+    message = f"the weights in {tmp_path / 'diverged.pth'} cannot be used: head.final.weight holds {what}; "
+    with pytest.raises(zoo.ZooError, match=f"^{re.escape(message)}"):
+        zoo.load_weights(other, tmp_path / "diverged.pth")
+    assert all(torch.equal(before[key], tensor) for key, tensor in other.state_dict().items())
+    # What becomes infinite in the network's precision is so too.
+    large = {key: tensor.double() for key, tensor in model.state_dict().items()}
+    large["backbone.stem.0.conv.weight"] *= 1e300
+    with pytest.raises(zoo.ZooError, match=r"the weights cannot be used: backbone\.stem\.0\.conv\.weight holds infin"):
+        zoo.load_weights(other, large)
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({}, "holds no weights, only nothing"),
+        ({"epoch": 3, "note": "none"}, "holds no weights, only epoch, note"),
+        ({"optimizer": moments()}, "holds no weights, only optimizer"),
+        ({"model": {"name": "x"}}, "holds no weights, only name"),
+        ({"state_dict": [1]}, "holds list under 'state_dict', not names and tensors"),
+    ],
+)
+def test_no_weights_is_said_where_there_are_none(held: dict[str, object], message: str) -> None:
+    with pytest.raises(zoo.ZooError, match=message):
+        zoo.load_weights(zoo.create_model(NAME), held)
+
+
+def test_a_dictionary_that_holds_itself_or_very_many_comes_to_an_end() -> None:
+    held: dict[str, object] = {}
+    held["model"] = held
+    wide: dict[str, object] = {}
+    for _ in range(40):
+        wide = {f"part{index}": wide if index % 2 else dict(wide) for index in range(2)}
+    deep: dict[str, object] = {}
+    for _ in range(50_000):
+        deep = {"x": deep}
+    for hostile in (held, wide, deep):
+        with pytest.raises(zoo.ZooError, match="holds no weights"):
+            zoo.load_weights(zoo.create_model(NAME), hostile)

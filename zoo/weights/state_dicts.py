@@ -1,0 +1,101 @@
+"""Finding a network's weights in what a checkpoint holds.
+
+Training scripts wrap them (``{"model": …, "optimizer": …}``), keep averaged copies beside them,
+and put a prefix before every name (``module.`` of data parallelism, ``_orig_mod.`` of
+torch.compile, ``model.`` of a wrapper of one's own).
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+# Where a checkpoint keeps its weights, the likeliest first; averaged copies after everything else.
+_USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network")
+_AVERAGED = re.compile(r"(^|_)(ema|swa|averaged?)(_|$)", re.IGNORECASE)
+_NO_WEIGHTS = re.compile(r"optim|sched|scaler|param_groups", re.IGNORECASE)
+# Entries beside the network's own: MMPose 1.x keeps the input's mean and deviation, MMCV's EMAHook
+# a second copy of every parameter as a buffer, averaged models (MMEngine's, PyTorch's) a counter.
+_BESIDE = re.compile(r"data_preprocessor\.|ema_|steps$|(.*\.)?n_averaged$")
+# What libraries and scripts put before all names.
+_PREFIXES = {"module", "model", "net", "network"}
+# Dictionaries that are looked into, and how deep; a hostile file may hold any number, or one that contains itself.
+_WRAPPERS, _DEPTH = 10_000, 20
+
+
+def find_weights(held: Mapping[str, object], names: Collection[str], where: str) -> dict[str, Tensor]:
+    """The tensors of a network, without wrappers and prefixes.
+
+    Of several sets of tensors, the first is taken that has any of ``names``, in the order that
+    ``load_weights`` describes; of a set's prefixes, what all names share is stripped as far as it
+    makes the most names known.
+
+    Args:
+        held: what a checkpoint file holds.
+        names: every name that an entry of the network may have.
+        where: for messages, `` in FILE``.
+
+    Raises:
+        ZooError: there are no tensors at all, or what stands under ``state_dict`` is something else.
+    """
+    found = [_stripped(tensors, names) for tensors in _sets(held, set(), _DEPTH)]
+    if not found:
+        for wrapper in _USUAL[:2]:
+            if wrapper in held and not isinstance(held[wrapper], Mapping):
+                what = type(held[wrapper]).__name__
+                raise ZooError(f"the checkpoint{where} holds {what} under {wrapper!r}, not names and tensors")
+        inner = next((value for key in _USUAL if isinstance(value := held.get(key), Mapping)), held)
+        listed = [str(key) for key in inner]
+        more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+        raise ZooError(f"the checkpoint{where} holds no weights, only {', '.join(listed[:3]) or 'nothing'}{more}")
+    return next((tensors for tensors in found if any(name in tensors for name in names)), found[0])
+
+
+def _sets(held: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[dict[str, Tensor]]:
+    """Every set of named tensors, the likeliest first: wrapped ones, bare ones, averaged ones, parts put together."""
+    if id(held) in seen or len(seen) > _WRAPPERS or not depth:
+        return
+    seen.add(id(held))
+    inner = {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, Mapping)}
+    usual = [key for key in _USUAL if key in inner]
+    averaged = [key for key in inner if _AVERAGED.search(key)]
+    others = [key for key in inner if key not in usual and key not in averaged and not _NO_WEIGHTS.search(key)]
+    for key in usual:
+        yield from _sets(inner[key], seen, depth - 1)
+    if tensors := _tensors(held):
+        yield tensors
+    for key in others + averaged:
+        yield from _sets(inner[key], seen, depth - 1)
+    parts = {f"{key}.{name}": tensor for key in others for name, tensor in _tensors(inner[key]).items()}
+    if parts:
+        yield parts
+
+
+def _tensors(held: Mapping[Any, object]) -> dict[str, Tensor]:
+    return {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, Tensor)}
+
+
+def _stripped(tensors: dict[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+    """Without what stands beside the weights, and without the prefixes that hide the most names."""
+    # torch.compile puts its name in the middle where only a part was compiled.
+    tensors = {re.sub(r"(^|\.)(_orig_mod\.)+", r"\1", name): tensor for name, tensor in tensors.items()}
+    best = tensors = _without_beside(tensors, names)
+    while all("." in name for name in tensors) and len({name.partition(".")[0] for name in tensors}) == 1:
+        usual = next(iter(tensors)).partition(".")[0] in _PREFIXES
+        tensors = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+        tensors = _without_beside(tensors, names)
+        gained = _known(tensors, names) - _known(best, names)
+        if gained > 0 or (gained == 0 and usual):
+            best = tensors
+    return best
+
+
+def _without_beside(tensors: dict[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+    return {k: tensor for k, tensor in tensors.items() if k in names or not _BESIDE.match(k)} or tensors
+
+
+def _known(tensors: Mapping[str, Tensor], names: Collection[str]) -> int:
+    return sum(name in tensors for name in names)
