@@ -1,24 +1,22 @@
 """One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
 
-import contextlib
 import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from bench import cli
 from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import Answer, predict
-from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
@@ -29,6 +27,7 @@ from bench.core.record import Measurement, Record, complete
 from bench.core.unfinished import Unfinished
 from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
+from bench.distributed import only_one
 from bench.models import recorded_name
 from bench.weights import Trained
 
@@ -98,7 +97,7 @@ class Evaluation:
         if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
             return "custom"
         detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
-        return "ground-truth boxes" if detectors else "paper"
+        return GROUND_TRUTH_BOXES if detectors else "paper"
 
     @property
     def folder(self) -> Path:
@@ -130,7 +129,7 @@ def run(
         InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    with _only_one(evaluation, fabric):
+    with only_one(fabric, evaluation.folder, evaluation.name):
         progress = _progress(evaluation)
         known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
@@ -154,25 +153,6 @@ def run(
 def _progress(evaluation: Evaluation) -> Progress[Answer]:
     """The finished batches of earlier runs, from however many processes, one line of a file each."""
     return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
-
-
-@contextlib.contextmanager
-def _only_one(evaluation: Evaluation, fabric: Fabric) -> Iterator[None]:
-    if not fabric.is_global_zero:
-        yield
-        return
-    evaluation.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(evaluation.folder / f".{evaluation.name}.lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(
-            f"{evaluation.folder / evaluation.name} is being made by another process: wait for it, or stop it"
-        ) from None
 
 
 def _predict_share(
@@ -212,18 +192,19 @@ def refuse_bad(bad: Sequence[str], allowed: int) -> None:
 
 def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
-    example = torch.zeros(evaluation.work.batch, 3, *evaluation.settings.input, device=device)
+    settings, threads = evaluation.settings, evaluation.work.threads
+    example = torch.zeros(evaluation.work.batch, 3, *settings.input, device=device)
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
-    own = catalogue.find(evaluation.settings.backend).quantises and not evaluation.dataset.name.startswith("synthetic")
+    own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
-        evaluation.settings.backend,
+        settings.backend,
         evaluation.trained.model.to(device),
         example,
-        precision=evaluation.settings.precision,
-        threads=evaluation.work.threads,
-        calibration=inputs_of(evaluation.dataset, evaluation.settings.input) if own else None,
+        precision=settings.precision,
+        threads=threads,
+        calibration=inputs_of(evaluation.dataset, settings.input) if own else None,
     )
-    session = catalogue.open_artifact(artifact, device=str(device), threads=evaluation.work.threads)
+    session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())
     return session
 
