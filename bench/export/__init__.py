@@ -8,6 +8,4 @@ if TYPE_CHECKING:
     from bench.export.formats import FORMATS as FORMATS
     from bench.export.writing import export as export
 
-__getattr__, __dir__, __all__ = attach(
-    __name__, {"FORMATS": "bench.export.formats", "export": "bench.export.writing"}
-)
+__getattr__, __dir__, __all__ = attach(__name__, {"FORMATS": "bench.export.formats", "export": "bench.export.writing"})
