@@ -107,17 +107,17 @@ def core_classes() -> list[dict[str, Any]]:
             kinds.setdefault((names.get(core), capacities.get(core)), []).append(core)
         groups = [(cores, None) for cores in kinds.values()]
     alike: dict[str, dict[str, Any]] = {}
-    for cores, policy in groups:
+    for cores, folder in groups:
         one: dict[str, Any] = {}
         if cores[0] in names:
             one["name"] = names[cores[0]]
         if cores[0] in capacities:
             one["capacity"] = capacities[cores[0]]
         for key, file in (("mhz_least", "cpuinfo_min_freq"), ("mhz_most", "cpuinfo_max_freq")):
-            told = _text(policy / file) if policy else ""
+            told = _text(folder / file) if folder else ""
             if told.isdecimal():
                 one[key] = int(told) / 1000
-        governor = _text(policy / "scaling_governor") if policy else ""
+        governor = _text(folder / "scaling_governor") if folder else ""
         if governor:
             one["governor"] = governor
         # On processors with a policy for every core those that are alike are one class.
