@@ -1,7 +1,7 @@
 """Exact rewrites of a network's graph, for every runtime but eager: the same function with less work.
 
 The network is traced by ``torch.export``, so what holds for the graph holds for the function, whatever
-modules it is made of. What each rewrite brings in which runtime is in docs/runtimes.md, together with what
+modules it is made of. What each rewrite brings in which runtime is in docs/backends.md, together with what
 was tried and left out.
 """
 
