@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bench import cli
 from bench.complexity.counting import COUNTERS, layers
-from bench.complexity.measuring import measure
+from bench.complexity.record import measure
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record

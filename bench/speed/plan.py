@@ -51,7 +51,7 @@ class Plan:
             model=recorded_name(self.model),
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
-            network_sha256=_source_sha256(self.model) if own else None,
+            network_sha256=network_sha256(self.model),
             backend=self.backend,
             device=self.device.partition(":")[0],
             precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
@@ -83,6 +83,7 @@ class Plan:
 
 
 @functools.cache
-def _source_sha256(model: str) -> str | None:
+def network_sha256(model: str) -> str | None:
+    """Of the file that defines a network of the user's own."""
     path = source_file(model)
     return sha256(path) if path else None

@@ -103,6 +103,7 @@ def time_set(
     *,
     device: str,
     expected: list[np.ndarray] | None,
+    count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
     """Compare with eager, then time.
@@ -113,6 +114,7 @@ def time_set(
         warmup: rounds before the timed ones.
         device: as it was opened on.
         expected: eager's outputs in float32; none for eager itself.
+        count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
     Raises:
@@ -134,7 +136,7 @@ def time_set(
         before = state(device)
         rounds = time_rounds(inference, until, watch)
         after = state(device)
-        spent = _energy(inference, device, len(opened.images))
+        spent = _energy(inference, device, len(opened.images)) if count_energy else {}
     around, notes = conditions.judge(before, after, rounds.elapsed_s, len(rounds.latency_ns))
     return SetResult(
         latency_ms=rounds.latency_ms,

@@ -58,7 +58,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
         expected = None if is_eager else plain.outputs
-        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, ready=ready)
+        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, count_energy=False, ready=ready)
     try:
         artifact: dict[str, Any] | None = opened.artifact.to_json()
     except ValueError:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.explain.words import paragraph
+from bench.explain.explanation import paragraph
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, tags
 from bench.report.plotting import DPI, FAINT, INK

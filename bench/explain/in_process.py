@@ -6,27 +6,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from bench import cli, precisions
+from bench import cli
+from bench.backends import catalogue, precisions
+from bench.backends.families.cuda_graphs import Recorded
+from bench.backends.families.pytorch import on_cuda
+from bench.backends.session import Session
 from bench.core import machine
-from bench.core.record import Record, now
-from bench.explain import timing
+from bench.core.errors import InputError
+from bench.core.record import Measurement, Record, complete, now
 from bench.explain.operators import Operator, names, trace
+from bench.explain.options import ROUNDS
+from bench.explain.peaks import PeakMeter, Peaks
+from bench.explain.plan import TOLERANCE, WARMUP, protocol
+from bench.explain.profiled import Profile, check_alike, plain_round, profiled_round, quicker
 from bench.explain.split import Group, at_no_pixels, grouped, split, together, work
-from bench.explain.timing import Peaks, Timed
-from bench.speed.loop import _judge, _state
+from bench.speed.timed_set import state
+from bench.timing import conditions, parity
+from bench.timing.clock import Inference, warm_up
 
-ROUNDS, WARMUP = 12, 5
 SMALLEST = (64, 64)  # the smallest input on which every network of the zoo calls the same operators
-TOLERANCE = 0.1  # of the sum of all operators and what is between them, against a run with nothing watching
 MS, US = 1e3, 1e6
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Findings:
     """What was counted and timed, before anything is concluded from it."""
 
     operators: list[Operator]
@@ -41,7 +49,8 @@ class Measurement:
     no_small: str | None  # why there is none
     graph_s: list[float]
     peaks: Peaks
-    conditions: tuple[dict[str, Any], list[str]]  # the machine's state meanwhile, and what speaks against trusting it
+    conditions: dict[str, Any]  # the machine's state meanwhile
+    warnings: list[str]  # what speaks against trusting it
 
 
 def explain(
@@ -59,7 +68,7 @@ def explain(
         model: any module, on the device to explain it on; run in evaluation mode and left as it was.
         example: its input ``[N, 3, H, W]``, on the same device.
         rounds: timed with nothing watching, and as many under the profiler, in turns.
-        precision: one of ``bench.precisions.DTYPES``; the peaks are measured in it too.
+        precision: one of ``bench.backends.catalogue.PRECISIONS``; the peaks are measured in it too.
         name: what the record calls the model; by default its class.
         ready: called when all is prepared, before the first round.
 
@@ -67,66 +76,100 @@ def explain(
         A record of kind ``explain``; nothing is written to disk. ``docs/explain.md`` defines its metrics.
 
     Raises:
-        InputError: the network does not call the same operators every time, or the device lacks the precision.
+        InputError: the network fails, returns no numbers, or does not call the same operators every time; or the device
+            lacks the precision.
     """
-    precisions.check(precision, str(example.device))
-    started = now()
+    started, device, who = now(), str(example.device), name or type(model).__name__
+    resolved = catalogue.resolve("eager", device, precision)
     was_training = model.training
     model.eval()
     try:
-        with precisions.arithmetic(precision):
-            measurement = measure(*precisions.cast(model, example, precision), rounds, ready)
+        artifact = catalogue.build("eager", model, example, precision=precision)
+        with catalogue.open_artifact(artifact, device=device) as session, session.computing():
+            batch = precisions.place(example, resolved, example.device)
+            found = _measure(artifact.network, batch, session, rounds, ready, who)
     finally:
         model.train(was_training)
-    conditions, busy = measurement.conditions
-    record = _conclude(measurement, example, precision, name or type(model).__name__, started)
-    return record.model_copy(update={"conditions": [conditions], "warnings": [*record.warnings, *busy]})
+    measurement = Measurement(
+        kind="explain",
+        model=who,
+        input=cli.input_text((example.shape[-2], example.shape[-1])),
+        backend="eager",
+        device=example.device.type,
+        precision=resolved,  # type: ignore[arg-type]
+        batch=example.shape[0],
+        threads=torch.get_num_threads(),
+        protocol=protocol(rounds),
+    )
+    return _conclude(found, example, measurement, started)
 
 
-def measure(model: nn.Module, example: Tensor, rounds: int, ready: Callable[[], None]) -> Measurement:
+def _measure(
+    model: nn.Module, example: Tensor, session: Session, rounds: int, ready: Callable[[], None], who: str
+) -> Findings:
     """Count and time; see ``explain``."""
+    device = example.device
+    inference = _check_and_bind(session, example, who)
     operators = trace(model, example)
     small_example, small_operators, reason = _smaller(model, example, operators)
-    for _ in range(WARMUP):
-        timing.plain_round(model, example)
-    timing.check_alike(names(operators), timing.profiled_round(model, example))
-    meter = timing.PeakMeter(example.device, example.dtype)
-    cuda = example.device.type == "cuda"
-    replay = timing.graph_round(model, example) if cuda else None
+    warm_up(inference, WARMUP)
+    check_alike(names(operators), profiled_round(inference, device))
+    meter = PeakMeter(device, example.dtype)
+    replay = on_cuda(Recorded(model, example).graph.replay, device) if device.type == "cuda" else None
+    small = session.bind(_array(small_example)) if small_example is not None else None
     plain, small_plain, graph = [], [], []
-    profiled: list[Timed] = []
-    small: list[Timed] = []
+    profiles: list[Profile] = []
+    small_profiles: list[Profile] = []
     ready()
-    before, clock = _state(example.device), time.perf_counter()
+    watch = conditions.Watch()
+    before, started = state(str(device)), time.perf_counter()
     for _ in range(rounds):
         meter.round()
-        plain.append(timing.plain_round(model, example))
-        profiled.append(timing.profiled_round(model, example))
+        plain.append(plain_round(inference))
+        profiles.append(profiled_round(inference, device))
         if replay:
-            graph.append(replay())
-        if small_example is not None:
-            small_plain.append(timing.plain_round(model, small_example))
-            small.append(timing.profiled_round(model, small_example))
-    conditions = _judge(before, _state(example.device), time.perf_counter() - clock, rounds)
-    for timed in profiled:
-        timing.check_alike(names(operators), timed)
-    peaks = meter.peaks()
-    seconds, between = _typical(profiled, peaks, cuda=cuda)
-    return Measurement(
+            graph.append(plain_round(replay))
+        if small:
+            small_plain.append(plain_round(small))
+            small_profiles.append(profiled_round(small, device))
+        watch(time.perf_counter_ns())
+    around, warnings = conditions.judge(before, state(str(device)), time.perf_counter() - started, rounds)
+    for profile in profiles:
+        check_alike(names(operators), profile)
+    peaks, cuda = meter.peaks(), device.type == "cuda"
+    seconds, between = _typical(profiles, peaks, cuda=cuda)
+    return Findings(
         operators=operators,
         seconds=seconds,
         between_s=between,
         plain_s=plain,
-        profiled_s=[timed.total_s for timed in profiled],
-        kernels=sum(profiled[0].kernels),
-        small=_typical(small, peaks, cuda=cuda)[0] if small else None,
+        profiled_s=[profile.total_s for profile in profiles],
+        kernels=sum(profiles[0].kernels),
+        small=_typical(small_profiles, peaks, cuda=cuda)[0] if small else None,
         small_operators=small_operators,
-        small_s=_quick(small_plain) if small_plain else None,
+        small_s=_quick(small_plain) if small else None,
         no_small=reason,
         graph_s=graph,
         peaks=peaks,
-        conditions=conditions,
+        conditions={**around, **watch.found()},
+        warnings=warnings,
     )
+
+
+def _check_and_bind(session: Session, example: Tensor, who: str) -> Inference:
+    """An inference of the example, which returns what can be a network's answer."""
+    images = _array(example)
+    try:
+        outputs = session.run(images)
+    except Exception as error:
+        size = cli.input_text((example.shape[-2], example.shape[-1]))
+        raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
+    parity.check_outputs(outputs, who)
+    return session.bind(images)
+
+
+def _array(batch: Tensor) -> np.ndarray:
+    return batch.float().cpu().contiguous().numpy()
 
 
 def _smaller(
@@ -147,14 +190,14 @@ def _smaller(
     return small, found, None
 
 
-def _typical(rounds: Sequence[Timed], peaks: Peaks, *, cuda: bool) -> tuple[list[float], float]:
+def _typical(rounds: Sequence[Profile], peaks: Peaks, *, cuda: bool) -> tuple[list[float], float]:
     """Seconds of every operator and of what is between them: medians of the quicker rounds, less the profiler's cost.
 
     What the profiler adds to a call lies outside the call's own time, but within that of the operator it is made by.
     """
-    chosen = [rounds[index] for index in timing.quicker([timed.total_s for timed in rounds])]
-    medians = [statistics.median(values) for values in zip(*(timed.seconds for timed in chosen), strict=True)]
-    between = statistics.median(timed.total_s - sum(timed.seconds) for timed in chosen)
+    chosen = [rounds[index] for index in quicker([profile.total_s for profile in rounds])]
+    medians = [statistics.median(values) for values in zip(*(profile.seconds for profile in chosen), strict=True)]
+    between = statistics.median(profile.total_s - sum(profile.seconds) for profile in chosen)
     if cuda:  # kernels do not wait for the profiler
         return medians, between
     within, cost = rounds[0].within, peaks.profiler_s
@@ -163,10 +206,10 @@ def _typical(rounds: Sequence[Timed], peaks: Peaks, *, cuda: bool) -> tuple[list
 
 
 def _quick(seconds: Sequence[float]) -> float:
-    return statistics.median(seconds[index] for index in timing.quicker(seconds))
+    return statistics.median(seconds[index] for index in quicker(seconds))
 
 
-def _conclude(m: Measurement, example: Tensor, precision: str, name: str, started_at: str) -> Record:
+def _conclude(m: Findings, example: Tensor, measurement: Measurement, started_at: str) -> Record:
     """The split, the layers, and the check that everything adds up."""
     cuda = example.device.type == "cuda"
     plain = _quick(m.plain_s)
@@ -227,29 +270,22 @@ def _conclude(m: Measurement, example: Tensor, precision: str, name: str, starte
         notes["no_setup"] = m.no_small
     else:
         notes["smallest"] = cli.input_text(SMALLEST)
-    return Record(
-        kind="explain",
-        model=name,
-        input=cli.input_text((example.shape[-2], example.shape[-1])),
-        backend="eager",
-        device=example.device.type,
-        precision=precision,  # type: ignore[arg-type]
-        batch=example.shape[0],
-        threads=torch.get_num_threads(),
+    return complete(
+        measurement,
         metrics=metrics,
         samples={"latency_ms": [[value * MS for value in m.plain_s]],
                  "latency_ms_instrumented": [[value * MS for value in m.profiled_s]]},
-        protocol={"name": "explain", "rounds": len(m.plain_s), "warmup": WARMUP, "tolerance": TOLERANCE},
-        warnings=_warnings(discrepancy),
+        conditions=[m.conditions],
+        warnings=[*_warnings(discrepancy), *m.warnings],
         notes=notes,
         machine=machine.this_machine(str(example.device)),
-        software=machine.this_software(f"torch {torch.__version__}"),
+        software=machine.this_software(catalogue.version("eager")),
         started_at=started_at,
         command=cli.command_line(),
     )  # fmt: skip
 
 
-def _fixed(m: Measurement, scale: float, example: Tensor) -> list[float]:
+def _fixed(m: Findings, scale: float, example: Tensor) -> list[float]:
     """Of every operator, what it would take beyond its bound on a picture of no pixels; 0 where that is not known."""
     if m.small is None or m.small_operators is None:
         return [0.0] * len(m.operators)
