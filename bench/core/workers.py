@@ -1,4 +1,4 @@
-"""Fresh processes for measuring: several get ready at a time, then each measures alone.
+"""Fresh processes for measuring: several get ready at a time, then one after the other measures, alone.
 
 A process reads its job as a line of JSON on standard input. Importing, building and exporting take far longer than
 what is timed, so where there are cores for it, many processes do that at once. Each says when it is ready, and waits.
@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 from bench.core import processes
 from bench.core.errors import InputError
 
-# Depending on how a process happens to lay out its memory, glibc returns freed memory to the system and gets it again,
-# with thousands of page faults per round, or keeps it. That was up to half of the spread between processes and a third
-# of the time (docs/timing.md), so workers always keep it. Other C libraries ignore these names.
+# glibc hands freed memory back to the system and gets it anew, thousands of page faults a round, or it does not,
+# by how a process happened to lay out its memory. That was up to half of the spread between processes, and a
+# third of the time (docs/timing.md); so workers keep what they have. Other C libraries ignore these names.
 KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -35,7 +35,7 @@ J = TypeVar("J")
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Environment variables for timing processes; if the user has configured the allocator, it is left alone."""
+    """What is set for the processes that time; an allocator that the user has set up is left alone."""
     own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return own if any(name.startswith("MALLOC_") for name in os.environ) else own | KEEP_MEMORY
 

@@ -25,15 +25,15 @@ def complete_record(
     notes: dict[str, JsonValue] | None = None,
     prepared: SetResult | None = None,
 ) -> Record:
-    """The record of one network, from its sets and the preparation before them.
+    """The record of one network from its sets, and from the preparation that came before them.
 
     Args:
         measurement: what was measured and how.
         results: one a set.
         device: that it ran on, with its number.
-        started_at: when the first set started.
-        notes: for readers.
-        prepared: the result of the preparing process.
+        started_at: when the first set began.
+        notes: what else a reader needs.
+        prepared: what the process found that made the network ready for the others.
     """
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
     samples = {"latency_ms": [result.latency_ms for result in results]}
@@ -75,14 +75,14 @@ def complete_record(
 
 
 def _of_the_backend(results: Sequence[SetResult]) -> dict[str, JsonValue]:
-    """The kind of file it runs from, and what the backend chose, with the number of processes for each choice."""
+    """What file it runs from, and where it chose something, what in how many of the processes."""
     chosen = Counter(result.note for result in results if result.note)
     notes: dict[str, JsonValue] = {"model_file": results[0].model_file}
     return notes | ({"runs": dict(chosen)} if chosen else {})
 
 
 def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
-    """Time to prepare, from scratch and from the cache, and of the first inference."""
+    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
     found: dict[str, int | float] = {}
     everything = [*([prepared] if prepared else []), *results]
     for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
