@@ -175,6 +175,12 @@ def clean_up_afterwards() -> None:
     atexit.register(leave)
 
 
+def outer_temporary_folder() -> str:
+    """Where temporary files go that shall outlive the command, until whoever made them takes them away."""
+    folder = Path(tempfile.gettempdir())
+    return str(folder.parent if folder.name.startswith(PREFIX) else folder)
+
+
 @contextlib.contextmanager
 def _locked(folder: str) -> Iterator[int | None]:
     """A lock in the folder, held for as long as a process has it open that inherited it."""
