@@ -48,9 +48,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")
+    parser.add_argument("--markdown", type=cli.writable_file, metavar="FILE", help="write a summary for a pull request")
     parser.add_argument(
-        "--benchmark-json", type=Path, metavar="FILE",
+        "--benchmark-json", type=cli.writable_file, metavar="FILE",
         help="write latencies for github-action-benchmark (tool customSmallerIsBetter)",
     )  # fmt: skip
     arguments = parser.parse_args(argv)
