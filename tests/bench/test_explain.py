@@ -214,7 +214,7 @@ def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
         ends = [0.0] * len(two.bars)
         for bar in axes.patches:
             row = round(bar.get_y() + bar.get_height() / 2)  # type: ignore[attr-defined]
-            assert bar.get_x() == pytest.approx(ends[row])  # begins where the one before it ends  # type: ignore[attr-defined]
+            assert bar.get_x() == pytest.approx(ends[row])  # type: ignore[attr-defined]  # where the last ends
             ends[row] += bar.get_width()  # type: ignore[attr-defined]
         assert ends == pytest.approx([whole] * len(two.bars))
     drawn.canvas.draw()
