@@ -16,9 +16,19 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
 KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
-# Entries of a protocol that say what came out, or how the work was spread, and not how it was measured.
+# Entries of a protocol that say what came out, how the work was spread, or which of two equal programs did it.
 OUTCOMES = frozenset(
-    {"verdict", "unconfirmed", "base_commit", "head_commit", "changed_files", "base_started_at", "ahead", "interval"}
+    {
+        "verdict",
+        "unconfirmed",
+        "base_commit",
+        "head_commit",
+        "changed_files",
+        "base_started_at",
+        "ahead",
+        "interval",
+        "evaluator",
+    }
 )
 Metric = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_@.]*$")]
 Scalar = str | int | float | bool

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from scipy import stats
 
+from bench.backends import catalogue
 from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
 from bench.regress.compare import Comparison
-from bench.regress.pairs import Job
+from bench.regress.plan import RegressPlan
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,24 @@ class Condition:
     """Under what a number of comparisons are made."""
 
     planted: float  # share of the latency by which the new side is slower
-    busy: bool  # another process keeps a processor busy
+    neighbours: int = 0  # other processes that keep a processor busy each
 
     @property
     def name(self) -> str:
-        same = f"{self.planted:.0%} slower" if self.planted else "the same code"
-        return f"{same}, a busy process beside it" if self.busy else same
+        return describe(self.planted, self.neighbours)
+
+
+def describe(planted: float, neighbours: int) -> str:
+    """A condition in words."""
+    code = f"{planted:.0%} slower" if planted else "the same code"
+    beside = {0: "", 1: ", a busy process beside it"}.get(neighbours, f", {neighbours} busy processes beside it")
+    return code + beside
 
 
 CONDITIONS = (
-    Condition(0.0, busy=False), Condition(0.0, busy=True),
-    Condition(0.2, busy=False), Condition(0.1, busy=False), Condition(0.05, busy=False),
+    *(Condition(0.0, neighbours) for neighbours in (0, 1, 2)),
+    *(Condition(0.1, neighbours) for neighbours in (0, 1, 2)),
+    Condition(0.2), Condition(0.05),
 )  # fmt: skip
 
 
@@ -50,10 +58,12 @@ class Outcome:
     pairs: int
     seconds: float
     log_ratios: list[list[float]]
+    errors: list[list[float]]  # standard error of each, likewise
 
     @classmethod
     def of(cls, found: Comparison) -> "Outcome":
-        return cls(found.verdict, found.interval.ratio, found.processes, found.seconds, found.samples["log_ratio"])
+        logs, errors = found.samples["log_ratio"], found.samples["log_ratio_error"]
+        return cls(found.verdict, found.interval.ratio, found.processes, found.seconds, logs, errors)
 
 
 Compare = Callable[[Condition], Comparison]
@@ -61,41 +71,43 @@ Step = Callable[[str], None]
 
 
 def run(
-    count: int, job: Job, settings: dict[str, float], folder: Path, compare: Compare, step: Step
+    count: int, plan: RegressPlan, settings: dict[str, float], folder: Path, compare: Compare, step: Step
 ) -> dict[Condition, list[Outcome]]:
     """Make ``count`` comparisons under every condition, one of each in turn; go on from where an earlier run stopped.
 
     Args:
         count: of each condition.
-        job: what is timed.
+        plan: what is timed.
         settings: threshold and budget, which decide about the outcome as well.
         folder: where ``regress.partial`` lies, with what is finished.
         compare: makes one comparison.
-        step: called with words after each, earlier ones included.
+        step: called with a line after each, earlier ones included.
     """
-    work = _work(job, settings, folder)
+    work = _work(plan, settings, folder)
     wanted = conditions(settings["threshold"])
     for number in range(count):
         for condition in wanted:
             if _part(condition, number) in work.parts:
                 step("from before")
                 continue
-            with _neighbour() if condition.busy else contextlib.nullcontext():
+            with _busy(condition.neighbours):
                 found = Outcome.of(compare(condition))
             work.add(_part(condition, number), found)
             step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
     return {condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in wanted}
 
 
-def forget(job: Job, settings: dict[str, float], folder: Path) -> None:
+def forget(plan: RegressPlan, settings: dict[str, float], folder: Path) -> None:
     """What is finished has its records."""
-    _work(job, settings, folder).drop()
+    _work(plan, settings, folder).drop()
 
 
-def _work(job: Job, settings: dict[str, float], folder: Path) -> Work[Outcome]:
-    software = machine.this_software(job.backend).model_dump_json(exclude={"git_commit", "git_dirty"})
-    parts = [asdict(job), settings, machine.this_machine(job.device).model_dump(), software]
-    return Unfinished(folder / "regress.partial", Outcome).work(json.dumps(parts, sort_keys=True))
+def _work(plan: RegressPlan, settings: dict[str, float], folder: Path) -> Work[Outcome]:
+    runtime = catalogue.version(plan.backend)
+    software = machine.this_software(runtime).model_dump_json(exclude={"git_commit", "git_dirty"})
+    what = plan.measurement({"name": "self-test", **settings}).identity(runtime)
+    where = machine.this_machine(plan.device).model_dump_json()
+    return Unfinished(folder / "regress.partial", Outcome).work(json.dumps([what, asdict(plan), where, software]))
 
 
 def _part(condition: Condition, number: int) -> str:
@@ -138,12 +150,12 @@ while True:
 
 
 @contextlib.contextmanager
-def _neighbour() -> Iterator[None]:
-    """A process that keeps a processor busy."""
-    process = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE)
-    try:
+def _busy(count: int) -> Iterator[None]:
+    """So many processes that keep a processor busy each."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE)
+            stack.callback(process.stdin.close)  # type: ignore[union-attr]
+            stack.callback(process.wait)
+            stack.callback(process.kill)
         yield
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """Makes a worktree, says where, and takes it away when its standard input ends: its parent is done, or dead.
 
-python guard.py REPOSITORY COMMIT
+python worktree_keeper.py REPOSITORY COMMIT
 """
 
 import json
