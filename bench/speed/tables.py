@@ -8,7 +8,7 @@ from rich.table import Table
 from bench import cli
 from bench.backends import catalogue
 from bench.backends.catalogue import Backend
-from bench.core import machine
+from bench.core import machine, metrics
 from bench.core.errors import InputError
 from bench.core.record import Record
 
@@ -55,19 +55,21 @@ def _print_lines(records: Sequence[Record]) -> None:
                  "median ms", "reached" if steady else "p90 ms", "peak MiB")  # fmt: skip
     for record in records:
         m, batch = record.metrics, record.batch or 1
-        low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
+        ends = [metrics.text("fps", m[key] * batch) for key in ("fps_ci95_low", "fps_ci95_high") if key in m]
         reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
         table.add_row(
-            record.model, record.backend, *([str(batch)] if several else []), f"{m['fps'] * batch:.1f}",
-            f"{low * batch:.1f} to {high * batch:.1f}" if low and high else "needs 3 sets",
-            *(f"{m[f'latency_ms_{what}']:.1f}" for what in ("mean", "median")),
-            reached if steady else f"{m['latency_ms_p90']:.1f}",
-            f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
+            record.model, record.backend, *([str(batch)] if several else []), metrics.text("fps", m["fps"] * batch),
+            " to ".join(ends) or "needs 3 sets",
+            *(metrics.text(key, m[key]) for key in ("latency_ms_mean", "latency_ms_median")),
+            reached if steady else metrics.text("latency_ms_p90", m["latency_ms_p90"]),
+            metrics.text("peak_rss_bytes", m.get("peak_cuda_bytes", m.get("peak_rss_bytes", 0))),
         )  # fmt: skip
     cli.output().print(table)
-    rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
+    rates = [record.metrics["product_macs_per_s"] for record in records if "product_macs_per_s" in record.metrics]
     if rates:
-        found = f"{min(rates):.0f}" + (f" to {max(rates):.0f}" if len(rates) > 1 else "")
+        found = " to ".join(
+            metrics.text("product_macs_per_s", rate) for rate in dict.fromkeys((min(rates), max(rates)))
+        )
         cli.output().print(f"  After each, large matrix products ran at {found} G multiply-adds a second.")
 
 
@@ -81,9 +83,9 @@ def _print_starts(records: Sequence[Record]) -> None:
         m = record.metrics
         table.add_row(
             record.model, record.backend,
-            *(f"{m[key]:.1f}" if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
-            f"{m['first_inference_ms']:.0f}", f"{m['model_file_bytes'] / 2**20:.1f}",
-            *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
+            *(metrics.text(key, m[key]) if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
+            *(metrics.text(key, m[key]) for key in ("first_inference_ms", "model_file_bytes")),
+            *(metrics.text(key, m[key]) if key in m else "—" for key in energies),
         )  # fmt: skip
     cli.output().print(table)
 
@@ -106,7 +108,7 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
         cells = []
         for runtime in runtimes:
             record = mine.get(runtime)
-            text = "—" if record is None else f"{_speed(record):.1f}{_mark(record)}"
+            text = "—" if record is None else metrics.text("fps", _speed(record)) + _mark(record)
             cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
         table.add_row(model, *cells)
     cli.output().print(table)
