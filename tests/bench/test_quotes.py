@@ -61,7 +61,7 @@ def test_blocks_are_written_and_the_rest_of_a_page_stays(tmp_path: Path, capsys:
     (tmp_path / "README.md").write_text(readme[:before] + "<!-- table5 -->\nold\n" + readme[after:])
     assert update_docs(tmp_path) == 0
     assert (tmp_path / "README.md").read_text() == readme
-    assert (tmp_path / "docs/runtimes.md").read_bytes() == (ROOT / "docs/runtimes.md").read_bytes()
+    assert (tmp_path / "docs/backends.md").read_bytes() == (ROOT / "docs/backends.md").read_bytes()
     capsys.readouterr()
     (tmp_path / "docs/timing.md").write_text(QUOTED.format("9.9", "9.9"))
     assert update_docs(tmp_path) == 1
