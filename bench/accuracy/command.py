@@ -16,6 +16,7 @@ from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
+from bench.core.metrics import printed, text
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
@@ -181,6 +182,8 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
         values = [record.metrics.get(key, -1.0) * entry.factor for key in entry.metrics]
         speed = record.metrics.get("people_per_s")
         table.add_row(
-            record.model, *(f"{value:.1f}" if value >= 0 else "—" for value in values), f"{speed:.1f}" if speed else ""
+            record.model,
+            *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
+            text("people_per_s", speed) if speed else "",
         )
     cli.output().print(table)

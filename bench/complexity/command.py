@@ -8,7 +8,7 @@ from rich.table import Table
 from bench import cli
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.record import measure
-from bench.core import machine, results
+from bench.core import machine, metrics, results
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.models import build, is_factory, model_names, recorded_name
@@ -83,8 +83,8 @@ def print_table(records: list[Record]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         counts = [record.metrics.get(f"macs_{counter}") for counter in COUNTERS]
-        macs = ["—" if count is None else f"{count / 1e9:.3f}" for count in counts]
-        table.add_row(record.model, f"{record.metrics['params'] / 1e6:.3f}", *macs)
+        macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
+        table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
     cli.output().print(table)
     cli.output().print("The libraries pass over operations that they do not know; each record lists them.")
 
