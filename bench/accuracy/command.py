@@ -92,7 +92,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     Raises:
         InputError: options that do not go together, or a data set that cannot be used.
     """
-    return open_dataset(
+    dataset = open_dataset(
         arguments.dataset,
         arguments.data_root,
         annotations=arguments.annotations,
@@ -105,6 +105,12 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
         images=arguments.images,
         seed=arguments.seed,
     )
+    if not dataset.annotated and not arguments.test_dev:
+        raise InputError(
+            f"{dataset.name} has no annotations to score with: only COCO's evaluation server can, and --test-dev "
+            "writes the file that it takes"
+        )
+    return dataset
 
 
 def make_evaluation(

@@ -558,6 +558,7 @@ def test_sizes_that_the_file_does_not_give_are_the_pictures(tmp_path: Path) -> N
     assert pictures.read_size(tmp_path / "turned.jpg") == (60, 80)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
 def test_only_regular_files_inside_the_folder_are_opened(tmp_path: Path) -> None:
     dataset = write_small(tmp_path, small())
     folder = dataset.image_folder
