@@ -149,19 +149,13 @@ def make_evaluation(
 
 
 def has_record(one: Evaluation, known: list[Record]) -> bool:
-    """Whether these very sources evaluated these weights on this data in this way before."""
-    wanted = (
-        recorded_name(one.model), one.trained.sha256, one.dataset.fingerprint, cli.input_text(one.settings.input),
-        one.settings.backend, one.precision, one.settings.flip, one.settings.decode, machine.source_sha256(),
-    )  # fmt: skip
+    """Whether these very sources made this very measurement on this machine before."""
+    here, source, identity = machine.this_machine(one.work.device), machine.source_sha256(), one.identity()
     return any(
-        wanted == (
-            r.model, r.weights_sha256, r.dataset_fingerprint, r.input, r.backend, r.precision,
-            r.protocol.get("flip"), r.protocol.get("decode"), r.software.source_sha256,
-        )
+        r.machine == here and r.software.source_sha256 == source and r.identity(r.software.runtime) == identity
         for r in known
         if r.kind == "accuracy"
-    )  # fmt: skip
+    )
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:

@@ -5,7 +5,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
-from bench.core.record import Record
+from bench.core.record import Measurement, Record, complete
 from bench.core.unfinished import Unfinished
 from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
@@ -47,15 +47,42 @@ class Evaluation:
     @property
     def name(self) -> str:
         """The stem of its files: readable, and with a hash of all that decides the result."""
-        identity = {
-            "model": recorded_name(self.model), "options": self.trained.options, "weights": self.trained.sha256,
-            "dataset": self.dataset.name, "fingerprint": self.dataset.fingerprint, "people": len(self.dataset),
-            "sources": machine.source_sha256(), "batch": self.work.batch, "threads": self.work.threads,
-            "device": self.work.device, **asdict(self.settings),
-        }  # fmt: skip
-        words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+        readable = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
+        identity = f"{self.identity()} {len(self.dataset)} {self.work.device} {machine.source_sha256()}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', readable)}_{digest[:12]}"
+
+    def measurement(self) -> Measurement:
+        """What is measured and how, as the record has it."""
+        settings = self.settings
+        return Measurement(
+            kind="accuracy",
+            model=recorded_name(self.model),
+            options=dict(self.trained.options),
+            input=cli.input_text(settings.input),
+            num_joints=len(self.dataset.skeleton.joints),
+            backend=settings.backend,
+            device=self.work.device.partition(":")[0],
+            precision=self.precision,  # type: ignore[arg-type]
+            batch=self.work.batch,
+            threads=self.work.threads,
+            protocol={
+                "name": self.protocol,
+                "boxes": settings.boxes,
+                "flip": settings.flip,
+                "decode": settings.decode,
+                "evaluator": self.work.evaluator,
+                **({"limit": settings.limit} if settings.limit else {}),
+            },
+            dataset=self.dataset.name,
+            dataset_fingerprint=self.dataset.fingerprint,
+            weights=self.trained.weights,
+            weights_sha256=self.trained.sha256,
+        )
+
+    def identity(self) -> str:
+        """Of the measurement, with the backend's version."""
+        return self.measurement().identity(catalogue.version(self.settings.backend))
 
     @property
     def precision(self) -> str:
@@ -253,46 +280,24 @@ def _record(
     file: Path,
     started_at: str,
 ) -> Record:
-    settings, work = evaluation.settings, evaluation.work
     waits = {"reading and cropping": "wait_ms", "the network": "network_ms", "decoding": "decode_ms"}
-    device = fabric.device.type
-    return Record(
-        kind="accuracy",
-        model=recorded_name(evaluation.model),
-        options=dict(evaluation.trained.options),
-        input=cli.input_text(settings.input),
-        num_joints=len(evaluation.dataset.skeleton.joints),
-        backend=settings.backend,
-        device=device,
-        precision=evaluation.precision,  # type: ignore[arg-type]
-        batch=work.batch,
-        threads=work.threads,
+    return complete(
+        evaluation.measurement(),
         metrics=metrics,
-        protocol={
-            "name": evaluation.protocol,
-            "boxes": settings.boxes,
-            "flip": settings.flip,
-            "decode": settings.decode,
-            "evaluator": work.evaluator,
-            **({"limit": settings.limit} if settings.limit else {}),
-        },
-        dataset=evaluation.dataset.name,
-        dataset_fingerprint=evaluation.dataset.fingerprint,
-        weights=evaluation.trained.weights,
-        weights_sha256=evaluation.trained.sha256,
         warnings=warnings,
         notes={
             "predictions": file.name,
             "predictions_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "limited_by": max(waits, key=lambda what: metrics.get(waits[what], 0.0)),
             "processes": fabric.world_size,
-            "workers": work.workers,
+            "workers": evaluation.work.workers,
             "bad_pictures": list(bad),
             "left_out": dict(getattr(evaluation.dataset, "left_out", {})),
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(
-            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+            catalogue.version(evaluation.settings.backend),
+            ("faster-coco-eval", "pycocotools", "opencv-python-headless"),
         ),
         started_at=started_at,
         command=cli.command_line(),

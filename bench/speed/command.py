@@ -1,4 +1,4 @@
-"""Times networks: plans what is to be timed, lets fresh processes do it, and records what they found."""
+"""Times networks: plans the measurements, runs them in fresh processes, and records the results."""
 
 import argparse
 import re
@@ -66,10 +66,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
-    """The backends asked for; with ``all``, those that run, and of each of the others why it does not.
+    """The backends asked for; for ``all``, those that run here, and for each of the others the reason why not.
 
     Raises:
-        InputError: one that was asked for by name is unknown, not installed, or does not run on the device.
+        InputError: a backend asked for by name is unknown, not installed, or does not run on the device.
     """
     if text == "all":
         return catalogue.usable(device, precision)
@@ -80,7 +80,7 @@ def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], 
 
 
 def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[Plan]:
-    """One plan a network, backend and batch size, everything that can be checked beforehand checked."""
+    """One plan per network, backend and batch size; everything that can be checked in advance is."""
     threads = machine.checked_threads(arguments.threads)
     size = cli.one_input(arguments.input, "speed")
     names = model_names(arguments.models)
@@ -112,7 +112,7 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
 
 
 def without_record(plans: list[Plan], known: list[Record]) -> list[Plan]:
-    """The plans that there is no record of yet, made by these very sources on this machine."""
+    """The plans that have no record yet from these sources on this machine."""
     if not plans:
         return []
     here, source = machine.this_machine(plans[0].device), machine.source_sha256()
@@ -145,7 +145,7 @@ def plan_record(progress: schedule.Progress, ahead: int) -> Record:
 
 
 def summarised_warnings(records: list[Record]) -> list[str]:
-    """Each kind of warning once, with how many records have it and the worst of them."""
+    """Each kind of warning once: the worst, and how many networks have one."""
     kinds: dict[str, list[tuple[float, str, str]]] = {}
     for record in records:
         for note in record.warnings:

@@ -1,4 +1,4 @@
-"""What the speed command prints: every record in a line, and a matrix of networks and runtimes."""
+"""What the speed command prints: one line per record, and a matrix of networks and backends."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from bench.core.record import Record
 
 
 def print_backends() -> None:
-    """Every backend: what it is, the version that is installed or how to get it, and where it runs."""
+    """Every backend: what it is, its devices, and its version here or how to install it."""
     table = Table(show_lines=False)
     for heading in ("backend", "what it is", "devices", "here"):
         table.add_column(heading, overflow="fold")
@@ -24,7 +24,7 @@ def print_backends() -> None:
 
 
 def _here(backend: Backend) -> str:
-    """The version, or why it cannot be used."""
+    """The version, or the reason why it cannot be used."""
     if backend.devices == ("cuda",) and not machine.cuda_devices():
         return "no CUDA device here"
     try:
@@ -36,7 +36,7 @@ def _here(backend: Backend) -> str:
 
 
 def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
-    """Who is how fast, and how sure that is; how each starts; networks against runtimes where there are several."""
+    """Speeds with confidence intervals; cold starts; a matrix of networks and backends if there are several."""
     _print_lines(records)
     if any(record.backend != "eager" for record in records):
         _print_starts(records)
@@ -72,7 +72,7 @@ def _print_lines(records: Sequence[Record]) -> None:
 
 
 def _print_starts(records: Sequence[Record]) -> None:
-    """What comes before the timed rounds, and what there is to ship."""
+    """Preparation, first inference, and the size of files to ship."""
     energies = sorted({key for record in records for key in record.metrics if key.startswith("energy_")})
     table = Table(title="cold start, and the files to ship")
     _add_columns(table, "model", "backend", "prepare s", "from cache s", "first ms", "file MiB",
@@ -94,7 +94,7 @@ def _add_columns(table: Table, *headings: str) -> None:
 
 
 def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
-    """Images a second, networks down and runtimes across; the fastest exact one of each network is bold."""
+    """Images per second, networks down and backends across; the fastest exact one of each network is bold."""
     runtimes = list(dict.fromkeys(record.backend or "" for record in records))
     table = Table(title=f"images a second; {_where(records)}")
     table.add_column("model", no_wrap=True)
