@@ -27,6 +27,7 @@ import bench.data.options
 import bench.predict.options
 import bench.train.options
 from bench.accuracy import score_coco
+from bench.accuracy.coco import METRICS
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO
 from bench.data import open_dataset
@@ -149,18 +150,8 @@ def fuzz_annotations(folder: Path, examples: int) -> None:
             # What was accepted before the work is accepted after it.
             scores = dataset.score([])
             assert set(scores.values()) <= {0, -1}
-            assert score_coco(file, []).keys() == {
-                "AP",
-                "AP50",
-                "AP75",
-                "AP_M",
-                "AP_L",
-                "AR",
-                "AR50",
-                "AR75",
-                "AR_M",
-                "AR_L",
-            }
+            with warnings.catch_warnings(action="ignore"):
+                assert tuple(score_coco(file, [])) == METRICS
         refused_or_done(lambda: find([folder], file))
 
     check()
