@@ -382,6 +382,8 @@ IN_FILE = "person_keypoints_val2017.json"
         (put("images", 0, "file_name", value="a/../../b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="..\\b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="a\0.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a\nb.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a" * 5000), "is no name that a file can have"),
         (put("images", 0, "file_name", value="a\ud800.jpg"), "is no name that a file can have"),
         (put(*FIRST, "num_keypoints", value=[17]), "annotation 107: num_keypoints has 1 values, not a single value"),
     ],
