@@ -96,8 +96,7 @@ def read_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(io.BytesIO(_bytes(path))) as header:
-            turned = header.getexif().get(_LONGEST_NAME = 1024  # characters; systems allow 255 bytes for each part of a path
-_ORIENTATION, 1) in _ON_THE_SIDE
+            turned = header.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
             return (header.height, header.width) if turned else (header.width, header.height)
     except ImageError:
         raise
