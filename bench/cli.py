@@ -30,7 +30,9 @@ PROJECT = "lightpose-bench"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        line = " ".join(message.split())
+        short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
+        raise InputError(f"{short} (see {self.prog} --help)")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -11,7 +11,7 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -93,7 +93,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     Raises:
         InputError: options that do not go together, or a data set that cannot be used.
     """
-    return open_dataset(
+    dataset = open_dataset(
         arguments.dataset,
         arguments.data_root,
         annotations=arguments.annotations,
@@ -106,6 +106,12 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
         images=arguments.images,
         seed=arguments.seed,
     )
+    if not dataset.annotated and not arguments.test_dev:
+        raise InputError(
+            f"{dataset.name} has no annotations to score with: only COCO's evaluation server can, and --test-dev "
+            "writes the file that it takes"
+        )
+    return dataset
 
 
 def make_evaluation(
@@ -131,7 +137,7 @@ def make_evaluation(
         decode=arguments.decode,
         limit=arguments.limit,
     )
-    work = Work(
+    how = EvaluationOptions(
         results=arguments.results,
         batch=arguments.batch,
         workers=arguments.workers,
@@ -140,12 +146,12 @@ def make_evaluation(
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, work)
+    return Evaluation(name, trained, dataset, settings, how)
 
 
 def has_record(one: Evaluation, known: list[Record]) -> bool:
     """Whether these very sources made this very measurement on this machine before."""
-    here, source, identity = machine.this_machine(one.work.device), machine.source_sha256(), one.identity()
+    here, source, identity = machine.this_machine(one.options.device), machine.source_sha256(), one.identity()
     return any(
         r.machine == here and r.software.source_sha256 == source and r.identity(r.software.runtime) == identity
         for r in known
