@@ -41,7 +41,7 @@ def learn(name: str, batch: Batch, *, ours: bool) -> list[float]:
         prediction = network(normalise(images))
         loss = heatmap_loss(prediction, targets, weights, "x")
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step in STEPS:
             found.append(float(heatmap_accuracy(prediction.detach(), targets, weights)))

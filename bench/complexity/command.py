@@ -9,9 +9,9 @@ from bench import cli
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.record import measure
 from bench.core import machine, metrics, results
-from bench.core.errors import InputError
+from bench.core.processes import user_code
 from bench.core.record import Record
-from bench.models import build, is_factory, model_names, recorded_name
+from bench.models import build, model_names, recorded_name
 
 Item = tuple[str, tuple[int, int]]  # a model's name, and the height and width of its input
 
@@ -48,16 +48,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
     model = build(name, num_joints=num_joints, input_size=size)
-    try:
+    with user_code(name, f"fails on an input of {cli.input_text(size)}"):
         return measure(model, size, name=recorded_name(name), num_joints=num_joints)
-    except InputError:
-        raise
-    except Exception as error:
-        if not is_factory(name):
-            raise
-        raise InputError(
-            f"{name} fails on an input of {cli.input_text(size)}: {type(error).__name__}: {error}"
-        ) from error
 
 
 def without_record(todo: list[Item], known: list[Record], joints: int) -> list[Item]:

@@ -43,14 +43,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
-        help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a regression "
-        f"({BUDGET_S:g})",
+        help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
+        f"regression ({BUDGET_S:g})",
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")
+    parser.add_argument("--markdown", type=cli.writable_file, metavar="FILE", help="write a summary for a pull request")
     parser.add_argument(
-        "--benchmark-json", type=Path, metavar="FILE",
+        "--benchmark-json", type=cli.writable_file, metavar="FILE",
         help="write latencies for github-action-benchmark (tool customSmallerIsBetter)",
     )  # fmt: skip
     arguments = parser.parse_args(argv)

@@ -19,6 +19,7 @@ from bench.accuracy.predicting import evaluate
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.data import Dataset
 from bench.distributed import only_one
@@ -157,13 +158,8 @@ def make_network(run: Training, num_joints: int) -> nn.Module:
         zoo.load_weights(network, run.init)
     height, width = run.input
     wanted = (1, num_joints, height // 4, width // 4)
-    try:
-        with torch.no_grad():
-            shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
-    except (InputError, zoo.ZooError):
-        raise
-    except Exception as error:
-        raise InputError(f"{run.model} fails on an input of {cli.input_text(run.input)}: {error}") from error
+    with user_code(run.model, f"fails on an input of {cli.input_text(run.input)}"), torch.no_grad():
+        shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
     if shape != wanted:
         raise InputError(f"{run.model} gives {shape} for one input of {cli.input_text(run.input)}: {wanted} is needed")
     return network

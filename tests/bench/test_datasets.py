@@ -333,7 +333,7 @@ def drop(*path: str | int) -> Callable[[object], None]:
     def change(content: object) -> None:
         for step in path[:-1]:
             content = content[step]
-        del content[path[-1]]
+        del content[path[-1]]  # type: ignore[attr-defined]
 
     return change
 
@@ -798,7 +798,7 @@ def test_data_sets_are_found_where_they_commonly_lie(tmp_path: Path) -> None:
 
 def test_drawn_people_are_never_reported_as_coco(tmp_path: Path) -> None:
     content = small()
-    content["info"] = open_dataset("synthetic", images=1).ground_truth()["info"]
+    content["info"] = open_dataset("synthetic", images=1).ground_truth()["info"]  # type: ignore[attr-defined]
     write_small(tmp_path, content)
     assert open_dataset("coco", tmp_path).name == "synthetic (2 pictures)"
     assert open_dataset("synthetic", tmp_path).name == "synthetic (2 pictures)"

@@ -35,6 +35,7 @@ from bench.models import build
 from bench.report import command as report
 from bench.report import curves
 from bench.report import training as report_training
+from bench.report.measured import Measured
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
@@ -690,7 +691,7 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert "Trained on coco\\_train2017" in files["table6.md"].decode()
     assert "Nothing was trained for this table yet" in files["table4.md"].decode()
     assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
-    (chart,) = curves.charts(report.Measured(seeds))  # one network trained alone has nothing to be compared with
+    (chart,) = curves.charts(Measured(seeds))  # one network trained alone has nothing to be compared with
     assert (chart.key, chart.table) == ("table6_curves_1", "table6")
     assert {line.label: len(line.seeds) for line in chart.lines} == {
         "None": 2, "SE block": 2, "CBAM": 2, "The paper's": 2
@@ -702,7 +703,7 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     # What was trained on other data has columns of its own.
     elsewhere = {"dataset": "synthetic", "protocol": made[0].protocol | {"validation": "synthetic"}}
     drawn = [r.model_copy(update=elsewhere) for r in made]
-    both = report_training.ablation(report_training.ABLATIONS[1], report.Measured([*made, *drawn]))
+    both = report_training.ablation(report_training.ABLATIONS[1], Measured([*made, *drawn]))
     assert len({column.group for column in both.columns}) == 3
     for row in both.rows:
         for column, cell in zip(both.columns, row.cells, strict=True):
