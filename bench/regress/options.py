@@ -43,8 +43,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
-        help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a regression "
-        f"({BUDGET_S:g})",
+        help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
+        f"regression ({BUDGET_S:g})",
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
