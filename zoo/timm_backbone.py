@@ -13,6 +13,8 @@ from zoo.pose_net import PoseNet
 from zoo.registry import Size
 from zoo.simplebaseline import simplebaseline
 
+# Backbones of after the paper that ask its question again under its head: tested, and examples of what a name is.
+EXAMPLES = ("mobilenetv4_conv_small", "efficientnet_lite0", "fastvit_t8", "repvit_m0_9")
 HEADS: dict[str, Callable[..., PoseNet]] = {"simplebaseline": simplebaseline, "lightweight": lightweight}
 
 

@@ -4,16 +4,16 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.core import hardware
 from bench.core.errors import InputError
+from bench.core.hardware import default_threads as default_threads
+from bench.core.hardware import usable_cores as usable_cores
 from bench.core.record import Machine, Software
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,33 +21,16 @@ PROJECT = "lightpose-bench"
 WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 
 
+# Of a driver for CUDA on Linux: a graphics card, one in a virtual machine, one under Windows' Linux, a Jetson.
+CUDA_SIGNS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvmap")
+
+
 def this_machine(device: str = "cpu") -> Machine:
     """This machine; with its GPU only if ``device`` is a CUDA device."""
     gpu: dict[str, Any] = {}
     if device.startswith("cuda"):
         gpu = _gpu(device)
-    frequency = _quiet(psutil.cpu_freq)
-    return Machine(
-        os=f"{platform.system()} {platform.release()}",
-        cpu=_cpu_name(),
-        cores=psutil.cpu_count(logical=False) or 1,
-        logical_cores=usable_cores(),
-        memory_bytes=psutil.virtual_memory().total,
-        cpu_mhz_max=(frequency.max or None) if frequency else None,
-        **gpu,
-    )
-
-
-def usable_cores() -> int:
-    """Logical processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def default_threads() -> int:
-    """One thread a physical core that this process may use, PyTorch's own default."""
-    return min(psutil.cpu_count(logical=False) or 1, usable_cores())
+    return Machine(**hardware.describe(), **gpu)
 
 
 def checked_threads(asked: int | None) -> int:
@@ -85,20 +68,11 @@ def resolve_device(text: str) -> str:
 
 def cuda_devices() -> int:
     """How many CUDA devices torch can use; torch is imported only where there is a driver for one."""
-    if platform.system() == "Linux" and not Path("/proc/driver/nvidia").exists() and not Path("/dev/dxg").exists():
+    if platform.system() == "Linux" and not any(Path(sign).exists() for sign in CUDA_SIGNS):
         return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _gpu(device: str) -> dict[str, Any]:
@@ -145,30 +119,6 @@ def gpu_state(device: str) -> dict[str, Any]:
         "gpu_power_w": _quiet(lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000),
     }
     return {name: value for name, value in state.items() if value is not None}
-
-
-def cpu_state() -> dict[str, Any]:
-    """Load average (1 minute), frequency, and processor seconds spent so far: by all, by us, stolen."""
-    times = psutil.cpu_times()
-    own = psutil.Process().cpu_times()
-    frequency = _quiet(psutil.cpu_freq)
-    return {
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "cpu_mhz": frequency.current if frequency else None,
-        "busy_s": sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0),
-        "stolen_s": getattr(times, "steal", 0.0),
-        "own_s": own.user + own.system,
-        "page_faults": _page_faults(),
-    }
-
-
-def _page_faults() -> int | None:
-    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _quiet(read: Any, *arguments: Any) -> Any:

@@ -49,6 +49,7 @@ from bench.models import build
 from bench.random_weights import enliven
 from bench.speed import measure
 from bench.timing.clock import Inference, in_turns
+from bench.timing.parity import ParityError
 from tests.conftest import ROOT
 
 ON_CPU = ("eager", "fused", "compile", "compile_max", "onnxruntime", "openvino", "onnxruntime_int8", "openvino_int8")
@@ -102,8 +103,9 @@ def in_float32(model: nn.Module, example: Tensor, calibration_inputs: Any = None
 
 
 def opened(name: str, model: nn.Module, example: Tensor, calibration_inputs: Any = None) -> tuple[Artifact, Session]:
-    artifact = catalogue.build(name, model, example, threads=2, calibration=calibration_inputs)
-    session = catalogue.open_artifact(artifact, threads=2)
+    threads = torch.get_num_threads()  # what is chosen by trying depends on it
+    artifact = catalogue.build(name, model, example, threads=threads, calibration=calibration_inputs)
+    session = catalogue.open_artifact(artifact, threads=threads)
     session.prepare(example.numpy())
     return artifact, session
 
@@ -163,7 +165,7 @@ class Mixed(nn.Module):
 
 def test_what_openvino_has_no_operator_for_stays() -> None:
     example = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
-    graph = simplify(Mixed().eval(), example)
+    graph = simplify(traced(Mixed().eval(), example), example)
     use_its_operators(graph, example)
     assert len(calls(graph, aten.channel_shuffle.default)) == 1
     assert [list(argument(node, 1)) for node in calls(graph, POOL)] == [[7, 8]]
@@ -317,6 +319,72 @@ def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor])
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
+NUMPY_BACKEND = '''
+"""A linear layer that numpy runs: what a new file in bench/backends/families has in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.session import Session
+
+BACKENDS = (Backend("numpy_product", "one matrix product of numpy", 500, ("cpu",), file="npy"),)
+
+
+def version(backend):
+    return f"numpy {np.__version__}"
+
+
+def build(backend, network):
+    (weight,) = network.model.parameters()
+    made = network.file("numpy", ".npy", lambda path: np.save(path, weight.detach().numpy()))
+    return Artifact(backend.name, "fp32", (made.path,), from_cache=made.from_cache, size_bytes=weight.numel() * 4)
+
+
+class Product(Session):
+    def __init__(self, weight):
+        self.weight = weight
+
+    def run(self, images):
+        return [images @ self.weight.T]
+
+
+def open_artifact(backend, artifact, device, threads):
+    return Product(np.load(artifact.file))
+'''
+
+
+@pytest.fixture
+def numpy_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A family in a file of its own, found as those in bench/backends/families are."""
+    import bench.backends.families as families
+
+    (tmp_path / "families").mkdir()
+    (tmp_path / "families" / "numpy_product.py").write_text(NUMPY_BACKEND)
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
+    catalogue.catalogue.cache_clear()
+    yield
+    catalogue.catalogue.cache_clear()
+    sys.modules.pop("bench.backends.families.numpy_product", None)
+
+
+def test_a_backend_is_added_by_one_file(numpy_backend: None) -> None:
+    assert catalogue.names().index("numpy_product") == catalogue.names().index("onnxruntime_int8") - 1
+    model, example = nn.Linear(8, 5, bias=False).eval(), torch.randn(2, 3, 8, 8)
+    record = measure(model, example, rounds=3, backend="numpy_product")
+    assert record.metrics["parity_max_relative"] < 1e-6
+    assert record.software.runtime.startswith("numpy ")
+    assert record.metrics["model_file_bytes"] == 160
+    assert catalogue.build("numpy_product", model, example).from_cache
+    with pytest.raises(InputError, match="runs on the CPU in fp32"):
+        measure(model, example, backend="numpy_product", precision="bf16")
+    wrong = nn.Sequential(nn.Linear(8, 5, bias=False), nn.ReLU()).eval()
+    with pytest.raises(ParityError, match="backend numpy_product"):
+        measure(wrong, example, backend="numpy_product")
+
+
 class Shuffled(nn.Module):
     """Channels of two convolutions in turn, which is a view when traced, and not with channels last."""
 
@@ -423,7 +491,7 @@ def test_networks_that_differ_in_what_no_repr_shows_are_told_apart(
     found = []
     for factory in pair:
         model = build(f"{tmp_path}/weighed.py:{factory}", seed=3)
-        artifact, session = opened(name, model, example)
+        artifact, session = opened(name, model, example, [example])
         with session, torch.inference_mode():
             wanted = model(example)
             assert difference(outputs(session, example), wanted) < (0.2 if name.endswith("int8") else 1e-5)

@@ -21,7 +21,7 @@ import zoo
 from tests.conftest import ROOT
 from tests.reference_weights import reference_state
 from zoo.weights import Entry, catalogue, fetch, find, published
-from zoo.weights.__main__ import main
+from zoo.weights.command import main
 
 DATA = bytes(range(256)) * 4000
 
@@ -212,7 +212,7 @@ def test_the_command_prints_where_the_file_is(server: Server, cached: Path, caps
 def test_ctrl_c_keeps_what_was_downloaded(server: Server, tmp_path: Path) -> None:
     server.pause = 0.2
     script = (
-        "import sys, json, pathlib; from zoo.weights import Entry, catalogue; from zoo.weights.__main__ import main\n"
+        "import sys, json, pathlib; from zoo.weights import Entry, catalogue; from zoo.weights.command import main\n"
         "catalogue.cache_folder = lambda: pathlib.Path(sys.argv[1])\n"
         "sys.exit(main(['fetch', 'lite_hrnet_18'], [Entry(**json.loads(sys.argv[2]))]))"
     )

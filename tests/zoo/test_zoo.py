@@ -1,6 +1,7 @@
 """The networks compute what was published; names, options and weights that do not fit are refused."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import zoo
 from tests.reference_weights import COMPLEXITY, FORWARD, reference_input, reference_state
+from zoo.timm_backbone import EXAMPLES
 from zoo.weights import published_name
 
 
@@ -117,6 +119,27 @@ def test_timm_backbones_under_both_heads(head: str) -> None:
     model = zoo.create_model(f"{head}:timm/mobilenetv3_small_050", num_joints=16).eval()
     with torch.inference_mode():
         assert model(torch.zeros(1, 3, 64, 96)).shape == (1, 16, 16, 24)
+
+
+@pytest.mark.parametrize("backbone", EXAMPLES)
+@pytest.mark.parametrize("head", ["simplebaseline", "lightweight"])
+def test_the_paper_s_question_with_backbones_of_today(head: str, backbone: str, tmp_path: Path) -> None:
+    name = f"{head}:timm/{backbone}"
+    model = zoo.create_model(name, num_joints=16, input_size=(96, 64)).eval()
+    zoo.save_weights(model, tmp_path / "weights.safetensors")
+    other = zoo.create_model(name, num_joints=16, weights=tmp_path / "weights.safetensors").eval()
+    # As a training script on several devices leaves them; the backbone's own names begin with "model." too.
+    torch.save({"model": {f"module.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "last.pth")
+    third = zoo.create_model(name, num_joints=16, weights=tmp_path / "last.pth").eval()
+    x = torch.randn(1, 3, 96, 64)
+    with torch.inference_mode():
+        heatmaps = model(x)
+        assert heatmaps.shape == (1, 16, 24, 16)
+        assert float(heatmaps.std()) > 0
+        assert torch.equal(other(x), heatmaps)
+        assert torch.equal(third(x), heatmaps)
+    with pytest.raises(zoo.ZooError, match="for 16 joints and the network has 17; create it with num_joints=16"):
+        zoo.create_model(name, weights=tmp_path / "last.pth")
 
 
 def test_impossible_requests_name_what_is_possible() -> None:

@@ -1,0 +1,188 @@
+"""The machine as the operating system describes it: without other packages, in syntax that Python 3.9 reads.
+
+``bench.core.machine`` turns it into the form of records.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+SYSTEM = Path("/sys")
+PROCESSES = Path("/proc")
+
+
+def describe() -> dict[str, Any]:
+    """Operating system, processor, memory and a container's limit, by the names that records have for them.
+
+    What the system does not report is absent.
+    """
+    memory = _memory_bytes()
+    frequency = _top_mhz()
+    quota = cpu_quota()
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "cpu": _cpu_name(),
+        "cores": physical_cores(),
+        "logical_cores": usable_cores(),
+        **({"memory_bytes": memory} if memory else {}),
+        **({"cpu_mhz_max": frequency} if frequency else {}),
+        **({"cpu_quota": quota} if quota is not None else {}),
+    }
+
+
+# ------------------------------------------------------------------------------ processors and threads
+
+
+def usable_cores() -> int:
+    """Logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def physical_cores() -> int:
+    """Physical cores of the machine; logical processors if the system does not tell them apart."""
+    try:
+        import psutil
+
+        known = psutil.cpu_count(logical=False)
+    except ImportError:
+        known = len(_siblings())
+    return known or os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """The default number of threads of a measurement.
+
+    It is ``OMP_NUM_THREADS`` if set, otherwise one per physical core, as in PyTorch, but no more than a container's
+    quota allows: threads beyond it are stopped for most of every tenth of a second. It is never more than the number
+    of processors that this process may run on.
+    """
+    asked = re.match(r"\s*\+?(\d{1,6})", os.environ.get("OMP_NUM_THREADS", ""))  # "4,2": of nested regions, the outer
+    if asked and int(asked[1]) > 0:
+        return min(int(asked[1]), usable_cores())
+    quota = cpu_quota()
+    return min(physical_cores(), usable_cores(), max(1, int(quota)) if quota is not None else usable_cores())
+
+
+def cpu_quota() -> float | None:
+    """The CPU quota of this process's container in processors, such as 1.5; ``None`` without a limit.
+
+    Read from control groups, version 1 and 2; the narrowest of the process's own group and those above it counts.
+    """
+    limits = []
+    for line in content(PROCESSES / "self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0" and not controllers:
+            roots = [SYSTEM / "fs/cgroup", SYSTEM / "fs/cgroup/unified"]
+        elif "cpu" in controllers.split(","):
+            roots = [SYSTEM / "fs/cgroup" / controllers, SYSTEM / "fs/cgroup/cpu"]
+        else:
+            continue
+        for root in roots:
+            # In a container the path may be that of the host, and the group's files lie at the root.
+            parts = [part for part in group.split("/") if part not in ("", "..")]
+            for length in range(len(parts) + 1):
+                limits.append(_quota_of(root.joinpath(*parts[:length])))
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _quota_of(group: Path) -> float | None:
+    quota, _, period = content(group / "cpu.max").strip().partition(" ")  # version 2
+    if not quota:
+        quota, period = content(group / "cpu.cfs_quota_us").strip(), content(group / "cpu.cfs_period_us").strip()
+    if not (quota.isdecimal() and period.isdecimal() and int(quota) > 0 and int(period) > 0):  # "max" or -1: none
+        return None
+    return round(int(quota) / int(period), 3)
+
+
+def _siblings() -> set[str]:
+    """Which logical processors share a core, a text a core; of Linux."""
+    folders = (SYSTEM / "devices/system/cpu").glob("cpu[0-9]*")
+    return {text for text in (content(folder / "topology/thread_siblings_list").strip() for folder in folders) if text}
+
+
+# ------------------------------------------------------------------------------ names and sizes
+
+
+def _cpu_name() -> str:
+    """Of a board or phone with an Arm processor, which has no name of its own, the board's with its cores."""
+    from bench.core import board
+
+    for line in content(PROCESSES / "cpuinfo").splitlines():
+        name = line.partition(":")[2].strip()
+        if line.startswith("model name") and not name.startswith("ARMv"):  # as all cores of an architecture are called
+            return name
+    name = board.processor_name()
+    if name:
+        return name
+    if platform.system() == "Darwin":
+        name = output("sysctl", "-n", "machdep.cpu.brand_string")
+    elif platform.system() == "Windows":
+        name = os.environ.get("PROCESSOR_IDENTIFIER", "")
+    else:
+        classes = [one for one in board.core_classes() if "name" in one]
+        name = " + ".join(f"{len(one['cores'])}x {one['name']}" for one in classes)
+    return name or platform.processor() or platform.machine() or "unknown"
+
+
+def _memory_bytes() -> int | None:
+    try:
+        import psutil
+    except ImportError:
+        pass
+    else:
+        return int(psutil.virtual_memory().total)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return _windows_memory_bytes()
+
+
+def _windows_memory_bytes() -> int | None:
+    if platform.system() != "Windows":
+        return None
+    import ctypes
+
+    kilobytes = ctypes.c_ulonglong()
+    kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    return kilobytes.value * 1024 if kernel.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes)) else None
+
+
+def _top_mhz() -> float | None:
+    """Highest frequency that the processor may take: mean over classes of cores, as psutil gives it."""
+    try:
+        import psutil
+    except ImportError:
+        policies = sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
+        told = [content(policy / "scaling_max_freq").strip() for policy in policies]
+        known = [int(text) / 1000 for text in told if text.isdecimal()]
+        return sum(known) / len(known) if known else None
+    try:
+        frequency = psutil.cpu_freq()
+    except Exception:  # what sensors there are differs from machine to machine
+        return None
+    return (frequency.max or None) if frequency else None
+
+
+def output(*command: str) -> str:
+    """Of a command; empty where it fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def content(path: Path) -> str:
+    """Of a file of the system; empty where it cannot be read."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,100 @@
+"""What machine this is: a container's limits as the kernel writes them down, and what follows for threads."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.core import hardware, machine
+from tests.conftest import ROOT
+
+MAX, HALF = "max 100000\n", "150000 100000\n"
+# The process's own line of /proc/self/cgroup, files below /sys/fs/cgroup, and the processors that may be used.
+GROUPS = {
+    "version 2, in a container": ("0::/\n", {"cpu.max": HALF}, 1.5),
+    "version 2, no limit": ("0::/\n", {"cpu.max": MAX}, None),
+    "version 2, the root has no such file": ("0::/\n", {}, None),
+    "version 2, a limit further up": (
+        "0::/a.slice/b.scope\n", {"a.slice/cpu.max": "50000 100000", "a.slice/b.scope/cpu.max": "300000 100000"}, 0.5
+    ),
+    "version 2, the path is the host's": ("0::/../../kubepods/pod1\n", {"cpu.max": "200000 100000"}, 2.0),
+    "version 1": (
+        "5:memory:/x\n4:cpu,cpuacct:/docker/1\n0::/\n",
+        {"cpu,cpuacct/docker/1/cpu.cfs_quota_us": "250000\n", "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000\n"},
+        2.5,
+    ),
+    "version 1, in a container, another name of the mount": (
+        "4:cpuacct,cpu:/docker/1\n", {"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1.0
+    ),
+    "version 1, no limit": ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    "nonsense": ("5\n0::/\n::\n", {"cpu.max": "a lot"}, None),
+    "no groups at all": ("", {}, None),
+}  # fmt: skip
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders in place of /sys and /proc."""
+    for name in ("SYSTEM", "PROCESSES"):
+        monkeypatch.setattr(hardware, name, tmp_path / name)
+        (tmp_path / name).mkdir()
+    (tmp_path / "PROCESSES" / "self").mkdir()
+    return tmp_path
+
+
+def lay_out(system: Path, line: str, files: dict[str, str]) -> None:
+    (system / "PROCESSES/self/cgroup").write_text(line)
+    for name, text in files.items():
+        path = system / "SYSTEM/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_a_containers_quota_is_read_and_recorded(system: Path, case: str) -> None:
+    line, files, quota = GROUPS[case]
+    lay_out(system, line, files)
+    assert hardware.cpu_quota() == quota
+    assert hardware.describe().get("cpu_quota") == quota
+    assert machine.this_machine().cpu_quota == quota
+
+
+def test_threads_keep_to_the_quota_and_to_what_the_user_says(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "physical_cores", lambda: 8)
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 16)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert hardware.default_threads() == 8
+    for quota, threads in (("350000", 3), ("50000", 1), ("9900000", 8)):
+        lay_out(system, "0::/\n", {"cpu.max": f"{quota} 100000"})
+        assert hardware.default_threads() == threads
+    for said, threads in (("5", 5), (" 4,2", 4), ("64", 16), ("0", 8), ("", 8), ("many", 8), ("-3", 8)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert hardware.default_threads() == threads, said
+
+
+def test_boards_have_names(system: Path) -> None:
+    (system / "PROCESSES/device-tree").mkdir()
+    (system / "PROCESSES/device-tree/model").write_bytes(b"Raspberry Pi 5 Model B Rev 1.0\0")
+    assert hardware.describe()["cpu"].startswith("Raspberry Pi 5 Model B Rev 1.0 (")
+    (system / "PROCESSES/cpuinfo").write_text("processor\t: 0\nmodel name\t: AMD EPYC 7B13\n")
+    assert hardware.describe()["cpu"] == "AMD EPYC 7B13"
+
+
+def test_without_other_packages_it_is_the_same_machine(tmp_path: Path) -> None:
+    """As on a device that has no psutil: the same description, from a Python without site-packages."""
+    (tmp_path / "psutil.py").write_text("raise ImportError")
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from bench.core import hardware; print(hardware.describe())"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script, str(ROOT)],
+        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ast.literal_eval(done.stdout) == hardware.describe()
+
+
+@pytest.mark.parametrize("name", ["hardware", "errors"])
+def test_what_runs_on_devices_reads_as_python_3_9(name: str) -> None:
+    ast.parse((ROOT / "bench" / "core" / f"{name}.py").read_text(), feature_version=(3, 9))
