@@ -187,13 +187,6 @@ learning_rate = real_number("a learning rate", 1e-9, 10)
 confidence = real_number("a confidence", 0, 1)
 
 
-def file(text: str) -> Path:
-    """An argument that is the path of a file."""
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no file")
-    return Path(text)
-
-
 def names(text: str) -> str:
     """An argument that is a comma-separated list of at least one name; an empty list never means all."""
     if not [part for part in text.split(",") if part.strip()]:
@@ -206,11 +199,52 @@ def listed(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
+def file(text: str) -> Path:
+    """An argument that is the path of a file."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return Path(text)
+
+
 def folder(text: str) -> Path:
     """An argument that is a folder, which may not exist yet."""
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return Path(text)
+
+
+def writable_file(text: str) -> Path:
+    """An argument that is a file to write, with folders above it that may have to be made; found out before any work.
+
+    Nothing is made yet.
+    """
+    path = file(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, and a file is needed here")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular file")
+    _check_writable(path.parent, text)
+    return path
+
+
+def writable_folder(text: str) -> Path:
+    """An argument that is a folder to write to, there or to be made; found out before any work. It is not made yet."""
+    path = folder(text)
+    _check_writable(path, text)
+    return path
+
+
+def _check_writable(path: Path, text: str) -> None:
+    """Fail if a file cannot be made in the folder, or in the nearest one above it that is there."""
+    import tempfile
+
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {path}: {_os_reason(error)}") from error
 
 
 def parse_inputs(text: str) -> list[tuple[int, int]]:
@@ -388,6 +422,7 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         interrupts.raise_in_python()
         with processes.no_exit():
             status = main(arguments)
+            interrupts.ignore()
     sys.exit(status)
 
 
@@ -409,12 +444,12 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
+    _open_what_is_closed()
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # it is where standard output was closed from the start
-                sys.stdout.flush()
+            sys.stdout.flush()
     except InputError as error:
         fail(str(error), 2)
     except BrokenPipeError:
@@ -431,6 +466,19 @@ def errors_as_lines() -> Iterator[None]:
         fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
 
 
+def _open_what_is_closed() -> None:
+    """A standard stream that was closed from the start goes nowhere, rather than to the next file that is opened."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def leave_quietly() -> NoReturn:
     """Standard output was closed by its reader, as ``| head`` does: nobody wants the rest."""
     import os
@@ -445,6 +493,7 @@ class _Failed(SystemExit):
 
 def fail(message: str, status: int) -> NoReturn:
     """Leave with a status and one line on stderr."""
+    interrupts.ignore()
     if "--debug" in sys.argv:
         traceback.print_exc()
     line = " ".join(message.split())
@@ -455,10 +504,14 @@ def fail(message: str, status: int) -> NoReturn:
 
 def _os_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
+    return where + _os_reason(error)
+
+
+def _os_reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return f"{where}the disk is full: free some space and run the same command again"
+        return "the disk is full: free some space and run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}permission denied: give a folder that can be written"
+        return "permission denied: give a folder that can be written"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{where}is a file, and a folder is needed here"
-    return f"{where}{error.strerror or error}"
+        return "is a file, and a folder is needed here"
+    return error.strerror or str(error)

@@ -11,7 +11,7 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -19,7 +19,7 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
-from bench.models import model_names, recorded_name
+from bench.models import is_factory, model_names, recorded_name
 from bench.weights import build_trained, bundled, default_input
 from zoo.weights import published
 
@@ -95,6 +95,10 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     return open_dataset(
         arguments.dataset,
         arguments.data_root,
+        annotations=arguments.annotations,
+        pictures=arguments.pictures,
+        category=arguments.category,
+        subset=arguments.subset,
         detections=arguments.detections,
         test_dev=arguments.test_dev,
         limit=arguments.limit,
@@ -115,10 +119,11 @@ def make_evaluation(
     )
     check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
     if trained.weights == "random":
-        warn(f"{name}: the weights are random numbers, the accuracy means nothing")
+        own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
+        warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
     settings = Settings(
         input=size,
-        boxes=arguments.detections.name if arguments.detections else GROUND_TRUTH,
+        boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend,
         precision=arguments.precision,
         flip=not arguments.no_flip,
@@ -138,19 +143,13 @@ def make_evaluation(
 
 
 def has_record(one: Evaluation, known: list[Record]) -> bool:
-    """Whether these very sources evaluated these weights on this data in this way before."""
-    wanted = (
-        recorded_name(one.model), one.trained.sha256, one.dataset.fingerprint, cli.input_text(one.settings.input),
-        one.settings.backend, one.precision, one.settings.flip, one.settings.decode, machine.source_sha256(),
-    )  # fmt: skip
+    """Whether these very sources made this very measurement on this machine before."""
+    here, source, identity = machine.this_machine(one.work.device), machine.source_sha256(), one.identity()
     return any(
-        wanted == (
-            r.model, r.weights_sha256, r.dataset_fingerprint, r.input, r.backend, r.precision,
-            r.protocol.get("flip"), r.protocol.get("decode"), r.software.source_sha256,
-        )
+        r.machine == here and r.software.source_sha256 == source and r.identity(r.software.runtime) == identity
         for r in known
         if r.kind == "accuracy"
-    )  # fmt: skip
+    )
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -171,8 +170,9 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     """The data set's metrics as percent, as the paper prints them."""
     first = records[0]
     how = [first.dataset, first.input]
+    protocol = str(first.protocol["name"])
     how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
-    how += [str(first.protocol["name"])] if first.protocol["name"] != "paper" else []
+    how += [protocol] if protocol not in ("paper", GROUND_TRUTH_BOXES) else []  # the boxes stand there already
     table = Table(title=", ".join(map(str, how)))
     table.add_column("model", no_wrap=True)
     for heading in (*entry.metrics.values(), "people/s"):

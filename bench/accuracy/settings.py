@@ -8,6 +8,7 @@ Method = Literal["quarter_offset", "argmax", "dark"]
 METHODS: tuple[Method, ...] = get_args(Method)
 EVALUATORS = ("faster", "pycocotools")
 GROUND_TRUTH = "ground truth"
+GROUND_TRUTH_BOXES = "ground-truth boxes"  # the protocol: the paper's, but for the boxes
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,14 @@ def version(name: str) -> str:
 
 
 def build(
-    name: str, model: Any, example: Any, *, precision: str = "fp32", threads: int = 0, calibration: Any = None
+    name: str,
+    model: Any,
+    example: Any,
+    *,
+    precision: str = "fp32",
+    threads: int = 0,
+    calibration: Any = None,
+    portable: bool = False,
 ) -> Artifact:
     """The build half: prepare a network for a backend.
 
@@ -161,6 +168,7 @@ def build(
         threads: CPU threads that it will run with, for choices made by timing; 0: as many as torch uses.
         calibration: normalised inputs ``[N, 3, H, W]`` from which a backend that quantises chooses its ranges; by
             default drawn people.
+        portable: build for another machine than this one.
 
     Raises:
         InputError: see ``resolve``; or the network cannot be built for it.
@@ -170,7 +178,9 @@ def build(
     resolved = resolve(name, str(example.device), precision)
     network = Network.in_precision(model, example, "fp32" if resolved == "int8" else resolved, threads, calibration)
     backend = find(name)
-    artifact: Artifact = family_of(backend).build(backend, network)
+    family = family_of(backend)
+    half = getattr(family, "build_portable", family.build) if portable else family.build
+    artifact: Artifact = half(backend, network)
     return artifact
 
 

@@ -17,6 +17,12 @@ def raise_in_python() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ignore() -> None:
+    """All is done or said, and what remains is to leave."""
+    if signal.getsignal(signal.SIGINT) in (_end, signal.default_int_handler):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _end(_signal: int, _frame: FrameType | None) -> None:
     os.write(2, b"interrupted before anything was measured\n")
     os._exit(130)

@@ -14,8 +14,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("images", nargs="+", type=cli.file, metavar="IMAGE", help="pictures, or folders of them")
     parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
     parser.add_argument(
-        "--weights", default="bundled", metavar="FILE|published|bundled|random",
-        help="a checkpoint, what was published, what comes with the project (not for photographs), or random numbers",
+        "--weights", default="bundled", metavar="FILE|published|bundled|own|random",
+        help="a checkpoint, what was published, what comes with the project (not for photographs), own: those that "
+        "your factory has loaded itself, or random numbers",
     )  # fmt: skip
     parser.add_argument(
         "--boxes", type=cli.file, metavar="FILE",

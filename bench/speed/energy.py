@@ -2,8 +2,7 @@
 
 import contextlib
 from pathlib import Path
-
-from bench.core import machine
+from typing import Any
 
 POWERCAP = Path("/sys/class/powercap")
 State = dict[str, tuple[float, float]]
@@ -25,7 +24,11 @@ def read(device: str) -> State:
                 found[f"cpu{index}"] = (joules, wrap)
         except (OSError, ValueError):
             continue
-    handle = machine.nvml_handle(device) if device.startswith("cuda") else None
+    handle: Any = None
+    if device.startswith("cuda"):
+        from bench.core import machine  # which devices do without
+
+        handle = machine.nvml_handle(device)
     if handle is not None:
         import pynvml
 

@@ -1,10 +1,14 @@
 """From the latency of every round to the figures of a record."""
 
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+
+from bench.timing.intervals import student_quantile
 
 RESAMPLES = 2000
 Samples = Sequence[Sequence[float]]
@@ -67,7 +71,7 @@ def mean_interval(samples: Samples, level: float = 0.95, seed: int = 0) -> tuple
         draw = random.integers(RESAMPLES, size=(count, RESAMPLES))
         means = drawn_means[chosen, draw].mean(0)
         quantile = (1 + level) / 2
-        student, normal = float(special.stdtrit(count - 1, quantile)), float(special.ndtri(quantile))
+        student, normal = student_quantile(quantile, count - 1), statistics.NormalDist().inv_cdf(quantile)
         widening = float(np.sqrt(count / (count - 1))) * student / normal
     centre = float(np.log(np.mean([one.mean() for one in sets])))
     tails = np.percentile(np.log(means), [50 * (1 - level), 50 * (1 + level)])

@@ -12,7 +12,6 @@ import numpy as np
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.core import machine
 from bench.core.errors import InputError
 from bench.speed import energy
 from bench.timing import conditions, parity
@@ -160,7 +159,11 @@ def time_set(
 def state(device: str) -> conditions.State:
     """The machine's state now, with the GPU's if the device is one."""
     found = conditions.cpu_state()
-    return {**found, **machine.gpu_state(device)} if device.startswith("cuda") else found
+    if device.startswith("cuda"):
+        from bench.core import machine  # which devices do without
+
+        found.update(machine.gpu_state(device))
+    return found
 
 
 def _energy(inference: Inference, device: str, images: int) -> dict[str, float]:

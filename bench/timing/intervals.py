@@ -31,6 +31,24 @@ def binomial_quantile(probability: float, count: int) -> int:
     return int(np.searchsorted(np.cumsum(np.exp(log_mass)), probability * (1 - 1e-12)))
 
 
+def student_quantile(probability: float, degrees: int) -> float:
+    """The t that Student's distribution of whole degrees of freedom stays below with a probability from 0.5 to 1.
+
+    Source: the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4, turned round by bisection.
+    """
+    low, high = 0.0, math.pi / 2  # the angle whose tangent is t / sqrt(degrees)
+    for _ in range(80):
+        middle = (low + high) / 2
+        sine, cosine = math.sin(middle), math.cos(middle)
+        term, total = (cosine, 0.0) if degrees % 2 else (1.0, 0.0)
+        for power in range(2 + degrees % 2, degrees + 1, 2):
+            total += term
+            term *= cosine * cosine * (power - 1) / power
+        central = 2 / math.pi * (middle + sine * total) if degrees % 2 else sine * total
+        low, high = (middle, high) if (1 + central) / 2 < probability else (low, middle)
+    return math.sqrt(degrees) * math.tan((low + high) / 2)
+
+
 def relative_precision(rounds: Sequence[float]) -> float:
     """Half-width of the median's 95 % confidence interval, relative to the median; infinite below six values."""
     if len(rounds) < 6:  # even the full range covers the median with less than 95 %

@@ -21,6 +21,7 @@ from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record, now
 from bench.data import Dataset
+from bench.distributed import only_one
 from bench.models import build, is_factory, recorded_name
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
@@ -87,9 +88,15 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         The record, also of a training that was finished before; ``None`` in all processes but the first.
 
     Raises:
-        InputError: something does not fit together, a sample cannot be had, or a file cannot be written.
+        InputError: something does not fit together, a sample cannot be had, a file cannot be written, or another
+            process trains into the same folder.
         DivergedError: the loss is no number any more.
     """
+    with only_one(fabric, work.folder.parent, work.folder.name):
+        return _execute(run, data, work, fabric, step)
+
+
+def _execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Record | None:
     started_at = now()
     plan = Plan(
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size
@@ -245,11 +252,11 @@ class _Session:
     def look(self, state: State, seen: Row) -> None:
         """Tell how it goes."""
         epoch = -(-state.step // self.steps)
-        left = state.seconds / state.step * (self.steps * self.run.recipe.epochs - state.step)
-        word = (
-            f"epoch {epoch}/{self.run.recipe.epochs}, loss {seen['loss']:.3g}, accuracy {seen['accuracy']:.2f}, "
-            f"{state.waited / max(state.seconds, 1e-9):.0%} waiting for data, {_hours(left)} left"
-        )
+        word = f"epoch {epoch}/{self.run.recipe.epochs}, loss {seen['loss']:.3g}, accuracy {seen['accuracy']:.2f}"
+        if state.seconds:  # of the steps before this one
+            left = state.seconds / state.step * (self.steps * self.run.recipe.epochs - state.step)
+            waited = min(state.waited / state.seconds, 1)
+            word += f", {waited:.0%} waiting for data, {_hours(left)} left"
         self.step((state.step - self.told) * self.together, word)
         self.told = state.step
         if self.writer is not None and (state.step % 10 == 0 or state.step % self.steps == 0):

@@ -710,6 +710,27 @@ def test_mpii_people_are_cropped_as_published(tmp_path: Path) -> None:
     assert open_mpii(write_mpii(tmp_path)).fingerprint != dataset.fingerprint
 
 
+def test_mpii_as_hrnet_lays_it_out_is_the_same_set(tmp_path: Path) -> None:
+    """``annot/valid.json`` with ``gt_valid.mat`` beside it; the train split is ``annot/train.json``."""
+    ours = write_mpii(tmp_path / "a")
+    theirs = tmp_path / "b" / "annot"
+    theirs.mkdir(parents=True)
+    (tmp_path / "b" / "images").mkdir()
+    shutil.copy(ours / "annotations" / "mpii_val.json", theirs / "valid.json")
+    shutil.copy(ours / "annotations" / "mpii_gt_val.mat", theirs / "gt_valid.mat")
+    (theirs / "train.json").write_text(json.dumps(PEOPLE[:9]))
+    one, other = (open_dataset("mpii", tmp_path / place) for place in "ab")
+    assert (one.name, one.fingerprint, len(one)) == (other.name, other.fingerprint, len(other))
+    poses = json.loads((REFERENCE / "mpii_case" / "predictions.json").read_text())
+    results = [{"index": index, "keypoints": [[*joint, 0.5] for joint in pose]} for index, pose in enumerate(poses)]
+    assert other.score(results) == one.score(results)
+    train = open_dataset("mpii", tmp_path / "b", split="train")
+    assert (train.name, train.annotated) == ("mpii_train (9 people)", False)
+    (theirs / "gt_valid.mat").unlink()
+    with pytest.raises(InputError, match=r"no file .*gt_valid.mat"):
+        open_dataset("mpii", tmp_path / "b")
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

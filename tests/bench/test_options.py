@@ -22,7 +22,7 @@ COMMANDS = {
     ("data", ("synthetic",)): ("--out", "o"),
     ("data", ("sheet",)): ("--out", "o.png"),
 }
-HEAVY = ("torch", "zoo", "cv2", "pandas", "numpy", "pydantic", "scipy", "matplotlib", "PIL")
+HEAVY = ("torch", "zoo", "cv2", "pandas", "pydantic", "scipy", "matplotlib", "PIL")
 
 
 def numeric(name: str, subcommand: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:

@@ -580,6 +580,22 @@ def test_a_checkpoint_of_another_training_is_refused(networks: str, options: lis
         main([*options, "--resume"])
 
 
+def test_two_trainings_into_one_folder_are_refused(networks: str, options: list[str], tmp_path: Path) -> None:
+    arguments = ["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out"), "--resume"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "bench.train", *arguments, "--samples", "2000"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while first.poll() is None and not list(tmp_path.glob("out/*/last.pt")):
+            time.sleep(0.05)
+        with pytest.raises(InputError, match=r"out/networks-drops_x_coco_64x48_seed0 is being made by another process"):
+            main([*arguments, "--samples", "2000"])
+    finally:
+        first.kill()
+        first.wait()
+
+
 def test_what_cannot_be_trained_is_said_beforehand(
     networks: str, options: list[str], coco: Path, tmp_path: Path
 ) -> None:
@@ -592,7 +608,7 @@ def test_what_cannot_be_trained_is_said_beforehand(
     fails("--sync-bn needs CUDA devices", "--sync-bn")
     fails("batch of 21 in each of 1 processes is larger than an epoch of 20 samples", "--batch", "21")
     fails("invalid choice: 'l1'", "--loss", "l1")
-    fails("learning rate nan is impossible", "--lr", "nan")
+    fails("'nan' is not a learning rate: give a number from 1e-09 to 10", "--lr", "nan")
     fails("--attention is for lightweight heads", "--attention", "se")
     fails(r"gives \(1, 17, 8, 6\) for one input of 64x48: \(1, 17, 16, 12\) is needed", model=f"{networks}:small")
     broken = tmp_path / "unlabelled"
@@ -621,6 +637,8 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     for told in ("recipe: name paper", "loss x", "rot_factor 40.0", "half_body_prob 0.3", "warmup_iterations 500"):
         assert told in done.stderr
+    shares = [int(share) for share in re.findall(r"(\d+)% waiting for data", done.stderr)]
+    assert all(share <= 100 for share in shares)
     (made,) = results.read(tmp_path / "results")
     assert made.options == {"loss": "x", "attention": "parallel"}
     assert made.dataset == "coco_train2017 (20 pictures)"

@@ -99,7 +99,7 @@ FORMS: dict[str, Callable[[State, Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", [*zoo.list_models("paper"), "rtmpose_t", "vitpose_s_simple", "dite_hrnet_18"])
 def test_every_form_of_checkpoint_gives_the_same_weights(name: str, tmp_path: Path) -> None:
     published = published_state(name)
     expected = zoo.create_model(name)

@@ -57,11 +57,35 @@ def build(backend: Backend, network: Network) -> Artifact:
     from bench.backends import openvino_kernels
 
     made = quantise(network) if backend.quantises else convert_for_here(network)
+    return _artifact(backend, made, "" if backend.quantises else openvino_kernels.note(made.path))
+
+
+def build_portable(backend: Backend, network: Network) -> Artifact:
+    """As ``build``, for any processor: in no kernels in particular, until ``fit`` chooses."""
+    return _artifact(backend, quantise(network) if backend.quantises else convert(network), "")
+
+
+def fit(artifact: Artifact, images: np.ndarray, threads: int, folder: Path) -> Artifact:
+    """A portable artifact in the kernels that are fastest on this machine, as a copy in a folder."""
+    import dataclasses
+
+    from bench.backends import openvino_kernels
+
+    path = folder / artifact.file.name
+    for ending in (".xml", ".bin"):
+        shutil.copy(artifact.file.with_suffix(ending), path.with_suffix(ending))
+    openvino_kernels.keep_fastest(path, images, lambda file: _Session(file, threads))
+    return dataclasses.replace(
+        artifact, files=(path, path.with_suffix(".bin")), note=openvino_kernels.note(path)
+    )  # fmt: skip
+
+
+def _artifact(backend: Backend, made: Made, note: str) -> Artifact:
     return Artifact(
         backend.name, "int8" if backend.quantises else "fp32", (made.path, made.path.with_suffix(".bin")),
         from_cache=made.from_cache,
-        size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")),
-        note="" if backend.quantises else openvino_kernels.note(made.path), keep=made.keep,
+        size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")), note=note,
+        keep=made.keep,
     )  # fmt: skip
 
 

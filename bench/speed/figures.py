@@ -1,0 +1,87 @@
+"""The figures of one network from its sets; needs numpy only, because devices make records too."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.speed.statistics import summarise
+from bench.speed.timed_set import SetResult
+from bench.timing import yardstick
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a record holds beside what was measured, and where."""
+
+    metrics: dict[str, int | float]
+    samples: dict[str, list[list[float]]]
+    conditions: list[dict[str, Any]]
+    warnings: list[str]
+    notes: dict[str, Any]
+
+
+def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> Figures:
+    """The figures of one network.
+
+    Args:
+        results: one a set.
+        prepared: what the process found that made the network ready for the others.
+    """
+    metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
+    samples = {"latency_ms": [result.latency_ms for result in results]}
+    if results[0].latency_ms_event:
+        samples["latency_ms_event"] = [result.latency_ms_event for result in results]
+        event = summarise(samples["latency_ms_event"])
+        metrics.update({f"{key}_event": event[key] for key in ("latency_ms_mean", "latency_ms_median")})
+    if all(result.product_ms for result in results):
+        samples["product_ms"] = [result.product_ms for result in results]
+        mean_ms = statistics.mean(statistics.mean(result.product_ms) for result in results)
+        metrics["product_macs_per_s"] = 1000 * yardstick.MACS / mean_ms
+    for metric in ("peak_rss_bytes", "rss_before_bytes", "peak_cuda_bytes", "model_file_bytes"):
+        values = [getattr(result, metric) for result in results]
+        if None not in values:
+            metrics[metric] = max(values)
+    metrics.update(_cold_start(results, prepared))
+    for kind in results[0].energy_j:
+        if all(kind in result.energy_j for result in results):
+            metrics[f"energy_{kind}_j_per_image"] = statistics.mean(result.energy_j[kind] for result in results)
+    reached = [result.median_ci95_relative for result in results if result.median_ci95_relative is not None]
+    if reached and all(map(math.isfinite, reached)):
+        metrics["median_ci95_relative"] = max(reached)
+        medians = [statistics.median(result.latency_ms) for result in results]
+        metrics["median_spread_relative"] = (max(medians) - min(medians)) / statistics.median(medians)
+    if results[0].parity is not None:
+        metrics["parity_max_relative"] = max(result.parity or 0.0 for result in results)
+    return Figures(
+        metrics,
+        samples,
+        [result.conditions for result in results],
+        sorted({note for result in results for note in result.warnings}),
+        _of_the_backend(results),
+    )
+
+
+def _of_the_backend(results: Sequence[SetResult]) -> dict[str, Any]:
+    """What file it runs from, and where it chose something, what in how many of the processes."""
+    chosen = Counter(result.note for result in results if result.note)
+    notes: dict[str, Any] = {"model_file": results[0].model_file}
+    return {**notes, "runs": dict(chosen)} if chosen else notes
+
+
+def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
+    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
+    found: dict[str, int | float] = {}
+    everything = [*([prepared] if prepared else []), *results]
+    for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
+        times = [r.prepare_s for r in everything if r.prepared_from_cache is wanted and r.prepare_s is not None]
+        if times:
+            found[name] = statistics.median(times)
+    first = [result.first_inference_ms for result in results if result.first_inference_ms is not None]
+    if first:
+        found["first_inference_ms"] = statistics.median(first)
+    return found
