@@ -16,7 +16,7 @@ from bench.timing import yardstick
 
 @dataclass(frozen=True)
 class Figures:
-    """What a record holds beside what was measured, and where."""
+    """What a record holds besides what was measured and where."""
 
     metrics: dict[str, int | float]
     samples: dict[str, list[list[float]]]
@@ -29,8 +29,8 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
     """The figures of one network.
 
     Args:
-        results: one a set.
-        prepared: what the process found that made the network ready for the others.
+        results: one per set.
+        prepared: the result of the preparing process.
     """
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
     samples = {"latency_ms": [result.latency_ms for result in results]}
