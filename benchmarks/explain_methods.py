@@ -9,10 +9,10 @@ import time
 from typing import Any
 
 import torch
+from bench.explain.timing import plain_round, profiled_round
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.data import photograph
-from bench.explain.timing import plain_round, profiled_round
 from bench.models import build
 
 ROUNDS = 12

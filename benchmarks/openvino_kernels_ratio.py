@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.product import Product
 from bench.speed.weights import enliven
 from torch import Tensor
 
@@ -25,7 +26,6 @@ from bench.backends.openvino_kernels import CANDIDATES, prefer
 from bench.complexity import COUNTERS
 from bench.data import photograph
 from bench.models import build
-from bench.product import Product
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Times networks: plans the measurements, runs them in fresh processes, and records the results."""
 
 import argparse
-import re
 
 from pydantic import JsonValue
 
@@ -13,6 +12,7 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.models import check_names, model_names, recorded_name
 from bench.speed import schedule, tables
+from bench.speed.figures import kinds_of_warnings
 from bench.speed.plan import Plan
 from bench.speed.record import complete_record
 
@@ -47,7 +47,10 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
     try:
         with cli.progress(schedule.steps(plans), "timing", shown=not arguments.quiet) as step:
-            schedule.run(plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step)
+            schedule.run(
+                plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step,
+                tell=(lambda _note: None) if arguments.quiet else say,
+            )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted: the finished sets are kept, the same command goes on from there"
@@ -145,22 +148,11 @@ def plan_record(progress: schedule.Progress, ahead: int) -> Record:
 
 
 def summarised_warnings(records: list[Record]) -> list[str]:
-    """Each kind of warning once: the worst, and how many networks have one."""
-    kinds: dict[str, list[tuple[float, str, str]]] = {}
-    for record in records:
-        for note in record.warnings:
-            kind, figure = _figure(note)
-            kinds.setdefault(kind, []).append((figure, record.model, note))
+    """Each kind of warning once, with how many networks have it and the worst of them."""
     found = []
-    for cases in kinds.values():
-        models = dict.fromkeys(model for _, model, _ in cases)
-        _, model, worst = max(cases)
+    for cases in kinds_of_warnings((record.model, note) for record in records for note in record.warnings):
+        models = dict.fromkeys(model for model, _ in cases)
+        model, worst = cases[-1]
         others = f" ({len(models)} networks have such a warning; this is the worst)" if len(models) > 1 else ""
         found.append(f"{model}: {worst}{others}")
     return found
-
-
-def _figure(note: str) -> tuple[str, float]:
-    """A warning without its figure, and the figure: ``machine busy: other processes used 0.4 cores``."""
-    number = re.search(r"\d+(?:\.\d+)?", note)
-    return (note[: number.start()] + note[number.end() :], float(number[0])) if number else (note, 0.0)

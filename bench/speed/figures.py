@@ -3,15 +3,18 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import math
+import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.speed.statistics import summarise
 from bench.speed.timed_set import SetResult
 from bench.timing import yardstick
+
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
         metrics,
         samples,
         [result.conditions for result in results],
-        sorted({note for result in results for note in result.warnings}),
+        [cases[-1][1] for cases in kinds_of_warnings(("", note) for one in results for note in one.warnings)],
         _of_the_backend(results),
     )
 
@@ -85,3 +88,17 @@ def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dic
     if first:
         found["first_inference_ms"] = statistics.median(first)
     return found
+
+
+def kinds_of_warnings(notes: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Warnings grouped by kind, the worst of each kind last; those of one kind differ only in their figure.
+
+    Args:
+        notes: whose warning, and the warning, such as ``machine busy: other processes used 0.4 cores``.
+    """
+    kinds: dict[str, list[tuple[float, str, str]]] = {}
+    for who, note in notes:
+        number = _FIGURE.search(note)
+        kind = note[: number.start()] + note[number.end() :] if number else note
+        kinds.setdefault(kind, []).append((float(number[0]) if number else 0.0, who, note))
+    return [[(who, note) for _, who, note in sorted(cases)] for _, cases in sorted(kinds.items())]
