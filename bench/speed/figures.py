@@ -70,14 +70,14 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
 
 
 def _of_the_backend(results: Sequence[SetResult]) -> dict[str, Any]:
-    """What file it runs from, and where it chose something, what in how many of the processes."""
+    """The kind of file it runs from, and what the backend chose, with the number of processes for each choice."""
     chosen = Counter(result.note for result in results if result.note)
     notes: dict[str, Any] = {"model_file": results[0].model_file}
     return {**notes, "runs": dict(chosen)} if chosen else notes
 
 
 def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
-    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
+    """Time to prepare, from scratch and from the cache, and of the first inference."""
     found: dict[str, int | float] = {}
     everything = [*([prepared] if prepared else []), *results]
     for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
