@@ -41,7 +41,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is tolerated")
     parser.add_argument(
         "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
-        help="time for the pairs of one network, after both sides are prepared; as much again to confirm a regression",
+        help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
+        f"regression ({BUDGET_S:g})",
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
