@@ -39,7 +39,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults, except those of switches and those that are worked out later."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        undefined = action.default is None or action.default is False  # 0 is a default
+        return action.help if undefined else super()._get_help_string(action)
 
 
 class _Version(argparse.Action):
