@@ -11,6 +11,7 @@ the same with fewer examples.
 
 import argparse
 import copy
+import functools
 import json
 import tempfile
 import warnings
@@ -146,7 +147,7 @@ def fuzz_annotations(folder: Path, examples: int) -> None:
         if refused_or_done(lambda: found.append(open_dataset("coco", annotations=file))):
             (dataset,) = found
             for index in range(len(dataset)):
-                refused_or_done(lambda index=index: dataset.load(index))
+                refused_or_done(functools.partial(dataset.load, index))
             # What was accepted before the work is accepted after it.
             scores = dataset.score([])
             assert set(scores.values()) <= {0, -1}
@@ -210,7 +211,7 @@ def fuzz_options(examples: int) -> None:
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(list(COMMANDS)), st.data())
     def check(parse: Callable[[list[str]], argparse.Namespace], data: st.DataObject) -> None:
-        options, needed = COMMANDS[parse]
+        options, needed = COMMANDS[parse]  # type: ignore[index]
         argv = list(needed)
         for option in data.draw(st.lists(st.sampled_from(options), max_size=3)):
             argv.append(f"{option}={data.draw(TEXTS)}")

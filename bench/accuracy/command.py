@@ -17,6 +17,7 @@ from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.metrics import printed, text
+from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
@@ -41,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:
-        evaluations = [one for one in evaluations if not has_record(one, known)]
+        evaluations = without_record(evaluations, known, "accuracy", device)
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
@@ -147,16 +148,6 @@ def make_evaluation(
         skip_bad=arguments.skip_bad,
     )
     return Evaluation(name, trained, dataset, settings, how)
-
-
-def has_record(one: Evaluation, known: list[Record]) -> bool:
-    """Whether these very sources made this very measurement on this machine before."""
-    here, source, identity = machine.this_machine(one.options.device), machine.source_sha256(), one.identity()
-    return any(
-        r.machine == here and r.software.source_sha256 == source and r.identity(r.software.runtime) == identity
-        for r in known
-        if r.kind == "accuracy"
-    )
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:
