@@ -30,14 +30,17 @@ PROJECT = "lightpose-bench"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        line = " ".join(message.split())
+        short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
+        raise InputError(f"{short} (see {self.prog} --help)")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults, except those of switches and those that are worked out later."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        text = action.help if action.default in (None, False) else super()._get_help_string(action)
+        undefined = action.default is None or action.default is False  # 0 is a default
+        text = action.help if undefined else super()._get_help_string(action)
         # argparse fills in %(default)s; any other % stands for itself, doubled or not.
         return re.sub(r"(?<!%)%(?![(%])", "%%", text) if text else text
 

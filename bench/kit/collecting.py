@@ -73,8 +73,9 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
         newest[old.key] = max(old.started_at, newest.get(old.key, ""))
     added: list[Checked] = []
     for one in sound:
+        if one.record is None:
+            continue
         record = one.record
-        assert record is not None
         conflict = ""
         device = record.notes.get("device")
         there = known.get((record.key, record.started_at))

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scipy import stats
-
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
@@ -116,6 +114,8 @@ def _part(condition: Condition, number: int) -> str:
 
 def rates(outcomes: Sequence[Outcome]) -> dict[str, int | float]:
     """How comparisons ended, with exact (Clopper-Pearson) 95 % intervals, and how long they took."""
+    from scipy import stats  # takes longer to import than the report, which needs but words from here, to be made
+
     verdicts = [outcome.verdict for outcome in outcomes]
     found: dict[str, int | float] = {"comparisons": len(verdicts)}
     for name, kinds in (("regression", ("regression",)), ("clear", ("clear", "faster")), ("undecided", ("undecided",))):

@@ -112,8 +112,7 @@ def _old_side(plan: Plan) -> _Side:
     """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
     import torch
 
-    from bench import backends
-
+    backends: Any = importlib.import_module("bench.backends")
     torch.set_grad_enabled(False)
     model, example = _network(plan)
     load = backends.load  # type: ignore[attr-defined]  # of that revision

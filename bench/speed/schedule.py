@@ -64,6 +64,7 @@ def run(
     finished: Callable[[Progress], None],
     failed: Callable[[Plan, Exception], None],
     step: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _note: None,
 ) -> None:
     """Run everything that is not finished: preparations, then sets, interleaved in shuffled order.
 
@@ -75,6 +76,8 @@ def run(
         failed: called with ``ParityError`` or ``InputError`` when a network fails; the others continue.
         step: called with a description after every preparation and set, including those of an earlier run.
 
+        tell: called with what takes long and is done once: converting a network for its backend.
+
     Raises:
         InputError: a network cannot be built or run at all; nothing was timed.
     """
@@ -84,7 +87,13 @@ def run(
         _finish(progress, finished)
         alive.remove(progress)
     unprepared = [progress for progress in alive if progress.prepared is None]
-    for progress, answer in workers.in_turns(unprepared, _start_preparation, ahead):
+
+    def start(progress: Progress) -> workers.Worker:
+        if progress.plan.backend != "eager":
+            tell(f"converting {progress.plan.who}: up to a minute the first time, then from the cache folder")
+        return _start_preparation(progress)
+
+    for progress, answer in workers.in_turns(unprepared, start, ahead):
         outcome = _outcome(progress.plan, answer)
         if isinstance(outcome, Exception):
             if isinstance(answer, dict) and answer.get("network_error"):

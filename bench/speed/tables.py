@@ -10,6 +10,7 @@ from bench.backends import catalogue
 from bench.backends.catalogue import Backend
 from bench.core import machine
 from bench.core.errors import InputError
+from bench.core.metrics import text
 from bench.core.record import Record
 
 
@@ -58,11 +59,11 @@ def _print_lines(records: Sequence[Record]) -> None:
         low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
         reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
         table.add_row(
-            record.model, record.backend, *([str(batch)] if several else []), f"{m['fps'] * batch:.1f}",
-            f"{low * batch:.1f} to {high * batch:.1f}" if low and high else "needs 3 sets",
-            *(f"{m[f'latency_ms_{what}']:.1f}" for what in ("mean", "median")),
-            reached if steady else f"{m['latency_ms_p90']:.1f}",
-            f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
+            record.model, record.backend, *([str(batch)] if several else []), text("fps", m["fps"] * batch),
+            f"{text('fps', low * batch)} to {text('fps', high * batch)}" if low and high else "none of 2 sets",
+            *(text(name, m[name]) for name in ("latency_ms_mean", "latency_ms_median")),
+            reached if steady else text("latency_ms_p90", m["latency_ms_p90"]),
+            text("peak_rss_bytes", m.get("peak_cuda_bytes", m.get("peak_rss_bytes", 0))),
         )  # fmt: skip
     cli.output().print(table)
     rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
@@ -81,8 +82,8 @@ def _print_starts(records: Sequence[Record]) -> None:
         m = record.metrics
         table.add_row(
             record.model, record.backend,
-            *(f"{m[key]:.1f}" if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
-            f"{m['first_inference_ms']:.0f}", f"{m['model_file_bytes'] / 2**20:.1f}",
+            *(text(key, m[key]) if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
+            *(text(key, m[key]) for key in ("first_inference_ms", "model_file_bytes")),
             *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
         )  # fmt: skip
     cli.output().print(table)
@@ -106,8 +107,8 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
         cells = []
         for runtime in runtimes:
             record = mine.get(runtime)
-            text = "—" if record is None else f"{_speed(record):.1f}{_mark(record)}"
-            cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
+            shown = "—" if record is None else f"{text('fps', _speed(record))}{_mark(record)}"
+            cells.append(f"[bold]{shown}[/]" if record and exact and _speed(record) == max(exact) else shown)
         table.add_row(model, *cells)
     cli.output().print(table)
     remarks = []

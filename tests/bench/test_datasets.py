@@ -382,6 +382,8 @@ IN_FILE = "person_keypoints_val2017.json"
         (put("images", 0, "file_name", value="a/../../b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="..\\b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="a\0.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a\nb.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a" * 5000), "is no name that a file can have"),
         (put("images", 0, "file_name", value="a\ud800.jpg"), "is no name that a file can have"),
         (put(*FIRST, "num_keypoints", value=[17]), "annotation 107: num_keypoints has 1 values, not a single value"),
     ],
@@ -558,6 +560,7 @@ def test_sizes_that_the_file_does_not_give_are_the_pictures(tmp_path: Path) -> N
     assert pictures.read_size(tmp_path / "turned.jpg") == (60, 80)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
 def test_only_regular_files_inside_the_folder_are_opened(tmp_path: Path) -> None:
     dataset = write_small(tmp_path, small())
     folder = dataset.image_folder
