@@ -30,14 +30,17 @@ PROJECT = "lightpose-bench"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        line = " ".join(message.split())
+        short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
+        raise InputError(f"{short} (see {self.prog} --help)")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults, except those of switches and those that are worked out later."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        undefined = action.default is None or action.default is False  # 0 is a default
+        return action.help if undefined else super()._get_help_string(action)
 
 
 class _Version(argparse.Action):

@@ -7,7 +7,7 @@ from types import FrameType
 
 def end_at_once() -> None:
     """While a command still imports what it needs: one line and exit status 130, whatever is being imported."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a worker, which ignores Ctrl-C
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):  # workers ignore Ctrl-C
         signal.signal(signal.SIGINT, _end)
 
 

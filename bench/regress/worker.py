@@ -112,11 +112,11 @@ def _old_side(plan: Plan) -> _Side:
     """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
     import torch
 
-    from bench import backends
-
+    backends: Any = importlib.import_module("bench.backends")
     torch.set_grad_enabled(False)
     model, example = _network(plan)
-    prepared = backends.load(plan["backend"]).prepare(model, example)
+    load = backends.load  # type: ignore[attr-defined]  # of that revision
+    prepared = load(plan["backend"]).prepare(model, example)
     cuda = plan["device"].startswith("cuda")
     return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
 

@@ -222,10 +222,10 @@ def test_every_measured_number_leads_to_a_record(report: Path) -> None:
     assert set(records.cpu) == {CPU.cpu, GPU.cpu}
     for path in sorted(report.glob("*.csv")):
         frame = table(report, path.stem)
-        for column in (c for c in frame if c.endswith("_measured")):
-            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]
+        for column in (c for c in frame if c.endswith("_measured")):  # type: ignore[attr-defined]
+            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]  # type: ignore[attr-defined]
             assert set(ids) <= set(records.index), (path.name, column)
-        for column in (c for c in frame if c.endswith("_record")):
+        for column in (c for c in frame if c.endswith("_record")):  # type: ignore[attr-defined]
             assert records.loc[frame.loc[frame[column] != "", column]].index.size == (frame[column] != "").sum()
     speeds = table(report, "table5")
     used = speeds[speeds.fps_record != ""]
