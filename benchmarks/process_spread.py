@@ -18,8 +18,8 @@ from dataclasses import asdict
 from math import log
 from typing import Any
 
-from bench.core.workers import KEEP_MEMORY
 from bench.speed.plan import Plan
+from bench.timing.environment import KEEP_MEMORY
 
 BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

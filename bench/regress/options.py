@@ -39,7 +39,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_device_option(parser, default="cpu")
     cli.add_threads_option(parser, default=1, why="1, which a busy neighbour hardly disturbs")
     parser.add_argument(
-        "--threshold", type=share, default=THRESHOLD, metavar="P%", help=f"slow-down that is let pass ({THRESHOLD})"
+        "--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is let pass (5 %%)"
     )
     parser.add_argument(
         "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
