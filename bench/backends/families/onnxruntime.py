@@ -56,7 +56,7 @@ def version(backend: Backend) -> str:
     return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
 
 
-def lacking(backend: Backend, device: str) -> str | None:
+def lacking(backend: Backend, device: str, precision: str) -> str | None:
     """The package for the CPU has no provider for GPUs, and both cannot be installed at once."""
     provider = PROVIDERS[backend.name]
     if provider in import_onnxruntime().get_available_providers():
