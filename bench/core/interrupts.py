@@ -14,13 +14,27 @@ def end_at_once() -> None:
 def raise_in_python() -> None:
     """From now on Ctrl-C is a ``KeyboardInterrupt``, which the command itself deals with."""
     if signal.getsignal(signal.SIGINT) is _end:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _raise)
+
+
+def received() -> bool:
+    """Whether Ctrl-C was pressed: what is imported then may turn it into an error of its own, as NumPy does."""
+    return _received
 
 
 def ignore() -> None:
     """All is done or said, and what remains is to leave."""
-    if signal.getsignal(signal.SIGINT) in (_end, signal.default_int_handler):
+    if signal.getsignal(signal.SIGINT) in (_end, _raise, signal.default_int_handler):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+_received = False
+
+
+def _raise(_signal: int, _frame: FrameType | None) -> None:
+    global _received
+    _received = True
+    raise KeyboardInterrupt
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
