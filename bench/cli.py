@@ -94,11 +94,11 @@ def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool =
     add_joints_option(parser)
 
 
-def add_models_option(parser: argparse.ArgumentParser, default: str | None = "all", note: str = "") -> None:
+def add_models_option(parser: argparse.ArgumentParser, default: str | None = "paper", note: str = "") -> None:
     """The option that says which networks."""
     parser.add_argument(
         "--models", default=default, metavar="NAME[,NAME]", type=names,
-        help=f"{note}all, paper (its eight) or newer, names of the zoo, simplebaseline:timm/NAME, "
+        help=f"{note}paper (its eight networks), newer or all, names of the zoo, simplebaseline:timm/NAME, "
         "lightweight:timm/NAME, or a function of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
 

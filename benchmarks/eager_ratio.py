@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    names = zoo.list_models() if arguments.models == "all" else arguments.models.split(",")
+    names = zoo.list_models("paper") if arguments.models == "all" else arguments.models.split(",")
     published = json.loads(PUBLISHED.read_text())["ratio"]
     calibrator = torchvision.models.mobilenet_v2(weights=None).features.eval()
     image = photograph((256, 192))

@@ -64,7 +64,7 @@ def launched_ms(run: Callable[[Tensor], Any], example: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--precisions", default="fp32,tf32,fp16")
     parser.add_argument("--compile", action="store_true", help="torch.compile's kernels too")
     parser.add_argument("--turns", type=int, default=8)

@@ -78,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     image = torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(0))
-    for name in zoo.list_models() if arguments.models == "all" else arguments.models.split(","):
+    for name in zoo.list_models("paper") if arguments.models == "all" else arguments.models.split(","):
         network = zoo.create_model(name).eval()
         samples: dict[str, list[float]] = {form: [] for form in forms(name)}
         expected = None

@@ -31,7 +31,7 @@ from bench.timing.clock import in_turns
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=5, help="of a turn that count")
     parser.add_argument("--threads", type=int, default=2)

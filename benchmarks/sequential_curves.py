@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.core.results import read
 from bench.regress.records import busy_neighbours
-from bench.regress.sequential import ERROR_RATE, log_stakes, trusted
+from bench.regress.sequential import ERROR_RATE, log_stakes
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 # Ratios of pairs beside another job: of code that is 14 % slower, and of the same code.
@@ -61,7 +61,7 @@ def sources() -> dict[str, Noise]:
 
 def by_signs(logs: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """After each pair of each set ``[sets, pairs]``: whether it says slower, and whether it says clear."""
-    trust, enough = trusted(None, logs.shape[1]), math.log(2 / ERROR_RATE)
+    trust, enough = np.ones(logs.shape[1]), math.log(2 / ERROR_RATE)
     signs = np.sign(logs - math.log1p(threshold))
     return log_stakes(signs, trust) >= enough, log_stakes(-signs, trust) >= enough
 

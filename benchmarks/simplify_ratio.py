@@ -75,7 +75,7 @@ def runs(model: nn.Module, example: Tensor, backends: list[str], threads: int, f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--backends", default="onnxruntime,openvino,fused")
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=6, help="of a turn that count")

@@ -68,7 +68,7 @@ def subnormal_share(model: nn.Module, example: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     example = photograph((256, 192))

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.backends import precisions
 from bench.backends.cache import cached, make_in_place
 from bench.backends.graphs.capture import Captured, capture
-from bench.backends.precisions import cast
 from bench.core.errors import InputError
 
 
@@ -29,7 +29,7 @@ class Made:
 class Network:
     """A network to build for a backend."""
 
-    model: nn.Module  # in evaluation mode, in its precision, on its device
+    model: nn.Module  # in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself
     example: Tensor  # ``[N, 3, H, W]`` likewise
     precision: str
     threads: int
@@ -37,10 +37,12 @@ class Network:
 
     @classmethod
     def in_precision(
-        cls, model: nn.Module, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None
-    ) -> "Network":
-        own_model, own_example = cast(model, example, precision)
-        return cls(own_model, own_example, precision, threads or torch.get_num_threads(), calibration)
+        cls, model: nn.Module, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None,
+        *, cast: bool = True,
+    ) -> "Network":  # fmt: skip
+        if cast:
+            model, example = precisions.cast(model, example, precision)
+        return cls(model, example, precision, threads or torch.get_num_threads(), calibration)
 
     @functools.cached_property
     def traced(self) -> Captured | None:

@@ -38,6 +38,8 @@ class Backend:
     install: str = ""  # the command that installs them
     file: str = "state dict"  # the kind of file that it runs from
     quantises: bool = False  # computes in int8
+    rounds_itself: bool = False  # gets the network in float32 and converts it to the precision itself
+    rounds_to: str = ""  # the precision that it converts to, whatever is asked for
     in_memory: bool = False  # the artifact is the network itself
     family: str = ""  # its file's name; set by the catalogue
 
@@ -96,7 +98,7 @@ def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str
         raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
     if precision == "tf32" and kind != "cuda":
         raise InputError("precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32")
-    asked = "fp32" if precision == "int8" else precision
+    asked = "fp32" if precision in ("int8", backend.rounds_to) else precision
     if kind not in backend.devices or asked not in backend.precisions:
         if backend.devices == ("cuda",) and kind != "cuda":
             raise InputError(f"backend {name} runs on CUDA devices only: give --device cuda")
@@ -108,10 +110,10 @@ def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str
         )
     if here:
         require(backend, (*backend.build_packages, *backend.open_packages))
-        missing = lacking(backend, kind)
+        missing = lacking(backend, kind, precision)
         if missing:
             raise InputError(missing)
-    return "int8" if backend.quantises else precision
+    return "int8" if backend.quantises else backend.rounds_to or precision
 
 
 def require(backend: Backend, packages: Sequence[str]) -> None:
@@ -121,10 +123,10 @@ def require(backend: Backend, packages: Sequence[str]) -> None:
         raise InputError(f"backend {backend.name} needs {', '.join(absent)}: install with {backend.install}")
 
 
-def lacking(backend: Backend, device: str) -> str | None:
-    """What this machine lacks, besides packages, to run a backend on a device; None if nothing."""
+def lacking(backend: Backend, device: str, precision: str) -> str | None:
+    """What this machine lacks, besides packages, to run a backend on a device in a precision; None if nothing."""
     check = getattr(family_of(backend), "lacking", None)
-    found: str | None = check(backend, device) if check else None
+    found: str | None = check(backend, device, precision) if check else None
     return found
 
 
@@ -176,8 +178,9 @@ def build(
     from bench.backends.building import Network
 
     resolved = resolve(name, str(example.device), precision)
-    network = Network.in_precision(model, example, "fp32" if resolved == "int8" else resolved, threads, calibration)
     backend = find(name)
+    cast = not (backend.quantises or backend.rounds_itself)
+    network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
     family = family_of(backend)
     half = getattr(family, "build_portable", family.build) if portable else family.build
     artifact: Artifact = half(backend, network)

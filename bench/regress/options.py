@@ -55,7 +55,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if arguments.update and not arguments.baseline:
         raise InputError("--update stores a baseline: give --baseline FILE with it")
     arguments.named = arguments.models is not None
-    arguments.models = arguments.models or (SELF_TEST_MODEL if arguments.self_test else "all")
+    arguments.models = arguments.models or (SELF_TEST_MODEL if arguments.self_test else "paper")
     return arguments
 
 

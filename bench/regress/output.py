@@ -8,8 +8,7 @@ from rich.table import Table
 from bench import cli
 from bench.core.metrics import text
 from bench.core.record import Record
-from bench.regress.records import busy_neighbours
-from bench.regress.self_test import describe
+from bench.regress.conditions import condition
 
 SHOWN = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
 STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}
@@ -96,11 +95,6 @@ def print_rates(records: Sequence[Record]) -> None:
             *(text(key, m[key]) for key in ("undecided", "seconds_median", "seconds_max")), f"{m['pairs_median']:g}",
         )  # fmt: skip
     cli.output().print(table)
-
-
-def condition(record: Record) -> str:
-    """What a self-test's comparisons were of."""
-    return describe(float(record.options["slower_by"]), busy_neighbours(record))
 
 
 def _headings(record: Record) -> list[str]:

@@ -13,6 +13,7 @@ from bench.backends import catalogue
 from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
 from bench.regress.compare import Comparison
+from bench.regress.conditions import describe
 from bench.regress.plan import RegressPlan
 
 
@@ -26,13 +27,6 @@ class Condition:
     @property
     def name(self) -> str:
         return describe(self.planted, self.neighbours)
-
-
-def describe(planted: float, neighbours: int) -> str:
-    """A condition in words."""
-    code = f"{planted:.0%} slower" if planted else "the same code"
-    beside = {0: "", 1: ", a busy process beside it"}.get(neighbours, f", {neighbours} busy processes beside it")
-    return code + beside
 
 
 CONDITIONS = (

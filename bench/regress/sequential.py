@@ -1,20 +1,20 @@
 """When pairs have said enough: an anytime-valid confidence interval of the ratio, and what it decides.
 
-It rests on signs: of the pairs of two sides whose true ratio is m, half lie above m and half below, whatever their
-distribution. Somebody who bets on "above" at even odds, pair by pair, multiplies a stake of 1 by 1 + b or 1 - b; if m
-is true, the stake ever gets to 1 / a with a probability of a at most (Ville's inequality), however the size b of each
-bet is chosen beforehand. What is mixed here are bets of all sizes; half of the stake goes all in each time, which is
-best where all pairs agree. A single bad pair, however bad, counts as one sign.
+It rests on signs: of the pairs of two sides whose true ratio is m, as many lie above m as below, however heavy the
+tails. Somebody who bets on "above" at even odds, pair by pair, multiplies a stake of 1 by 1 + b or 1 - b; if m is true,
+the stake ever gets to 1 / a with a probability of a at most (Ville's inequality), however the size b of each bet is
+chosen before its sign is known. What is mixed here are bets of all sizes; half of the stake goes all in each time,
+which is best where all pairs agree. A single bad pair, however bad, counts as one sign.
 
-A pair whose own blocks disagree says less, and gets a smaller bet. How far blocks disagree is the same whichever of the
-two sides is called the new one, so that of such pairs, too, half lie on either side.
+A pair that is no farther from m than its own blocks disagree says little, and gets a smaller bet. Which of the two
+sides is called the new one changes the sign of a pair's logarithm and nothing else, so that among pairs as far from m,
+whose blocks disagree as much, half lie on either side as well.
 
 Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024); Howard and
 Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm identification", Bernoulli 28
 (2022).
 """
 
-import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,8 @@ Verdict = Literal["regression", "faster", "clear", "undecided"]
 
 # Both sets of pairs, the first and the one that confirms, keep to it.
 ERROR_RATE = 0.05
-# A pair of this standard error or less gets whole bets. Of a normal error three times as large, two thirds of the pairs
-# of a slow-down of twice the usual threshold are on the right side of it, for which a third of the stake is best.
-TRUSTED_ERROR = 0.03
+# Of its own standard errors, how far a pair is from the ratio in question that gets whole bets.
+WHOLE_BET_AT = 2.0
 # Sizes of bets and what part of the stake goes to each.
 BETS = np.concatenate((np.arange(1, 20) / 20, [1.0]))
 STAKES = np.concatenate((np.full(19, 0.5 / 19), [0.5]))
@@ -68,24 +67,28 @@ def anytime_interval(
     values = np.asarray(log_ratios, float)
     if not len(values):
         return Interval(1.0, 0.0, math.inf)
-    trust, enough = trusted(errors, len(values)), math.log(2 / error_rate)
-    low = _last_refuted(values, trust, enough)
-    high = -_last_refuted(-values, trust, enough)
+    low = _refuted_up_to(values, errors, error_rate)
+    high = -_refuted_up_to(-values, errors, error_rate)
     return Interval(math.exp(float(np.median(values))), math.exp(low), math.exp(high))
 
 
-def _last_refuted(values: np.ndarray, trust: np.ndarray, enough: float) -> float:
-    """The highest of the values below which the truth is not, by bets on "above"; minus infinity where there is none.
+def _refuted_up_to(values: np.ndarray, errors: Sequence[float] | None, error_rate: float) -> float:
+    """Below which value the truth is not, by bets on "above"; minus infinity where that is not known of any."""
+    enough = math.log(2 / error_rate)
 
-    The stake only changes where what is betted on passes a value, and the higher that is, the less is won.
-    """
-    ordered = np.sort(values)
+    def is_refuted(truth: float) -> bool:
+        away = values - truth
+        return bool(log_stakes(np.sign(away), trusted(away, errors))[-1] >= enough)
 
-    def is_open(place: int) -> bool:
-        return bool(log_stakes(np.where(values >= ordered[place], 1.0, -1.0), trust)[-1] < enough)
-
-    count = bisect.bisect_left(range(len(values)), True, key=is_open)
-    return float(ordered[count - 1]) if count else -math.inf
+    # The higher what is betted on, the less is won: from where all bets are whole up to where none is won.
+    low = float(values.min()) - WHOLE_BET_AT * max([0.0, *(errors or ())]) - 1e-9
+    high = float(values.max())
+    if not is_refuted(low):
+        return -math.inf
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_refuted(middle) else (low, middle)
+    return low
 
 
 def log_stakes(signs: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -105,11 +108,12 @@ def log_stakes(signs: np.ndarray, trust: np.ndarray) -> np.ndarray:
     return found
 
 
-def trusted(errors: Sequence[float] | None, count: int) -> np.ndarray:
-    """What share of a whole bet goes on each pair, by its standard error."""
+def trusted(away: np.ndarray, errors: Sequence[float] | None) -> np.ndarray:
+    """What share of a whole bet goes on each pair, by how far it is away from the ratio that is tested."""
     if errors is None:
-        return np.ones(count)
-    share: np.ndarray = TRUSTED_ERROR / np.maximum(np.asarray(errors, float), TRUSTED_ERROR)
+        return np.ones(len(away))
+    whole = WHOLE_BET_AT * np.maximum(np.asarray(errors, float), 1e-12)
+    share: np.ndarray = np.minimum(1, np.abs(away) / whole)
     return share
 
 

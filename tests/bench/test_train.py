@@ -655,11 +655,11 @@ def test_tables_share_the_row_that_they_have_in_common() -> None:
     rows = {table: ablations.rows(table, run) for table in ablations.TABLES}
     assert [row.recipe.loss for row in rows["4"]] == ["mse", "x", "2x", "x^2", "e^x"]
     assert [row.attention for row in rows["6"]] == ["none", "se", "cbam", "parallel"]
-    assert [row.model for row in rows["models"]] == zoo.list_models()
+    assert [row.model for row in rows["models"]] == zoo.list_models("paper")
     assert rows["4"][1] == rows["6"][3]
     assert rows["4"][1] in rows["models"]
     folders = {row.folder_name("synthetic") for row in itertools.chain(*rows.values())}
-    assert len(folders) == 5 + 4 + len(zoo.list_models()) - 2
+    assert len(folders) == 5 + 4 + len(zoo.list_models("paper")) - 2
 
 
 def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path) -> None:

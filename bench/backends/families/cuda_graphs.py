@@ -42,7 +42,7 @@ def version(backend: Backend) -> str:
     return f"torch {torch.__version__}{compiled}, CUDA {torch.version.cuda}"
 
 
-def lacking(backend: Backend, device: str) -> str | None:
+def lacking(backend: Backend, device: str, precision: str) -> str | None:
     return pytorch.lacking_compiler(backend.name, device) if backend.name == "compile_cudagraphs" else None
 
 

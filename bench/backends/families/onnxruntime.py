@@ -56,7 +56,7 @@ def version(backend: Backend) -> str:
     return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
 
 
-def lacking(backend: Backend, device: str) -> str | None:
+def lacking(backend: Backend, device: str, precision: str) -> str | None:
     """The CPU package has no GPU providers, and both packages cannot be installed together."""
     provider = PROVIDERS[backend.name]
     if provider in import_onnxruntime().get_available_providers():

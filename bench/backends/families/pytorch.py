@@ -43,7 +43,7 @@ def version(backend: Backend) -> str:
     return f"torch {torch_version()}{WORDS[backend.name]}"
 
 
-def lacking(backend: Backend, device: str) -> str | None:
+def lacking(backend: Backend, device: str, precision: str) -> str | None:
     return lacking_compiler(backend.name, device) if backend.name in MODES else None
 
 
