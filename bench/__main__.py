@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train networks by the paper's recipe",
     "predict": "draw the joints that a network finds on pictures",
     "export": "write a network to a file that runs without this project",
+    "kit": "time networks on another device, and bring its records back",
     "regress": "check whether a change made a network slower",
     "report": "make tables and figures from records",
     "record": "check records, or print their JSON Schema",

@@ -30,14 +30,19 @@ PROJECT = "lightpose-bench"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        line = " ".join(message.split())
+        short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
+        raise InputError(f"{short} (see {self.prog} --help)")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults, except those of switches and those that are worked out later."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        undefined = action.default is None or action.default is False  # 0 is a default
+        text = action.help if undefined else super()._get_help_string(action)
+        # argparse fills in %(default)s; any other % stands for itself, doubled or not.
+        return re.sub(r"(?<!%)%(?![(%])", "%%", text) if text else text
 
 
 class _Version(argparse.Action):
@@ -445,25 +450,30 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
     _open_what_is_closed()
+    interrupted = "interrupted: what was recorded is kept"
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
-    except InputError as error:
-        fail(str(error), 2)
-    except BrokenPipeError:
-        leave_quietly()
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            leave_quietly()
-        fail(_os_error(error), 2)
-    except MemoryError as error:
-        fail(f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time", 2)
     except KeyboardInterrupt as error:
-        fail(str(error) or "interrupted: what was recorded is kept", 130)
+        fail(str(error) or interrupted, 130)
     except Exception as error:
-        fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
+        if interrupts.received():
+            fail(interrupted, 130)
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            leave_quietly()
+        fail(_as_line(error), 2)
+
+
+def _as_line(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _os_error(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time"
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
 
 
 def _open_what_is_closed() -> None:

@@ -16,7 +16,7 @@ import statistics
 from unittest import mock
 
 import torch
-from lite_hrnet_steps import Patch, paths_twice, two_copies  # type: ignore[import-not-found]  # beside this file
+from lite_hrnet_steps import Patch, paths_twice, two_copies  # type: ignore[import-not-found]
 from torch import Tensor, nn
 
 import zoo

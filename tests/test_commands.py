@@ -218,6 +218,7 @@ def work(command: str, folder: Path) -> list[str]:
         "train": ["--model", "lightweight_mobilenetv3", "--out", str(folder / "trained")],
         "predict": [str(ROOT / "bench" / "assets" / "astronaut.png"), "--out", str(folder / "people")],
         "export": [*weights, "--format", "torchscript", "--out", str(folder / "net.pt")],
+        "kit": ["make", "--models", "lightweight_mobilenetv3", "--out", str(folder / "kit")],
         "regress": ["--self-test", "2", "--models", "lightweight_mobilenetv3", *results],
         "report": ["--results", str(ROOT / "results" / "reference"), "--out", str(folder / "report")],
         "record": ["check", str(ROOT / "results" / "reference")],
@@ -254,6 +255,29 @@ def test_ctrl_c_in_the_first_second_is_one_line(command: str, tmp_path: Path) ->
             assert sum("interrupted" in line for line in error.splitlines()) == 1, told
             assert "interrupted" in error.splitlines()[-1], told
     assert ours, "every signal came before Python had started"
+
+
+SWALLOWED = """
+import argparse, os, signal, sys
+from bench import cli
+
+def main(arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("PLEASE READ THIS")  # as NumPy does while it is imported
+
+if __name__ == "__main__":
+    cli.run(lambda argv: argparse.Namespace(), "swallowed")
+"""
+
+
+@posix
+def test_ctrl_c_that_an_import_turns_into_an_error_is_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "swallowed.py").write_text(SWALLOWED)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    done = subprocess.run([sys.executable, "-m", "swallowed"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "interrupted: what was recorded is kept\n")
 
 
 # Kills

@@ -15,7 +15,8 @@ from torch import nn
 
 import zoo
 from bench.backends import catalogue
-from bench.core.metrics import printed
+from bench.core import metrics
+from bench.core.metrics import Metric, printed
 from bench.core.results import read
 from bench.data import open_dataset, registry
 from bench.report import render
@@ -25,7 +26,8 @@ from bench.speed import measure
 from tests.conftest import ROOT
 from zoo import registry as networks
 
-EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S))
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", CONTRIBUTING, re.S))
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +89,13 @@ def test_a_table() -> None:
     assert table is not None
     fps = printed(slowest.metrics["fps"], 1, 1)
     assert f"| `{slowest.model}` | **{fps}**" in render.markdown(table, measured)
+
+
+def test_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = re.findall(r"^    (Metric\(.*\)),$", CONTRIBUTING, re.M)
+    monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, eval(line, {"Metric": Metric})))
+    metrics.find.cache_clear()
+    try:
+        assert (metrics.text("warmup_s", 1.234), metrics.heading("warmup_s")) == ("1.23", "s")
+    finally:
+        metrics.find.cache_clear()

@@ -1,7 +1,6 @@
 """Building blocks that several backbones share."""
 
 from collections.abc import Callable
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -93,21 +92,6 @@ class ConvBNAct(nn.Module):
         )
         self.bn = nn.BatchNorm2d(out_channels)
         self.act = act() if act is not None else None
-        self._lay_out()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What ``to()`` and its like call: the weights may be on another device afterwards."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._lay_out()
-        return self
-
-    def _lay_out(self) -> None:
-        """On a CPU, keep a dense kernel with its channels innermost too, or every call would copy it into that."""
-        weight = self.conv.weight
-        if self.conv.groups == 1 and weight.shape[-1] > 1:
-            cpu = weight.device.type == "cpu"
-            layout = torch.channels_last if cpu else torch.contiguous_format
-            weight.data = weight.data.contiguous(memory_format=layout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.bn(self.conv(x))

@@ -11,11 +11,13 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
+from bench.core.metrics import printed, text
+from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
@@ -40,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:
-        evaluations = [one for one in evaluations if not has_record(one, known)]
+        evaluations = without_record(evaluations, known, "accuracy", device)
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
@@ -92,7 +94,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     Raises:
         InputError: options that do not go together, or a data set that cannot be used.
     """
-    return open_dataset(
+    dataset = open_dataset(
         arguments.dataset,
         arguments.data_root,
         annotations=arguments.annotations,
@@ -105,6 +107,12 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
         images=arguments.images,
         seed=arguments.seed,
     )
+    if not dataset.annotated and not arguments.test_dev:
+        raise InputError(
+            f"{dataset.name} has no annotations to score with: only COCO's evaluation server can, and --test-dev "
+            "writes the file that it takes"
+        )
+    return dataset
 
 
 def make_evaluation(
@@ -130,7 +138,7 @@ def make_evaluation(
         decode=arguments.decode,
         limit=arguments.limit,
     )
-    work = Work(
+    how = EvaluationOptions(
         results=arguments.results,
         batch=arguments.batch,
         workers=arguments.workers,
@@ -139,17 +147,7 @@ def make_evaluation(
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, work)
-
-
-def has_record(one: Evaluation, known: list[Record]) -> bool:
-    """Whether these very sources made this very measurement on this machine before."""
-    here, source, identity = machine.this_machine(one.work.device), machine.source_sha256(), one.identity()
-    return any(
-        r.machine == here and r.software.source_sha256 == source and r.identity(r.software.runtime) == identity
-        for r in known
-        if r.kind == "accuracy"
-    )
+    return Evaluation(name, trained, dataset, settings, how)
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -181,6 +179,8 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
         values = [record.metrics.get(key, -1.0) * entry.factor for key in entry.metrics]
         speed = record.metrics.get("people_per_s")
         table.add_row(
-            record.model, *(f"{value:.1f}" if value >= 0 else "—" for value in values), f"{speed:.1f}" if speed else ""
+            record.model,
+            *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
+            text("people_per_s", speed) if speed else "",
         )
     cli.output().print(table)

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from bench import cli
 from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import Answer, predict
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
@@ -42,13 +42,13 @@ class Evaluation:
     trained: Trained
     dataset: Dataset
     settings: Settings
-    work: Work
+    options: EvaluationOptions
 
     @property
     def name(self) -> str:
         """The stem of its files: readable, and with a hash of all that decides the result."""
         readable = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
-        identity = f"{self.identity()} {len(self.dataset)} {self.work.device} {machine.source_sha256()}"
+        identity = f"{self.identity()} {len(self.dataset)} {self.options.device} {machine.source_sha256()}"
         digest = hashlib.sha256(identity.encode()).hexdigest()
         return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', readable)}_{digest[:12]}"
 
@@ -62,16 +62,16 @@ class Evaluation:
             input=cli.input_text(settings.input),
             num_joints=len(self.dataset.skeleton.joints),
             backend=settings.backend,
-            device=self.work.device.partition(":")[0],
+            device=self.options.device.partition(":")[0],
             precision=self.precision,  # type: ignore[arg-type]
-            batch=self.work.batch,
-            threads=self.work.threads,
+            batch=self.options.batch,
+            threads=self.options.threads,
             protocol={
                 "name": self.protocol,
                 "boxes": settings.boxes,
                 "flip": settings.flip,
                 "decode": settings.decode,
-                "evaluator": self.work.evaluator,
+                "evaluator": self.options.evaluator,
                 **({"limit": settings.limit} if settings.limit else {}),
             },
             dataset=self.dataset.name,
@@ -87,7 +87,7 @@ class Evaluation:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
+        return catalogue.resolve(self.settings.backend, self.options.device, self.settings.precision, here=False)
 
     @property
     def protocol(self) -> str:
@@ -101,7 +101,7 @@ class Evaluation:
 
     @property
     def folder(self) -> Path:
-        return self.work.results / "predictions"
+        return self.options.results / "predictions"
 
 
 @dataclass(frozen=True)
@@ -171,13 +171,13 @@ def _predict_share(
             evaluation.dataset,
             indices,
             evaluation.settings.input,
-            batch=evaluation.work.batch,
-            workers=evaluation.work.workers,
+            batch=evaluation.options.batch,
+            workers=evaluation.options.workers,
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
         ):
             bad |= dict.fromkeys(answer.errors.values())
-            refuse_bad(list(bad), evaluation.work.skip_bad)
+            refuse_bad(list(bad), evaluation.options.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
             step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
@@ -192,8 +192,8 @@ def refuse_bad(bad: Sequence[str], allowed: int) -> None:
 
 def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
-    settings, threads = evaluation.settings, evaluation.work.threads
-    example = torch.zeros(evaluation.work.batch, 3, *settings.input, device=device)
+    settings, threads = evaluation.settings, evaluation.options.threads
+    example = torch.zeros(evaluation.options.batch, 3, *settings.input, device=device)
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
     own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
@@ -214,7 +214,7 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
     # Every process looked at its own share only.
-    refuse_bad(sorted(set(errors.values())), evaluation.work.skip_bad)
+    refuse_bad(sorted(set(errors.values())), evaluation.options.skip_bad)
     predictions = [by_index[index] for index in sorted(by_index)]
     results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
     files = [evaluation.folder / f"{evaluation.name}.json"]
@@ -222,7 +222,9 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     if not evaluation.dataset.annotated:
         files.append(_server_file(evaluation, results))
         return Outcome(tuple(files), None)
-    metrics: dict[str, int | float] = dict(evaluation.dataset.score(predictions, evaluator=evaluation.work.evaluator))
+    metrics: dict[str, int | float] = dict(
+        evaluation.dataset.score(predictions, evaluator=evaluation.options.evaluator)
+    )
     metrics |= {
         "people": len(evaluation.dataset),
         "people_left_out": len(errors),
@@ -290,7 +292,7 @@ def _record(
             "predictions_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "limited_by": max(waits, key=lambda what: metrics.get(waits[what], 0.0)),
             "processes": fabric.world_size,
-            "workers": evaluation.work.workers,
+            "workers": evaluation.options.workers,
             "bad_pictures": list(bad),
             "left_out": dict(getattr(evaluation.dataset, "left_out", {})),
         },

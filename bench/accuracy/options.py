@@ -70,6 +70,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--server-result", type=cli.file, metavar="FILE",
         help="with --test-dev: what the server answered, its JSON or its printed table, to be recorded",
     )  # fmt: skip
+    cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     if arguments.server_result and arguments.weights is None:

@@ -25,7 +25,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Work:
+class EvaluationOptions:
     """How to go about it; batch, threads and device may change last digits, the rest nothing."""
 
     results: Path

@@ -10,11 +10,11 @@ from bench import cli
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.plan import ComplexityPlan
 from bench.complexity.record import measure
-from bench.core import results
-from bench.core.errors import InputError
+from bench.core import metrics, results
 from bench.core.missing import without_record
+from bench.core.processes import user_code
 from bench.core.record import Measurement, Record
-from bench.models import build, check_names, is_factory, model_names
+from bench.models import build, check_names, model_names
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -48,16 +48,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def count(plan: ComplexityPlan) -> Record:
     model = build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
-    try:
+    with user_code(plan.model, f"fails on an input of {cli.input_text(plan.input)}"):
         record = measure(model, plan.input)
-    except InputError:
-        raise
-    except Exception as error:
-        if not is_factory(plan.model):
-            raise
-        raise InputError(
-            f"{plan.model} fails on an input of {cli.input_text(plan.input)}: {type(error).__name__}: {error}"
-        ) from error
     measurement = plan.measurement()
     return record.model_copy(update={name: getattr(measurement, name) for name in Measurement.model_fields})
 
@@ -74,8 +66,8 @@ def print_table(records: list[Record]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         counts = [record.metrics.get(f"macs_{counter}") for counter in COUNTERS]
-        macs = ["—" if count is None else f"{count / 1e9:.3f}" for count in counts]
-        table.add_row(record.model, f"{record.metrics['params'] / 1e6:.3f}", *macs)
+        macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
+        table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
     cli.output().print(table)
     for record in records:
         for counter, skipped in left_out(record).items():

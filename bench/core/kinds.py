@@ -146,7 +146,8 @@ class SelfTest(_Part):
 
     class Options(_Part):
         slower_by: Annotated[float, Field(ge=0, le=100)]
-        busy_neighbour: bool
+        busy_neighbours: Annotated[int, Field(ge=0, le=10**6)] = 0
+        busy_neighbour: bool = False  # of older records
 
     class Metrics(_Part):
         comparisons: Annotated[float, Field(ge=1, le=1e9)]

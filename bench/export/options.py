@@ -25,6 +25,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
     parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
     parser.add_argument(
-        "--out", type=cli.file, metavar="FILE", help=f"default: the model's name and input, in {FOLDER}/"
+        "--out", type=cli.writable_file, metavar="FILE", help=f"default: the model's name and input, in {FOLDER}/"
     )
+    cli.add_timeout_option(parser)
     return parser.parse_args(argv)

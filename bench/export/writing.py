@@ -19,6 +19,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.core import machine
 from bench.core.errors import InputError
+from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
 from bench.export.formats import FORMATS, Format, Source, load_torchscript
@@ -71,7 +72,7 @@ def describe(
         InputError: the network makes neither heatmaps ``[1, J, h, w]`` of such an input, nor, where its ``output_kind``
             is ``simcc``, two arrays ``[1, J, bins]``.
     """
-    with torch.inference_mode():
+    with user_code(name, "fails on such an input"), torch.inference_mode():
         output = model(torch.zeros(1, 3, *input_size))
     kind = str(getattr(model, "output_kind", "heatmap"))
     leaves = tree_leaves(output)

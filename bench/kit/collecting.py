@@ -68,13 +68,14 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
     """
     known: dict[tuple[object, ...], Record] = {}
     newest: dict[tuple[str, ...], str] = {}
-    for record in results.open_folder(folder):
-        known[record.key, record.started_at] = record
-        newest[record.key] = max(record.started_at, newest.get(record.key, ""))
+    for old in results.open_folder(folder):
+        known[old.key, old.started_at] = old
+        newest[old.key] = max(old.started_at, newest.get(old.key, ""))
     added: list[Checked] = []
     for one in sound:
+        if one.record is None:
+            continue
         record = one.record
-        assert record is not None
         conflict = ""
         device = record.notes.get("device")
         there = known.get((record.key, record.started_at))

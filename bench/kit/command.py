@@ -5,9 +5,9 @@ import argparse
 
 def main(arguments: argparse.Namespace) -> int:
     if arguments.command == "make":
-        from bench.kit import making
+        from bench.kit.making import main as make
 
-        return making.main(arguments)
-    from bench.kit import collecting
+        return make(arguments)
+    from bench.kit.collecting import main as check_or_collect
 
-    return collecting.main(arguments)
+    return check_or_collect(arguments)

@@ -16,31 +16,29 @@ SELF_TEST_MODEL = "lightweight_mobilenetv3"
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser(
-        "regress", "Tell whether networks became slower than in another revision: exit status 1 if one did."
+        "regress", "Check whether networks became slower than in another revision: exit status 1 if one did."
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--base", metavar="REV", help="commit, branch or tag to compare the working tree with")
     what.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="compare with stored latencies of this very machine instead"
+        "--baseline", type=Path, metavar="FILE", help="compare with stored latencies of this machine instead"
     )
     what.add_argument(
         "--self-test", type=cli.count, metavar="N",
         help="measure the check's own error rates: N comparisons each of the same code and of code made 10 %% slower, "
-        "beside no, one and two busy processes, and of code made 20 and 5 %% slower; none that is let pass",
+        "beside no, one and two busy processes, and of code made 20 and 5 %% slower, except where that is tolerated",
     )  # fmt: skip
     parser.add_argument(
-        "--update", action="store_true", help="with --baseline: measure and store anew, compare nothing"
+        "--update", action="store_true", help="with --baseline: measure and store new latencies, compare nothing"
     )
     cli.add_models_option(parser, default=None)
     parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
     cli.add_joints_option(parser)
-    parser.add_argument("--batch", type=cli.batch, default=1, help="images a round")
+    parser.add_argument("--batch", type=cli.batch, default=1, help="images per round")
     parser.add_argument("--backend", default="eager", help=f"one of {', '.join(catalogue.names())}")
     cli.add_device_option(parser, default="cpu")
-    cli.add_threads_option(parser, default=1, why="1, which a busy neighbour hardly disturbs")
-    parser.add_argument(
-        "--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is let pass (5 %%)"
-    )
+    cli.add_threads_option(parser, default=1, why="%(default)s, which a busy neighbour hardly disturbs")
+    parser.add_argument("--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is tolerated")
     parser.add_argument(
         "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
         help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
@@ -48,9 +46,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")
+    parser.add_argument("--markdown", type=cli.writable_file, metavar="FILE", help="write a summary for a pull request")
     parser.add_argument(
-        "--benchmark-json", type=Path, metavar="FILE",
+        "--benchmark-json", type=cli.writable_file, metavar="FILE",
         help="write latencies for github-action-benchmark (tool customSmallerIsBetter)",
     )  # fmt: skip
     arguments = parser.parse_args(argv)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from bench import cli
+from bench.core.metrics import text
 from bench.core.record import Record
-from bench.regress.records import busy_neighbours
-from bench.regress.self_test import describe
+from bench.regress.conditions import condition
 
 SHOWN = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
 STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}
@@ -92,14 +92,9 @@ def print_rates(records: Sequence[Record]) -> None:
         table.add_row(
             condition(record), f"{m['regression']:g}",
             f"{m['regression_rate_low']:.0%} to {m['regression_rate_high']:.0%}", f"{m['clear']:g}",
-            f"{m['undecided']:g}", f"{m['seconds_median']:.0f}", f"{m['seconds_max']:.0f}", f"{m['pairs_median']:g}",
+            *(text(key, m[key]) for key in ("undecided", "seconds_median", "seconds_max")), f"{m['pairs_median']:g}",
         )  # fmt: skip
     cli.output().print(table)
-
-
-def condition(record: Record) -> str:
-    """What a self-test's comparisons were of."""
-    return describe(float(record.options["slower_by"]), busy_neighbours(record))
 
 
 def _headings(record: Record) -> list[str]:
@@ -109,10 +104,14 @@ def _headings(record: Record) -> list[str]:
 
 def _figures(record: Record) -> list[str]:
     m = record.metrics
-    interval = f"{m['ratio_low']:.3f} to {m['ratio_high']:.3f}" if "ratio_low" in m else "unknown"
+    interval = (
+        f"{text('ratio_low', m['ratio_low'])} to {text('ratio_high', m['ratio_high'])}"
+        if "ratio_low" in m
+        else "unknown"
+    )
     return [
-        f"{m['base_ms']:.2f}", f"{m['head_ms']:.2f}", f"{m['ratio']:.3f}", interval, f"{m['processes']:g}",
-        f"{m['seconds']:.0f}",
+        *(text(key, m[key]) for key in ("base_ms", "head_ms", "ratio")), interval,
+        *(text(key, m[key]) for key in ("processes", "seconds")),
     ]  # fmt: skip
 
 

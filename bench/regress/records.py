@@ -73,12 +73,6 @@ def self_test_record(
     )
 
 
-def busy_neighbours(record: Record) -> int:
-    """Of a self-test, how many busy processes there were; older records only say whether there was one."""
-    options = record.options
-    return int(options.get("busy_neighbours", options.get("busy_neighbour", 0)))
-
-
 def _record(plan: RegressPlan, protocol: dict[str, Any], options: dict[str, Any] | None = None, **found: Any) -> Record:
     """A record with all that one comparison shares with another."""
     return complete(

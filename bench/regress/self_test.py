@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scipy import stats
-
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
 from bench.regress.compare import Comparison
+from bench.regress.conditions import describe
 from bench.regress.plan import RegressPlan
 
 
@@ -28,13 +27,6 @@ class Condition:
     @property
     def name(self) -> str:
         return describe(self.planted, self.neighbours)
-
-
-def describe(planted: float, neighbours: int) -> str:
-    """A condition in words."""
-    code = f"{planted:.0%} slower" if planted else "the same code"
-    beside = {0: "", 1: ", a busy process beside it"}.get(neighbours, f", {neighbours} busy processes beside it")
-    return code + beside
 
 
 CONDITIONS = (
@@ -116,6 +108,8 @@ def _part(condition: Condition, number: int) -> str:
 
 def rates(outcomes: Sequence[Outcome]) -> dict[str, int | float]:
     """How comparisons ended, with exact (Clopper-Pearson) 95 % intervals, and how long they took."""
+    from scipy import stats  # takes longer to import than the report, which needs but words from here, to be made
+
     verdicts = [outcome.verdict for outcome in outcomes]
     found: dict[str, int | float] = {"comparisons": len(verdicts)}
     for name, kinds in (("regression", ("regression",)), ("clear", ("clear", "faster")), ("undecided", ("undecided",))):

@@ -115,7 +115,8 @@ def _old_side(plan: Plan) -> _Side:
     backends: Any = importlib.import_module("bench.backends")
     torch.set_grad_enabled(False)
     model, example = _network(plan)
-    prepared = backends.load(plan["backend"]).prepare(model, example)
+    load = backends.load  # type: ignore[attr-defined]  # of that revision
+    prepared = load(plan["backend"]).prepare(model, example)
     cuda = plan["device"].startswith("cuda")
     return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
 

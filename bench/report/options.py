@@ -10,7 +10,9 @@ DEFAULT_OUT = Path("reports/local")
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("report", "Make the paper's tables and its speed-accuracy figure from records.")
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="folder of the report")
+    parser.add_argument(
+        "--out", type=cli.writable_folder, default=DEFAULT_OUT, metavar="DIR", help="folder of the report"
+    )
     parser.add_argument(
         "--figures", choices=("main", "all"), default="main",
         help="main: Fig. 5 and the ranking once for each machine and device; all: Fig. 5 in every runtime and "

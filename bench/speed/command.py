@@ -9,6 +9,7 @@ from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results, workers
 from bench.core.errors import InputError
+from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.models import check_names, model_names, recorded_name
 from bench.speed import schedule, tables
@@ -28,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     plans = make_plans(arguments, device, backends)
     known = results.open_folder(arguments.results)
     if arguments.missing:
-        plans = without_record(plans, known)
+        plans = without_record(plans, known, "speed", device)
     records: list[Record] = []
     failures: list[str] = []
     status = 0
@@ -112,19 +113,6 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
         for backend in backends
         for name in names
     ]
-
-
-def without_record(plans: list[Plan], known: list[Record]) -> list[Plan]:
-    """The plans that have no record yet from these sources on this machine."""
-    if not plans:
-        return []
-    here, source = machine.this_machine(plans[0].device), machine.source_sha256()
-    done = {
-        record.identity(record.software.runtime)
-        for record in known
-        if record.kind == "speed" and record.machine == here and record.software.source_sha256 == source
-    }
-    return [plan for plan in plans if plan.identity() not in done]
 
 
 def plan_record(progress: schedule.Progress, ahead: int) -> Record:

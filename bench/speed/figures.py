@@ -19,7 +19,7 @@ _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Figures:
-    """What a record holds beside what was measured, and where."""
+    """What a record holds besides what was measured and where."""
 
     metrics: dict[str, int | float]
     samples: dict[str, list[list[float]]]
@@ -32,8 +32,8 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
     """The figures of one network.
 
     Args:
-        results: one a set.
-        prepared: what the process found that made the network ready for the others.
+        results: one per set.
+        prepared: the result of the preparing process.
     """
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
     samples = {"latency_ms": [result.latency_ms for result in results]}
@@ -70,14 +70,14 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
 
 
 def _of_the_backend(results: Sequence[SetResult]) -> dict[str, Any]:
-    """What file it runs from, and where it chose something, what in how many of the processes."""
+    """The kind of file it runs from, and what the backend chose, with the number of processes for each choice."""
     chosen = Counter(result.note for result in results if result.note)
     notes: dict[str, Any] = {"model_file": results[0].model_file}
     return {**notes, "runs": dict(chosen)} if chosen else notes
 
 
 def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
-    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
+    """Time to prepare, from scratch and from the cache, and of the first inference."""
     found: dict[str, int | float] = {}
     everything = [*([prepared] if prepared else []), *results]
     for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):

@@ -119,7 +119,7 @@ def difference(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 def test_simplified_networks_are_the_same_function(name: str) -> None:
     """To rounding in float64, and within 1e-5 in float32; with weights under which the output depends on the input."""
     model = enliven(build(name), 0)

@@ -222,10 +222,10 @@ def test_every_measured_number_leads_to_a_record(report: Path) -> None:
     assert set(records.cpu) == {CPU.cpu, GPU.cpu}
     for path in sorted(report.glob("*.csv")):
         frame = table(report, path.stem)
-        for column in (c for c in frame if c.endswith("_measured")):
-            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]
+        for column in (c for c in frame if c.endswith("_measured")):  # type: ignore[attr-defined]
+            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]  # type: ignore[attr-defined]
             assert set(ids) <= set(records.index), (path.name, column)
-        for column in (c for c in frame if c.endswith("_record")):
+        for column in (c for c in frame if c.endswith("_record")):  # type: ignore[attr-defined]
             assert records.loc[frame.loc[frame[column] != "", column]].index.size == (frame[column] != "").sum()
     speeds = table(report, "table5")
     used = speeds[speeds.fps_record != ""]
@@ -692,6 +692,22 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
         found = " ".join(fig5.collisions(drawn, texts))
         assert f"{NAMES[1]} over {NAMES[0]}" in found
         assert f"{NAMES[2]} outside the frame" in found
+
+
+def test_of_many_networks_the_papers_and_the_fastest_are_named() -> None:
+    bubbles = tuple(
+        Bubble(f"own:{n}", f"own:{n}", fig5.OWN if n else "ViPNAS", 10.0 + 9 * n, None, 50.0 + n % 5 * 5, False, 1e6)
+        for n in range(20)
+    )
+    chart = fig5._with_names(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ("Remark.",)), 16)
+    assert [bubble.model for bubble in chart.bubbles if not bubble.label] == ["own:1", "own:2", "own:3", "own:4"]
+    assert chart.remarks == ("Remark.", "For want of room without a name: 4 circles.")
+    fewer = fig5._with_names(chart, 1)
+    assert [bubble.label for bubble in fewer.bubbles if bubble.label] == ["own:0"]
+    assert fewer.remarks == ("Remark.", "For want of room without a name: 19 circles.")
+    png, svg = fig5.draw(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()))
+    assert png.startswith(b"\x89PNG")
+    assert svg.count(b"<!-- own:") == 16
 
 
 def test_places_are_beside_their_circles_and_apart() -> None:

@@ -88,7 +88,7 @@ def test_what_pytorch_s_own_wrappers_save(model: nn.Module, tmp_path: Path) -> N
     partly.load_state_dict(model.state_dict())
     partly.backbone = torch.compile(partly.backbone)
     for saved in (averaged, torch.compile(nn.DataParallel(model)), partly):
-        torch.save({"ema": saved.state_dict()}, tmp_path / "saved.pth")
+        torch.save({"ema": saved.state_dict()}, tmp_path / "saved.pth")  # type: ignore[attr-defined]
         other = zoo.create_model(NAME, weights=tmp_path / "saved.pth")
         assert all(torch.equal(model.state_dict()[key], value) for key, value in other.state_dict().items())
 

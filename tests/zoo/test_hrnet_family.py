@@ -3,8 +3,6 @@
 That all networks compute the published outputs and take the published weights is in test_zoo.py.
 """
 
-import copy
-import pickle
 from unittest import mock
 
 import pytest
@@ -115,17 +113,3 @@ def test_exporters_get_convolutions() -> None:
     assert not any("linear" in target or "permute" in target for target in called)
     traced = torch.jit.trace(model, torch.zeros(1, 8, 4, 4))
     assert "aten::linear" not in str(traced.inlined_graph)
-
-
-def test_dense_kernels_lie_as_the_cpu_wants_them_whatever_happens_to_the_network() -> None:
-    """Channels innermost, so that no call copies them; weights that are loaded or converted keep their values."""
-    layer = blocks.ConvBNAct(6, 4, 3)
-    before = layer.conv.weight.detach().clone(memory_format=torch.contiguous_format)
-    for changed in (layer, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), layer.double().float()):
-        assert changed.conv.weight.is_contiguous(memory_format=torch.channels_last)
-        assert torch.equal(changed.conv.weight, before)
-    layer.load_state_dict(layer.state_dict())
-    assert layer.conv.weight.is_contiguous(memory_format=torch.channels_last)
-    assert isinstance(layer.conv.weight, torch.nn.Parameter)
-    assert blocks.ConvBNAct(6, 6, 3, groups=6).conv.weight.is_contiguous()
-    assert layer.to("meta").conv.weight.is_contiguous()

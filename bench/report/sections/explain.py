@@ -112,7 +112,8 @@ def _cells(setting: Setting, record: Record | None) -> list[Cell]:
     ]
     if setting.gpu:
         graph = metric(record, "graph_ms")
-        shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph}))
+        launching = 100 * record.metrics.get("launch_overhead_ms", max(0.0, total - graph)) / total
+        shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph, "launch_percent": launching}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
     cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
     for key, _, _ in PARTS:

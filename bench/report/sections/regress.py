@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.regress.output import condition
-from bench.regress.records import busy_neighbours
+from bench.regress.conditions import busy_neighbours, condition
 from bench.report import plotting
 from bench.report.measured import Measured, Setting, free_key, metric
 from bench.report.plotting import DPI, FAINT, INK

@@ -19,6 +19,7 @@ from bench.accuracy.predicting import evaluate
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.data import Dataset
 from bench.distributed import only_one
@@ -34,7 +35,7 @@ Step = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
-class Run:
+class Training:
     """What decides the result of a training, besides the data."""
 
     model: str  # as named on the command line
@@ -55,7 +56,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """Who to learn from, and who to find in validation."""
 
     train: Dataset
@@ -64,7 +65,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainingOptions:
     """How to go about it; none of it changes the weights."""
 
     folder: Path
@@ -74,7 +75,7 @@ class Work:
     resume: bool
 
 
-def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Record | None:
+def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
     """Train, or go on with it, to the end.
 
     Args:
@@ -96,29 +97,29 @@ def execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Rec
         return _execute(run, data, work, fabric, step)
 
 
-def _execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Record | None:
+def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
     started_at = now()
     plan = Plan(
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size
     )
     identity = _identity(run, data, fabric)
-    held = _held(work, identity)
-    if held and held["finished"]:
+    resumed = _resumed(work, identity)
+    if resumed and resumed["finished"]:
         finished = Record.model_validate_json((work.folder / "record.json").read_text())
         step(len(plan) * plan.batch * plan.processes, "finished before")
         return finished if fabric.is_global_zero else None
 
     network = make_network(run, len(data.train.skeleton.joints))
     model, optimizer = _set_up(network, run, fabric)
-    state = State(**held["state"]) if held else State()
+    state = State(**resumed["state"]) if resumed else State()
     samples = Samples(data.train, run.input, run.recipe, run.seed)
     later = replace(plan, start=state.step)
     torch.manual_seed(run.seed + fabric.global_rank)
-    if held:
-        network.load_state_dict(held["model"])
-        optimizer.load_state_dict(held["optimizer"])
-        fabric.strategy.precision.load_state_dict(held["precision"])
-        checkpoint.set_rng_state(held["rng"][fabric.global_rank])
+    if resumed:
+        network.load_state_dict(resumed["model"])
+        optimizer.load_state_dict(resumed["optimizer"])
+        fabric.strategy.precision.load_state_dict(resumed["precision"])
+        checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
     session = _Session(run, data, work, fabric, network, optimizer, identity, step, plan.steps, state.step)
     try:
         with session:
@@ -138,7 +139,7 @@ def _execute(run: Run, data: Data, work: Work, fabric: Fabric, step: Step) -> Re
         raise KeyboardInterrupt(f"interrupted after step {state.step}; {session.kept()}") from None
 
 
-def make_network(run: Run, num_joints: int) -> nn.Module:
+def make_network(run: Training, num_joints: int) -> nn.Module:
     """The network at the start of a training.
 
     Raises:
@@ -157,19 +158,14 @@ def make_network(run: Run, num_joints: int) -> nn.Module:
         zoo.load_weights(network, run.init)
     height, width = run.input
     wanted = (1, num_joints, height // 4, width // 4)
-    try:
-        with torch.no_grad():
-            shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
-    except (InputError, zoo.ZooError):
-        raise
-    except Exception as error:
-        raise InputError(f"{run.model} fails on an input of {cli.input_text(run.input)}: {error}") from error
+    with user_code(run.model, f"fails on an input of {cli.input_text(run.input)}"), torch.no_grad():
+        shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
     if shape != wanted:
         raise InputError(f"{run.model} gives {shape} for one input of {cli.input_text(run.input)}: {wanted} is needed")
     return network
 
 
-def _set_up(network: nn.Module, run: Run, fabric: Fabric) -> tuple[nn.Module, torch.optim.Optimizer]:
+def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Module, torch.optim.Optimizer]:
     if run.sync_bn:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     if fabric.device.type == "cuda":
@@ -179,7 +175,7 @@ def _set_up(network: nn.Module, run: Run, fabric: Fabric) -> tuple[nn.Module, to
     return fabric.setup(network, optimizer)
 
 
-def _identity(run: Run, data: Data, fabric: Fabric) -> dict[str, Scalar]:
+def _identity(run: Training, data: TrainingData, fabric: Fabric) -> dict[str, Scalar]:
     """All that decides the weights, by names that a user knows."""
     decided: dict[str, Scalar] = {
         "model": recorded_name(run.model),
@@ -198,7 +194,7 @@ def _identity(run: Run, data: Data, fabric: Fabric) -> dict[str, Scalar]:
     return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
 
 
-def _held(work: Work, identity: dict[str, Scalar]) -> dict[str, Any] | None:
+def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, Any] | None:
     """The checkpoint to go on from.
 
     Raises:
@@ -209,8 +205,8 @@ def _held(work: Work, identity: dict[str, Scalar]) -> dict[str, Any] | None:
         return None
     if not work.resume:
         raise InputError(f"{work.folder} holds a training: --resume goes on with it, another --out starts anew")
-    held = checkpoint.load(last)
-    theirs = held["run"]
+    resumed = checkpoint.load(last)
+    theirs = resumed["run"]
     differing = [
         f"{key} {theirs.get(key)} there, {identity.get(key)} here"
         for key in dict.fromkeys((*theirs, *identity))
@@ -218,15 +214,15 @@ def _held(work: Work, identity: dict[str, Scalar]) -> dict[str, Any] | None:
     ]
     if differing:
         raise InputError(f"{last} is of another training ({'; '.join(differing)}): give another --out")
-    return held
+    return resumed
 
 
 class _Session:
     """What one sitting keeps beside the steps: checkpoints, logs, validation, progress."""
 
     def __init__(
-        self, run: Run, data: Data, work: Work, fabric: Fabric, network: nn.Module, optimizer: torch.optim.Optimizer,
-        identity: dict[str, Scalar], step: Step, steps: int, start: int,
+        self, run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, network: nn.Module,
+        optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: Step, steps: int, start: int,
     ) -> None:  # fmt: skip
         self.run, self.data, self.work, self.fabric = run, data, work, fabric
         self.network, self.optimizer, self.identity = network, optimizer, identity
