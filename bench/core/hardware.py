@@ -1,6 +1,6 @@
-"""The machine as the system itself describes it: without other packages, in syntax that Python 3.9 reads.
+"""The machine as the operating system describes it: without other packages, in syntax that Python 3.9 reads.
 
-``bench.core.machine`` makes of it what records hold.
+``bench.core.machine`` turns it into the form of records.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -19,7 +19,7 @@ PROCESSES = Path("/proc")
 def describe() -> dict[str, Any]:
     """Operating system, processor, memory and a container's limit, by the names that records have for them.
 
-    What the system does not tell is absent.
+    What the system does not report is absent.
     """
     memory = _memory_bytes()
     frequency = _top_mhz()
@@ -46,7 +46,7 @@ def usable_cores() -> int:
 
 
 def physical_cores() -> int:
-    """Processor cores of the machine; logical processors where it does not tell them apart."""
+    """Physical cores of the machine; logical processors if the system does not tell them apart."""
     try:
         import psutil
 
@@ -57,11 +57,11 @@ def physical_cores() -> int:
 
 
 def default_threads() -> int:
-    """Threads that a measurement takes by itself.
+    """The default number of threads of a measurement.
 
-    As many as ``OMP_NUM_THREADS`` says; without it one a physical core, as PyTorch does, but no more than a container's
-    quota pays for: threads beyond it are stopped for most of every tenth of a second. Never more than the processors
-    that this process may run on.
+    It is ``OMP_NUM_THREADS`` if set, otherwise one per physical core, as in PyTorch, but no more than a container's
+    quota allows: threads beyond it are stopped for most of every tenth of a second. It is never more than the number
+    of processors that this process may run on.
     """
     asked = re.match(r"\s*\+?(\d{1,6})", os.environ.get("OMP_NUM_THREADS", ""))  # "4,2": of nested regions, the outer
     if asked and int(asked[1]) > 0:
@@ -71,7 +71,7 @@ def default_threads() -> int:
 
 
 def cpu_quota() -> float | None:
-    """Processors that this process's container pays for, 1.5 for one and a half; ``None`` without a limit.
+    """The CPU quota of this process's container in processors, such as 1.5; ``None`` without a limit.
 
     Read from control groups, version 1 and 2; the narrowest of the process's own group and those above it counts.
     """

@@ -1,4 +1,4 @@
-"""What ``--missing`` leaves to do."""
+"""The measurements that ``--missing`` still has to make."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -8,10 +8,10 @@ from bench.core.record import Kind, Record
 
 
 class Planned(Protocol):
-    """A measurement that is planned."""
+    """A planned measurement."""
 
     def identity(self) -> str:
-        """As ``Record.identity`` with the runtime of its record."""
+        """``Record.identity`` with the runtime of its record."""
         ...
 
 
@@ -19,14 +19,14 @@ P = TypeVar("P", bound=Planned)
 
 
 def without_record(plans: Sequence[P], known: Sequence[Record], kind: Kind, device: str | None) -> list[P]:
-    """The plans that there is no record of yet, made by these very sources.
+    """The plans that have no record from these sources yet.
 
     Args:
-        plans: what is asked for.
-        known: the records that there are.
+        plans: all that are asked for.
+        known: the existing records.
         kind: of the records that count.
-        device: records of another machine do not count, its GPU included where this is a CUDA device; none where the
-            machine changes nothing.
+        device: only records of this machine count, with its GPU if this is a CUDA device; None if the machine does not
+            matter.
     """
     source = machine.source_sha256()
     here = machine.this_machine(device) if plans and device is not None else None

@@ -21,5 +21,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--layers", action="store_true", help=f"print and record every layer, not only the {SHOWN} costliest"
     )
+    cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
     return parser.parse_args(argv)

@@ -37,7 +37,7 @@ def _make() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     cli.add_timeout_option(parser)
     parser.add_argument(
-        "--out", type=cli.folder, required=True, metavar="DIR", help="the folder; DIR.zip is its archive"
+        "--out", type=cli.writable_folder, required=True, metavar="DIR", help="the folder; DIR.zip is its archive"
     )
     return parser
 
@@ -48,7 +48,9 @@ def _collect() -> argparse.ArgumentParser:
         records=False,
     )  # fmt: skip
     _add_records(parser)
-    parser.add_argument("--results", type=cli.folder, required=True, metavar="DIR", help="folder of the records")
+    parser.add_argument(
+        "--results", type=cli.writable_folder, required=True, metavar="DIR", help="folder of the records"
+    )
     return parser
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import math
+import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,12 @@ from bench.speed.statistics import summarise
 from bench.speed.timed_set import SetResult
 from bench.timing import yardstick
 
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+
 
 @dataclass(frozen=True)
 class Figures:
-    """What a record holds beside what was measured, and where."""
+    """What a record holds besides what was measured and where."""
 
     metrics: dict[str, int | float]
     samples: dict[str, list[list[float]]]
@@ -29,8 +32,8 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
     """The figures of one network.
 
     Args:
-        results: one a set.
-        prepared: what the process found that made the network ready for the others.
+        results: one per set.
+        prepared: the result of the preparing process.
     """
     metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
     samples = {"latency_ms": [result.latency_ms for result in results]}
@@ -61,20 +64,20 @@ def figures(results: Sequence[SetResult], prepared: SetResult | None = None) -> 
         metrics,
         samples,
         [result.conditions for result in results],
-        sorted({note for result in results for note in result.warnings}),
+        [cases[-1][1] for cases in kinds_of_warnings(("", note) for one in results for note in one.warnings)],
         _of_the_backend(results),
     )
 
 
 def _of_the_backend(results: Sequence[SetResult]) -> dict[str, Any]:
-    """What file it runs from, and where it chose something, what in how many of the processes."""
+    """The kind of file it runs from, and what the backend chose, with the number of processes for each choice."""
     chosen = Counter(result.note for result in results if result.note)
     notes: dict[str, Any] = {"model_file": results[0].model_file}
     return {**notes, "runs": dict(chosen)} if chosen else notes
 
 
 def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
-    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
+    """Time to prepare, from scratch and from the cache, and of the first inference."""
     found: dict[str, int | float] = {}
     everything = [*([prepared] if prepared else []), *results]
     for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
@@ -85,3 +88,17 @@ def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dic
     if first:
         found["first_inference_ms"] = statistics.median(first)
     return found
+
+
+def kinds_of_warnings(notes: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Warnings grouped by kind, the worst of each kind last; those of one kind differ only in their figure.
+
+    Args:
+        notes: whose warning, and the warning, such as ``machine busy: other processes used 0.4 cores``.
+    """
+    kinds: dict[str, list[tuple[float, str, str]]] = {}
+    for who, note in notes:
+        number = _FIGURE.search(note)
+        kind = note[: number.start()] + note[number.end() :] if number else note
+        kinds.setdefault(kind, []).append((float(number[0]) if number else 0.0, who, note))
+    return [[(who, note) for _, who, note in sorted(cases)] for _, cases in sorted(kinds.items())]

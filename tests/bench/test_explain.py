@@ -213,9 +213,9 @@ def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
     for axes, whole in zip(drawn.axes, (50.0, 100.0), strict=True):
         ends = [0.0] * len(two.bars)
         for bar in axes.patches:
-            row = round(bar.get_y() + bar.get_height() / 2)
-            assert bar.get_x() == pytest.approx(ends[row])  # begins where the one before it ends
-            ends[row] += bar.get_width()
+            row = round(bar.get_y() + bar.get_height() / 2)  # type: ignore[attr-defined]
+            assert bar.get_x() == pytest.approx(ends[row])  # type: ignore[attr-defined]  # where the last ends
+            ends[row] += bar.get_width()  # type: ignore[attr-defined]
         assert ends == pytest.approx([whole] * len(two.bars))
     drawn.canvas.draw()
     page = drawn.bbox
@@ -235,7 +235,7 @@ def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
     (absent,) = table[(table.model == "lite_hrnet_30") & (table.threads == "1")].setup_status
     assert absent == "missing"
     page = files["index.html"].decode()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 2  # type: ignore[attr-defined]
     assert "Why is it slow?" in page
     assert "on getting 1,870 operators started" in page
 
