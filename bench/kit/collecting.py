@@ -11,14 +11,12 @@ from pathlib import Path
 from bench import cli
 from bench.core import results
 from bench.core.errors import InputError
-from bench.core.files import write_whole
 from bench.core.record import Record
 from bench.kit import reporting
-from bench.kit.manifest import LARGEST_BYTES, NAME, Manifest, inside
+from bench.kit.manifest import KITS, LARGEST_BYTES, NAME, Manifest, inside, keep
 from bench.kit.soundness import number_problem, problems
 
 RECORDS = "speed.jsonl"
-KITS = "kits"  # the folder of manifests beside collected records
 LARGEST_RECORDS_BYTES = 2**30
 MOST_MEMBERS = 10_000  # of an archive
 
@@ -98,9 +96,7 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
         newest[record.key] = max(record.started_at, newest.get(record.key, ""))
         added.append(one)
     for text in {one.manifest for one in added}:
-        path = folder / KITS / f"{_sha256(text)[:16]}.json"
-        if not path.exists():
-            write_whole(path, text.encode())
+        keep(text, folder)
     results.append([one.record for one in added if one.record], folder)
     return added
 
@@ -199,20 +195,21 @@ def _read_archive(path: Path, manifests: dict[str, str]) -> Source:
             for member in members:
                 if not inside(member.filename.rstrip("/")):
                     raise InputError(f"{path} names {member.filename[:100]!r}, which leaves its folder: it is refused")
-            for member in members:
-                name = member.filename.rpartition("/")[2]
-                if name in (NAME, RECORDS):
-                    largest = LARGEST_BYTES if name == NAME else LARGEST_RECORDS_BYTES
-                    _refuse_large(member.file_size, largest, f"{path}, {member.filename}")
-                    with archive.open(member) as file:
-                        content = file.read(largest + 1)
-                    _refuse_large(len(content), largest, f"{path}, {member.filename}")
-                    text = content.decode(errors="replace")
-                    if name == NAME:
-                        found[_sha256(text)] = text
-                    else:
-                        first = len(lines)
-                        lines += [(first + n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+            chosen = [one for one in members if one.filename.endswith((RECORDS, ".json"))]
+            _refuse_large(sum(one.file_size for one in chosen), LARGEST_RECORDS_BYTES, str(path))
+            for member in chosen:
+                is_records = member.filename.endswith(RECORDS)
+                largest = LARGEST_RECORDS_BYTES if is_records else LARGEST_BYTES
+                _refuse_large(member.file_size, largest, f"{path}, {member.filename}")
+                with archive.open(member) as file:
+                    content = file.read(largest + 1)
+                _refuse_large(len(content), largest, f"{path}, {member.filename}")
+                text = content.decode(errors="replace")
+                if is_records:
+                    first = len(lines)
+                    lines += [(first + n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+                else:
+                    found[_sha256(text)] = text
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
         raise InputError(f"{path} is no archive that can be read: {error}") from error
     if not lines:

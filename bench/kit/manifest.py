@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from bench.backends.artifact import Artifact, sha256
 from bench.core.errors import InputError
 
 NAME = "manifest.json"
+KITS = "kits"  # the folder of manifests beside records, each by the start of its SHA-256
 SCHEMA = 1
 LARGEST_BYTES = 64 * 2**20  # of a manifest: more is no manifest
 
@@ -108,6 +110,16 @@ class Manifest:
             if sha256(path) != self.files[name]:
                 return f"{name} is not as it was made (its SHA-256 differs from the manifest's): copy the kit anew"
         return None
+
+
+def keep(text: str, records: Path) -> None:
+    """Put a manifest beside the records of its kit, if it is not there; whole or not at all."""
+    path = records / KITS / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_bytes(text.encode())
+        new.replace(path)
 
 
 def inside(name: str) -> bool:

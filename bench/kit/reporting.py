@@ -7,7 +7,6 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
 from bench.kit.ledger import append_line
-from bench.kit.manifest import NAME, Manifest, Network
+from bench.kit.manifest import NAME, Manifest, Network, keep
 from bench.timing import environment, sustained
 from bench.timing.intervals import rounds_for_percentile
 
@@ -78,9 +77,7 @@ def print_table(records: Sequence[dict[str, Any]]) -> None:
 
 def append_once(record: dict[str, Any], folder: Path) -> None:
     """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it."""
-    kept = folder / NAME
-    if not kept.exists():
-        shutil.copy(folder.parent / NAME, kept)
+    keep((folder.parent / NAME).read_bytes().decode(), folder)
     path = folder / "speed.jsonl"
     same = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in (
         ("network", record["notes"]["kit"]["network"]), ("started_at", record["started_at"]),

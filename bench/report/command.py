@@ -29,6 +29,11 @@ def main(arguments: argparse.Namespace) -> int:
             f"no records in {arguments.results}: run python -m bench.complexity and python -m bench.speed first, "
             "or ./run_all.sh"
         )
+    if arguments.compare:
+        from bench.report import comparison
+
+        comparison.show(records, read(arguments.compare), (arguments.results, arguments.compare))
+        return 0
     write(make(records, all_figures=arguments.figures == "all"), arguments.out)
     index = arguments.out / PAGE
     if arguments.json:

@@ -14,6 +14,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--out", type=cli.writable_folder, default=DEFAULT_OUT, metavar="DIR", help="folder of the report"
     )
     parser.add_argument(
+        "--compare",
+        type=cli.folder,
+        metavar="DIR",
+        help="make no report: print how the records in DIR differ from these",
+    )
+    parser.add_argument(
         "--figures", choices=("main", "all"), default="main",
         help="main: Fig. 5 and the ranking once for each machine and device; all: Fig. 5 in every runtime and "
         "precision, and both with every number of threads",
