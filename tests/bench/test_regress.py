@@ -236,7 +236,9 @@ def assert_nothing_is_left(root: Path) -> None:
 
 def is_worker_of(process: psutil.Process, temporary: Path) -> bool:
     try:
-        return "worker.py" in " ".join(process.cmdline()) and process.environ().get("TMPDIR") == str(temporary)
+        return "worker.py" in " ".join(process.cmdline()) and process.environ().get("TMPDIR", "").startswith(
+            str(temporary)
+        )
     except psutil.Error:
         return False
 
