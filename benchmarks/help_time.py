@@ -1,5 +1,6 @@
 """Processor seconds that the help of each command takes, subcommands included: python benchmarks/help_time.py"""
 
+import argparse
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ def help_of(words: list[str]) -> tuple[str, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     asked = [[name] for name in COMMANDS]
     for words in asked:
         times = []
