@@ -41,14 +41,19 @@ SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
 
 
 def answer(told: dict[str, Any], environment: dict[str, str], prefix: list[str]) -> dict[str, Any]:
-    """What a worker says that is told to go on as soon as it is ready."""
-    done = subprocess.run(
+    """What a worker says that is told to go on as soon as it is ready; it ends where its input does."""
+    with subprocess.Popen(
         [*prefix, sys.executable, "-m", "bench.speed.worker"],
-        input=f"{json.dumps(told)}\ngo\n".encode(), capture_output=True, check=True, env=os.environ | environment,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | environment,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{json.dumps(told)}\ngo\n".encode())
+        process.stdin.flush()
+        lines = (json.loads(line) for line in process.stdout)
+        found: dict[str, Any] = next((line for line in lines if "ready" not in line), {})
     if "result" not in found:
-        sys.exit(f"{told['model']}: {found}")
+        sys.exit(f"{told['model']}: {found or 'its process died'}")
     return found
 
 

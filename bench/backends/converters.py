@@ -1,6 +1,5 @@
 """Converters that run as programs of their own: what they print, where they write and how they fail stays with them."""
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -11,21 +10,20 @@ class ConversionError(Exception):
     """A converter failed; ``bench.backends.cache`` says for which kind of file."""
 
 
-def run(command: Sequence[str | Path], name: str, outputs: Sequence[Path], **settings: str) -> None:
+def run(command: Sequence[str | Path], name: str, outputs: Sequence[Path]) -> None:
     """Run a converter in an empty folder, which is deleted afterwards.
 
     Args:
         command: with absolute paths.
         name: of the converter, for messages.
         outputs: the files that it must have written.
-        settings: of its environment, beside this process's.
 
     Raises:
         ConversionError: it did not write all of them; what it said last is in the message.
     """
     with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
         done = subprocess.run(
-            list(map(str, command)), cwd=folder, env=os.environ | settings, capture_output=True, text=True,
+            list(map(str, command)), cwd=folder, capture_output=True, text=True,
             errors="replace", stdin=subprocess.DEVNULL,
         )  # fmt: skip
     if done.returncode or not all(file.is_file() and file.stat().st_size for file in outputs):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backends import catalogue, converters, native_output
+from bench.backends import catalogue, converters, environments, native_output
 from bench.backends.artifact import Artifact
 from bench.backends.families import openvino
 from bench.core.errors import InputError
@@ -26,21 +26,26 @@ from tests.conftest import ROOT
 # Largest difference to eager in float32, relative to the largest output, and what it is at least.
 BOUNDS = {
     "ncnn": (2e-5, 0.0), "ncnn_fp16": (5e-3, 1e-6), "mnn": (2e-5, 0.0), "mnn_fp16": (2e-2, 1e-5),
-    "mnn_int8_weights": (0.2, 1e-4),
+    "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5),
 }  # fmt: skip
+PREPARED = environments.folder_of("onnx2tf")  # in the user's own cache: made there once, not by every test
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache/lightpose-bench").mkdir(parents=True)
+    (tmp_path / "cache/lightpose-bench/environments").symlink_to(PREPARED.parent)
     return tmp_path / "cache"
 
 
-def skip_where_it_does_not_run(name: str, precision: str = "fp32") -> None:
+def skip_where_it_does_not_run(name: str) -> None:
     try:
-        catalogue.resolve(name, "cpu", precision)
+        catalogue.resolve(name, "cpu", "fp32")
     except InputError as error:
         pytest.skip(str(error))
+    if name.startswith("litert") and not (PREPARED / "complete").is_file():
+        pytest.skip("the environment of onnx2tf is not prepared: build any network for litert once")
 
 
 class TwoHeads(nn.Module):
@@ -116,7 +121,7 @@ def test_what_cannot_be_converted_is_one_line(name: str, cache: Path, capfd: pyt
         with pytest.raises(InputError, match=r"cannot be (traced|turned into|opened)") as caught:
             catalogue.build(name, model, torch.randn(1, 3, 16, 16))
         assert "\n" not in str(caught.value)
-    assert not [file for file in cache.rglob("*") if file.is_file()]
+    assert not [file for file in cache.rglob("*") if file.is_file()]  # not through the link to the environments
     assert capfd.readouterr() == ("", "")
 
 
@@ -128,6 +133,32 @@ def test_a_broken_file_is_one_line(name: str, tmp_path: Path, capfd: pytest.Capt
     with pytest.raises(InputError, match=r"broken\.file cannot be opened by .+: .+"):
         catalogue.open_artifact(Artifact(name, catalogue.resolve(name, "cpu", "fp32"), (broken,)))
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for uv: what it is asked for, one line where it fails, another try after that."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    uv = tmp_path / "uv"
+    monkeypatch.setattr(environments, "find_uv", lambda: str(uv))
+    asked = tmp_path / "asked"
+    for status in (1, 0):
+        uv.write_text(f"#!/bin/sh\necho $* >> {asked}\necho '  × no network' >&2\nexit {status}\n")
+        uv.chmod(0o755)
+        if status:
+            with pytest.raises(InputError, match=r"^the environment of onnx2tf cannot be made: no network$"):
+                environments.python_of("onnx2tf")
+    assert environments.python_of("onnx2tf") == environments.python_of("onnx2tf")
+    failed, made, filled = asked.read_text().splitlines()
+    assert failed == made
+    assert "venv" in made
+    assert "--require-hashes" in filled
+    lock = (ROOT / "bench/backends/requirements-onnx2tf.lock").read_text()
+    assert lock.count("==") > 20
+    assert "http" not in lock
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    monkeypatch.setattr(environments, "find_uv", lambda: None)
+    with pytest.raises(InputError, match="install with pip install uv"):
+        environments.python_of("onnx2tf")
 
 
 def test_a_converter_that_fails_says_why(tmp_path: Path) -> None:
@@ -201,7 +232,7 @@ def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     assert {path.name for path in Path(np.__file__).parents[1].iterdir()} == packages
     programs = (tmp_path / "watched-programs").read_text()
     assert "pip" not in programs
-    assert {"ncnn": "pnnx", "mnn": "_tools.mnnconvert"}[name.partition("_")[0]] in programs
+    assert {"ncnn": "pnnx", "mnn": "_tools.mnnconvert", "litert": "onnx2tf"}[name.partition("_")[0]] in programs
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

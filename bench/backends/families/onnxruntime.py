@@ -65,7 +65,8 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 
 def import_onnxruntime() -> Any:
-    """The package, with telemetry off: on Windows it reports usage to its makers by default."""
+    """The package, with telemetry off: it reports usage to its makers by default."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # the call below comes too late for a file that it keeps
     import onnxruntime
 
     with contextlib.suppress(AttributeError):

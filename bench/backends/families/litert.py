@@ -1,0 +1,137 @@
+"""LiteRT (formerly TensorFlow Lite) with XNNPACK on the CPU, from what onnx2tf makes of the simplified graph.
+
+In that graph transposed convolutions are ordinary ones. The converter lives in an environment of its own.
+"""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.native_output import caught
+from bench.backends.session import Session
+from bench.core.errors import InputError
+from bench.timing.clock import Inference
+
+if TYPE_CHECKING:
+    from bench.backends.building import Made, Network
+
+_BUILD = ("onnx", "onnxscript", "ai_edge_litert")
+_INSTALL = "pip install 'lightpose-bench[litert]'"
+BACKENDS = (
+    Backend(
+        "litert", "LiteRT with XNNPACK on the CPU", 130, ("cpu",), ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL,
+        "tflite",
+    ),
+    Backend(
+        "litert_fp16", "LiteRT with XNNPACK on the CPU, float16 in its file, float32 in its arithmetic", 131, ("cpu",),
+        ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", rounds_itself=True, rounds_to="fp16",
+    ),
+)  # fmt: skip
+_CONVERTER = "onnx2tf"
+
+
+def version(backend: Backend) -> str:
+    return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}{', fp16' if backend.rounds_to else ''}"
+
+
+def build(backend: Backend, network: Network) -> Artifact:
+    """A ``tflite`` file.
+
+    Raises:
+        InputError: the network cannot be exported or converted, or comes out with wrong shapes.
+    """
+    made = convert(network)
+    return Artifact(
+        backend.name, network.precision, (made.path,), from_cache=made.from_cache,
+        size_bytes=made.path.stat().st_size, keep=made.keep,
+    )  # fmt: skip
+
+
+def convert(network: Network) -> Made:
+    """What onnx2tf makes of the ONNX file, with channels last.
+
+    Raises:
+        InputError: the network cannot be exported or converted, or comes out with wrong shapes.
+    """
+    import shutil
+    import tempfile
+
+    from bench.backends import converters, environments
+    from bench.backends.graphs import onnx_export
+
+    def make(path: Path) -> None:
+        import onnx
+
+        exported = onnx_export.export(network)
+        with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
+            written = Path(folder) / f"{exported.path.stem}_float{16 if network.precision == 'fp16' else 32}.tflite"
+            python = environments.python_of(_CONVERTER)
+            command = (python, "-m", "onnx2tf", "-i", exported.path, "-o", folder, "-tb", "flatbuffer_direct", "-nuo")
+            converters.run((*command, "-v", "error"), _CONVERTER, (written,))
+            shutil.move(written, path)
+        # Wrong shapes show when it is run.
+        with _Session(path, 1) as session:
+            found = [output.shape for output in session.run(network.example.numpy())]
+        graph = onnx.load(exported.path).graph
+        wanted = [tuple(size.dim_value for size in one.type.tensor_type.shape.dim) for one in graph.output]
+        if found != wanted:
+            raise InputError(f"cannot be turned into litert: its outputs come out as {found} instead of {wanted}")
+
+    return network.file(_CONVERTER, ".tflite", make, *_versions(), network.precision)
+
+
+def _versions() -> tuple[str, ...]:
+    from bench.backends import environments
+
+    return environments.folder_of(_CONVERTER).name, importlib.metadata.version("ai-edge-litert")
+
+
+def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
+    return _Session(artifact.file, threads)
+
+
+class _Session(Session):
+    """Inputs and outputs of four dimensions have their channels last in the file; here they have them second."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        with caught():  # it tells of its delegate
+            from ai_edge_litert.interpreter import Interpreter
+
+            try:
+                self.interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count() or 1)
+                self.interpreter.allocate_tensors()
+            except (RuntimeError, ValueError) as error:
+                reason = next(iter(str(error).strip().splitlines()), "no message")
+                raise InputError(f"{path} cannot be opened by LiteRT: {reason}") from error
+        (self.entry,) = self.interpreter.get_input_details()
+        self.exits = self.interpreter.get_output_details()
+
+    def place(self, images: np.ndarray) -> np.ndarray:
+        """Images ``[N, 3, H, W]`` as the file takes them, ``[N, H, W, 3]``."""
+        return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return self._run(self.place(images))
+
+    def bind(self, images: np.ndarray) -> Inference:
+        placed = self.place(images)
+        return Inference(lambda: self._run(placed))
+
+    def _run(self, placed: np.ndarray) -> list[np.ndarray]:
+        self.interpreter.set_tensor(self.entry["index"], placed)
+        self.interpreter.invoke()
+        return [self._read(exit_["index"]) for exit_ in self.exits]
+
+    def _read(self, index: int) -> np.ndarray:
+        value: Any = self.interpreter.get_tensor(index)  # a copy
+        return np.asarray(value.transpose(0, 3, 1, 2) if value.ndim == 4 else value, np.float32)
+
+    def close(self) -> None:
+        del self.interpreter
