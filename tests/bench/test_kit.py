@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
+from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.core.results import read
-from bench.kit import lock
+from bench.kit import lock, making
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import Manifest, inside
 from bench.kit.reporting import append_once, percentile_text
@@ -480,6 +481,17 @@ def test_everything_on_the_device_reads_as_python_3_9(made: Path) -> None:
                 names = {getattr(side, "id", getattr(side, "value", 0)) for side in (node.left, node.right)}
                 types = names & {None, "str", "int", "float", "bytes", "Path"}
                 assert not types or (future and id(node) in annotations), (file, node.lineno)
+
+
+def test_what_the_modules_import_at_once_is_in_the_kit(tmp_path: Path) -> None:
+    """Of every family that a kit can carry."""
+    making.copy_modules(tmp_path, sorted({b.family for b in catalogue.catalogue().values() if making.travels(b)}))
+    for file in tmp_path.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("bench"):
+                whole = tmp_path / str(node.module).replace(".", "/")
+                names = [whole / f"{alias.name}.py" for alias in node.names]
+                assert whole.with_suffix(".py").exists() or all(name.exists() for name in names), (file, node.module)
 
 
 def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
