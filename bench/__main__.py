@@ -10,15 +10,16 @@ from bench.core.errors import InputError
 COMMANDS = {
     "complexity": "count parameters and multiply-adds, by five counters",
     "speed": "time networks by the paper's protocol, in any backend and precision",
-    "explain": "say why a network takes the time it takes, operator by operator",
+    "explain": "explain where a network's time goes, operator by operator",
     "accuracy": "evaluate networks on COCO, MPII or drawn people",
     "train": "train networks by the paper's recipe",
     "predict": "draw the joints that a network finds on pictures",
     "export": "write a network to a file that runs without this project",
-    "regress": "tell whether a change made a network slower",
+    "kit": "time networks on another device, and bring its records back",
+    "regress": "check whether a change made a network slower",
     "report": "make tables and figures from records",
-    "record": "check records, print their JSON Schema",
-    "data": "write the synthetic data set, or look at it",
+    "record": "check records, or print their JSON Schema",
+    "data": "write the synthetic data set, or draw samples of it",
 }
 
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def overview() -> str:
-    """What there is, a line each."""
+    """The list of commands, one per line."""
     called = cli.program("")
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {about}" for name, about in COMMANDS.items()]
@@ -48,7 +49,7 @@ def overview() -> str:
             "",
             *lines,
             "",
-            f"{called} COMMAND --help says more; --version prints the version.",
+            f"{called} COMMAND --help shows the options of a command; --version prints the version.",
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""What the commands share: options, errors, progress. Imports nothing heavy: a command parses its options first."""
+"""What the commands share: options, errors, progress. Imports nothing heavy: commands parse their options first."""
 
 import argparse
 import contextlib
@@ -30,21 +30,26 @@ PROJECT = "lightpose-bench"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        line = " ".join(message.split())
+        short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
+        raise InputError(f"{short} (see {self.prog} --help)")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Names defaults that say something: not those of switches, nor of what is worked out later."""
+    """Shows defaults, except those of switches and those that are worked out later."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        undefined = action.default is None or action.default is False  # 0 is a default
+        text = action.help if undefined else super()._get_help_string(action)
+        # argparse fills in %(default)s; any other % stands for itself, doubled or not.
+        return re.sub(r"(?<!%)%(?![(%])", "%%", text) if text else text
 
 
 class _Version(argparse.Action):
-    """The version is looked up only where it is asked for: that takes longer than all the rest of the parser."""
+    """Looks up the version only when asked, because that takes longer than the rest of the parser."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**(options | {"nargs": 0, "help": "print the version of this project and leave"}))
+        super().__init__(**(options | {"nargs": 0, "help": "print the version of this project and exit"}))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         print_version()
@@ -61,60 +66,60 @@ def print_version() -> None:
 
 
 def program(name: str) -> str:
-    """How a command, or with an empty name their list, is called: as was called just now."""
+    """How to call a command (an empty name: the list of commands), in the form that this process was called in."""
     if Path(sys.argv[0]).stem == "lightpose":
         return f"lightpose {name}".rstrip()
     return f"python -m bench.{name}".rstrip(".")
 
 
 def make_parser(name: str, description: str, *, records: bool = True) -> argparse.ArgumentParser:
-    """A parser with the options that every command has, and those of commands that make records."""
+    """A parser with the options of every command and, with ``records``, those of commands that make records."""
     parser = _Parser(prog=program(name), description=description, formatter_class=_Help, allow_abbrev=False)
     if records:
         parser.add_argument(
             "--results", type=folder, default=DEFAULT_RESULTS, metavar="DIR", help="folder of the records"
         )
-        parser.add_argument("--json", action="store_true", help="print the records as JSON lines, nothing else")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no prose")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        parser.add_argument("--json", action="store_true", help="print the records as JSON lines, and nothing else")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no remarks")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of errors")
     parser.add_argument("--version", action=_Version)
     return parser
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
-    """Options that say which networks, and what they take."""
+    """Options for the networks and their input."""
     add_models_option(parser)
     more = "[,HxW]" if several_inputs else ""
     parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
     add_joints_option(parser)
 
 
-def add_models_option(parser: argparse.ArgumentParser, default: str | None = "all", note: str = "") -> None:
+def add_models_option(parser: argparse.ArgumentParser, default: str | None = "paper", note: str = "") -> None:
     """The option that says which networks."""
     parser.add_argument(
         "--models", default=default, metavar="NAME[,NAME]", type=names,
-        help=f"{note}all, names of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory "
-        "of your own as path/to/file.py:function or package.module:function",
+        help=f"{note}paper (its eight networks), newer or all, names of the zoo, simplebaseline:timm/NAME, "
+        "lightweight:timm/NAME, or a function of your own as path/to/file.py:function or package.module:function",
     )  # fmt: skip
 
 
 def add_joints_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--joints", type=joints, default=17, help="heatmaps of a network of the zoo")
+    parser.add_argument("--joints", type=joints, default=17, help="number of joints, for networks of the zoo")
 
 
 def add_device_option(parser: argparse.ArgumentParser, default: str = "auto") -> None:
-    parser.add_argument("--device", default=default, help="cpu, cuda, cuda:N, or auto: cuda where there is one")
+    parser.add_argument("--device", default=default, help="cpu, cuda, cuda:N, or auto (cuda if there is one)")
 
 
 def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None, why: str = "") -> None:
-    usual = why or "one a physical core, as OMP_NUM_THREADS and a container's quota allow"
+    usual = why or "one per physical core, within OMP_NUM_THREADS and a container's quota"
     parser.add_argument("--threads", type=threads, default=default, help=f"CPU threads (default: {usual})")
 
 
 def add_timeout_option(parser: argparse.ArgumentParser) -> None:
-    """For commands that run networks which the user wrote."""
+    """For commands that run the user's own networks."""
     parser.add_argument(
-        "--timeout", type=seconds, default=1800.0, metavar="SECONDS", help="ends a network that hangs, and names it"
+        "--timeout", type=seconds, default=1800.0, metavar="SECONDS", help="stop a network that hangs after this time"
     )
 
 
@@ -122,15 +127,15 @@ def add_ahead_option(parser: argparse.ArgumentParser) -> None:
     """For commands that measure in fresh processes."""
     parser.add_argument(
         "--ahead", type=count, default=1, metavar="N",
-        help="processes that get ready at a time, where there are cores for it; each then measures alone (default: 1)",
+        help="processes that get ready at the same time, if there are cores for them; each then measures alone",
     )  # fmt: skip
 
 
 def add_missing_option(parser: argparse.ArgumentParser) -> None:
-    """For commands that are run again and again, as run_all.sh does."""
+    """For commands that are run repeatedly, as run_all.sh does."""
     parser.add_argument(
         "--missing", action="store_true",
-        help="leave out what this version of the project already has a record of, measured in the same way",
+        help="skip what already has a record, measured in the same way by this version of the project",
     )  # fmt: skip
 
 
@@ -187,15 +192,8 @@ learning_rate = real_number("a learning rate", 1e-9, 10)
 confidence = real_number("a confidence", 0, 1)
 
 
-def file(text: str) -> Path:
-    """An argument that is the path of a file."""
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no file")
-    return Path(text)
-
-
 def names(text: str) -> str:
-    """An argument that is a list of names separated by commas, at least one; an empty one never means all."""
+    """An argument that is a comma-separated list of at least one name; an empty list never means all."""
     if not [part for part in text.split(",") if part.strip()]:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing: give all, or names separated by commas")
     return text
@@ -206,11 +204,52 @@ def listed(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
+def file(text: str) -> Path:
+    """An argument that is the path of a file."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return Path(text)
+
+
 def folder(text: str) -> Path:
-    """An argument that is a folder, there or to be made."""
+    """An argument that is a folder, which may not exist yet."""
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return Path(text)
+
+
+def writable_file(text: str) -> Path:
+    """An argument that is a file to write, with folders above it that may have to be made; found out before any work.
+
+    Nothing is made yet.
+    """
+    path = file(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, and a file is needed here")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular file")
+    _check_writable(path.parent, text)
+    return path
+
+
+def writable_folder(text: str) -> Path:
+    """An argument that is a folder to write to, there or to be made; found out before any work. It is not made yet."""
+    path = folder(text)
+    _check_writable(path, text)
+    return path
+
+
+def _check_writable(path: Path, text: str) -> None:
+    """Fail if a file cannot be made in the folder, or in the nearest one above it that is there."""
+    import tempfile
+
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {path}: {_os_reason(error)}") from error
 
 
 def parse_inputs(text: str) -> list[tuple[int, int]]:
@@ -246,7 +285,7 @@ def input_text(size: tuple[int, int]) -> str:
 
 @functools.cache
 def console() -> "Console":
-    """For progress and prose, on standard error; results go to standard output."""
+    """For progress and remarks, on standard error; results go to standard output."""
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, highlight=False)
@@ -254,21 +293,21 @@ def console() -> "Console":
 
 @functools.cache
 def output() -> "Console":
-    """For tables, on standard output: wide enough for them where that is a file or a pipe."""
+    """For tables, on standard output; wide enough for them if that is a file or a pipe."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def say(text: str) -> None:
-    """A line of prose on stderr."""
+    """Print a remark on stderr."""
     from rich.markup import escape
 
     console().print(escape(text))
 
 
 def warn(text: str) -> None:
-    """A line on stderr that says what may be wrong with the result."""
+    """Print a warning on stderr."""
     from rich.markup import escape
 
     console().print(f"[yellow]warning:[/] {escape(text)}")
@@ -283,7 +322,7 @@ def _bar(*extra: "ProgressColumn", shown: bool) -> "Progress":
 
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr, or a line a step where that is no terminal; call the result after each step."""
+    """A progress bar on stderr, or one line per step if that is not a terminal; call the result after each step."""
     with _bar(shown=shown) as bar:
         task = bar.add_task(what, total=total)
         done = 0
@@ -300,7 +339,7 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
 
 @contextlib.contextmanager
 def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
-    """What goes on, where nobody knows how long it takes: a line on stderr that changes, or one every ten seconds."""
+    """Shows what is going on when its length is unknown: one changing line on stderr, or a line every ten seconds."""
     from rich.markup import escape
 
     said = 0.0
@@ -320,9 +359,9 @@ def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar over many small things, with their rate; call the result with how many were done, and of what.
+    """A progress bar for many small steps, with their rate; call the result with how many were done, and of what.
 
-    Where stderr is no terminal, a line every ten seconds.
+    A line every ten seconds if stderr is not a terminal.
     """
     from rich.progress import TextColumn
 
@@ -388,6 +427,7 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         interrupts.raise_in_python()
         with processes.no_exit():
             status = main(arguments)
+            interrupts.ignore()
     sys.exit(status)
 
 
@@ -409,26 +449,44 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
+    _open_what_is_closed()
+    interrupted = "interrupted: what was recorded is kept"
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # it is where standard output was closed from the start
-                sys.stdout.flush()
-    except InputError as error:
-        fail(str(error), 2)
-    except BrokenPipeError:
-        leave_quietly()
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            leave_quietly()
-        fail(_os_error(error), 2)
-    except MemoryError as error:
-        fail(f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time", 2)
+            sys.stdout.flush()
     except KeyboardInterrupt as error:
-        fail(str(error) or "interrupted: what was recorded is kept", 130)
+        fail(str(error) or interrupted, 130)
     except Exception as error:
-        fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 2)
+        if interrupts.received():
+            fail(interrupted, 130)
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            leave_quietly()
+        fail(_as_line(error), 2)
+
+
+def _as_line(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _os_error(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time"
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+
+
+def _open_what_is_closed() -> None:
+    """A standard stream that was closed from the start goes nowhere, rather than to the next file that is opened."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def leave_quietly() -> NoReturn:
@@ -445,6 +503,7 @@ class _Failed(SystemExit):
 
 def fail(message: str, status: int) -> NoReturn:
     """Leave with a status and one line on stderr."""
+    interrupts.ignore()
     if "--debug" in sys.argv:
         traceback.print_exc()
     line = " ".join(message.split())
@@ -455,10 +514,14 @@ def fail(message: str, status: int) -> NoReturn:
 
 def _os_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
+    return where + _os_reason(error)
+
+
+def _os_reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return f"{where}the disk is full: free some space and run the same command again"
+        return "the disk is full: free some space and run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}permission denied: give a folder that can be written"
+        return "permission denied: give a folder that can be written"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{where}is a file, and a folder is needed here"
-    return f"{where}{error.strerror or error}"
+        return "is a file, and a folder is needed here"
+    return error.strerror or str(error)

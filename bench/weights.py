@@ -24,7 +24,7 @@ class Trained:
 
     model: nn.Module  # in evaluation mode
     options: dict[str, str]
-    weights: str  # published, bundled, random, or the file's name
+    weights: str  # published, bundled, own, random, or the file's name
     sha256: str  # of the file; of the parameters where there is none
 
 
@@ -47,7 +47,8 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
 
     Args:
         name: as ``bench.models.build`` takes it.
-        weights: ``published`` (for this data set and input), ``bundled``, ``random`` or a checkpoint file.
+        weights: ``published`` (for this data set and input), ``bundled``, ``own`` (of a factory that has loaded them),
+            ``random`` or a checkpoint file.
         num_joints: for networks of the zoo.
         input_size: height x width, which published weights and some networks depend on.
         dataset: coco or mpii.
@@ -58,9 +59,11 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
     """
     height, width = map(int, input_size.split("x"))
     size = (height, width)
-    if weights == "random":
+    if weights == "own" and not is_factory(name):
+        raise InputError(f"--weights own is for a network of your own, as FILE.py:FUNCTION, and {name} is the zoo's")
+    if weights in ("own", "random"):
         model = build(name, num_joints=num_joints, input_size=size)
-        return Trained(model, {}, "random", state_sha256(model))
+        return Trained(model, {}, weights, state_sha256(model))
     path = _file(name, weights, input_size, dataset)
     options = {} if is_factory(name) else _options(path, name)
     model = build(name, num_joints=num_joints, input_size=size, options=options)

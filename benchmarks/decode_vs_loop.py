@@ -8,7 +8,6 @@ a loop's, which does the same joint by joint. See docs/accuracy.md for what came
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.accuracy import decode
+from bench.timing.clock import Fixed, Inference, time_rounds
 
 Maps = npt.NDArray[np.float32]
 
@@ -39,12 +39,7 @@ def one(heatmap: Maps, method: str) -> tuple[float, float]:
 
 
 def median_ms(function: Callable[[], object], rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
+    return statistics.median(time_rounds(Inference(function), Fixed(rounds)).latency_ms)
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ another machine better than milliseconds do.
 """
 
 import argparse
+import functools
 import json
+import math
 import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,27 +20,20 @@ import torchvision  # type: ignore[import-untyped]
 
 import zoo
 from bench.data import photograph
+from bench.timing.clock import Inference, in_turns, warm_up
 
 PUBLISHED = Path(__file__).parents[1] / "tests" / "reference" / "speed.json"
 WARM_UP = 8
 
 
-def seconds(call: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor) -> float:
-    start = time.perf_counter()
-    call(image)
-    return time.perf_counter() - start
-
-
 def alternate(networks: list[torch.nn.Module], image: torch.Tensor, rounds: int) -> list[float]:
     """The median of each network's seconds, after a few rounds that do not count."""
-    samples: list[list[float]] = [[] for _ in networks]
+    runs = [Inference(functools.partial(network, image)) for network in networks]
     with torch.inference_mode():
-        for index in range(WARM_UP + rounds):
-            for network, sample in zip(networks, samples, strict=True):
-                taken = seconds(network, image)
-                if index >= WARM_UP:
-                    sample.append(taken)
-    return [statistics.median(sample) for sample in samples]
+        for run in runs:
+            warm_up(run, WARM_UP)
+        found = in_turns(runs, turns=rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf)
+    return [statistics.median(sample) for sample in found]
 
 
 def main() -> None:
@@ -50,7 +43,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    names = zoo.list_models() if arguments.models == "all" else arguments.models.split(",")
+    names = zoo.list_models("paper") if arguments.models == "all" else arguments.models.split(",")
     published = json.loads(PUBLISHED.read_text())["ratio"]
     calibrator = torchvision.models.mobilenet_v2(weights=None).features.eval()
     image = photograph((256, 192))

@@ -3,8 +3,9 @@
 python benchmarks/explain_methods.py [MODEL ...]
 """
 
+import argparse
+import functools
 import statistics
-import sys
 import time
 from typing import Any
 
@@ -12,17 +13,18 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.data import photograph
-from bench.explain.timing import plain_round, profiled_round
+from bench.explain.profiled import plain_round, profiled_round
 from bench.models import build
+from bench.timing.clock import Inference, once
 
 ROUNDS = 12
 
 
-class Clock(TorchDispatchMode):
+class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Times every operator as Python sees it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.spent = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -33,19 +35,23 @@ class Clock(TorchDispatchMode):
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=["lite_hrnet_18", "lightweight_mobilenetv3"], metavar="MODEL")
+    arguments = parser.parse_args()
     example = photograph((256, 192))
     print("ms: alone | profiler: whole, operators | dispatch mode: whole, operators")
-    for name in sys.argv[1:] or ["lite_hrnet_18", "lightweight_mobilenetv3"]:
+    for name in arguments.models:
         model = build(name)
+        inference = Inference(functools.partial(model, example))
         alone, profiled, clocked = [], [], []
-        for _ in range(ROUNDS):
-            alone.append(plain_round(model, example))
-            timed = profiled_round(model, example)
-            profiled.append((timed.total_s, sum(timed.seconds)))
-            with torch.inference_mode(), Clock() as clock:
-                start = time.perf_counter()
-                model(example)
-                clocked.append((time.perf_counter() - start, clock.spent / 1e9))
+        with torch.inference_mode():
+            for _ in range(ROUNDS):
+                alone.append(plain_round(inference))
+                timed = profiled_round(inference, example.device)
+                profiled.append((timed.total_s, sum(timed.seconds)))
+                with Clock() as clock:
+                    _, taken = once(inference)
+                clocked.append((taken, clock.spent / 1e9))
         pairs = [
             tuple(statistics.median(column) * 1e3 for column in zip(*rows, strict=True)) for rows in (profiled, clocked)
         ]

@@ -10,25 +10,27 @@ eager's in float32, relative to the largest.
 import argparse
 import copy
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench.backends.in_place import leave_in_place
-from bench.backends.simplify import fold_batch_norms, join_groups, keep_channels_last, split_transposed, trace
-from bench.speed.weights import enliven
 from torch import Tensor, fx, nn
 
 import zoo
-from bench import precisions
-from bench.backends import cudagraphs
+from bench.backends import precisions
+from bench.backends.families.cuda_graphs import Recorded
+from bench.backends.families.pytorch import on_cuda
+from bench.backends.graphs.capture import capture
+from bench.backends.graphs.shuffle_blocks import keep_channels_in_place
+from bench.backends.graphs.simplify import fold_batch_norms, join_groups, keep_channels_last, split_transposed
 from bench.data import photograph
 from bench.models import build
+from bench.random_weights import enliven
+from bench.timing.clock import Fixed, time_rounds
 
 REWRITES: dict[str, Callable[[fx.GraphModule, Tensor], object]] = {
     "folded": lambda graph, example: None,
-    "in place": leave_in_place,
+    "in place": keep_channels_in_place,
     "dense split": lambda graph, example: split_transposed(graph, example, of_groups=False),
     "all split": lambda graph, example: split_transposed(graph, example, of_groups=True),
     "groups of 8": lambda graph, example: join_groups(graph, 8),
@@ -39,10 +41,10 @@ LAUNCHED = ("modules", "folded", "compiled")  # timed one by one as well
 
 def forms(model: nn.Module, example: Tensor, *, compiled: bool) -> dict[str, Callable[[Tensor], Any]]:
     """The modules, the graph as traced, and after folding batch norms and one more rewrite, where it can be done."""
-    traced = trace(model, example)
+    traced = capture(model, example)
     found: dict[str, Callable[[Tensor], Any]] = {"modules": model}
     for name, rewrite in REWRITES.items():
-        graph = copy.deepcopy(traced)
+        graph = traced.graph()
         fold_batch_norms(graph)
         try:
             rewrite(graph, example)
@@ -57,19 +59,12 @@ def forms(model: nn.Module, example: Tensor, *, compiled: bool) -> dict[str, Cal
 
 
 def launched_ms(run: Callable[[Tensor], Any], example: Tensor) -> float:
-    times = []
-    for _ in range(20):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        run(example)
-        torch.cuda.synchronize()
-        times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times)
+    return statistics.median(time_rounds(on_cuda(lambda: run(example), example.device), Fixed(20)).latency_ms)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--precisions", default="fp32,tf32,fp16")
     parser.add_argument("--compile", action="store_true", help="torch.compile's kernels too")
     parser.add_argument("--turns", type=int, default=8)
@@ -79,7 +74,7 @@ def main() -> None:
         parser.error("this measures CUDA graphs, and there is no CUDA device that torch can use")
     for name in arguments.models.split(","):
         model, example = enliven(build(name), 0).eval().cuda(), photograph((256, 192)).cuda()
-        recorded: dict[tuple[str, str], cudagraphs.Recorded] = {}
+        recorded: dict[tuple[str, str], Recorded] = {}
         told: dict[tuple[str, str], str] = {}
         with torch.inference_mode():
             with precisions.arithmetic("fp32"):
@@ -92,14 +87,12 @@ def main() -> None:
                         off = float((run(entry).float() - wanted).abs().max() / wanted.abs().max())
                         one = f"  launched {launched_ms(run, entry):7.3f} ms" if form in LAUNCHED else ""
                         told[key] = f"off by {off:.1e}{one}"
-                        recorded[key] = cudagraphs.record(run, entry)
+                        recorded[key] = Recorded(run, entry)
             times: dict[tuple[str, str], list[float]] = {key: [] for key in recorded}
             for _ in range(arguments.turns):
                 for key, graph in recorded.items():
-                    for index in range(2 + arguments.rounds):
-                        taken = graph.replay_ms(trials=1)
-                        if index >= 2:
-                            times[key].append(taken)
+                    inference = on_cuda(graph.graph.replay, graph.entry.device)
+                    times[key] += time_rounds(inference, Fixed(2 + arguments.rounds)).device_ms[2:]
         print(name)
         for (precision, form), values in times.items():
             print(f"    {precision} {form:14} {statistics.median(values):7.3f} ms  {told[precision, form]}", flush=True)

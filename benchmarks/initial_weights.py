@@ -6,7 +6,7 @@ Prints the share of joints found (bench.train.loss.heatmap_accuracy) of 32 portr
 5e-4 after 40 steps of linear warm-up, the paper's loss, no validation.
 """
 
-import sys
+import argparse
 
 import torch
 
@@ -41,7 +41,7 @@ def learn(name: str, batch: Batch, *, ours: bool) -> list[float]:
         prediction = network(normalise(images))
         loss = heatmap_loss(prediction, targets, weights, "x")
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step in STEPS:
             found.append(float(heatmap_accuracy(prediction.detach(), targets, weights)))
@@ -49,10 +49,13 @@ def learn(name: str, batch: Batch, *, ours: bool) -> list[float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=zoo.list_models("paper"), metavar="NAME")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     batch = people()
     print("network, initial weights: joints found after", ", ".join(map(str, STEPS)), "steps")
-    for name in sys.argv[1:] or zoo.list_models():
+    for name in arguments.models:
         for ours in (False, True):
             shares = " ".join(f"{share:5.2f}" for share in learn(name, batch, ours=ours))
             print(f"{name:28} {'ours' if ours else 'PyTorch':8} {shares}", flush=True)

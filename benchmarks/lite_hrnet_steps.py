@@ -9,8 +9,8 @@ above; any other network is timed in its plain form and as it is.
 
 import argparse
 import contextlib
+import functools
 import statistics
-import time
 from typing import Any
 from unittest import mock
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from bench.timing.clock import once
 from zoo import blocks, lite_hrnet
 
 WARM_UP = 4
@@ -77,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     image = torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(0))
-    for name in zoo.list_models() if arguments.models == "all" else arguments.models.split(","):
+    for name in zoo.list_models("paper") if arguments.models == "all" else arguments.models.split(","):
         network = zoo.create_model(name).eval()
         samples: dict[str, list[float]] = {form: [] for form in forms(name)}
         expected = None
@@ -86,9 +87,7 @@ def main() -> None:
                 with contextlib.ExitStack() as stack, torch.inference_mode():
                     for target, attribute, value in patches:
                         stack.enter_context(mock.patch.object(target, attribute, value))
-                    start = time.perf_counter()
-                    output = network(image)
-                    taken = time.perf_counter() - start
+                    output, taken = once(functools.partial(network, image))
                 if index >= WARM_UP:
                     samples[form].append(taken)
                 expected = output if expected is None else expected

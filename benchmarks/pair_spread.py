@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.regress import pairs
-from bench.regress.pairs import Job, Side, time_pair
+from bench.regress.pairs import time_pair
+from bench.regress.plan import RegressPlan
+from bench.regress.sides import Side
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def put_in(setting: Setting) -> Iterator[None]:
         os.environ.update(setting.environment)
         pairs.BLOCKS, pairs.BLOCK_S = setting.blocks, setting.block_s
         if setting.anywhere:
-            pairs._one_processor = lambda _job, _order: None
+            pairs._one_processor = lambda _plan, _order: None  # type: ignore[assignment]
         yield
     finally:
         pairs._one_processor, pairs.BLOCKS, pairs.BLOCK_S = choose, blocks, block_s
@@ -73,8 +75,8 @@ def main() -> None:
         for _ in range(arguments.pairs):
             for name in names:
                 with put_in(SETTINGS[name]):
-                    job = Job(model, 17, (256, 192), 1, "cpu", "eager", SETTINGS[name].threads)
-                    pair = time_pair(side, side, job, order)
+                    plan = RegressPlan(model, 17, (256, 192), 1, "cpu", "eager", SETTINGS[name].threads)
+                    pair = time_pair(side, side, plan, order)
                 found[name].append((pair.log_ratio, pair.base_ms, pair.seconds))
         print(
             f"{model}, {arguments.pairs} pairs: spread of the ratio, largest deviation, median latency, seconds a pair"

@@ -14,9 +14,12 @@ import shutil
 import statistics
 import subprocess
 import sys
+from dataclasses import asdict
 from math import log
+from typing import Any
 
-from bench.speed.schedule import KEEP_MEMORY
+from bench.speed.plan import Plan
+from bench.timing.environment import KEEP_MEMORY
 
 BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
@@ -37,13 +40,26 @@ SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
 }
 
 
-def one(job: dict[str, object], environment: dict[str, str], prefix: list[str]) -> tuple[float, float]:
-    """Median latency in ms and minor page faults a round of one fresh process."""
-    done = subprocess.run(
+def answer(told: dict[str, Any], environment: dict[str, str], prefix: list[str]) -> dict[str, Any]:
+    """What a worker says that is told to go on as soon as it is ready; it ends where its input does."""
+    with subprocess.Popen(
         [*prefix, sys.executable, "-m", "bench.speed.worker"],
-        input=json.dumps(job).encode(), capture_output=True, check=True, env=os.environ | environment,
-    )  # fmt: skip
-    result = json.loads(done.stdout)["result"]
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | environment,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{json.dumps(told)}\ngo\n".encode())
+        process.stdin.flush()
+        lines = (json.loads(line) for line in process.stdout)
+        found: dict[str, Any] = next((line for line in lines if "ready" not in line), {})
+    if "result" not in found:
+        sys.exit(f"{told['model']}: {found or 'its process died'}")
+    return found
+
+
+def one(told: dict[str, Any], environment: dict[str, str], prefix: list[str]) -> tuple[float, float]:
+    """Median latency in ms and minor page faults a round of one fresh process."""
+    result = answer(told, environment, prefix)["result"]
     return statistics.median(result["latency_ms"]), result["conditions"]["page_faults_per_round"]
 
 
@@ -57,11 +73,13 @@ def main() -> None:
     parser.add_argument("--backend", default="eager")
     parser.add_argument("--busy", action="store_true", help="with one other process that never rests")
     arguments = parser.parse_args()
-    job = {
-        "model": arguments.model, "num_joints": 17, "seed": 0, "input": [256, 192], "image": None, "batch": 1,
-        "device": "cpu", "backend": arguments.backend, "precision": "fp32", "threads": arguments.threads,
-        "rounds": arguments.rounds, "warmup": 5,
-    }  # fmt: skip
+    plan = Plan(
+        arguments.model, 17, (256, 192), None, 1, "cpu", arguments.backend, "fp32", arguments.threads, "custom",
+        arguments.rounds, 5, 1, 0,
+    )  # fmt: skip
+    threads = {"OMP_NUM_THREADS": str(arguments.threads)}
+    prepared = answer(asdict(plan) | {"prepare": True}, threads, [])["prepared"]
+    told = asdict(plan) | {name: prepared[name] for name in ("images", "expected", "artifact")}
     chosen = {name: SETTINGS[name] for name in arguments.settings.split(",")}
     chosen = {name: (env, prefix) for name, (env, prefix) in chosen.items() if not prefix or shutil.which(prefix[0])}
     medians: dict[str, list[float]] = {name: [] for name in chosen}
@@ -69,7 +87,7 @@ def main() -> None:
     neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if arguments.busy else None
     for _ in range(arguments.processes):
         for name, (environment, prefix) in chosen.items():
-            median, fault = one(job, environment | {"OMP_NUM_THREADS": str(arguments.threads)}, prefix)
+            median, fault = one(told, environment | threads, prefix)
             medians[name].append(median)
             faults[name].append(fault)
     if neighbour is not None:

@@ -1,34 +1,33 @@
-"""How much faster the zoo's eager form and the exact runtimes are than the networks as they were released.
+"""How much faster the zoo's eager form and the exact backends are than the networks as they were released.
 
     python benchmarks/released_ratio.py [--models all] [--turns 10] [--threads 2]
 
 As released: the operator calls of PyTorch that the published code makes, in the standard memory layout, with the same
 weights. All forms take turns in one process, some rounds each; the first two of a turn do not count: they find the
-caches full of another form's data, and another runtime's threads still spinning. Printed are medians, and ratios to the
+caches full of another form's data, and another backend's threads still spinning. Printed are medians, and ratios to the
 first.
 """
 
 import argparse
 import contextlib
+import functools
 import math
 import statistics
-import time
-from collections.abc import Callable
-from typing import Any
 from unittest import mock
 
 import torch
-from bench.speed.weights import enliven
-from lite_hrnet_steps import Patch, paths_twice, two_copies
+from lite_hrnet_steps import Patch, paths_twice, two_copies  # type: ignore[import-not-found]
 from torch import Tensor, nn
 
 import zoo
-from bench import backends
+from bench.backends import catalogue
 from bench.data import photograph
 from bench.models import build
+from bench.random_weights import enliven
+from bench.timing.clock import Fixed, Inference, time_rounds
 from zoo import blocks, lite_hrnet, shufflenet_v2
 
-RUNTIMES = ("onnxruntime", "openvino")
+BACKENDS = ("onnxruntime", "openvino")
 RELEASED: list[Patch] = [
     (blocks, "eager", lambda: False),
     (lite_hrnet, "concat_shuffle", two_copies),
@@ -38,27 +37,20 @@ RELEASED: list[Patch] = [
 NOT_COUNTED = 2
 
 
-def rounds(run: Callable[[Tensor], Any], example: Tensor, count: int) -> list[float]:
-    """Milliseconds of each round that counts."""
-    found = []
-    for _ in range(NOT_COUNTED + count):
-        start = time.perf_counter()
-        run(example)
-        found.append((time.perf_counter() - start) * 1000)
-    return found[NOT_COUNTED:]
-
-
-def latencies(model: nn.Module, example: Tensor, turns: int, count: int) -> dict[str, float]:
+def latencies(model: nn.Module, example: Tensor, turns: int, count: int, threads: int) -> dict[str, float]:
     """Median ms of every form, in turns."""
-    runs: dict[str, Callable[[Tensor], Any]] = {"as released": model, "eager": model}
-    runs |= {name: backends.load(name).prepare(model, example).run for name in RUNTIMES}
+    eager = Inference(functools.partial(model, example))
+    runs = {"as released": eager, "eager": eager}
+    for name in BACKENDS:
+        artifact = catalogue.build(name, model, example, threads=threads)
+        runs[name] = catalogue.open_artifact(artifact, threads=threads).bind(example.numpy())
     times: dict[str, list[float]] = {form: [] for form in runs}
     for _ in range(turns):
         for form, run in runs.items():
             with contextlib.ExitStack() as stack, torch.inference_mode():
                 for target, attribute, value in RELEASED if form == "as released" else []:
                     stack.enter_context(mock.patch.object(target, attribute, value))
-                times[form] += rounds(run, example, count)
+                times[form] += time_rounds(run, Fixed(NOT_COUNTED + count)).latency_ms[NOT_COUNTED:]
     return {form: statistics.median(values) for form, values in times.items()}
 
 
@@ -73,7 +65,7 @@ def main() -> None:
     example = photograph((256, 192))
     ratios: dict[str, list[float]] = {}
     for name in zoo.list_models() if arguments.models == "all" else arguments.models.split(","):
-        found = latencies(enliven(build(name), 0), example, arguments.turns, arguments.rounds)
+        found = latencies(enliven(build(name), 0), example, arguments.turns, arguments.rounds, arguments.threads)
         first = found["as released"]
         print(name, *(f"{form} {ms:.2f} ms, x {first / ms:.2f}" for form, ms in found.items()), sep="; ", flush=True)
         for form, ms in found.items():

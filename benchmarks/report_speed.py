@@ -27,20 +27,20 @@ RUNTIMES = {"eager": 1.0, "fused": 1.1, "compile": 1.5, "onnxruntime": 2.2, "ope
 
 def records() -> list[dict[str, object]]:
     """Made-up speed records, always the same."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     software = {"python": "3.11.9", "torch": "2.6.0", "project": "0.1.0", "source_sha256": "ab" * 32}
     made = []
     for number, backend, threads, batch in itertools.product(range(MACHINES), RUNTIMES, (1, 2), (1, 8)):
         machine = {"os": "Linux", "cpu": f"Processor {number}", "cores": 2, "logical_cores": 2, "memory_bytes": 2**33}
         for model, paper in NETWORKS.items():
-            fps = paper * RUNTIMES[backend] * threads * (1 + number / MACHINES) * dice.uniform(0.8, 1.2)
+            fps = paper * RUNTIMES[backend] * threads * (1 + number / MACHINES) * rng.uniform(0.8, 1.2)
             made.append({
                 "kind": "speed", "model": model, "input": "256x192", "num_joints": 17, "backend": backend,
                 "device": "cpu", "precision": "fp32", "batch": batch, "threads": threads, "schema": 2,
                 "protocol": {"name": "paper", "rounds": 50, "warmup": 5, "sets": 5}, "weights": "random",
                 "metrics": {"fps": fps, "fps_ci95_low": 0.95 * fps, "fps_ci95_high": 1.04 * fps,
                             "latency_ms_mean": 1000 / fps},
-                "samples": {"latency_ms": [[1000 / fps * dice.uniform(0.9, 1.1) for _ in range(50)] for _ in range(5)]},
+                "samples": {"latency_ms": [[1000 / fps * rng.uniform(0.9, 1.1) for _ in range(50)] for _ in range(5)]},
                 "machine": machine, "software": software | {"runtime": f"{backend} 1.0"},
                 "started_at": "2026-01-02T03:04:05.000+00:00", "command": f"python -m bench.speed --threads {threads}",
             })  # fmt: skip

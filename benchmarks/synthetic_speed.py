@@ -32,7 +32,9 @@ def scene(index: int) -> None:
 WORK = {"portraits": portrait, "scenes": scene}
 
 
-def worker(what: str, number: int, seconds: float, barrier: Barrier, done: "multiprocessing.Queue[float]") -> None:
+def worker(
+    what: str, number: int, seconds: float, barrier: Barrier, done: "multiprocessing.Queue[tuple[float, float]]"
+) -> None:
     """Draw for a while; puts pictures a second of wall time and of processor time."""
     cv2.setNumThreads(1)
     draw = WORK[what]

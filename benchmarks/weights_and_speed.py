@@ -9,8 +9,9 @@ See docs/timing.md for what came out.
 """
 
 import argparse
+import functools
+import math
 import statistics
-import time
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 import zoo
 from bench.data import photograph
 from bench.models import build
+from bench.timing.clock import Inference, in_turns, warm_up
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 
@@ -66,7 +68,7 @@ def subnormal_share(model: nn.Module, example: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(zoo.list_models()))
+    parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     example = photograph((256, 192))
@@ -76,14 +78,12 @@ def main() -> None:
     )
     for name in arguments.models.split(","):
         variants = [build(name), lively(build(name)), starved(build(name))]
-        times: list[list[float]] = [[], [], []]
+        runs = [Inference(functools.partial(variant, example)) for variant in variants]
         with torch.inference_mode():
-            for _ in range(arguments.rounds + 5):
-                for variant, latency in zip(variants, times, strict=True):
-                    start = time.perf_counter()
-                    variant(example)
-                    latency.append(time.perf_counter() - start)
-        random, live, starving = (statistics.median(latency[5:]) for latency in times)
+            for run in runs:
+                warm_up(run, 5)
+            times = in_turns(runs, turns=arguments.rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf)
+        random, live, starving = (statistics.median(latency) for latency in times)
         shares = [subnormal_share(variant, example) for variant in (variants[0], variants[2])]
         print(
             f"{name:28} {shares[0]:17.2%} {shares[1]:18.2%} {live / random:15.2f} {starving / random:16.2f}", flush=True

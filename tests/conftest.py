@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Test processes share the machine: threads that spin while they wait would fight each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -35,6 +37,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
+def skips(reports: list[pytest.TestReport]) -> Counter[str]:
+    """How many tests were skipped, by reason."""
+    return Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in reports if isinstance(report.longrepr, tuple)
+    )
+
+
+NO_REASON = ("", "Skipped", "unconditional skip")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip without a reason fails the run: nobody could tell what was not tested."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and any(reason in NO_REASON for reason in skips(reporter.stats.get("skipped", []))):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The last lines: what was not tested, and why."""
+    found = skips(terminalreporter.stats.get("skipped", []))
+    if found:
+        terminalreporter.section(f"{found.total()} skipped")
+    for reason, count in found.most_common():
+        terminalreporter.write_line(f"{count:5} {'NO REASON GIVEN' if reason in NO_REASON else reason}")
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> str:
     """A user's own network in a file, as --models takes it; quick to time."""
@@ -47,7 +75,7 @@ def tiny(tmp_path: Path) -> str:
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of the project as a user would, from the root of the project."""
 
-    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, **options
         )

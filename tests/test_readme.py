@@ -57,6 +57,6 @@ def test_tables_are_shown_as_reported() -> None:
     assert len(said) == 9 * 14  # eight networks and a line between, some of the runtimes
     (here,) = re.findall(r"^## AMD EPYC.*?(?=^## Intel)", (ROOT / "reports" / "table5.md").read_text(), re.S | re.M)
     assert said.items() <= _cells(here).items()
-    (ratios,) = re.findall(r"<!-- speedup -->\n(.*?)<!-- /speedup -->", (ROOT / "docs/runtimes.md").read_text(), re.S)
+    (ratios,) = re.findall(r"<!-- speedup -->\n(.*?)<!-- /speedup -->", (ROOT / "docs/backends.md").read_text(), re.S)
     assert "Geometric mean" in ratios
     assert ratios in (ROOT / "reports" / "speedup.md").read_text()

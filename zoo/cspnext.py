@@ -7,7 +7,7 @@ class's own default of MMDetection (eps 1e-3, momentum 0.03).
 import torch
 from torch import Tensor, nn
 
-from zoo.blocks import ConvBNAct, Pointwise, eager_layout, silu
+from zoo.blocks import ConvBNAct, Pointwise, silu
 from zoo.heads import DeconvHead
 from zoo.pose_net import PoseNet
 from zoo.registry import ModelCard, Size, network
@@ -91,7 +91,11 @@ class PyramidPooling(nn.Module):
 
 
 class CSPNeXt(nn.Module):
-    """``[N, 3, H, W]`` to ``[N, C, H/32, W/32]``; C is 384 (tiny), 512 (small) or 768 (medium)."""
+    """``[N, 3, H, W]`` to ``[N, C, H/32, W/32]``; C is 384 (tiny), 512 (small) or 768 (medium).
+
+    It keeps the standard memory layout, unlike the other convolutional networks: its dense 3x3
+    kernels would have to be copied into the other layout in every call.
+    """
 
     def __init__(self, size: str) -> None:
         super().__init__()
@@ -108,8 +112,7 @@ class CSPNeXt(nn.Module):
         self.stage4 = _stage(widths[2], widths[3], blocks[3], last=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(eager_layout(x))
-        return self.stage4(self.stage3(self.stage2(self.stage1(x))))
+        return self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 
 def _stage(in_channels: int, channels: int, blocks: int, *, last: bool = False) -> nn.Sequential:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo import lite_hrnet
+from zoo import blocks, lite_hrnet
 from zoo.blocks import Activation, ConvBNAct, Pointwise, channel_shuffle, concat_shuffle, eager_layout, relu
 from zoo.heads import PointwiseHead, init_head
 from zoo.lite_hrnet import BLOCKS, STEM_WIDTH, WIDTHS, IterativeHead, Separable
@@ -123,7 +123,12 @@ class GlobalContext(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, channels = x.shape[:2]
         mask = self.conv_mask(x).view(n, -1, 1).softmax(1)
-        context = torch.matmul(x.flatten(2), mask).view(n, channels, 1, 1)
+        if x.stride(1) == 1 and blocks.eager():
+            # Channels innermost: the same product without a copy of the map.
+            context = torch.matmul(mask.transpose(1, 2), x.permute(0, 2, 3, 1).flatten(1, 2))
+        else:
+            context = torch.matmul(x.flatten(2), mask)
+        context = context.view(n, channels, 1, 1)
         return self.bn(x * self.channel_attention(context))
 
 
@@ -152,7 +157,7 @@ class DenseContext(nn.Module):
             for x, conv_mask in zip(xs[:-1], self.conv_mask[:-1], strict=True)  # type: ignore[arg-type]
         ]
         weights = torch.split(self.channel_attention(eager_layout(torch.cat([*pooled, xs[-1]], 1))), self.widths, 1)
-        out = [functional.interpolate(w, size=x.shape[-2:]) * x for w, x in zip(weights[:-1], xs[:-1], strict=True)]
+        out = [functional.interpolate(w, size=x.shape[-2:]).mul_(x) for w, x in zip(weights[:-1], xs[:-1], strict=True)]
         return [*out, weights[-1] * xs[-1]]
 
 
@@ -223,6 +228,10 @@ class Fusion(lite_hrnet.Fusion):
     and ReLU(y_i) the outputs: the release's ReLU works in place. It runs each f_i0 twice to add it
     twice; here it runs once.
     """
+
+    def __init__(self, branches: int) -> None:
+        super().__init__(branches)
+        self.act = relu()
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         fused: list[Tensor] = []

@@ -130,7 +130,7 @@ class Fusion(nn.Module):
                     steps = [Separable(WIDTHS[j], WIDTHS[j], 2) for _ in range(i - j - 1)]
                     self.paths[f"{j}to{i}"] = nn.Sequential(*steps, Separable(WIDTHS[j], WIDTHS[i], 2, act=None))
         # One module for all outputs, as in the release. Not in place: y_0 is still to be read.
-        self.act = nn.ReLU()
+        self.act: nn.Module = nn.ReLU()
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         fused: list[Tensor] = []

@@ -116,8 +116,8 @@ class VisionTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.patch_embed(x)
-        tokens = self.ln1(self.layers(x.flatten(2).transpose(1, 2) + self.pos_embed))
-        return tokens.transpose(1, 2).reshape(x.shape)
+        tokens = (x.flatten(2).transpose(1, 2) + self.pos_embed).contiguous()  # or every norm would make a copy
+        return self.ln1(self.layers(tokens)).transpose(1, 2).reshape(x.shape)
 
     @staticmethod
     def from_official(key: str, value: Tensor) -> Tensor:

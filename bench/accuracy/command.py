@@ -11,15 +11,17 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
 from bench.core.errors import InputError
+from bench.core.metrics import printed, text
+from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
-from bench.models import model_names, recorded_name
+from bench.models import is_factory, model_names, recorded_name
 from bench.weights import build_trained, bundled, default_input
 from zoo.weights import published
 
@@ -40,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:
-        evaluations = [one for one in evaluations if not has_record(one, known)]
+        evaluations = without_record(evaluations, known, "accuracy", device)
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
@@ -92,15 +94,25 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     Raises:
         InputError: options that do not go together, or a data set that cannot be used.
     """
-    return open_dataset(
+    dataset = open_dataset(
         arguments.dataset,
         arguments.data_root,
+        annotations=arguments.annotations,
+        pictures=arguments.pictures,
+        category=arguments.category,
+        subset=arguments.subset,
         detections=arguments.detections,
         test_dev=arguments.test_dev,
         limit=arguments.limit,
         images=arguments.images,
         seed=arguments.seed,
     )
+    if not dataset.annotated and not arguments.test_dev:
+        raise InputError(
+            f"{dataset.name} has no annotations to score with: only COCO's evaluation server can, and --test-dev "
+            "writes the file that it takes"
+        )
+    return dataset
 
 
 def make_evaluation(
@@ -115,17 +127,18 @@ def make_evaluation(
     )
     check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
     if trained.weights == "random":
-        warn(f"{name}: the weights are random numbers, the accuracy means nothing")
+        own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
+        warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
     settings = Settings(
         input=size,
-        boxes=arguments.detections.name if arguments.detections else GROUND_TRUTH,
+        boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend,
         precision=arguments.precision,
         flip=not arguments.no_flip,
         decode=arguments.decode,
         limit=arguments.limit,
     )
-    work = Work(
+    how = EvaluationOptions(
         results=arguments.results,
         batch=arguments.batch,
         workers=arguments.workers,
@@ -134,23 +147,7 @@ def make_evaluation(
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, work)
-
-
-def has_record(one: Evaluation, known: list[Record]) -> bool:
-    """Whether these very sources evaluated these weights on this data in this way before."""
-    wanted = (
-        recorded_name(one.model), one.trained.sha256, one.dataset.fingerprint, cli.input_text(one.settings.input),
-        one.settings.backend, one.precision, one.settings.flip, one.settings.decode, machine.source_sha256(),
-    )  # fmt: skip
-    return any(
-        wanted == (
-            r.model, r.weights_sha256, r.dataset_fingerprint, r.input, r.backend, r.precision,
-            r.protocol.get("flip"), r.protocol.get("decode"), r.software.source_sha256,
-        )
-        for r in known
-        if r.kind == "accuracy"
-    )  # fmt: skip
+    return Evaluation(name, trained, dataset, settings, how)
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -171,8 +168,9 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     """The data set's metrics as percent, as the paper prints them."""
     first = records[0]
     how = [first.dataset, first.input]
+    protocol = str(first.protocol["name"])
     how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
-    how += [str(first.protocol["name"])] if first.protocol["name"] != "paper" else []
+    how += [protocol] if protocol not in ("paper", GROUND_TRUTH_BOXES) else []  # the boxes stand there already
     table = Table(title=", ".join(map(str, how)))
     table.add_column("model", no_wrap=True)
     for heading in (*entry.metrics.values(), "people/s"):
@@ -181,6 +179,8 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
         values = [record.metrics.get(key, -1.0) * entry.factor for key in entry.metrics]
         speed = record.metrics.get("people_per_s")
         table.add_row(
-            record.model, *(f"{value:.1f}" if value >= 0 else "—" for value in values), f"{speed:.1f}" if speed else ""
+            record.model,
+            *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
+            text("people_per_s", speed) if speed else "",
         )
     cli.output().print(table)

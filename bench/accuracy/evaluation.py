@@ -1,34 +1,33 @@
 """One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
 
-import contextlib
 import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from bench import cli
 from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import Answer, predict
-from bench.accuracy.settings import GROUND_TRUTH, Settings, Work
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
-from bench.core.record import Record
+from bench.core.record import Measurement, Record, complete
 from bench.core.unfinished import Unfinished
 from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
+from bench.distributed import only_one
 from bench.models import recorded_name
 from bench.weights import Trained
 
@@ -43,25 +42,52 @@ class Evaluation:
     trained: Trained
     dataset: Dataset
     settings: Settings
-    work: Work
+    options: EvaluationOptions
 
     @property
     def name(self) -> str:
         """The stem of its files: readable, and with a hash of all that decides the result."""
-        identity = {
-            "model": recorded_name(self.model), "options": self.trained.options, "weights": self.trained.sha256,
-            "dataset": self.dataset.name, "fingerprint": self.dataset.fingerprint, "people": len(self.dataset),
-            "sources": machine.source_sha256(), "batch": self.work.batch, "threads": self.work.threads,
-            "device": self.work.device, **asdict(self.settings),
-        }  # fmt: skip
-        words = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', words)}_{digest[:12]}"
+        readable = f"{recorded_name(self.model)}_{cli.input_text(self.settings.input)}_{self.dataset.name}"
+        identity = f"{self.identity()} {len(self.dataset)} {self.options.device} {machine.source_sha256()}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        return f"{re.sub(r'[^a-zA-Z0-9_.-]', '-', readable)}_{digest[:12]}"
+
+    def measurement(self) -> Measurement:
+        """What is measured and how, as the record has it."""
+        settings = self.settings
+        return Measurement(
+            kind="accuracy",
+            model=recorded_name(self.model),
+            options=dict(self.trained.options),
+            input=cli.input_text(settings.input),
+            num_joints=len(self.dataset.skeleton.joints),
+            backend=settings.backend,
+            device=self.options.device.partition(":")[0],
+            precision=self.precision,  # type: ignore[arg-type]
+            batch=self.options.batch,
+            threads=self.options.threads,
+            protocol={
+                "name": self.protocol,
+                "boxes": settings.boxes,
+                "flip": settings.flip,
+                "decode": settings.decode,
+                "evaluator": self.options.evaluator,
+                **({"limit": settings.limit} if settings.limit else {}),
+            },
+            dataset=self.dataset.name,
+            dataset_fingerprint=self.dataset.fingerprint,
+            weights=self.trained.weights,
+            weights_sha256=self.trained.sha256,
+        )
+
+    def identity(self) -> str:
+        """Of the measurement, with the backend's version."""
+        return self.measurement().identity(catalogue.version(self.settings.backend))
 
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return catalogue.resolve(self.settings.backend, self.work.device, self.settings.precision, here=False)
+        return catalogue.resolve(self.settings.backend, self.options.device, self.settings.precision, here=False)
 
     @property
     def protocol(self) -> str:
@@ -71,11 +97,11 @@ class Evaluation:
         if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
             return "custom"
         detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
-        return "ground-truth boxes" if detectors else "paper"
+        return GROUND_TRUTH_BOXES if detectors else "paper"
 
     @property
     def folder(self) -> Path:
-        return self.work.results / "predictions"
+        return self.options.results / "predictions"
 
 
 @dataclass(frozen=True)
@@ -103,7 +129,7 @@ def run(
         InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    with _only_one(evaluation, fabric):
+    with only_one(fabric, evaluation.folder, evaluation.name):
         progress = _progress(evaluation)
         known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
@@ -129,25 +155,6 @@ def _progress(evaluation: Evaluation) -> Progress[Answer]:
     return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
 
 
-@contextlib.contextmanager
-def _only_one(evaluation: Evaluation, fabric: Fabric) -> Iterator[None]:
-    if not fabric.is_global_zero:
-        yield
-        return
-    evaluation.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(evaluation.folder / f".{evaluation.name}.lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(
-            f"{evaluation.folder / evaluation.name} is being made by another process: wait for it, or stop it"
-        ) from None
-
-
 def _predict_share(
     evaluation: Evaluation,
     fabric: Fabric,
@@ -164,13 +171,13 @@ def _predict_share(
             evaluation.dataset,
             indices,
             evaluation.settings.input,
-            batch=evaluation.work.batch,
-            workers=evaluation.work.workers,
+            batch=evaluation.options.batch,
+            workers=evaluation.options.workers,
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
         ):
             bad |= dict.fromkeys(answer.errors.values())
-            refuse_bad(list(bad), evaluation.work.skip_bad)
+            refuse_bad(list(bad), evaluation.options.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
             step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
@@ -185,18 +192,19 @@ def refuse_bad(bad: Sequence[str], allowed: int) -> None:
 
 def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
-    example = torch.zeros(evaluation.work.batch, 3, *evaluation.settings.input, device=device)
+    settings, threads = evaluation.settings, evaluation.options.threads
+    example = torch.zeros(evaluation.options.batch, 3, *settings.input, device=device)
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
-    own = catalogue.find(evaluation.settings.backend).quantises and not evaluation.dataset.name.startswith("synthetic")
+    own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
-        evaluation.settings.backend,
+        settings.backend,
         evaluation.trained.model.to(device),
         example,
-        precision=evaluation.settings.precision,
-        threads=evaluation.work.threads,
-        calibration=inputs_of(evaluation.dataset, evaluation.settings.input) if own else None,
+        precision=settings.precision,
+        threads=threads,
+        calibration=inputs_of(evaluation.dataset, settings.input) if own else None,
     )
-    session = catalogue.open_artifact(artifact, device=str(device), threads=evaluation.work.threads)
+    session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())
     return session
 
@@ -206,7 +214,7 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
     # Every process looked at its own share only.
-    refuse_bad(sorted(set(errors.values())), evaluation.work.skip_bad)
+    refuse_bad(sorted(set(errors.values())), evaluation.options.skip_bad)
     predictions = [by_index[index] for index in sorted(by_index)]
     results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
     files = [evaluation.folder / f"{evaluation.name}.json"]
@@ -214,7 +222,9 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     if not evaluation.dataset.annotated:
         files.append(_server_file(evaluation, results))
         return Outcome(tuple(files), None)
-    metrics: dict[str, int | float] = dict(evaluation.dataset.score(predictions, evaluator=evaluation.work.evaluator))
+    metrics: dict[str, int | float] = dict(
+        evaluation.dataset.score(predictions, evaluator=evaluation.options.evaluator)
+    )
     metrics |= {
         "people": len(evaluation.dataset),
         "people_left_out": len(errors),
@@ -272,46 +282,24 @@ def _record(
     file: Path,
     started_at: str,
 ) -> Record:
-    settings, work = evaluation.settings, evaluation.work
     waits = {"reading and cropping": "wait_ms", "the network": "network_ms", "decoding": "decode_ms"}
-    device = fabric.device.type
-    return Record(
-        kind="accuracy",
-        model=recorded_name(evaluation.model),
-        options=dict(evaluation.trained.options),
-        input=cli.input_text(settings.input),
-        num_joints=len(evaluation.dataset.skeleton.joints),
-        backend=settings.backend,
-        device=device,
-        precision=evaluation.precision,  # type: ignore[arg-type]
-        batch=work.batch,
-        threads=work.threads,
+    return complete(
+        evaluation.measurement(),
         metrics=metrics,
-        protocol={
-            "name": evaluation.protocol,
-            "boxes": settings.boxes,
-            "flip": settings.flip,
-            "decode": settings.decode,
-            "evaluator": work.evaluator,
-            **({"limit": settings.limit} if settings.limit else {}),
-        },
-        dataset=evaluation.dataset.name,
-        dataset_fingerprint=evaluation.dataset.fingerprint,
-        weights=evaluation.trained.weights,
-        weights_sha256=evaluation.trained.sha256,
         warnings=warnings,
         notes={
             "predictions": file.name,
             "predictions_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "limited_by": max(waits, key=lambda what: metrics.get(waits[what], 0.0)),
             "processes": fabric.world_size,
-            "workers": work.workers,
+            "workers": evaluation.options.workers,
             "bad_pictures": list(bad),
             "left_out": dict(getattr(evaluation.dataset, "left_out", {})),
         },
         machine=machine.this_machine(str(fabric.device)),
         software=machine.this_software(
-            catalogue.version(settings.backend), ("faster-coco-eval", "pycocotools", "opencv-python-headless")
+            catalogue.version(evaluation.settings.backend),
+            ("faster-coco-eval", "pycocotools", "opencv-python-headless"),
         ),
         started_at=started_at,
         command=cli.command_line(),

@@ -8,6 +8,7 @@ from bench import cli
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.record import Record, now
+from bench.data.json_files import read_bytes
 
 NAMES = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l")
 # The ten lines of the evaluator's summary, in its order: "Average Precision (AP) @[ IoU=0.50:0.95 | ... ] = 0.653".
@@ -26,9 +27,7 @@ def make_record(path: Path, model: str, size: str, *, weights: str) -> Record:
     Raises:
         InputError: the file is missing, or none of the two.
     """
-    if not path.is_file():
-        raise InputError(f"no file {path}: give what the evaluation server returned")
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
     metrics = _from_json(text) if text.lstrip().startswith("{") else _from_summary(text)
     if "ap" not in metrics or not all(-1 <= value <= 1 for value in metrics.values()):
         raise InputError(
@@ -54,7 +53,7 @@ def make_record(path: Path, model: str, size: str, *, weights: str) -> Record:
 def _from_json(text: str) -> dict[str, int | float]:
     try:
         held = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     plain = {_plain(key): value for key, value in held.items() if isinstance(value, (int, float))}
     return {name: plain[_plain(name)] for name in NAMES if _plain(name) in plain}

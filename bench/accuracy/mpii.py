@@ -9,6 +9,7 @@ import scipy.io
 from bench.accuracy.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.json_files import read_json
+from bench.data.sets.mpii import TRUTHS
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
@@ -33,7 +34,8 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     A row of two joints is the mean of their percentages; PCKh counts every annotated joint but pelvis and thorax once.
 
     Args:
-        annotation_dir: folder with ``mpii_val.json`` and ``mpii_gt_val.mat``.
+        annotation_dir: folder with ``mpii_val.json`` and ``mpii_gt_val.mat``, or with ``valid.json`` and
+            ``gt_valid.mat``; or the first file of either pair.
         predictions: ``[N, 16, 2]`` x, y in image pixels, counted from 0, in the order of ``mpii_val.json``.
         limit: score the first people only, this many.
 
@@ -44,12 +46,16 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
         InputError: a file is missing or is something else, files and predictions differ in length, a number is not
             finite, or a joint is annotated of nobody.
     """
-    folder = Path(annotation_dir)
-    joints, heads, annotated = _ground_truth(folder / "mpii_gt_val.mat")
-    people = read_json(folder / "mpii_val.json")[0]
+    listing = Path(annotation_dir)
+    if listing.name not in TRUTHS:
+        places = [listing / name for name in TRUTHS]
+        listing = next((place for place in places if place.exists()), places[0])
+    folder, truth = listing.parent, TRUTHS[listing.name]
+    joints, heads, annotated = _ground_truth(folder / truth)
+    people = read_json(listing)[0]
     if not isinstance(people, list) or len(people) != len(joints):
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
-        raise InputError(f"{folder}: mpii_val.json holds {count}, mpii_gt_val.mat {len(joints)}: they do not match")
+        raise InputError(f"{folder}: {listing.name} holds {count}, {truth} {len(joints)}: they do not match")
     if limit is not None:
         joints, heads, annotated = joints[:limit], heads[:limit], annotated[:limit]
     try:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from bench import cli
 from bench.core.errors import InputError
+from bench.core.processes import user_code
 
 
 def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tuple[int, int]) -> None:
@@ -20,13 +21,8 @@ def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tup
     Raises:
         InputError: it fails, or gives something else.
     """
-    try:
-        with torch.inference_mode():
-            output = model(torch.zeros(1, 3, *size))
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{name} fails on an input of {cli.input_text(size)}: {error}") from error
+    with user_code(name, f"fails on an input of {cli.input_text(size)}"), torch.inference_mode():
+        output = model(torch.zeros(1, 3, *size))
     if not isinstance(output, Tensor):
         kind = "nothing" if output is None else f"a {type(output).__name__}"
         raise InputError(f"{name} gives {kind}: one tensor of {joints} heatmaps is needed")

@@ -20,17 +20,31 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with)",
     )  # fmt: skip
     parser.add_argument(
-        "--dataset", choices=list(registry.entries()), default="synthetic", help="synthetic needs no files"
-    )
+        "--dataset", choices=list(registry.entries()),
+        help="default: synthetic, which needs no files; coco with --annotations",
+    )  # fmt: skip
     parser.add_argument("--data-root", type=cli.folder, metavar="DIR", help="folder of COCO or MPII")
     parser.add_argument(
-        "--weights", metavar="FILE|published|bundled|random",
+        "--annotations", type=cli.file, metavar="FILE",
+        help="in place of --data-root: any annotation file in COCO's format, as it was exported; its pictures are in "
+        "--images DIR, or beside it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", metavar="N|DIR", default=str(IMAGES),
+        help="of the synthetic set: how many pictures; with --annotations: the folder of the pictures",
+    )  # fmt: skip
+    parser.add_argument("--category", metavar="NAME", help="of the people in the annotations (default: person)")
+    parser.add_argument(
+        "--weights", metavar="FILE|published|bundled|own|random",
         help="a checkpoint, what was published (default for COCO and MPII), what comes with the project (default for "
-        "synthetic), or random numbers to try things out",
+        "synthetic), own: those that your factory has loaded itself, or random numbers to try things out",
     )  # fmt: skip
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument(
         "--detections", type=cli.file, metavar="FILE", help="boxes of a person detector, COCO result format"
+    )
+    parser.add_argument(
+        "--subset", action="store_true", help="leave out, and count, detections in pictures that the set has not"
     )
     boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations (default)")
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
@@ -48,7 +62,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--limit", type=cli.pictures, metavar="N", help="the first N pictures only, as a set of its own"
     )
     parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
-    parser.add_argument("--images", type=cli.pictures, default=IMAGES, help="pictures of the synthetic set")
     parser.add_argument("--seed", type=cli.seed, default=SEED, help="of the synthetic set")
     parser.add_argument(
         "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
@@ -57,14 +70,33 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--server-result", type=cli.file, metavar="FILE",
         help="with --test-dev: what the server answered, its JSON or its printed table, to be recorded",
     )  # fmt: skip
+    cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
     arguments = parser.parse_args(argv)
     if arguments.server_result and arguments.weights is None:
         raise InputError("--server-result needs --weights: what was evaluated, as the record names it")
+    _add_source(parser, arguments)
     entry = registry.entry_of(arguments.dataset)
     arguments.weights = arguments.weights or entry.default_weights
-    if entry.needs_files and arguments.data_root is None:
+    if arguments.server_result:
+        return arguments  # nothing is read but that
+    if entry.needs_files and not (arguments.data_root or arguments.annotations):
         raise InputError(f"--dataset {entry.name} needs --data-root: the folder of its annotations and pictures")
     if arguments.test_dev and not arguments.detections:
         raise InputError("--test-dev goes with --dataset coco and --detections: its pictures come without boxes")
     return arguments
+
+
+def _add_source(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Which data set, and what ``--images`` means for it: a number, or a folder."""
+    if arguments.annotations is not None:
+        arguments.dataset = arguments.dataset or "coco"
+        given = arguments.images != parser.get_default("images")
+        arguments.pictures, arguments.images = cli.folder(arguments.images) if given else None, None
+        return
+    arguments.dataset = arguments.dataset or "synthetic"
+    arguments.pictures = None
+    try:
+        arguments.images = cli.pictures(arguments.images)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"argument --images: {error}; a folder of pictures goes with --annotations") from None

@@ -8,6 +8,7 @@ Method = Literal["quarter_offset", "argmax", "dark"]
 METHODS: tuple[Method, ...] = get_args(Method)
 EVALUATORS = ("faster", "pycocotools")
 GROUND_TRUTH = "ground truth"
+GROUND_TRUTH_BOXES = "ground-truth boxes"  # the protocol: the paper's, but for the boxes
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Work:
+class EvaluationOptions:
     """How to go about it; batch, threads and device may change last digits, the rest nothing."""
 
     results: Path

@@ -1,1 +1,1 @@
-"""Runtimes that networks are run in; ``bench.backends.catalogue`` is the door. docs/backends.md says what each does."""
+"""The backends that run networks; ``bench.backends.catalogue`` opens them, docs/backends.md describes them."""

@@ -1,4 +1,4 @@
-"""What the first half of a backend makes and the second opens: a network made ready, as files or in memory."""
+"""What the build half of a backend makes and the open half opens: a prepared network, as files or in memory."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -13,20 +13,20 @@ from typing import Any
 class Artifact:
     """A network as a backend runs it.
 
-    ``metadata`` says what a user of the files must know, as texts, lists as JSON: ``input`` (channels, height, width),
+    ``metadata`` says what a user of the files must know, as texts (lists as JSON): ``input`` (channels, height, width),
     ``channels``, ``mean``, ``std``, ``output_kind``, ``num_joints``, ``joints``, ``flip_pairs``, ``weights_sha256``,
-    ``versions``. Files alone can be opened by another process; a network in memory cannot leave this one.
+    ``versions``. Another process can open files; a network in memory cannot leave this process.
     """
 
     backend: str
-    precision: str  # that it computes in: fp32, tf32, fp16, bf16 or int8
+    precision: str  # of its computation: fp32, tf32, fp16, bf16 or int8
     files: tuple[Path, ...] = ()  # the one to open first
     network: Any = None  # a torch module, in its precision and on its device
     metadata: Mapping[str, str] = field(default_factory=dict)
-    from_cache: bool = False  # whether an earlier preparation was made use of
-    note: str = ""  # what a reader of its timings must know
-    size_bytes: int = 0  # what has to be shipped to run it, without the runtime
-    keep: Any = None  # a temporary folder that lasts as long as this
+    from_cache: bool = False  # whether the files came from the cache
+    note: str = ""  # for readers of its timings
+    size_bytes: int = 0  # to ship, without the runtime
+    keep: Any = None  # a temporary folder that must live as long as this object
 
     @property
     def file(self) -> Path:
@@ -34,10 +34,10 @@ class Artifact:
         return self.files[0]
 
     def to_json(self) -> dict[str, Any]:
-        """For another process of this machine.
+        """A description for another process on this machine.
 
         Raises:
-            ValueError: it is in memory.
+            ValueError: the network is in memory.
         """
         if not self.files or self.keep is not None:
             raise ValueError("a network in memory cannot be handed to another process")
@@ -53,7 +53,7 @@ class Artifact:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content."""
+    """SHA-256 of a file's content, as hex digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

@@ -1,4 +1,4 @@
-"""What the first halves of backends share: the network that is built, its traced graph, and files made once."""
+"""What the build halves share: the network, its traced graph, and files that are made once."""
 
 import functools
 import tempfile
@@ -18,16 +18,16 @@ from bench.core.errors import InputError
 
 @dataclass(frozen=True)
 class Made:
-    """A file that a network was turned into."""
+    """A file made from a network."""
 
     path: Path
     from_cache: bool
-    keep: Any = None  # the temporary folder of what cannot be cached
+    keep: Any = None  # the temporary folder of a file that cannot be cached
 
 
 @dataclass
 class Network:
-    """A network that is built for a backend."""
+    """A network to build for a backend."""
 
     model: nn.Module  # in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself
     example: Tensor  # ``[N, 3, H, W]`` likewise
@@ -46,7 +46,7 @@ class Network:
 
     @functools.cached_property
     def traced(self) -> Captured | None:
-        """Its traced graph; none where it cannot be traced, and then nothing made of it is cached."""
+        """Its traced graph; None if it cannot be traced, and then nothing made from it is cached."""
         try:
             return self.captured
         except InputError:
@@ -62,7 +62,7 @@ class Network:
         return capture(self.model, self.example)
 
     def file(self, kind: str, ending: str, make: Callable[[Path], None], *also: object) -> Made:
-        """A file made of it, found again in the cache by its traced graph and by ``also``, all that it depends on.
+        """A file made from it. Its key in the cache is the traced graph and ``also``: everything that it depends on.
 
         Raises:
             InputError: ``make`` failed.

@@ -1,4 +1,4 @@
-"""Files that a network was turned into, made once and found again by what they depend on."""
+"""Files made from networks: made once, and found again by a key of everything that they depend on."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,12 +15,12 @@ def folder() -> Path:
 
 
 def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
-    """The file of a kind and key in the user's cache folder, made by ``make(path)`` if it is not there yet.
+    """The file of a kind and key in the user's cache folder, made by ``make(path)`` if it does not exist yet.
 
-    It is written beside its place and moved there, so that there is no half-written one.
+    It is written to the side and moved into place, so no half-written file ever has the name.
 
     Returns:
-        Where it is, and whether it was there.
+        Its path, and whether it existed.
 
     Raises:
         InputError: ``make`` failed; OSError: the folder cannot be written.
@@ -37,14 +37,14 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
     with place as name:
         temporary = Path(name) / path.name
         make_in_place(kind, temporary, make)
-        # What belongs to the file goes first: once the file is there, all is.
+        # Files beside it are moved first: once the file exists, everything does.
         for made in sorted(Path(name).iterdir(), key=lambda made: made == temporary):
             made.replace(path.parent / made.name)
     return path, False
 
 
 def make_in_place(kind: str, path: Path, make: Callable[[Path], None]) -> None:
-    """Call ``make(path)``; what a converter raises becomes an ``InputError``."""
+    """Call ``make(path)``; anything that a converter raises becomes an ``InputError``."""
     try:
         make(path)
     except (OSError, InputError):

@@ -1,4 +1,4 @@
-"""Inputs by which quantised runtimes choose the ranges of their activations."""
+"""Inputs from which int8 backends choose the ranges of activations."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ SEED = 2  # of the drawn pictures
 
 
 def inputs_of(dataset: Dataset, size: tuple[int, int], count: int = COUNT) -> list[Tensor]:
-    """The first people of a data set as a network sees them, each ``[1, 3, H, W]``."""
+    """The first people of a data set as a network's inputs, each ``[1, 3, H, W]``."""
     found = []
     for index in range(min(count, len(dataset))):
         picture, person = dataset.load(index)
@@ -22,7 +22,7 @@ def inputs_of(dataset: Dataset, size: tuple[int, int], count: int = COUNT) -> li
 
 
 def inputs_for(example: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
-    """The inputs that were given, one picture at a time, or of drawn people, cut into batches of the example's."""
+    """The given inputs, or else drawn people, in batches of the example's size."""
     from bench.data.synthetic import SyntheticDataset
 
     size = (example.shape[2], example.shape[3])
@@ -30,6 +30,6 @@ def inputs_for(example: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
     if singles is None:
         singles = inputs_of(SyntheticDataset(images=COUNT, seed=SEED, kind="portraits"), size)
     batch = example.shape[0]
-    # The last batch is filled up from the start, so that every one has the shape that the file is made for.
+    # The last batch is filled from the start: every batch must have the shape that the file is made for.
     padded = [singles[index % len(singles)] for index in range(-(-len(singles) // batch) * batch)]
     return [torch.cat(padded[start : start + batch]).contiguous() for start in range(0, len(padded), batch)]

@@ -1,9 +1,9 @@
-"""What backends there are, known without importing any of them, and the door that every network runs through.
+"""The catalogue of backends, and the two functions through which every network is built and run.
 
-A backend has two halves. ``build`` turns a network, an example of its input and a precision into an ``Artifact``; only
-this half imports PyTorch or a converter. ``open_artifact`` turns an artifact into a ``Session`` on this machine, arrays
-in and arrays out, and imports its runtime and numpy only. Both are in the family's file, ``families/NAME.py``, which
-lists its backends in ``BACKENDS``; a new file is found by itself.
+A backend has two halves. ``build`` turns a network, an example input and a precision into an ``Artifact``; only this
+half imports PyTorch or a converter. ``open_artifact`` turns an artifact into a ``Session`` on this machine, arrays in
+and arrays out; it imports its runtime and numpy only. Both are in the family's file, ``families/NAME.py``, which lists
+its backends in ``BACKENDS``. The catalogue finds these files by itself, and reading it imports no runtime.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -21,7 +21,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.core.errors import InputError
 
-PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # that can be asked for; int8 is what quantising backends compute in
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # to ask for; backends that quantise compute in int8
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class Backend:
     """A way to run a network."""
 
     name: str
-    about: str  # a line on what it is
-    rank: int  # its place in lists; int8 comes last
+    about: str  # what it is, in a line
+    rank: int  # its place in lists; int8 backends come last
     devices: tuple[str, ...]  # cpu, cuda
-    precisions: tuple[str, ...] = ("fp32",)  # that can be asked for
-    build_packages: tuple[str, ...] = ()  # beside torch, to make the artifact
+    precisions: tuple[str, ...] = ("fp32",)  # to ask for
+    build_packages: tuple[str, ...] = ()  # to build the artifact, besides torch
     open_packages: tuple[str, ...] = ()  # to open it
-    install: str = ""  # the command that brings them
-    file: str = "state dict"  # what kind of file it runs from
-    quantises: bool = False  # computes in int8, whatever precision the network comes in
-    rounds_itself: bool = False  # is given the network in float32, and brings it into the precision by itself
-    rounds_to: str = ""  # the precision that it brings it into, whatever is asked for; int8 is of those that quantise
+    install: str = ""  # the command that installs them
+    file: str = "state dict"  # the kind of file that it runs from
+    quantises: bool = False  # computes in int8
+    rounds_itself: bool = False  # gets the network in float32 and converts it to the precision itself
+    rounds_to: str = ""  # the precision that it converts to, whatever is asked for
     in_memory: bool = False  # the artifact is the network itself
-    family: str = ""  # the file that has it; set by the catalogue
+    family: str = ""  # its file's name; set by the catalogue
 
 
 @functools.cache
 def catalogue() -> dict[str, Backend]:
-    """All backends by name, in the order in which they are listed."""
+    """All backends by name, in the order of lists."""
     import bench.backends.families as folder
 
     found: list[Backend] = []
@@ -66,7 +66,7 @@ def find(name: str) -> Backend:
     """A backend by name.
 
     Raises:
-        InputError: there is none.
+        InputError: no such backend.
     """
     if name not in catalogue():
         raise InputError(f"unknown backend {name!r}: choose from {', '.join(catalogue())}")
@@ -79,13 +79,13 @@ def family_of(backend: Backend) -> types.ModuleType:
 
 
 def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str:
-    """The precision that really runs when a backend is asked for a precision on a device: the one place that says so.
+    """The precision that really runs when a backend is asked for a precision on a device. Only this decides it.
 
     Args:
         name: of the backend.
         device: cpu, cuda or cuda:N.
-        precision: one of ``PRECISIONS``; int8 for those that quantise, as records name it.
-        here: whether what it needs must be installed.
+        precision: one of ``PRECISIONS``; for backends that quantise also int8, as records name it.
+        here: require that its packages are installed and that this machine can run it.
 
     Raises:
         InputError: no such backend, or not on this device, in this precision or, with ``here``, on this machine.
@@ -117,22 +117,21 @@ def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str
 
 
 def require(backend: Backend, packages: Sequence[str]) -> None:
-    """Raises ``InputError`` where a package is not installed."""
+    """Raise ``InputError`` if a package is not installed."""
     absent = [package for package in dict.fromkeys(packages) if importlib.util.find_spec(package) is None]
     if absent:
         raise InputError(f"backend {backend.name} needs {', '.join(absent)}: install with {backend.install}")
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:
-    """What this machine lacks, beside packages, to run a backend on a device in a precision; nothing where it lacks
-    nothing."""
+    """What this machine lacks, besides packages, to run a backend on a device in a precision; None if nothing."""
     check = getattr(family_of(backend), "lacking", None)
     found: str | None = check(backend, device, precision) if check else None
     return found
 
 
 def usable(device: str, precision: str) -> tuple[list[str], dict[str, str]]:
-    """The backends that run on a device in a precision here, and of every other one why it does not."""
+    """The backends that run on a device in a precision here, and for every other one the reason why it does not."""
     good: list[str] = []
     reasons: dict[str, str] = {}
     for name in catalogue():
@@ -145,25 +144,33 @@ def usable(device: str, precision: str) -> tuple[list[str], dict[str, str]]:
 
 
 def version(name: str) -> str:
-    """Name and version of what runs the network, as records have it."""
+    """Name and version of the runtime, as records have them."""
     backend = find(name)
     found: str = family_of(backend).version(backend)
     return found
 
 
 def build(
-    name: str, model: Any, example: Any, *, precision: str = "fp32", threads: int = 0, calibration: Any = None
+    name: str,
+    model: Any,
+    example: Any,
+    *,
+    precision: str = "fp32",
+    threads: int = 0,
+    calibration: Any = None,
+    portable: bool = False,
 ) -> Artifact:
-    """The first half: a network made ready for a backend.
+    """The build half: prepare a network for a backend.
 
     Args:
         name: of the backend.
-        model: a ``torch.nn.Module`` in evaluation mode and float32, on the device to run on; it is left as it is.
+        model: a ``torch.nn.Module`` in evaluation mode and float32, on the device to run on; it is not changed.
         example: its input ``[N, 3, H, W]``, a float32 tensor on the same device.
         precision: as ``resolve`` takes it.
-        threads: of the CPU that it will run on, for what is chosen by trying; 0: as many as torch uses.
-        calibration: normalised inputs ``[N, 3, H, W]`` that a quantising backend chooses its ranges by; by default
-            drawn people.
+        threads: CPU threads that it will run with, for choices made by timing; 0: as many as torch uses.
+        calibration: normalised inputs ``[N, 3, H, W]`` from which a backend that quantises chooses its ranges; by
+            default drawn people.
+        portable: build for another machine than this one.
 
     Raises:
         InputError: see ``resolve``; or the network cannot be built for it.
@@ -174,17 +181,19 @@ def build(
     backend = find(name)
     cast = not (backend.quantises or backend.rounds_itself)
     network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
-    artifact: Artifact = family_of(backend).build(backend, network)
+    family = family_of(backend)
+    half = getattr(family, "build_portable", family.build) if portable else family.build
+    artifact: Artifact = half(backend, network)
     return artifact
 
 
 def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> Session:
-    """The second half: an artifact opened for one inference at a time.
+    """The open half: open an artifact for one inference at a time.
 
     Args:
-        artifact: from ``build``, or from files that another machine built.
+        artifact: from ``build``, or from files built on another machine.
         device: cpu, cuda or cuda:N.
-        threads: of the CPU; 0: the runtime's own choice.
+        threads: CPU threads; 0: the runtime's own choice.
 
     Raises:
         InputError: its runtime is not installed or cannot open it here.

@@ -1,8 +1,8 @@
-"""Which of OpenVINO's kernels convolutions run in, chosen by trying.
+"""Chooses, by timing, the OpenVINO kernels that convolutions run in.
 
-OpenVINO takes the kernel that comes first in a fixed order, on newer versions those of brgemm with channels innermost.
-Its older ones, with channels in blocks, are faster for some networks and slower for others. A layer of the ``xml`` file
-may name the kernel that it prefers; where that does not exist on a processor or for a layer, the usual one is taken.
+OpenVINO takes the first usable kernel of a fixed order; in newer versions that is brgemm, with channels innermost. Its
+older kernels, with channels in blocks, are faster for some networks and slower for others. A layer of the ``xml`` file
+may name a preferred kernel; if that does not exist on a processor or for a layer, OpenVINO takes its usual one.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -19,23 +19,23 @@ from bench.backends.session import Session
 from bench.timing.clock import in_turns
 
 ROUNDS, SKIPPED, TURNS = 6, 2, 10
-BUDGET_S = 8.0  # of the trials of one network
+BUDGET_S = 8.0  # for the trials of one network
 KINDS = ("depthwise", "pointwise", "other")
-# Kinds of convolutions that get their older kernels, besides none at all.
+# Kinds of convolutions that get older kernels; the first form, without any, is always tried.
 CANDIDATES: tuple[tuple[str, ...], ...] = (("depthwise", "pointwise"), KINDS)
 
 
 def keep_fastest(path: Path, images: np.ndarray, load: Callable[[Path], Session]) -> None:
-    """Rewrite a model's ``xml`` so that it runs in what is fastest here.
+    """Rewrite a model's ``xml`` so that it runs in the fastest kernels on this machine.
 
-    A form that ends in code without vector instructions is dropped after its first inference.
+    A form far slower than the best, as one without vector instructions is, is dropped after its first inference.
 
     Args:
         path: the ``xml`` file, with its ``bin`` file beside it.
-        images: what to run it on, float32 ``[N, 3, H, W]``.
+        images: the input to time on, float32 ``[N, 3, H, W]``.
         load: opens a file.
     """
-    # Files of their own: the weights are mapped from them.
+    # Separate files, because the weights are memory-mapped from them.
     files = [path, *(path.with_name(f"{path.stem}-{number}.xml") for number, _ in enumerate(CANDIDATES))]
     for file, kinds in zip(files[1:], CANDIDATES):
         prefer(path, kinds).write(file)
@@ -55,7 +55,7 @@ def keep_fastest(path: Path, images: np.ndarray, load: Callable[[Path], Session]
 
 
 def prefer(path: Path, kinds: tuple[str, ...]) -> ET.ElementTree[ET.Element]:
-    """The model with its older kernels preferred by all convolutions of some kinds."""
+    """The model, with older kernels preferred for all convolutions of these kinds."""
     tree: ET.ElementTree[ET.Element] = ET.parse(path)
     names = _names()
     for layer in tree.iter("layer"):
@@ -69,7 +69,7 @@ def prefer(path: Path, kinds: tuple[str, ...]) -> ET.ElementTree[ET.Element]:
 
 
 def note(path: Path) -> str:
-    """What was chosen, for records."""
+    """The choice, for records."""
     layers = [layer for layer in ET.parse(path).iter("layer") if _kind(layer)]
     count = sum(layer.find("rt_info/attribute[@name='primitives_priority']") is not None for layer in layers)
     return f"{count} of {len(layers)} convolutions in older kernels"
@@ -81,7 +81,7 @@ def _names() -> dict[str, str]:
 
 
 def _kind(layer: ET.Element) -> str:
-    """What kind of convolution a layer is; empty for all else."""
+    """The kind of a convolution; empty for other layers."""
     if layer.get("type") not in ("Convolution", "GroupConvolution"):
         return ""
     # [out, in, kh, kw], or [groups, out / groups, in / groups, kh, kw]
@@ -92,7 +92,7 @@ def _kind(layer: ET.Element) -> str:
 
 
 def processor_features() -> set[str]:
-    """What the processor says it can do, as Linux lists it; empty where the system does not tell."""
+    """The processor's feature flags, as Linux lists them; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What networks compute in: types of numbers, and what a GPU may round them to on the way."""
+"""Precisions: number types, and whether a GPU may round float32 to TF32."""
 
 import contextlib
 import copy
@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# In fp32 all arithmetic is float32. PyTorch by itself lets convolutions of float32 on a GPU round their inputs to
-# TF32, of 10 bits, where the device knows it; that is tf32 here, for matrix products as well.
+# In fp32 all arithmetic is float32. By default, PyTorch lets float32 convolutions on a GPU round their inputs to TF32
+# (10 bits of mantissa) where the device can; here that is tf32, for matrix products as well.
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @contextlib.contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """While it lasts, float32 on a GPU is computed in TF32 if that is the precision, and in float32 if not."""
+    """A context in which a GPU computes float32 in TF32 if the precision is tf32, and in float32 otherwise."""
     settings: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [one.allow_tf32 for one in settings]
     for one in settings:
@@ -28,9 +28,9 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 
 def cast(model: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, Tensor]:
-    """A network and its input in a precision: a copy, or the very ones where nothing changes.
+    """A network and its input in a precision: a copy, or the given objects if nothing changes.
 
-    In half precision on a GPU both have their channels last, as its matrix units want them.
+    In half precision on a GPU both are in the channels-last layout, which its matrix units need.
     """
     if DTYPES[precision] == example.dtype:
         return model, example
@@ -41,7 +41,7 @@ def cast(model: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, 
 
 
 def place(batch: Tensor, precision: str, device: torch.device) -> Tensor:
-    """A batch as a network of this precision on this device takes it; see ``cast``."""
+    """A batch as a network in this precision on this device expects it; see ``cast``."""
     dtype = DTYPES[precision]
     if device.type == "cuda" and dtype != torch.float32:
         return batch.to(device).to(dtype, memory_format=torch.channels_last)

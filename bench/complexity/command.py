@@ -1,74 +1,57 @@
-"""``python -m bench.complexity``: parameters and multiply-adds of networks."""
+"""Counts parameters and multiply-adds of networks, and records them."""
 
 import argparse
+from typing import Any
 
 import torch
 from rich.table import Table
 
 from bench import cli
 from bench.complexity.counting import COUNTERS, layers
-from bench.complexity.measuring import measure
-from bench.core import machine, results
-from bench.core.errors import InputError
-from bench.core.record import Record
-from bench.models import build, is_factory, model_names, recorded_name
-
-Item = tuple[str, tuple[int, int]]  # a model's name, and the height and width of its input
+from bench.complexity.plan import ComplexityPlan
+from bench.complexity.record import measure
+from bench.core import metrics, results
+from bench.core.missing import without_record
+from bench.core.processes import user_code
+from bench.core.record import Measurement, Record
+from bench.models import build, check_names, model_names
 
 
 def main(arguments: argparse.Namespace) -> int:
     sizes = cli.parse_inputs(arguments.input)
     names = model_names(arguments.models)
-    for name in names:  # an unknown name fails before anything is counted
-        build(name, num_joints=arguments.joints, input_size=sizes[0])
+    check_names(names)
     known = results.open_folder(arguments.results)
-    todo = [(name, size) for size in sizes for name in names]
+    plans = [ComplexityPlan(name, arguments.joints, size) for size in sizes for name in names]
     if arguments.missing:
-        todo = without_record(todo, known, arguments.joints)
+        plans = without_record(plans, known, "complexity", device=None)
     records = []
-    with cli.progress(len(todo), "counting", shown=not arguments.quiet) as step:
-        for name, size in todo:
-            record = count(name, size, arguments.joints)
+    with cli.progress(len(plans), "counting", shown=not arguments.quiet) as step:
+        for plan in plans:
+            record = count(plan)
             cli.save([record], arguments)
             records.append(record)
-            step(f"{name} {cli.input_text(size)}")
-    if not todo and not arguments.quiet:
+            step(f"{plan.model} {cli.input_text(plan.input)}")
+    if not plans and not arguments.quiet:
         cli.say(f"nothing to count: {arguments.results} has it all (leave out --missing to count again)")
     if arguments.json:
         return 0
     for size in sizes:
         print_table([record for record in records if record.input == cli.input_text(size)])
     if arguments.layers:
-        for name, size in todo:
-            print_layers(name, size, arguments.joints)
+        for plan in plans:
+            print_layers(plan)
     if records and not arguments.quiet:
         cli.say(f"added to {arguments.results / 'complexity.jsonl'}: {len(records)}")
     return 0
 
 
-def count(name: str, size: tuple[int, int], num_joints: int) -> Record:
-    model = build(name, num_joints=num_joints, input_size=size)
-    try:
-        return measure(model, size, name=recorded_name(name), num_joints=num_joints)
-    except InputError:
-        raise
-    except Exception as error:
-        if not is_factory(name):
-            raise
-        raise InputError(
-            f"{name} fails on an input of {cli.input_text(size)}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def without_record(todo: list[Item], known: list[Record], joints: int) -> list[Item]:
-    """What there is no record of yet that these very sources made."""
-    source = machine.source_sha256()
-    done = {
-        (record.model, record.input, record.num_joints)
-        for record in known
-        if record.kind == "complexity" and record.software.source_sha256 == source
-    }
-    return [(name, size) for name, size in todo if (recorded_name(name), cli.input_text(size), joints) not in done]
+def count(plan: ComplexityPlan) -> Record:
+    model = build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
+    with user_code(plan.model, f"fails on an input of {cli.input_text(plan.input)}"):
+        record = measure(model, plan.input)
+    measurement = plan.measurement()
+    return record.model_copy(update={name: getattr(measurement, name) for name in Measurement.model_fields})
 
 
 def print_table(records: list[Record]) -> None:
@@ -83,16 +66,30 @@ def print_table(records: list[Record]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         counts = [record.metrics.get(f"macs_{counter}") for counter in COUNTERS]
-        macs = ["—" if count is None else f"{count / 1e9:.3f}" for count in counts]
-        table.add_row(record.model, f"{record.metrics['params'] / 1e6:.3f}", *macs)
+        macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
+        table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
     cli.output().print(table)
-    cli.output().print("The libraries pass over operations that they do not know; each record lists them.")
+    for record in records:
+        for counter, skipped in left_out(record).items():
+            listed = ", ".join(f"{name} {macs / 1e6:.1f} M" for name, macs in skipped.items())
+            cli.output().print(f"{record.model}: {counter} leaves out {listed} multiply-adds", markup=False)
+    cli.output().print("Each record lists what a counter passes over.")
 
 
-def print_layers(name: str, size: tuple[int, int], num_joints: int) -> None:
-    model = build(name, num_joints=num_joints, input_size=size)
-    rows = layers(model, torch.zeros(1, 3, *size))
-    table = Table(title=f"{name}, {cli.input_text(size)}: layers that hold parameters or cost something")
+def left_out(record: Record) -> dict[str, dict[str, int]]:
+    """By counter, what it leaves out that has multiply-adds, and how many."""
+    found: Any = record.notes["skipped"]
+    with_macs = {
+        counter: {name: what["macs"] for name, what in names.items() if isinstance(what, dict)}
+        for counter, names in found.items()
+    }
+    return {counter: names for counter, names in with_macs.items() if names}
+
+
+def print_layers(plan: ComplexityPlan) -> None:
+    model = build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
+    rows = layers(model, torch.zeros(1, 3, *plan.input))
+    table = Table(title=f"{plan.model}, {cli.input_text(plan.input)}: layers that hold parameters or cost something")
     for heading, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("params", "right"),
                              ("mmcv M", "right"), ("torchstat M", "right")):  # fmt: skip
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ def _one_channel(module: nn.Module, x: Tensor, y: Tensor) -> int:
     return y.shape[-2] * y.shape[-1]
 
 
-_MMCV: dict[type[nn.Module], Count] = {
+MMCV: dict[type[nn.Module], Count] = {
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
     nn.Conv3d: _convolution,
@@ -109,7 +109,7 @@ _MMCV: dict[type[nn.Module], Count] = {
     nn.AdaptiveAvgPool2d: _per_input,
     nn.Upsample: _per_output,
 }
-_TORCHSTAT: dict[type[nn.Module], Count] = _MMCV | {
+TORCHSTAT: dict[type[nn.Module], Count] = MMCV | {
     nn.MaxPool2d: _pool_kernel,
     nn.AvgPool2d: _pool_kernel,
     nn.AdaptiveMaxPool2d: _adaptive_window,
@@ -133,7 +133,7 @@ def layers(model: nn.Module, example: Tensor) -> list[Layer]:
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
-            mmcv, torchstat = _MMCV.get(type(module)), _TORCHSTAT.get(type(module))
+            mmcv, torchstat = MMCV.get(type(module)), TORCHSTAT.get(type(module))
             cost = (
                 mmcv(module, inputs[0], output) if mmcv else 0,
                 torchstat(module, inputs[0], output) if torchstat else 0,
@@ -190,9 +190,7 @@ def count_thop(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
     """thop's count and the leaf modules that it does not know."""
     import thop
 
-    library = sys.modules["thop.profile"].register_hooks
-    # thop goes by exact type; the zoo's convolution of kernel 1 is one like any other.
-    known = library | {Pointwise: library[nn.Conv2d]}
+    known = _thop_counts()
     unknown = Counter(
         type(module).__name__ for module in model.modules() if not any(module.children()) and type(module) not in known
     )
@@ -200,6 +198,19 @@ def count_thop(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
         # thop leaves buffers behind in the model.
         total, _ = thop.profile(copy.deepcopy(model), inputs=(example,), custom_ops=known, verbose=False)
     return int(total), dict(sorted(unknown.items()))
+
+
+def _thop_counts() -> dict[type[nn.Module], Any]:
+    """What thop counts by the exact type of a module."""
+    import thop  # noqa: F401 - brings the module below
+
+    library = sys.modules["thop.profile"].register_hooks
+    return library | {Pointwise: library[nn.Conv2d]}  # the zoo's convolution of kernel 1 is one like any other
+
+
+def thop_types() -> set[type[nn.Module]]:
+    """The types of modules that thop knows."""
+    return set(_thop_counts())
 
 
 def count_torch(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:

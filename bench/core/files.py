@@ -37,9 +37,9 @@ def cache_folder(kind: str) -> Path:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``path`` if all goes well and leaves nothing behind if not.
+    """A temporary path to write to; it replaces ``path`` if all goes well, and is removed if not.
 
-    What was there before stays until then. Folders above it are made.
+    An existing file stays until then. Parent folders are created.
 
     Raises:
         OSError: it cannot be written; with the file's name.
@@ -60,7 +60,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Put a file in place in one step; surely on the disk when this returns.
+    """Write a file in one step; it is on the disk when this returns.
 
     Raises:
         OSError: as ``whole_file``.
@@ -70,7 +70,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make sure of the name as well, where the system can."""
+    """Sync the file's name too, if the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
-"""The machine as the system itself describes it: without other packages, in syntax that Python 3.9 reads.
+"""The machine as the operating system describes it: without other packages, in syntax that Python 3.9 reads.
 
-``bench.core.machine`` makes of it what records hold.
+``bench.core.machine`` turns it into the form of records.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -19,7 +19,7 @@ PROCESSES = Path("/proc")
 def describe() -> dict[str, Any]:
     """Operating system, processor, memory and a container's limit, by the names that records have for them.
 
-    What the system does not tell is absent.
+    What the system does not report is absent.
     """
     memory = _memory_bytes()
     frequency = _top_mhz()
@@ -46,7 +46,7 @@ def usable_cores() -> int:
 
 
 def physical_cores() -> int:
-    """Processor cores of the machine; logical processors where it does not tell them apart."""
+    """Physical cores of the machine; logical processors if the system does not tell them apart."""
     try:
         import psutil
 
@@ -57,11 +57,11 @@ def physical_cores() -> int:
 
 
 def default_threads() -> int:
-    """Threads that a measurement takes by itself.
+    """The default number of threads of a measurement.
 
-    As many as ``OMP_NUM_THREADS`` says; without it one a physical core, as PyTorch does, but no more than a container's
-    quota pays for: threads beyond it are stopped for most of every tenth of a second. Never more than the processors
-    that this process may run on.
+    It is ``OMP_NUM_THREADS`` if set, otherwise one per physical core, as in PyTorch, but no more than a container's
+    quota allows: threads beyond it are stopped for most of every tenth of a second. It is never more than the number
+    of processors that this process may run on.
     """
     asked = re.match(r"\s*\+?(\d{1,6})", os.environ.get("OMP_NUM_THREADS", ""))  # "4,2": of nested regions, the outer
     if asked and int(asked[1]) > 0:
@@ -71,12 +71,12 @@ def default_threads() -> int:
 
 
 def cpu_quota() -> float | None:
-    """Processors that this process's container pays for, 1.5 for one and a half; ``None`` without a limit.
+    """The CPU quota of this process's container in processors, such as 1.5; ``None`` without a limit.
 
     Read from control groups, version 1 and 2; the narrowest of the process's own group and those above it counts.
     """
     limits = []
-    for line in _text(PROCESSES / "self/cgroup").splitlines():
+    for line in content(PROCESSES / "self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if number == "0" and not controllers:
@@ -95,9 +95,9 @@ def cpu_quota() -> float | None:
 
 
 def _quota_of(group: Path) -> float | None:
-    quota, _, period = _text(group / "cpu.max").strip().partition(" ")  # version 2
+    quota, _, period = content(group / "cpu.max").strip().partition(" ")  # version 2
     if not quota:
-        quota, period = _text(group / "cpu.cfs_quota_us").strip(), _text(group / "cpu.cfs_period_us").strip()
+        quota, period = content(group / "cpu.cfs_quota_us").strip(), content(group / "cpu.cfs_period_us").strip()
     if not (quota.isdecimal() and period.isdecimal() and int(quota) > 0 and int(period) > 0):  # "max" or -1: none
         return None
     return round(int(quota) / int(period), 3)
@@ -106,25 +106,31 @@ def _quota_of(group: Path) -> float | None:
 def _siblings() -> set[str]:
     """Which logical processors share a core, a text a core; of Linux."""
     folders = (SYSTEM / "devices/system/cpu").glob("cpu[0-9]*")
-    return {text for text in (_text(folder / "topology/thread_siblings_list").strip() for folder in folders) if text}
+    return {text for text in (content(folder / "topology/thread_siblings_list").strip() for folder in folders) if text}
 
 
 # ------------------------------------------------------------------------------ names and sizes
 
 
 def _cpu_name() -> str:
-    """Of a board with an Arm processor, which has no name of its own there, the board's."""
-    for line in _text(PROCESSES / "cpuinfo").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    board = _text(PROCESSES / "device-tree/model").strip("\0\n ")
-    if board:
-        return f"{board} ({platform.machine()})"
-    if platform.system() == "Darwin":
-        name = _output("sysctl", "-n", "machdep.cpu.brand_string")
-        if name:
+    """Of a board or phone with an Arm processor, which has no name of its own, the board's with its cores."""
+    from bench.core import board
+
+    for line in content(PROCESSES / "cpuinfo").splitlines():
+        name = line.partition(":")[2].strip()
+        if line.startswith("model name") and not name.startswith("ARMv"):  # as all cores of an architecture are called
             return name
-    return platform.processor() or platform.machine() or "unknown"
+    name = board.processor_name()
+    if name:
+        return name
+    if platform.system() == "Darwin":
+        name = output("sysctl", "-n", "machdep.cpu.brand_string")
+    elif platform.system() == "Windows":
+        name = os.environ.get("PROCESSOR_IDENTIFIER", "")
+    else:
+        classes = [one for one in board.core_classes() if "name" in one]
+        name = " + ".join(f"{len(one['cores'])}x {one['name']}" for one in classes)
+    return name or platform.processor() or platform.machine() or "unknown"
 
 
 def _memory_bytes() -> int | None:
@@ -137,7 +143,17 @@ def _memory_bytes() -> int | None:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
+        return _windows_memory_bytes()
+
+
+def _windows_memory_bytes() -> int | None:
+    if platform.system() != "Windows":
         return None
+    import ctypes
+
+    kilobytes = ctypes.c_ulonglong()
+    kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    return kilobytes.value * 1024 if kernel.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes)) else None
 
 
 def _top_mhz() -> float | None:
@@ -146,7 +162,7 @@ def _top_mhz() -> float | None:
         import psutil
     except ImportError:
         policies = sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
-        told = [_text(policy / "scaling_max_freq").strip() for policy in policies]
+        told = [content(policy / "scaling_max_freq").strip() for policy in policies]
         known = [int(text) / 1000 for text in told if text.isdecimal()]
         return sum(known) / len(known) if known else None
     try:
@@ -156,14 +172,16 @@ def _top_mhz() -> float | None:
     return (frequency.max or None) if frequency else None
 
 
-def _output(*command: str) -> str:
+def output(*command: str) -> str:
+    """Of a command; empty where it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
-def _text(path: Path) -> str:
+def content(path: Path) -> str:
+    """Of a file of the system; empty where it cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:

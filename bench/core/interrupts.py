@@ -7,14 +7,34 @@ from types import FrameType
 
 def end_at_once() -> None:
     """While a command still imports what it needs: one line and exit status 130, whatever is being imported."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a worker, which ignores Ctrl-C
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):  # workers ignore Ctrl-C
         signal.signal(signal.SIGINT, _end)
 
 
 def raise_in_python() -> None:
     """From now on Ctrl-C is a ``KeyboardInterrupt``, which the command itself deals with."""
     if signal.getsignal(signal.SIGINT) is _end:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _raise)
+
+
+def received() -> bool:
+    """Whether Ctrl-C was pressed: what is imported then may turn it into an error of its own, as NumPy does."""
+    return _received
+
+
+def ignore() -> None:
+    """All is done or said, and what remains is to leave."""
+    if signal.getsignal(signal.SIGINT) in (_end, _raise, signal.default_int_handler):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+_received = False
+
+
+def _raise(_signal: int, _frame: FrameType | None) -> None:
+    global _received
+    _received = True
+    raise KeyboardInterrupt
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

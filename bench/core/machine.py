@@ -21,6 +21,10 @@ PROJECT = "lightpose-bench"
 WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 
 
+# Of a driver for CUDA on Linux: a graphics card, one in a virtual machine, one under Windows' Linux, a Jetson.
+CUDA_SIGNS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvmap")
+
+
 def this_machine(device: str = "cpu") -> Machine:
     """This machine; with its GPU only if ``device`` is a CUDA device."""
     gpu: dict[str, Any] = {}
@@ -64,7 +68,7 @@ def resolve_device(text: str) -> str:
 
 def cuda_devices() -> int:
     """How many CUDA devices torch can use; torch is imported only where there is a driver for one."""
-    if platform.system() == "Linux" and not Path("/proc/driver/nvidia").exists() and not Path("/dev/dxg").exists():
+    if platform.system() == "Linux" and not any(Path(sign).exists() for sign in CUDA_SIGNS):
         return 0
     import torch
 

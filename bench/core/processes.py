@@ -58,7 +58,7 @@ def end_with_parent(parent: int) -> None:
 def end_with_whoever_asked() -> None:
     """``end_with_parent`` if the parent asked for it, as run_all.sh, torchrun and ``bench.core.workers`` do."""
     parent = os.environ.pop(PARENT, "")
-    if parent.isdecimal():
+    if parent.isdecimal() and os.name == "posix":  # a shell on Windows counts its processes in another way
         end_with_parent(int(parent))
     elif "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun ends its processes itself, unless it is killed
         end_with_parent(os.getppid())
@@ -106,6 +106,8 @@ def abandoned(path):
         with open(os.path.join(path, ".lock"), "rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
+    except FileNotFoundError:  # killed before it had its guardian
+        return os.path.isdir(path) and time.time() - os.stat(path).st_mtime > 60
     except OSError:
         return False
 
@@ -171,6 +173,12 @@ def clean_up_afterwards() -> None:
             guardian.wait()
 
     atexit.register(leave)
+
+
+def outer_temporary_folder() -> str:
+    """Where temporary files go that shall outlive the command, until whoever made them takes them away."""
+    folder = Path(tempfile.gettempdir())
+    return str(folder.parent if folder.name.startswith(PREFIX) else folder)
 
 
 @contextlib.contextmanager

@@ -9,14 +9,26 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from bench.core import metrics as known
+
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
 KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
-# Entries of a protocol that say what came out, or how the work was spread, and not how it was measured.
+# Entries of a protocol that say what came out, how the work was spread, or which of two equal programs did it.
 OUTCOMES = frozenset(
-    {"verdict", "unconfirmed", "base_commit", "head_commit", "changed_files", "base_started_at", "ahead", "interval"}
+    {
+        "verdict",
+        "unconfirmed",
+        "base_commit",
+        "head_commit",
+        "changed_files",
+        "base_started_at",
+        "ahead",
+        "interval",
+        "evaluator",
+    }
 )
 Metric = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_@.]*$")]
 Scalar = str | int | float | bool
@@ -31,9 +43,9 @@ class Machine(_Strict):
 
     os: str
     cpu: str
-    cores: int = Field(ge=1, description="physical cores")
-    logical_cores: int = Field(ge=1)
-    memory_bytes: int = Field(ge=1)
+    cores: int = Field(ge=1, le=2**31, description="physical cores")
+    logical_cores: int = Field(ge=1, le=2**31)
+    memory_bytes: int = Field(ge=1, le=2**62)
     cpu_mhz_max: float | None = Field(None, description="none where the system does not tell")
     cpu_quota: float | None = Field(None, gt=0, description="processors that a container may use; none: no limit")
     gpu: str | None = None
@@ -62,13 +74,13 @@ class Measurement(_Strict):
     model: str = Field(min_length=1)
     options: dict[str, Scalar] = Field(default_factory=dict)
     input: str = Field(pattern=r"^\d+x\d+$", description="height x width")
-    num_joints: int | None = Field(None, ge=1)
+    num_joints: int | None = Field(None, ge=1, le=2**31)
     network_sha256: str | None = Field(None, description="of the file that defines a network of the user's own")
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
     precision: Precision | None = None
-    batch: int | None = Field(None, ge=1)
-    threads: int | None = Field(None, ge=1)
+    batch: int | None = Field(None, ge=1, le=2**31)
+    threads: int | None = Field(None, ge=1, le=2**31)
     protocol: dict[str, Scalar] = Field(default_factory=dict, description="how it was measured; has a name")
     dataset: str | None = None
     dataset_fingerprint: str | None = None
@@ -88,9 +100,10 @@ class Measurement(_Strict):
         protocol = {name: value for name, value in self.protocol.items() if name not in OUTCOMES}
         # The same weights under another file name are the same weights; a training's weights are what came out of it.
         if self.kind == "train":
-            del what["weights"], what["weights_sha256"]
+            for name in ("weights", "weights_sha256"):
+                what.pop(name, None)
         elif self.weights_sha256 is not None:
-            del what["weights"]
+            what.pop("weights", None)
         return json.dumps(what | {"protocol": protocol, "runtime": runtime}, sort_keys=True)
 
 
@@ -98,7 +111,7 @@ class Record(Measurement):
     """One measurement of one network, and what came out."""
 
     schema_version: Literal[1, 2] = Field(SCHEMA, alias="schema")
-    metrics: dict[Metric, int | float] = Field(description="numbers, with their units in the name")
+    metrics: dict[Metric, int | float] = Field(description=known.description())
     samples: dict[Metric, list[list[float]]] = Field(default_factory=dict, description="every round, one list a set")
     conditions: list[dict[str, JsonValue]] = Field(
         default_factory=list, description="the machine's state around each set"
@@ -115,8 +128,11 @@ class Record(Measurement):
     @field_validator("started_at")
     @classmethod
     def _is_a_time(cls, value: str) -> str:
-        if datetime.fromisoformat(value).tzinfo is None:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is None:
             raise ValueError("has no time zone")
+        if not 1970 <= time.year <= 9000:
+            raise ValueError("is not in the years 1970 to 9000")
         return value
 
     @property

@@ -1,4 +1,4 @@
-"""Records on disk: one JSON object a line in ``DIR/KIND.jsonl``.
+"""Records on disk: one JSON object per line in ``DIR/KIND.jsonl``.
 
 Records are only ever added, never changed: a re-run adds one, and readers take the newest of equal keys (``newest``).
 """
@@ -39,9 +39,9 @@ def append(records: Sequence[Record], folder: Path) -> None:
 
 
 def append_once(records: Sequence[Record], folder: Path) -> None:
-    """``append``, without those that are there already: of equal key and begun at the same time.
+    """``append``, without records that are there already (same key, same start).
 
-    For work that may have been killed between its record and the end of its unfinished parts.
+    For work that may have been killed after writing its record and before removing its unfinished parts.
     """
     files = {folder / f"{record.kind}.jsonl" for record in records}
     there = {(one.key, one.started_at) for file in files if file.exists() for one in read_file(file)}

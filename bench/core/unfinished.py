@@ -1,9 +1,8 @@
-"""Work that is not finished yet, on disk: what was done of it survives any interruption, and is not done again.
+"""Unfinished work on disk: finished parts survive any interruption and are not repeated.
 
-A file holds parts of any number of pieces of work, one JSON object a line. A part is added once it is whole on the
-disk, so that a kill loses no more than the part that was being made; added again, it replaces the earlier one. These
-are working files: a line that is damaged, or whose content does not fit, counts as not there, and that part is made
-again.
+A file holds parts of any number of pieces of work, one JSON object per line. Adding a part returns once it is on the
+disk, so a kill loses only the part in progress; a part added again replaces the earlier one. These are working files: a
+line that is damaged, or whose content does not fit, is ignored, and that part is made again.
 
     work = Unfinished(folder / "speed.partial", SetResult).work(measurement.identity(runtime))
     for name in ("set 1", "set 2"):
@@ -35,7 +34,7 @@ class Unfinished(Generic[Part]):
     """The file of unfinished work.
 
     Args:
-        path: of the file; it is there while there is unfinished work. The lock is ``.lock`` beside it.
+        path: of the file, which exists while there is unfinished work. The lock is ``.lock`` beside it.
         part: the type of a part, a dataclass or anything else that pydantic can check.
     """
 
@@ -45,7 +44,7 @@ class Unfinished(Generic[Part]):
         self._adapter = TypeAdapter(part)
 
     def work(self, identity: str) -> "Work[Part]":
-        """What was done of a piece of work; nothing, from now on, where it is new.
+        """A piece of work with its finished parts; none if it is new.
 
         Args:
             identity: a text that differs if anything differs that could change a part.
@@ -90,7 +89,7 @@ class Unfinished(Generic[Part]):
 
 
 class Work(Generic[Part]):
-    """One piece of work: when it began, and its parts by name."""
+    """One piece of work: when it started, and its parts by name."""
 
     def __init__(self, file: Unfinished[Part], key: str, started_at: str, parts: dict[str, Part]) -> None:
         self.started_at = started_at
@@ -99,14 +98,14 @@ class Work(Generic[Part]):
         self._key = key
 
     def add(self, name: str, part: Part) -> None:
-        """Put a part on the disk; once this returns, no kill loses it.
+        """Write a part to disk; once this returns, no kill loses it.
 
         Raises:
-            OSError: it cannot be written; what was there before is kept.
+            OSError: it cannot be written; earlier content is kept.
         """
         self._file.add({"work": self._key, "started_at": self.started_at, "part": name}, part)
         self.parts[name] = part
 
     def drop(self) -> None:
-        """Forget it: it has its record, or cannot get one."""
+        """Remove it: it has its record, or cannot get one."""
         self._file.drop(self._key)

@@ -124,7 +124,7 @@ class Items:
 
     def truths(self, key: str) -> npt.NDArray[np.bool_]:
         """A field of whole numbers or of true and false, ``[len(self)]``: whether it is not 0."""
-        return self._column(key, (), "iub") != 0
+        return self._column(key, (), "iub").astype(np.bool_)
 
     def texts(self, key: str) -> list[str]:
         """A field of texts that are not empty."""

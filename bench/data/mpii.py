@@ -12,11 +12,7 @@ from bench.core.skeletons import MPII, Skeleton
 from bench.data import pictures
 from bench.data.dataset import Person, Picture
 from bench.data.json_files import Items, fingerprint, read_bytes, read_json
-from bench.data.sets.mpii import ENTRY
-
-VALIDATION = "mpii_val.json"
-# Head sizes and true joints of the people in VALIDATION, which PCKh needs; lies beside it.
-TRUTH = "mpii_gt_val.mat"
+from bench.data.sets.mpii import ENTRY, TRUTHS
 
 NOWHERE = -1e6  # pixels; far from every joint
 
@@ -31,8 +27,9 @@ class MpiiDataset:
         """Read and check the files; pictures are opened by :meth:`load`.
 
         Args:
-            annotation_file: ``mpii_val.json``, with ``mpii_gt_val.mat`` beside it, or that of another split: a list of
-                ``image``, ``center`` (x, y), ``scale`` (a body's height in 200 pixels), ``joints`` and ``joints_vis``.
+            annotation_file: ``mpii_val.json`` with ``mpii_gt_val.mat`` beside it, or ``valid.json`` with
+                ``gt_valid.mat``, or that of another split: a list of ``image``, ``center`` (x, y), ``scale`` (a
+                body's height in 200 pixels), ``joints`` and ``joints_vis``.
             image_folder: where the pictures are that it names.
             name: as records name the data set.
             limit: only the first people, this many.
@@ -49,7 +46,7 @@ class MpiiDataset:
         items = Items(content, f"{annotation_file.name}, person")
         if not len(items):
             raise InputError(f"{annotation_file} has nobody to look at: it is empty")
-        self.annotated = annotation_file.name == VALIDATION
+        self.annotated = annotation_file.name in TRUTHS
         if self.annotated:
             hashes.append(_check_truth(annotation_file, len(items)))
         if limit is not None and limit < len(items):
@@ -95,12 +92,13 @@ class MpiiDataset:
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
         """PCKh, the share of joints within half (or a tenth) of the head's size, in percent; there is one evaluator."""
         if not self.annotated:
-            raise InputError(f"{self.annotation_file.name} has no head sizes to score with: only {VALIDATION} has")
+            with_heads = next(iter(TRUTHS))
+            raise InputError(f"{self.annotation_file.name} has no head sizes to score with: only {with_heads} has")
         # Who was left out was not found.
         found = np.full((len(self), len(MPII.joints), 2), NOWHERE)
         for prediction in predictions:
             found[prediction["index"]] = np.array(prediction["keypoints"], np.float64)[:, :2]
-        return self.entry.score(self.annotation_file.parent, found, evaluator)
+        return self.entry.score(self.annotation_file, found, evaluator)
 
 
 def _boxes(items: Items) -> npt.NDArray[np.float64]:
@@ -121,18 +119,18 @@ def _check_truth(annotation_file: Path, people: int) -> str:
     """SHA-256 of the MATLAB file beside the annotations, which must be about the same people."""
     import scipy.io  # here, as it takes long and every command imports this module
 
-    path = annotation_file.with_name(TRUTH)
+    path = annotation_file.with_name(TRUTHS[annotation_file.name])
     content = read_bytes(path)
     try:
         shape = scipy.io.loadmat(str(path), variable_names=["pos_gt_src"])["pos_gt_src"].shape
     except KeyError:
-        raise InputError(f"{path} lacks pos_gt_src: give the file that belongs to {VALIDATION}") from None
+        raise InputError(f"{path} lacks pos_gt_src: give the file that belongs to {annotation_file.name}") from None
     except Exception as error:  # scipy lets through whatever its reader stumbles over
         raise InputError(f"{path} is no MATLAB file that can be read: {error}") from error
     expected = (len(MPII.joints), 2, people)
     if shape != expected:
         raise InputError(
-            f"{path} has true joints of shape {shape}, and the {people} people of {VALIDATION} need {expected}: "
-            "take both files from one distribution"
+            f"{path} has true joints of shape {shape}, and the {people} people of {annotation_file.name} need "
+            f"{expected}: take both files from one distribution"
         )
     return hashlib.sha256(content).hexdigest()

@@ -26,7 +26,7 @@ def _synthetic() -> argparse.ArgumentParser:
     parser = cli.make_parser(
         "data synthetic", "Draw people from a seed and write them in COCO's layout and format.", records=False
     )
-    parser.add_argument("--out", type=cli.folder, required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--out", type=cli.writable_folder, required=True, metavar="DIR", help="folder of the data set")
     _add_choice(parser, 200)
     return parser
 
@@ -36,7 +36,7 @@ def _sheet() -> argparse.ArgumentParser:
         "data sheet", "Draw pictures side by side with the skeletons: the person's left blue, right orange, hidden "
         "joints hollow.", records=False,
     )  # fmt: skip
-    parser.add_argument("--out", type=cli.file, required=True, metavar="FILE.png|FILE.jpg")
+    parser.add_argument("--out", type=cli.writable_file, required=True, metavar="FILE.png|FILE.jpg")
     _add_choice(parser, 12)
     parser.add_argument("--no-skeletons", action="store_true", help="the pictures alone")
     return parser

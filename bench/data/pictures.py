@@ -20,6 +20,7 @@ MAX_PIXELS = 100_000_000  # 300 MB once decoded; the largest picture of COCO or 
 # A JPEG marker: not the stuffed zeros and restart markers inside compressed data, nor fill bytes.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END_OF_IMAGE = 0xD9
+_LONGEST_NAME = 1024  # characters; systems allow 255 bytes for each part of a path
 _ORIENTATION, _ON_THE_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF
 
 
@@ -60,7 +61,7 @@ def relative_name(text: str) -> str:
         InputError: it is absolute, leads out of the folder, or no file can have it; the message lacks the file.
     """
     name = text.replace("\\", "/")
-    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+    if len(name) > _LONGEST_NAME or any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in name):
         raise InputError(f"{shown(text)} is no name that a file can have")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise InputError(f"{shown(text)} is absolute: names relative to the folder of the pictures are needed")

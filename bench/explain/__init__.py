@@ -5,6 +5,6 @@ from typing import TYPE_CHECKING
 from bench.core.lazy import attach
 
 if TYPE_CHECKING:
-    from bench.explain.measuring import explain as explain
+    from bench.explain.in_process import explain as explain
 
-__getattr__, __dir__, __all__ = attach(__name__, {"explain": "bench.explain.measuring"})
+__getattr__, __dir__, __all__ = attach(__name__, {"explain": "bench.explain.in_process"})

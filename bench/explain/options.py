@@ -2,22 +2,25 @@
 
 import argparse
 
-from bench import cli, precisions
-from bench.explain.measuring import ROUNDS
+from bench import cli
+from bench.backends import catalogue
 
 SHOWN = 10  # layers
+ROUNDS = 12
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("explain", "Say why networks take the time they take, operator by operator.")
     cli.add_model_options(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda where there is one")
-    parser.add_argument("--precision", default="fp32", choices=list(precisions.DTYPES))
-    parser.add_argument("--threads", type=cli.count, help="CPU threads (default: one a physical core)")
+    cli.add_device_option(parser)
+    parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
+    cli.add_threads_option(parser)
     parser.add_argument("--rounds", type=cli.count, default=ROUNDS, help="timed with the profiler and without")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     cli.add_ahead_option(parser)
     parser.add_argument(
         "--layers", action="store_true", help=f"print and record every layer, not only the {SHOWN} costliest"
     )
+    cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
     return parser.parse_args(argv)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.explain.operators import Operator
-from bench.explain.timing import Peaks
+from bench.explain.peaks import Peaks
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One network explained in a fresh process, started by ``bench.explain`` through ``bench.core.workers``."""
+"""One network explained in a fresh process, started by ``bench.explain.command`` through ``bench.core.workers``."""
 
 import sys
 from collections.abc import Callable
@@ -7,20 +7,14 @@ from typing import Any
 from bench.core.workers import serve
 
 
-def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    import torch
-
+def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     from bench.core.errors import InputError
-    from bench.data import photograph
-    from bench.explain.measuring import explain
-    from bench.models import build
+    from bench.explain.in_process import explain
+    from bench.speed import preparation
 
-    torch.set_num_threads(job["threads"])
-    device = torch.device(job["device"])
     try:
-        example = photograph(tuple(job["input"])).to(device)
-        model = build(job["model"], num_joints=job["num_joints"], seed=job["seed"]).to(device)
-        record = explain(model, example, rounds=job["rounds"], precision=job["precision"], ready=ready)
+        model, example = preparation.network(plan)
+        record = explain(model, example, rounds=plan["rounds"], precision=plan["precision"], ready=ready)
         return {"record": record.to_json()}
     except InputError as error:
         return {"input_error": str(error)}

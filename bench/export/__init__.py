@@ -1,6 +1,11 @@
 """Networks as files that run without this project, checked against eager PyTorch."""
 
-from bench.export.formats import FORMATS
-from bench.export.writing import export
+from typing import TYPE_CHECKING
 
-__all__ = ["FORMATS", "export"]
+from bench.core.lazy import attach
+
+if TYPE_CHECKING:
+    from bench.export.formats import FORMATS as FORMATS
+    from bench.export.writing import export as export
+
+__getattr__, __dir__, __all__ = attach(__name__, {"FORMATS": "bench.export.formats", "export": "bench.export.writing"})

@@ -1,54 +1,52 @@
-"""``python -m bench.export``: a network as a file that runs without this project."""
+"""Writes a network to a file that runs without this project."""
 
 import argparse
+import errno
 import re
 import tempfile
 from pathlib import Path
 
 from bench import cli
 from bench.core.errors import InputError
-from bench.data import photograph
 from bench.export.formats import Format
+from bench.export.options import FOLDER
 from bench.export.writing import describe, export, find_format
-from bench.models import recorded_name
-from bench.speed.command import check_model
-from bench.speed.loop import ParityError
-from bench.weights import build_trained
+from bench.models import check_names, recorded_name
+from bench.timing.parity import ParityError
+from bench.weights import build_trained, default_input
 
 DATASETS = {17: "coco", 16: "mpii"}  # by joints, of published weights
 
 
 def main(arguments: argparse.Namespace) -> int:
     chosen = find_format(arguments.format, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8)
-    size, *more = cli.parse_inputs(arguments.input)
-    if more:
-        raise InputError(f"--input {arguments.input}: give one size, a file has one")
-    path = target(arguments, chosen)
-    check_model(arguments.model, arguments.joints, photograph(size))
+    check_names([arguments.model])
+    text = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
+    size = cli.one_input(text, "export")
+    path = target(arguments, chosen, size)
     trained = build_trained(
         arguments.model, arguments.weights, num_joints=arguments.joints, input_size=cli.input_text(size),
         dataset=DATASETS.get(arguments.joints, "coco"),
     )  # fmt: skip
-    random = trained.weights == "random"
-    if random:
+    if trained.weights == "random":
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
-    metadata = describe(
-        trained.model,
-        name=recorded_name(arguments.model),
-        input_size=size,
-        weights=trained.weights,
-        weights_sha256=trained.sha256,
-        dynamic_batch=arguments.dynamic_batch,
-        int8=arguments.int8,
-    )
-    if trained.options:
-        metadata["options"] = ", ".join(f"{key}={value}" for key, value in sorted(trained.options.items()))
     try:
+        metadata = describe(
+            trained.model,
+            name=recorded_name(arguments.model),
+            input_size=size,
+            weights=trained.weights,
+            weights_sha256=trained.sha256,
+            dynamic_batch=arguments.dynamic_batch,
+            int8=arguments.int8,
+        )
+        if trained.options:
+            metadata["options"] = ", ".join(f"{key}={value}" for key, value in sorted(trained.options.items()))
         worst = export(
             trained.model, chosen.name, path, metadata, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8
         )
     except ParityError as error:
-        cli.fail(f"{arguments.model}: {error}", 1)
+        cli.fail(f"{arguments.model}: {error}: not kept", 1)
     except InputError as error:
         raise InputError(f"{arguments.model} {error}") from error
     if not arguments.quiet:
@@ -57,26 +55,27 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def target(arguments: argparse.Namespace, chosen: Format) -> Path:
+def target(arguments: argparse.Namespace, chosen: Format, size: tuple[int, int]) -> Path:
     """Where the file goes; fails before the work rather than after it.
 
     Raises:
         InputError: it is a folder, or lacks the ending that the format needs.
-        OSError: its folder is not there or cannot be written.
+        OSError: its folder cannot be made or written.
     """
     name = re.sub(r"[^\w.-]+", "_", recorded_name(arguments.model))
     kind = "_int8" if arguments.int8 else ""
-    path: Path = arguments.out or Path(f"{name}_{arguments.input}{kind}{chosen.suffix}")
+    path: Path = arguments.out or FOLDER / f"{name}_{cli.input_text(size)}{kind}{chosen.suffix}"
     if path.is_dir():
         raise InputError(f"--out {path} is a folder: give the name of a file")
     if path.suffix != chosen.suffix:
         raise InputError(f"--out {path}: a file of format {chosen.name} ends in {chosen.suffix}")
-    if not path.parent.is_dir():
-        raise InputError(f"--out {path}: there is no folder {path.parent}: make it, or give another")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         error.filename = str(path.parent)
+        if error.errno == errno.ENOENT:
+            raise InputError(f"--out {path}: the folder {path.parent} cannot be made") from error
         raise
     return path

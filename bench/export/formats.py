@@ -1,8 +1,10 @@
-"""How each format is written, run and read: ``write(network, path)``, ``load(path)``.
+"""How each format is written and read. Imports nothing heavy: what writes or reads a file imports its own.
 
-``load`` returns a function from a batch ``[N, 3, H, W]`` to heatmaps and the metadata that the file holds, as text.
-Files for a batch of one are those that the runtimes of ``bench.backends`` make: simplified, and quantised if asked for.
+A file for one image at a time is the artifact that ``bench.backends`` builds, with names for its input and outputs and
+with metadata. One for any number of images holds the network as it is: rewriting is done for inputs of one shape.
 """
+
+from __future__ import annotations
 
 import io
 import json
@@ -10,24 +12,22 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
 
-from bench.backends import onnx_file, onnxruntime, onnxruntime_int8, openvino, openvino_int8
-from bench.backends.calibration import inputs_for
-from bench.backends.graph import quiet
+    Run = Callable[[np.ndarray], list[np.ndarray]]
 
-INPUT, OUTPUT = "images", "heatmaps"
+INPUT = "images"
+OUTPUTS = {"heatmap": ("heatmaps",), "simcc": ("simcc_x", "simcc_y")}  # by kind of output
 RT_INFO = "lightpose"  # where an OpenVINO file keeps the metadata
 EXTRA_FILE = "metadata.json"  # and a TorchScript one
 
-Run = Callable[[Tensor], Any]
-
 
 @dataclass(frozen=True)
-class Network:
+class Source:
     """What is to be written."""
 
     model: nn.Module  # on the CPU, in evaluation mode and float32
@@ -36,106 +36,136 @@ class Network:
     dynamic_batch: bool
     int8: bool
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of its outputs."""
+        return OUTPUTS[self.metadata["output_kind"]]
+
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file."""
+    """A kind of file: ``write(source, path)``, ``metadata(path)``, and the backends that open it."""
 
     name: str
     suffix: str
-    packages: tuple[str, ...]  # beside torch, to write it and to check it
-    install: str
-    write: Callable[[Network, Path], None]
-    load: Callable[[Path], tuple[Run, dict[str, str]]]
-    int8_packages: tuple[str, ...] | None = None  # to quantise; none where that is not possible
+    write: Callable[[Source, Path], None]
+    metadata: Callable[[Path], dict[str, str]]
+    backend: str | None = None  # none for TorchScript, which PyTorch itself opens
+    int8_backend: str | None = None  # none where it cannot be quantised
 
 
-def _write_onnx(network: Network, path: Path) -> None:
+def _write_onnx(source: Source, path: Path) -> None:
     import onnx
 
-    if network.dynamic_batch:
-        _write_dynamic_onnx(network, path)
+    from bench.backends.building import Network
+    from bench.backends.families import onnxruntime
+    from bench.backends.graphs import onnx_export
+
+    network = Network.in_precision(source.model, source.example, "fp32", 0, None)
+    if source.dynamic_batch:
+        _write_dynamic_onnx(source, path)
         graph = onnx.load(path)
-    elif network.int8:
-        inputs = inputs_for(network.example, None)
-        graph = onnx.load(onnxruntime_int8.quantise(network.model, network.example, inputs)[0])
+    elif source.int8:
+        graph = onnx.load(onnxruntime.quantise(network).path)
     else:
-        graph = onnx.load(onnx_file.export(network.model, network.example)[0])
-    names = {graph.graph.input[0].name: INPUT, graph.graph.output[0].name: OUTPUT}
+        graph = onnx.load(onnx_export.export(network).path)
+    entries = [graph.graph.input[0].name, *(value.name for value in graph.graph.output)]
+    names = dict(zip(entries, (INPUT, *source.outputs), strict=True))
     for value in (*graph.graph.input, *graph.graph.output):
         value.name = names.get(value.name, value.name)
     for node in graph.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    onnx.helper.set_model_props(graph, dict(network.metadata))
+    onnx.helper.set_model_props(graph, dict(source.metadata))
     onnx.save(graph, path)
 
 
-def _write_dynamic_onnx(network: Network, path: Path) -> None:
-    """Not simplified: that is done for inputs of one shape."""
-    if onnx_file.DYNAMO:
+def _write_dynamic_onnx(source: Source, path: Path) -> None:
+    import torch
+
+    from bench.backends.graphs import onnx_export
+    from bench.backends.graphs.operators import quiet
+
+    if onnx_export.DYNAMO:
         options: dict[str, Any] = {"external_data": False, "verbose": False}
         options["dynamic_shapes"] = ({0: torch.export.Dim("batch")},)
     else:
-        options = {"dynamic_axes": {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}}
+        options = {"dynamic_axes": {name: {0: "batch"} for name in (INPUT, *source.outputs)}}
     with quiet(), redirect_stdout(io.StringIO()):
         torch.onnx.export(
-            network.model, (network.example,), str(path), dynamo=onnx_file.DYNAMO, opset_version=onnx_file.OPSET,
-            input_names=[INPUT], output_names=[OUTPUT], **options,
+            source.model, (source.example,), str(path), dynamo=onnx_export.DYNAMO, opset_version=onnx_export.OPSET,
+            input_names=[INPUT], output_names=list(source.outputs), **options,
         )  # fmt: skip
 
 
-def _load_onnx(path: Path) -> tuple[Run, dict[str, str]]:
-    session = onnxruntime.open_session(path, ["CPUExecutionProvider"])
-    return onnxruntime.on_cpu(path), dict(session.get_modelmeta().custom_metadata_map)
+def _onnx_metadata(path: Path) -> dict[str, str]:
+    import onnx
+
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
-def _write_openvino(network: Network, path: Path) -> None:
+def _write_openvino(source: Source, path: Path) -> None:
+    from bench.backends.building import Network
+    from bench.backends.families import openvino
+    from bench.backends.graphs.operators import quiet
+
     package = openvino.import_openvino()
-    model, example = network.model, network.example
-    if network.dynamic_batch:
+    network = Network.in_precision(source.model, source.example, "fp32", 0, None)
+    if source.dynamic_batch:
         with quiet():
-            graph = package.convert_model(model, example_input=example, input=[(-1, *example.shape[1:])])
-    elif network.int8:
-        made, _ = openvino_int8.quantise(model, example, inputs_for(example, None))
-        graph = package.Core().read_model(made)
+            shape = (-1, *source.example.shape[1:])
+            graph = package.convert_model(source.model, example_input=source.example, input=[shape])
     else:
-        graph = package.Core().read_model(openvino.convert(model, example)[0])
+        # Not the artifact that is timed: that one prefers the kernels that are fastest on this very machine.
+        made = openvino.quantise(network) if source.int8 else openvino.convert(network)
+        graph = package.Core().read_model(made.path)
     graph.inputs[0].set_names({INPUT})
-    graph.outputs[0].set_names({OUTPUT})
-    for key, value in network.metadata.items():
+    for output, name in zip(graph.outputs, source.outputs, strict=True):
+        output.set_names({name})
+    for key, value in source.metadata.items():
         graph.set_rt_info(value, [RT_INFO, key])
     package.save_model(graph, path, compress_to_fp16=False)
 
 
-def _load_openvino(path: Path) -> tuple[Run, dict[str, str]]:
+def _openvino_metadata(path: Path) -> dict[str, str]:
+    from bench.backends.families import openvino
+
     graph = openvino.import_openvino().Core().read_model(path)
-    keys = graph.get_rt_info([RT_INFO]).value
-    told = {key: str(graph.get_rt_info([RT_INFO, key]).value) for key in keys}
-    return openvino.on_cpu(path, "f32"), told
+    return {key: str(graph.get_rt_info([RT_INFO, key]).value) for key in graph.get_rt_info([RT_INFO]).value}
 
 
-def _write_torchscript(network: Network, path: Path) -> None:
+def _write_torchscript(source: Source, path: Path) -> None:
     # By tracing: the networks have no control flow that depends on values, and scripting knows less of Python. A trace
     # takes any batch size, unless the network fixed one; that is checked where it is asked for.
+    import torch
+
+    from bench.backends.graphs.operators import quiet
+
+    content = io.BytesIO()  # given a path, torch ends the whole process where the disk is full
     with quiet():
-        traced: Any = torch.jit.trace(network.model, (network.example,))  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: json.dumps(dict(network.metadata))})  # type: ignore[no-untyped-call]
+        traced: Any = torch.jit.trace(source.model, (source.example,))  # type: ignore[no-untyped-call]
+        extra = {EXTRA_FILE: json.dumps(dict(source.metadata))}
+        torch.jit.save(traced, content, _extra_files=extra)  # type: ignore[no-untyped-call]
+    path.write_bytes(content.getbuffer())
 
 
-def _load_torchscript(path: Path) -> tuple[Run, dict[str, str]]:
-    held = {EXTRA_FILE: ""}
+def load_torchscript(path: Path) -> tuple[Any, dict[str, str]]:
+    """The traced network, and the metadata beside it."""
+    import torch
+
+    from bench.backends.graphs.operators import quiet
+
+    found = {EXTRA_FILE: ""}
     with quiet():
-        loaded: Any = torch.jit.load(str(path), _extra_files=held)  # type: ignore[no-untyped-call]
-    return loaded, json.loads(held[EXTRA_FILE])
+        loaded: Any = torch.jit.load(str(path), _extra_files=found)  # type: ignore[no-untyped-call]
+    return loaded, json.loads(found[EXTRA_FILE])
 
 
 FORMATS = {
     format.name: format
     for format in (
-        Format("onnx", ".onnx", onnxruntime.PACKAGES, onnxruntime.INSTALL, _write_onnx, _load_onnx, ()),
-        Format("openvino", ".xml", openvino.PACKAGES, openvino.INSTALL, _write_openvino, _load_openvino,
-               openvino_int8.PACKAGES),
-        Format("torchscript", ".pt", (), "", _write_torchscript, _load_torchscript),
+        Format("onnx", ".onnx", _write_onnx, _onnx_metadata, "onnxruntime", "onnxruntime_int8"),
+        Format("openvino", ".xml", _write_openvino, _openvino_metadata, "openvino", "openvino_int8"),
+        Format("torchscript", ".pt", _write_torchscript, lambda path: load_torchscript(path)[1]),
     )
-}  # fmt: skip
+}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from bench import cli
 from bench.export.formats import FORMATS
-from bench.weights import default_input
+
+FOLDER = Path("exports")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -20,10 +21,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
-    parser.add_argument("--joints", type=cli.count, default=17, help="heatmaps of a network of the zoo")
+    cli.add_joints_option(parser)
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
     parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: the model's name and input, here")
-    arguments = parser.parse_args(argv)
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
-    return arguments
+    parser.add_argument(
+        "--out", type=cli.writable_file, metavar="FILE", help=f"default: the model's name and input, in {FOLDER}/"
+    )
+    cli.add_timeout_option(parser)
+    return parser.parse_args(argv)

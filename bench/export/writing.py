@@ -1,26 +1,36 @@
 """A network into a file: written to the side, compared with eager, then moved into place."""
 
-import importlib.util
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+import zoo
+from bench.backends import catalogue
+from bench.backends.artifact import Artifact
+from bench.backends.families.pytorch import arrays
 from bench.core import machine
 from bench.core.errors import InputError
+from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
-from bench.data import photograph
-from bench.data.cropping import MEAN, STD
-from bench.export.formats import FORMATS, Format, Network, Run
-from bench.speed.loop import PARITY_TOLERANCE, ParityError
+from bench.data.cropping import MEAN, STD, photograph
+from bench.export.formats import FORMATS, Format, Source, load_torchscript
+from bench.timing import parity
+from bench.timing.parity import ParityError
+
+if TYPE_CHECKING:
+    from bench.export.formats import Run
 
 BATCHES = (1, 2, 5)  # compared with eager where the file takes any
 RANDOM_INPUTS = 2
-# Another function: this tells a quantised network from a broken one, and accuracy says what it costs.
-INT8_TOLERANCE = 0.5
 SKELETONS: dict[int, Skeleton] = {len(skeleton.joints): skeleton for skeleton in (COCO, MPII)}
 
 
@@ -35,13 +45,12 @@ def find_format(name: str, *, dynamic_batch: bool = False, int8: bool = False) -
     found = FORMATS[name]
     if int8 and dynamic_batch:
         raise InputError("--int8 makes a file for one image at a time: leave out --dynamic-batch")
-    if int8 and found.int8_packages is None:
-        able = [format.name for format in FORMATS.values() if format.int8_packages is not None]
+    if int8 and found.int8_backend is None:
+        able = [format.name for format in FORMATS.values() if format.int8_backend is not None]
         raise InputError(f"--int8: format {name} is float32 only: give {' or '.join(able)}")
-    needed = (*found.packages, *((found.int8_packages or ()) if int8 else ()))
-    absent = [package for package in needed if importlib.util.find_spec(package) is None]
-    if absent:
-        raise InputError(f"format {name} needs {', '.join(absent)}: install with {found.install}")
+    backend = found.int8_backend if int8 else found.backend
+    if backend is not None:
+        catalogue.resolve(backend, "cpu", "fp32")
     return found
 
 
@@ -57,17 +66,29 @@ def describe(
 ) -> dict[str, str]:
     """What a user of the file must know, as texts; lists are JSON.
 
-    Joints and flip pairs are COCO's for 17 heatmaps and MPII's for 16, and absent for other numbers.
+    Joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
 
     Raises:
-        InputError: the network does not make heatmaps ``[N, J, h, w]`` of such an input.
+        InputError: the network makes neither heatmaps ``[1, J, h, w]`` of such an input, nor, where its ``output_kind``
+            is ``simcc``, two arrays ``[1, J, bins]``.
     """
-    with torch.inference_mode():
+    with user_code(name, "fails on such an input"), torch.inference_mode():
         output = model(torch.zeros(1, 3, *input_size))
-    if not (isinstance(output, Tensor) and output.ndim == 4 and len(output) == 1):
-        made = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise InputError(f"{name} makes {made} of one image: give a network that makes heatmaps [1, J, h, w]")
-    joints, height, width = output.shape[1:]
+    kind = str(getattr(model, "output_kind", "heatmap"))
+    leaves = tree_leaves(output)
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    count, dimensions, wanted = (
+        (2, 3, "two arrays [1, J, bins]") if kind == "simcc" else (1, 4, "heatmaps [1, J, h, w]")
+    )
+    fits = len(leaves) == len(tensors) == count
+    if not fits or any(one.ndim != dimensions or one.shape[:2] != tensors[0].shape[:2] for one in tensors):
+        made = " and ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else type(one).__name__ for one in leaves)
+        raise InputError(f"makes {made or 'nothing'} of one image: give a network that makes {wanted}")
+    if len(tensors[0]) != 1 or not all(one.is_floating_point() for one in tensors):
+        raise InputError(f"makes {tuple(tensors[0].shape)} of type {tensors[0].dtype}: {wanted} are needed")
+    shapes = [list(one.shape[1:]) for one in tensors]
+    joints = shapes[0][0]
+    card = zoo.model_card(name) if name in zoo.list_models() else None
     skeleton = SKELETONS.get(joints)
     told = {
         "project": machine.PROJECT,
@@ -76,14 +97,19 @@ def describe(
         "weights": weights,
         "weights_sha256": weights_sha256,
         "input": json.dumps([3, *input_size]),  # channels, height, width
-        "output": json.dumps([joints, height, width]),
+        "output_kind": kind,
+        "output": json.dumps(shapes[0] if count == 1 else shapes),
         "dynamic_batch": json.dumps(dynamic_batch),
         "precision": "int8" if int8 else "fp32",
         "channels": "RGB",
-        "mean": json.dumps(MEAN),  # of values divided by 255
-        "std": json.dumps(STD),
+        "mean": json.dumps(card.mean if card else MEAN),  # of values divided by 255
+        "std": json.dumps(card.std if card else STD),
         "num_joints": json.dumps(joints),
     }
+    if card is not None and card.udp:
+        told["udp"] = "true"
+    if card is not None and kind == "simcc":
+        told["split_ratio"] = json.dumps(card.split_ratio)
     if skeleton:
         told |= {"joints": json.dumps(skeleton.joints), "flip_pairs": json.dumps(skeleton.flip_pairs)}
     return told
@@ -116,36 +142,29 @@ def export(
 
     Raises:
         InputError: the format is unknown or cannot be written here, or the network cannot be exported to it.
-        ParityError: the file computes something else.
+        ParityError: the file computes something else, or either it or the network gives numbers that are not finite.
         OSError: the file cannot be written.
     """
     chosen = find_format(format_name, dynamic_batch=dynamic_batch, int8=int8)
     _, height, width = json.loads(metadata["input"])
-    example = photograph((height, width))
+    size = (height, width)
+    inputs = list(_inputs(size, BATCHES if dynamic_batch else (1,), int8=int8))
+    with torch.inference_mode():
+        expected = [arrays(model(images)) for images in inputs]
+    for outputs in expected:
+        parity.difference(outputs, outputs, "eager")  # numbers that are not finite are found before the work
+    example = photograph(size)
     if dynamic_batch:
         example = example.expand(2, -1, -1, -1).contiguous()  # exporters take a batch of one for fixed
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         written = Path(folder) / path.name
-        try:
+        with _reasons(format_name):
             with torch.no_grad():
-                chosen.write(Network(model, example, metadata, dynamic_batch, int8), written)
-            run, held = chosen.load(written)
-        except (InputError, OSError):
-            raise
-        except Exception as error:
-            reason = next(iter(str(error).strip().splitlines()), "no message")
-            raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {reason}") from error
-        if held != metadata:
-            raise ParityError(f"the {format_name} file does not hold the metadata as given: not kept")
-        # The ranges of int8 are those of pictures: random numbers would leave them.
-        count = 0 if int8 else RANDOM_INPUTS
-        worst = _compare(model, run, (height, width), BATCHES if dynamic_batch else (1,), count)
-        tolerance = INT8_TOLERANCE if int8 else PARITY_TOLERANCE["fp32"]
-        if not worst <= tolerance:
-            raise ParityError(
-                f"the {format_name} file differs from eager by {worst:.2g} of the largest output, "
-                f"more than {tolerance:g}: not kept"
-            )
+                chosen.write(Source(model, example, metadata, dynamic_batch, int8), written)
+            kept = chosen.metadata(written)
+        if kept != metadata:
+            raise ParityError(f"the {format_name} file does not hold the metadata as given")
+        worst = _compare(chosen, written, inputs, expected, int8=int8)
         # The file itself last: until then what has its name is whole.
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == written):
             _sync(file)
@@ -153,27 +172,54 @@ def export(
     return worst
 
 
-def _compare(model: nn.Module, run: Run, size: tuple[int, int], batches: tuple[int, ...], count: int) -> float:
-    """The worst difference on a photograph and on so many of random numbers, in every batch size."""
+@contextmanager
+def _reasons(format_name: str) -> Iterator[None]:
+    """What a converter raises, as one line."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), "no message")
+        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {reason}") from error
+
+
+def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> Iterator[Tensor]:
+    """A photograph, and random numbers but for int8, whose ranges are those of pictures; in every batch size."""
     generator = torch.Generator().manual_seed(0)
-    worst = 0.0
     for batch in batches:
-        inputs = [photograph(size).expand(batch, -1, -1, -1).contiguous()]
-        inputs += [torch.randn(batch, 3, *size, generator=generator) for _ in range(count)]
-        for images in inputs:
-            with torch.inference_mode():
-                expected = model(images)
-                try:
-                    found = run(images)
-                except Exception as error:
-                    reason = f"a batch of {batch} ({type(error).__name__})"
-                    raise ParityError(f"the file fails on {reason}: not kept") from error
-            if found.shape != expected.shape:
-                raise ParityError(f"the file makes {tuple(found.shape)} and eager {tuple(expected.shape)}: not kept")
-            largest = float(expected.abs().max())
-            difference = float((found - expected).abs().max())
-            worst = max(worst, difference / largest if largest else difference)
+        yield photograph(size).expand(batch, -1, -1, -1).contiguous()
+        for _ in range(0 if int8 else RANDOM_INPUTS):
+            yield torch.randn(batch, 3, *size, generator=generator)
+
+
+def _compare(
+    chosen: Format, path: Path, inputs: list[Tensor], expected: list[list[np.ndarray]], *, int8: bool
+) -> float:
+    """The worst difference of the written file to eager."""
+    precision = "int8" if int8 else "fp32"
+    worst = 0.0
+    with _opened(chosen, path, precision) as run:
+        for images, wanted in zip(inputs, expected, strict=True):
+            try:
+                found = run(images.numpy())
+            except Exception as error:
+                raise ParityError(f"the file fails on a batch of {len(images)} ({type(error).__name__})") from error
+            worst = max(worst, parity.check(wanted, found, precision, f"the {chosen.name} file"))
     return worst
+
+
+@contextmanager
+def _opened(chosen: Format, path: Path, precision: str) -> "Iterator[Run]":
+    """A written file, opened as its user will."""
+    backend = chosen.int8_backend if precision == "int8" else chosen.backend
+    if backend is not None:
+        with catalogue.open_artifact(Artifact(backend, precision, (path,))) as session:
+            yield session.run
+        return
+    network, _ = load_torchscript(path)
+    with torch.inference_mode():
+        yield lambda images: arrays(network(torch.from_numpy(images)))
 
 
 def _sync(path: Path) -> None:

@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace) -> int:
             raise
         kept = write(whole, dataset, arguments, bad)
         reason = str(error) or "interrupted"
-        raise type(error)(f"{reason}; pictures done before that: {len(kept)}, kept in {arguments.out}") from None
+        raise type(error)(f"{reason}; pictures done: {len(kept)}, kept in {arguments.out}") from None
     entries = write(found, dataset, arguments, bad)
     if bad:
         warn(f"bad pictures left out: {len(bad)}, the first: {next(iter(bad))}")

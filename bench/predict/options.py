@@ -14,15 +14,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("images", nargs="+", type=cli.file, metavar="IMAGE", help="pictures, or folders of them")
     parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
     parser.add_argument(
-        "--weights", default="bundled", metavar="FILE|published|bundled|random",
-        help="a checkpoint, what was published, what comes with the project (not for photographs), or random numbers",
+        "--weights", default="bundled", metavar="FILE|published|bundled|own|random",
+        help="a checkpoint, what was published, what comes with the project (not for photographs), own: those that "
+        "your factory has loaded itself, or random numbers",
     )  # fmt: skip
     parser.add_argument(
         "--boxes", type=cli.file, metavar="FILE",
         help="where the people are: picture names with lists of x, y, width, height, or COCO's detections or "
         "annotations, all JSON; without it, the whole picture is one person",
     )  # fmt: skip
-    parser.add_argument("--out", type=cli.folder, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--out", type=cli.writable_folder, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
@@ -37,4 +38,5 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--category", metavar="NAME", help="of the people in a COCO annotation file (default: person)")
     parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
     parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")
+    cli.add_timeout_option(parser)
     return parser.parse_args(argv)

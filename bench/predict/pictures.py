@@ -128,15 +128,15 @@ def _with_boxes(named: Mapping[Path, str], file: Path, category: str | None) -> 
         found = index.numbered(entry.number) if entry.number is not None else index.named(entry.name)
         if len(found) > 1:
             raise InputError(
-                f"{file} has boxes for {entry.name}, which may be any of {_listed(map(str, found))}: "
+                f"{file} has boxes for {_brief(entry.name)}, which may be any of {_listed(map(str, found))}: "
                 "give whole names relative to the folder"
             )
         if not found:
-            unknown.append(entry.name)
+            unknown.append(_brief(entry.name))
         elif found[0] in matched:
             raise InputError(
-                f"{file} has boxes for {matched[found[0]].name} and for {entry.name}, and both may be {found[0]}: "
-                "give whole names relative to the folder"
+                f"{file} has boxes for {_brief(matched[found[0]].name)} and for {_brief(entry.name)}, and both may be "
+                f"{found[0]}: give whole names relative to the folder"
             )
         else:
             matched[found[0]] = entry
@@ -207,6 +207,11 @@ def _read(file: Path, category: str | None) -> tuple[list[_Entry], bool]:
     else:
         raise InputError(f"{file} is no list of boxes: {_KINDS}")
     return [_Entry(*key, boxes) for key, boxes in found.items()], isinstance(held, Mapping)
+
+
+def _brief(name: str) -> str:
+    """A name for a message: on one line, and not too long."""
+    return shown(name).strip('"')
 
 
 def _annotated(file: Path, category: str | None) -> list[_Entry]:

@@ -23,8 +23,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def _check() -> argparse.ArgumentParser:
     parser = cli.make_parser(
-        "record check", "Say whether records are sound: whether each line is a record, and whether its figures follow "
-        "from its samples. Prints one line for each problem; exit status 1 if there is one.", records=False,
+        "record check", "Check records: whether each line is a record, and whether its figures follow "
+        "from its samples. Prints one line per problem; the exit status is 1 if there is one.", records=False,
     )  # fmt: skip
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="FILE|DIR", help="files of records, or folders with such files"

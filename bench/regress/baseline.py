@@ -8,15 +8,15 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from bench import backends, cli
+from bench import cli
+from bench.backends import catalogue
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record, now
 from bench.core.results import read
-from bench.models import recorded_name
-from bench.regress.compare import Comparison, Told
-from bench.regress.pairs import Job
+from bench.regress.compare import Comparison, Show
+from bench.regress.plan import RegressPlan
 from bench.regress.records import baseline_record
 from bench.regress.sequential import Verdict, decide, welch_interval
 
@@ -29,10 +29,10 @@ SOFTWARE = ("python", "torch", "runtime", "packages")
 DrawProcess = Callable[[], float]
 
 
-def measure(draw: DrawProcess, job: Job) -> Record:
+def measure(draw: DrawProcess, plan: RegressPlan) -> Record:
     """A network's latencies as a record to store: the median of each of ``PROCESSES`` fresh processes."""
     started = now()
-    return baseline_record(job, [draw() for _ in range(PROCESSES)], SAMPLE, started)
+    return baseline_record(plan, [draw() for _ in range(PROCESSES)], SAMPLE, started)
 
 
 def write(records: Sequence[Record], path: Path) -> None:
@@ -40,46 +40,40 @@ def write(records: Sequence[Record], path: Path) -> None:
     write_whole(path, "".join(record.to_json() + "\n" for record in records).encode())
 
 
-def load(path: Path, jobs: Sequence[Job]) -> list[Record]:
-    """The stored record of each job.
+def load(path: Path, plans: Sequence[RegressPlan]) -> list[Record]:
+    """The stored record of each plan.
 
     Raises:
-        InputError: no file, a line that is no record, a job that is not there, or another machine or other software.
+        InputError: no file, a line that is no record, a plan that is not there, or another machine or other software.
     """
     if not path.is_file():
         raise InputError(f"there is no baseline {path}: make it with --baseline {path} --update")
     stored = [record for record in read(path) if record.protocol.get("name") == "baseline"]
-    return [_find(stored, job, path) for job in jobs]
+    return [_find(stored, plan, path) for plan in plans]
 
 
-def _find(stored: Sequence[Record], job: Job, path: Path) -> Record:
-    wanted = (
-        recorded_name(job.model), cli.input_text(job.input), job.num_joints, job.backend,
-        job.device.partition(":")[0], job.batch, job.threads,
-    )  # fmt: skip
-    for record in stored:
-        if wanted == (
-            record.model, record.input, record.num_joints, record.backend, record.device, record.batch, record.threads,
-        ):  # fmt: skip
-            here, software = (
-                machine.this_machine(job.device),
-                machine.this_software(backends.load(job.backend).version()),
-            )
-            differing = differences(record.machine, here) + differences(record.software, software, SOFTWARE)
-            if differing:
-                raise InputError(
-                    f"{path} is of another machine or other software ({'; '.join(differing)}): latencies of the two "
-                    "cannot be compared; use --base REVISION, or store a new one here with --update"
-                )
-            return record
-    raise InputError(
-        f"{path} has no {job.model} with {job.backend}, {cli.input_text(job.input)}, {job.num_joints} joints, batch "
-        f"{job.batch}, {job.threads} threads on {job.device}: store a new one with --update"
-    )
+def _find(stored: Sequence[Record], plan: RegressPlan, path: Path) -> Record:
+    # Of what runtime it is, is told below, with the rest of the software.
+    wanted = plan.measurement({"name": "baseline"}).identity("")
+    found = next((record for record in stored if record.identity("") == wanted), None)
+    if found is None:
+        raise InputError(
+            f"{path} has no {plan.model} with {plan.backend}, {cli.input_text(plan.input)}, {plan.num_joints} joints, "
+            f"batch {plan.batch}, {plan.threads} threads on {plan.device}: store a new one with --update"
+        )
+    here = machine.this_machine(plan.device)
+    software = machine.this_software(catalogue.version(plan.backend))
+    differing = differences(found.machine, here) + differences(found.software, software, SOFTWARE)
+    if differing:
+        raise InputError(
+            f"{path} is of another machine or other software ({'; '.join(differing)}): latencies of the two "
+            "cannot be compared; use --base REVISION, or store a new one here with --update"
+        )
+    return found
 
 
 def differences(there: BaseModel, here: BaseModel, only: Sequence[str] = ()) -> list[str]:
-    """What differs, in words."""
+    """What differs, a text each."""
     names = only or type(there).model_fields
     return [
         f"{name} {getattr(there, name)} there, {getattr(here, name)} here"
@@ -88,14 +82,14 @@ def differences(there: BaseModel, here: BaseModel, only: Sequence[str] = ()) -> 
     ]
 
 
-def compare(draw: DrawProcess, stored: Record, threshold: float, told: Told) -> Comparison:
+def compare(draw: DrawProcess, stored: Record, threshold: float, show: Show) -> Comparison:
     """Time ``PROCESSES`` fresh processes, and as many again to confirm a regression, against the stored ones.
 
     Args:
         draw: times one process.
         stored: from ``load``.
         threshold: what is still allowed, 0.05 for 5 %.
-        told: called after every process with the number in its set, and the interval.
+        show: called after every process with the number in its set, and the interval.
     """
     began = time.monotonic()
     old = stored.samples[SAMPLE][0]
@@ -108,7 +102,7 @@ def compare(draw: DrawProcess, stored: Record, threshold: float, told: Told) -> 
             fresh.append(draw())
             if len(fresh) > 1:
                 interval = welch_interval(logs, [math.log(value) for value in fresh])
-                told(len(fresh), interval)
+                show(len(fresh), interval)
         sets.append(fresh)
         verdict = decide(interval, threshold)
     return Comparison(

@@ -2,15 +2,17 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import processes
 from bench.core.errors import InputError
 
-GUARD = Path(__file__).with_name("guard.py")
+KEEPER = Path(__file__).with_name("worktree_keeper.py")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Checkout:
 def checkout(revision: str, start: Path) -> Iterator[Checkout]:
     """Check a revision out beside the working tree.
 
-    A process of its own (``guard.py``) makes the worktree and waits for this one to end, in whatever way, to take it
-    away again: ``kill -9`` would leave no time to.
+    A process of its own (``worktree_keeper.py``) makes the worktree and waits for this one to end, in whatever way, to
+    take it away again: ``kill -9`` would leave no time to.
 
     Args:
         revision: a commit, branch or tag of the repository.
@@ -49,22 +51,23 @@ def checkout(revision: str, start: Path) -> Iterator[Checkout]:
             "clone may lack it: git fetch --unshallow)"
         ) from None
     changed = _git(root, "status", "--porcelain", "--untracked-files=normal")
-    guard = subprocess.Popen(
-        [sys.executable, str(GUARD), str(root), commit], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    keeper = subprocess.Popen(
+        [sys.executable, str(KEEPER), str(root), commit], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": processes.outer_temporary_folder()},  # not one of those that end with the command
         start_new_session=True,  # Ctrl-C is not for it
     )  # fmt: skip
-    assert guard.stdin is not None
-    assert guard.stdout is not None
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
     try:
-        answer = json.loads(guard.stdout.readline() or '{"error": "its process died"}')
+        answer = json.loads(keeper.stdout.readline() or '{"error": "its process died"}')
         if "error" in answer:
             raise InputError(f"a worktree of {revision} cannot be made: {answer['error']}")
         base = Path(answer["folder"]) / "base"
         yield Checkout(base, commit, root, head, len(changed.splitlines()), start.resolve().relative_to(root.resolve()))
     finally:
-        guard.stdin.close()
-        guard.wait()
-        guard.stdout.close()
+        keeper.stdin.close()
+        keeper.wait()
+        keeper.stdout.close()
 
 
 def _git(folder: Path, *arguments: str) -> str:

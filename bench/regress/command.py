@@ -1,59 +1,60 @@
-"""``python -m bench.regress``: whether a change made networks slower, decided so that CI can rely on it."""
+"""Tells whether a change made networks slower, so that CI can rely on it."""
 
 import argparse
 import os
 import random
-from collections.abc import Callable, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench import backends, cli
+from bench import cli
+from bench.backends import catalogue
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record
-from bench.models import is_factory, model_names
-from bench.regress import baseline, output, selftest
+from bench.models import check_names, is_factory, model_names
+from bench.regress import baseline, output, self_test
 from bench.regress.checkout import checkout
-from bench.regress.compare import Comparison, compare
-from bench.regress.pairs import Job, Pair, Side, UnknownModelError, time_pair, time_process
+from bench.regress.compare import Comparison, DrawPair, Show, compare
+from bench.regress.pairs import time_pair, time_process
+from bench.regress.plan import RegressPlan
 from bench.regress.records import comparison_record, self_test_record
 from bench.regress.sequential import Interval
+from bench.regress.sides import Side, UnknownModelError, prepared
 
-Told = Callable[[str], None]
+Tell = Callable[[str], None]
 
 
 def main(arguments: argparse.Namespace) -> int:
-    jobs = make_jobs(arguments)
+    plans = make_plans(arguments)
     results.open_folder(arguments.results)
     if arguments.self_test:
-        return self_test(jobs, arguments)
-    with cli.ticker(shown=not arguments.quiet) as told:
+        return test_itself(plans, arguments)
+    with cli.ticker(shown=not arguments.quiet) as tell:
         if arguments.update:
-            return update(jobs, arguments, told)
-        records = with_baseline(jobs, arguments, told) if arguments.baseline else with_base(jobs, arguments, told)
+            return update(plans, arguments, tell)
+        records = with_baseline(plans, arguments, tell) if arguments.baseline else with_base(plans, arguments, tell)
     return conclude(records, arguments)
 
 
-def make_jobs(arguments: argparse.Namespace) -> list[Job]:
-    """One job a network, what can be checked beforehand checked; whether it can be built, each side finds out."""
+def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
+    """One plan a network, what can be checked beforehand checked; whether it can be built, each side finds out."""
     device = machine.resolve_device(arguments.device)
-    backends.load(arguments.backend).check(device, "fp32")
-    if arguments.threads > machine.usable_cores():
-        raise InputError(
-            f"{arguments.threads} threads are more than this machine's {machine.usable_cores()} processors"
-        )
-    size, *more = cli.parse_inputs(arguments.input)
-    if more:
-        raise InputError(f"--input {arguments.input}: give one size at a time to bench.regress")
+    catalogue.resolve(arguments.backend, device, "fp32")
+    threads = machine.checked_threads(arguments.threads)
+    size = cli.one_input(arguments.input, "regress")
     names = model_names(arguments.models)
+    check_names([name for name in names if not is_factory(name)])
     return [
-        Job(name, arguments.joints, size, arguments.batch, device, arguments.backend, arguments.threads)
-        for name in names
+        RegressPlan(name, arguments.joints, size, arguments.batch, device, arguments.backend, threads) for name in names
     ]
 
 
-def with_base(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> list[Record]:
+def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tell) -> list[Record]:
     """Compare the working tree with another revision, network by network."""
     records = []
     with checkout(arguments.base, Path.cwd()) as trees:
@@ -61,22 +62,22 @@ def with_base(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> lis
         head = Side("the working tree", trees.head, trees.head / trees.below)
         if trees.changed and not arguments.quiet:
             cli.say(f"the working tree has {trees.changed} changed files: compared as it is")
-        for job in jobs:
+        protocol: dict[str, str | int] = {
+            "name": "against a revision", "base": arguments.base, "base_commit": trees.base_commit,
+            "head_commit": trees.head_commit, "changed_files": trees.changed,
+        }  # fmt: skip
+        for plan in plans:
+            seconds: dict[str, float] = {}
             try:
-                found = compare(
-                    drawing(base, head, inside(trees.head, job)), arguments.threshold, arguments.budget,
-                    telling(job, told),
-                )  # fmt: skip
+                with ready((base, head), inside(trees.head, plan), arguments, tell, seconds) as (old, new):
+                    draw = drawing(old, new, inside(trees.head, plan))
+                    found = compare(draw, arguments.threshold, arguments.budget, showing(plan, tell))
             except UnknownModelError as error:
                 if arguments.named:
                     raise
                 cli.warn(f"left out: {error}")
                 continue
-            told_of: dict[str, str | int] = {
-                "name": "against a revision", "base": arguments.base, "base_commit": trees.base_commit,
-                "head_commit": trees.head_commit, "changed_files": trees.changed,
-            }  # fmt: skip
-            record = comparison_record(job, found, arguments.threshold, arguments.budget, told_of)
+            record = comparison_record(plan, found, arguments.threshold, arguments.budget, protocol, seconds)
             cli.save([record], arguments)
             records.append(record)
     if not records:
@@ -84,36 +85,60 @@ def with_base(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> lis
     return records
 
 
-def inside(root: Path, job: Job) -> Job:
+def inside(root: Path, plan: RegressPlan) -> RegressPlan:
     """A user's own file in the repository is each side's own, also where its full path was given."""
-    where, _, factory = job.model.rpartition(":")
-    if is_factory(job.model) and Path(where).is_absolute() and Path(where).is_relative_to(root):
-        return replace(job, model=f"{os.path.relpath(where)}:{factory}")
-    return job
+    where, _, factory = plan.model.rpartition(":")
+    if is_factory(plan.model) and Path(where).is_absolute() and Path(where).is_relative_to(root):
+        return replace(plan, model=f"{os.path.relpath(where)}:{factory}")
+    return plan
 
 
-def drawing(base: Side, head: Side, job: Job) -> Callable[[], Pair]:
+@contextmanager
+def ready(
+    sides: Sequence[Side], plan: RegressPlan, arguments: argparse.Namespace, tell: Tell, seconds: dict[str, float]
+) -> Iterator[list[Side]]:
+    """The sides with what their processes open, made ready one after the other; ``seconds`` is told how long it took.
+
+    Raises:
+        UnknownModelError: a side does not have the network.
+        InputError: a side cannot be made ready, or not within ``--timeout``.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-regress-") as folder:
+        found = []
+        for side in sides:
+            tell(f"{plan.model}: {side.name} is being prepared for {plan.backend}")
+            began = time.monotonic()
+            found.append(prepared(side, plan, Path(folder)))
+            seconds[side.name] = round(time.monotonic() - began, 3)
+        if not arguments.quiet:
+            each = ", ".join(f"{name} {taken:.1f} s" for name, taken in seconds.items())
+            cli.say(f"{plan.model}: prepared for {plan.backend}: {each}")
+        yield found
+
+
+def drawing(base: Side, head: Side, plan: RegressPlan) -> DrawPair:
     order = random.Random()
-    return lambda: time_pair(base, head, job, order)
+    return lambda: time_pair(base, head, plan, order)
 
 
-def telling(job: Job, told: Told) -> Callable[[int, Interval], None]:
+def showing(plan: RegressPlan, tell: Tell) -> Show:
     """Says how far a comparison is."""
 
-    def tell(count: int, interval: Interval) -> None:
+    def show(count: int, interval: Interval) -> None:
         known = f", {interval.low:.3f} to {interval.high:.3f}" if interval.low > 0 else ""
-        told(f"{job.model}: {count} timed, ratio {interval.ratio:.3f}{known}")
+        tell(f"{plan.model}: {count} timed, ratio {interval.ratio:.3f}{known}")
 
-    return tell
+    return show
 
 
-def update(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> int:
+def update(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tell) -> int:
     """Store a baseline: of all networks, or nothing."""
     here = Side("this code", machine.ROOT, Path.cwd())
     records = []
-    for number, job in enumerate(jobs, 1):
-        told(f"{job.model}: {number} of {len(jobs)}, {baseline.PROCESSES} processes")
-        records.append(baseline.measure(lambda job=job: time_process(here, job), job))  # type: ignore[misc]
+    for number, plan in enumerate(plans, 1):
+        with ready([here], plan, arguments, tell, {}) as (side,):
+            tell(f"{plan.model}: {number} of {len(plans)}, {baseline.PROCESSES} processes")
+            records.append(baseline.measure(lambda: time_process(side, plan), plan))  # noqa: B023 - called at once
     baseline.write(records, arguments.baseline)
     if arguments.json:
         for record in records:
@@ -123,16 +148,18 @@ def update(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> int:
     return 0
 
 
-def with_baseline(jobs: list[Job], arguments: argparse.Namespace, told: Told) -> list[Record]:
-    """Compare the working tree with stored latencies."""
+def with_baseline(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tell) -> list[Record]:
+    """Compare with stored latencies of this very machine."""
     here = Side("this code", machine.ROOT, Path.cwd())
     records = []
-    for job, stored in zip(jobs, baseline.load(arguments.baseline, jobs), strict=True):
-        found = baseline.compare(
-            lambda job=job: time_process(here, job), stored, arguments.threshold, telling(job, told)  # type: ignore[misc]
-        )  # fmt: skip
-        told_of = {"name": "against a baseline", "base": arguments.baseline.name, "base_started_at": stored.started_at}
-        record = comparison_record(job, found, arguments.threshold, arguments.budget, told_of)
+    for plan, stored in zip(plans, baseline.load(arguments.baseline, plans), strict=True):
+        seconds: dict[str, float] = {}
+        with ready([here], plan, arguments, tell, seconds) as (side,):
+            found = baseline.compare(
+                lambda: time_process(side, plan), stored, arguments.threshold, showing(plan, tell)  # noqa: B023
+            )  # fmt: skip
+        base = {"name": "against a baseline", "base": arguments.baseline.name, "base_started_at": stored.started_at}
+        record = comparison_record(plan, found, arguments.threshold, arguments.budget, base, seconds)
         cli.save([record], arguments)
         records.append(record)
     return records
@@ -156,29 +183,29 @@ def conclude(records: Sequence[Record], arguments: argparse.Namespace) -> int:
     return int("regression" in verdicts or (arguments.strict and undecided > 0))
 
 
-def self_test(jobs: list[Job], arguments: argparse.Namespace) -> int:
+def test_itself(plans: list[RegressPlan], arguments: argparse.Namespace) -> int:
     """Measure how often the check errs."""
-    if len(jobs) > 1:
+    if len(plans) > 1:
         raise InputError("--self-test takes one network at a time: give it with --models")
-    (job,) = jobs
-    here = Side("this code", machine.ROOT, Path.cwd())
-
-    def compare_with_itself(condition: selftest.Condition) -> Comparison:
-        draw = drawing(here, replace(here, slower=condition.planted), job)
-        return compare(draw, arguments.threshold, arguments.budget, lambda _count, _interval: None)
-
+    (plan,) = plans
     settings = {"threshold": arguments.threshold, "budget_s": arguments.budget}
-    total = arguments.self_test * len(selftest.conditions(arguments.threshold))
-    try:
-        with cli.progress(total, "comparing", shown=not arguments.quiet) as step:
-            done = selftest.run(arguments.self_test, job, settings, arguments.results, compare_with_itself, step)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "interrupted: the finished comparisons are kept, the same command goes on from there"
-        ) from None
-    records = [self_test_record(job, condition, found, settings) for condition, found in done.items()]
+    total = arguments.self_test * len(self_test.conditions(arguments.threshold))
+    with ready([Side("this code", machine.ROOT, Path.cwd())], plan, arguments, lambda _line: None, {}) as (here,):
+
+        def compare_with_itself(condition: self_test.Condition) -> Comparison:
+            draw = drawing(here, replace(here, slower=condition.planted), plan)
+            return compare(draw, arguments.threshold, arguments.budget, lambda _count, _interval: None)
+
+        try:
+            with cli.progress(total, "comparing", shown=not arguments.quiet) as step:
+                done = self_test.run(arguments.self_test, plan, settings, arguments.results, compare_with_itself, step)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "interrupted: the finished comparisons are kept, the same command goes on from there"
+            ) from None
+    records = [self_test_record(plan, condition, found, settings) for condition, found in done.items()]
     cli.save(records, arguments)
-    selftest.forget(job, settings, arguments.results)
+    self_test.forget(plan, settings, arguments.results)
     if not arguments.json:
         output.print_rates(records)
-    return int(any(selftest.is_wrong(condition, found) for condition, found in done.items()))
+    return int(any(self_test.is_wrong(condition, found) for condition, found in done.items()))

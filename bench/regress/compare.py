@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.regress.pairs import Pair
-from bench.regress.sequential import Interval, Verdict, any_time_interval, decide
+from bench.regress.sequential import Interval, Verdict, anytime_interval, decide
 
 DrawPair = Callable[[], Pair]
-Told = Callable[[int, Interval], None]
+Show = Callable[[int, Interval], None]
 
 
 @dataclass(frozen=True)
@@ -31,46 +31,48 @@ class Comparison:
         return self.verdict != "regression" and any(len(sets) > 1 for sets in self.samples.values())
 
 
-def compare(draw: DrawPair, threshold: float, budget_s: float, told: Told) -> Comparison:
+def compare(draw: DrawPair, threshold: float, budget_s: float, show: Show) -> Comparison:
     """Draw pairs of fresh processes until the question is settled.
 
     A set ends as soon as its interval lies above or below ``1 + threshold``, or its time is up. A regression is
-    reported if a second set of fresh pairs says so as well; what that one says counts, so a regression costs
-    two sets, and anything else one.
+    reported if a second set of fresh pairs says so as well; what that one says counts. It may take what the first has
+    left of its time, too: so nothing takes longer than ``budget_s``, and what may be a regression twice that.
 
     Args:
         draw: times one pair.
         threshold: what is still allowed, 0.05 for 5 %.
         budget_s: time of a set; the pair that is being timed then still counts.
-        told: called after every pair with the number of pairs in its set, and the interval.
+        show: called after every pair with the number of pairs in its set, and the interval.
     """
     began = time.monotonic()
-    sets = [_draw_set(draw, threshold, budget_s, told)]
+    sets = [_draw_set(draw, threshold, began + budget_s, show)]
     if _verdict(sets[0], threshold) == "regression":
-        sets.append(_draw_set(draw, threshold, budget_s, told))
+        sets.append(_draw_set(draw, threshold, began + 2 * budget_s, show))
     everything = [pair for one in sets for pair in one]
     return Comparison(
         verdict=_verdict(sets[-1], threshold),
         interval=_interval(sets[-1]),
         base_ms=median(pair.base_ms for pair in everything),
         head_ms=median(pair.head_ms for pair in everything),
-        samples={"log_ratio": [[pair.log_ratio for pair in one] for one in sets]},
+        samples={
+            "log_ratio": [[pair.log_ratio for pair in one] for one in sets],
+            "log_ratio_error": [[pair.error for pair in one] for one in sets],
+        },
         processes=len(everything),
         seconds=time.monotonic() - began,
     )
 
 
-def _draw_set(draw: DrawPair, threshold: float, budget_s: float, told: Told) -> list[Pair]:
-    until = time.monotonic() + budget_s
+def _draw_set(draw: DrawPair, threshold: float, until: float, show: Show) -> list[Pair]:
     pairs: list[Pair] = []
     while not pairs or (_verdict(pairs, threshold) == "undecided" and time.monotonic() < until):
         pairs.append(draw())
-        told(len(pairs), _interval(pairs))
+        show(len(pairs), _interval(pairs))
     return pairs
 
 
 def _interval(pairs: Sequence[Pair]) -> Interval:
-    return any_time_interval([pair.log_ratio for pair in pairs])
+    return anytime_interval([pair.log_ratio for pair in pairs], [pair.error for pair in pairs])
 
 
 def _verdict(pairs: Sequence[Pair], threshold: float) -> Verdict:

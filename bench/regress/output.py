@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from bench import cli
+from bench.core.metrics import text
 from bench.core.record import Record
+from bench.regress.conditions import condition
 
-WORDS = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
+SHOWN = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
 STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}
 
 
@@ -21,7 +23,7 @@ def print_table(records: Sequence[Record]) -> None:
     table.add_column("verdict", no_wrap=True)
     for record in records:
         verdict = _verdict(record)
-        table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{WORDS[verdict]}[/]")
+        table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{SHOWN[verdict]}[/]")
     cli.output().print(table)
     for record in records:
         if explanation(record):
@@ -30,11 +32,11 @@ def print_table(records: Sequence[Record]) -> None:
 
 def title(record: Record) -> str:
     """What was compared, and on what."""
-    told, changed, threads = record.protocol, record.protocol.get("changed_files"), record.threads
-    new = str(told["head_commit"])[:9] if "head_commit" in told else "this code"
+    protocol, changed, threads = record.protocol, record.protocol.get("changed_files"), record.threads
+    new = str(protocol["head_commit"])[:9] if "head_commit" in protocol else "this code"
     new += f" with {changed} changed file{'s' if changed != 1 else ''}" if changed else ""
     where = f"{record.backend}, {record.device}, {threads} thread{'s' if threads != 1 else ''}"
-    return f"{new} against {told['base']}: {where}, {record.input}, batch {record.batch}"
+    return f"{new} against {protocol['base']}: {where}, {record.input}, batch {record.batch}"
 
 
 def explanation(record: Record) -> str:
@@ -55,7 +57,7 @@ def markdown(records: Sequence[Record]) -> str:
     if slower:
         answer = f"**Slower by more than {limit}: {', '.join(slower)}.**"
     headings = ["Model", *_headings(records[0]), "verdict"]
-    rows = [[f"`{record.model}`", *_figures(record), WORDS[_verdict(record)]] for record in records]
+    rows = [[f"`{record.model}`", *_figures(record), SHOWN[_verdict(record)]] for record in records]
     lines = ["## Latency", "", answer, "", f"{title(records[0])}.", ""]
     lines += [f"| {' | '.join(row)} |" for row in (headings, ["---", *["---:"] * (len(headings) - 2), "---"], *rows)]
     notes = [f"- `{record.model}`: {explanation(record)}." for record in records if explanation(record)]
@@ -90,16 +92,9 @@ def print_rates(records: Sequence[Record]) -> None:
         table.add_row(
             condition(record), f"{m['regression']:g}",
             f"{m['regression_rate_low']:.0%} to {m['regression_rate_high']:.0%}", f"{m['clear']:g}",
-            f"{m['undecided']:g}", f"{m['seconds_median']:.0f}", f"{m['seconds_max']:.0f}", f"{m['pairs_median']:g}",
+            *(text(key, m[key]) for key in ("undecided", "seconds_median", "seconds_max")), f"{m['pairs_median']:g}",
         )  # fmt: skip
     cli.output().print(table)
-
-
-def condition(record: Record) -> str:
-    """What a self-test's comparisons were of."""
-    slower = float(record.options["slower_by"])
-    same = f"{slower:.0%} slower" if slower else "the same code"
-    return f"{same}, a busy process beside it" if record.options["busy_neighbour"] else same
 
 
 def _headings(record: Record) -> list[str]:
@@ -109,10 +104,14 @@ def _headings(record: Record) -> list[str]:
 
 def _figures(record: Record) -> list[str]:
     m = record.metrics
-    interval = f"{m['ratio_low']:.3f} to {m['ratio_high']:.3f}" if "ratio_low" in m else "unknown"
+    interval = (
+        f"{text('ratio_low', m['ratio_low'])} to {text('ratio_high', m['ratio_high'])}"
+        if "ratio_low" in m
+        else "unknown"
+    )
     return [
-        f"{m['base_ms']:.2f}", f"{m['head_ms']:.2f}", f"{m['ratio']:.3f}", interval, f"{m['processes']:g}",
-        f"{m['seconds']:.0f}",
+        *(text(key, m[key]) for key in ("base_ms", "head_ms", "ratio")), interval,
+        *(text(key, m[key]) for key in ("processes", "seconds")),
     ]  # fmt: skip
 
 

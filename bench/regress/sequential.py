@@ -1,4 +1,19 @@
-"""When pairs have said enough: an interval that may be looked at after every pair, and what it decides."""
+"""When pairs have said enough: an anytime-valid confidence interval of the ratio, and what it decides.
+
+It rests on signs: of the pairs of two sides whose true ratio is m, as many lie above m as below, however heavy the
+tails. Somebody who bets on "above" at even odds, pair by pair, multiplies a stake of 1 by 1 + b or 1 - b; if m is true,
+the stake ever gets to 1 / a with a probability of a at most (Ville's inequality), however the size b of each bet is
+chosen before its sign is known. What is mixed here are bets of all sizes; half of the stake goes all in each time,
+which is best where all pairs agree. A single bad pair, however bad, counts as one sign.
+
+A pair that is no farther from m than its own blocks disagree says little, and gets a smaller bet. Which of the two
+sides is called the new one changes the sign of a pair's logarithm and nothing else, so that among pairs as far from m,
+whose blocks disagree as much, half lie on either side as well.
+
+Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024); Howard and
+Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm identification", Bernoulli 28
+(2022).
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +27,11 @@ Verdict = Literal["regression", "faster", "clear", "undecided"]
 
 # Both sets of pairs, the first and the one that confirms, keep to it.
 ERROR_RATE = 0.05
-# Fewer say nothing about how pairs differ from each other.
-LEAST_PAIRS = 3
-# Variance of the true mean, in units of the pairs' own, that the interval is best for: pairs differ by a percent or so,
-# and what is to be told is several times that. With 1, it would take 5 pairs to say anything, and a tenth fewer where
-# it takes dozens.
-PRIOR_VARIANCE = 10.0
+# Of its own standard errors, how far a pair is from the ratio in question that gets whole bets.
+WHOLE_BET_AT = 2.0
+# Sizes of bets and what part of the stake goes to each.
+BETS = np.concatenate((np.arange(1, 20) / 20, [1.0]))
+STAKES = np.concatenate((np.full(19, 0.5 / 19), [0.5]))
 
 
 @dataclass(frozen=True)
@@ -30,43 +44,77 @@ class Interval:
 
     @property
     def precision(self) -> float:
-        """Half of the width, relative to the ratio: 0.03 for 3 %."""
+        """Half of the width, relative to the ratio: 0.03 for 3 %; infinite where an end is not known yet."""
         return (self.high / self.low) ** 0.5 - 1 if self.low > 0 else math.inf
 
 
-def any_time_interval(log_ratios: Sequence[float], error_rate: float = ERROR_RATE) -> Interval:
+def anytime_interval(
+    log_ratios: Sequence[float], errors: Sequence[float] | None = None, error_rate: float = ERROR_RATE
+) -> Interval:
     """An interval of the ratio that holds the truth at *all* numbers of pairs at once, but for ``error_rate``.
 
     So it may be looked at after every pair, and drawing pairs may stop at whichever look one likes; an ordinary
-    interval, looked at again and again, misses far more often than it says. It inverts a t-test that is valid at
-    any time: the likelihood ratio of "mean mu" against "mean mu + sigma * N(0, g)" with the scale-invariant prior
-    on sigma is a martingale of mean 1 if mu is true, so it exceeds 1 / error_rate ever with that probability at
-    most (Ville's inequality). Exact for normal differences, whatever their variance.
-
-    Source: Lai, "On confidence sequences", Annals of Statistics 4 (1976); Wang and Ramdas, "Anytime-valid t-tests and
-    confidence sequences for Gaussian means with unknown variance", Sequential Analysis 44 (2025).
+    interval, looked at again and again, misses far more often than it says. The truth is the median of the pairs.
 
     Args:
         log_ratios: a pair's logarithm of new over old latency, one a pair.
-        error_rate: between 0 and 1.
+        errors: standard error of each, from within the pair; by default all are trusted.
+        error_rate: between 0 and 1, half of it for either end.
 
     Returns:
-        From 0 to infinity while there are too few pairs to tell.
+        The median, and its ends: 0 and infinity while there are too few pairs to tell.
     """
     values = np.asarray(log_ratios, float)
-    count = len(values)
-    centre = float(np.exp(values.mean())) if count else 1.0
-    if count < LEAST_PAIRS:
-        return Interval(centre, 0.0, math.inf)
-    # With u = t^2 / (n - 1), the likelihood ratio is below 1 / error_rate where
-    # (1 + u) / (1 + u * shrink) < (sqrt(1 / shrink) / error_rate) ^ (2 / n).
-    shrink = 1 / (1 + count * PRIOR_VARIANCE)
-    bound = (shrink**-0.5 / error_rate) ** (2 / count)
-    if bound * shrink >= 1:
-        return Interval(centre, 0.0, math.inf)
-    largest_u = (bound - 1) / (1 - bound * shrink)
-    half = math.sqrt(largest_u * (count - 1)) * float(values.std(ddof=1)) / math.sqrt(count)
-    return Interval(centre, centre * math.exp(-half), centre * math.exp(half))
+    if not len(values):
+        return Interval(1.0, 0.0, math.inf)
+    low = _refuted_up_to(values, errors, error_rate)
+    high = -_refuted_up_to(-values, errors, error_rate)
+    return Interval(math.exp(float(np.median(values))), math.exp(low), math.exp(high))
+
+
+def _refuted_up_to(values: np.ndarray, errors: Sequence[float] | None, error_rate: float) -> float:
+    """Below which value the truth is not, by bets on "above"; minus infinity where that is not known of any."""
+    enough = math.log(2 / error_rate)
+
+    def is_refuted(truth: float) -> bool:
+        away = values - truth
+        return bool(log_stakes(np.sign(away), trusted(away, errors))[-1] >= enough)
+
+    # The higher what is betted on, the less is won: from where all bets are whole up to where none is won.
+    low = float(values.min()) - WHOLE_BET_AT * max([0.0, *(errors or ())]) - 1e-9
+    high = float(values.max())
+    if not is_refuted(low):
+        return -math.inf
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_refuted(middle) else (low, middle)
+    return low
+
+
+def log_stakes(signs: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """What became of a stake of 1 that was bet on signs of +1, as a logarithm.
+
+    Args:
+        signs: of pairs in their order, ``[..., pairs]``; 0 is no bet.
+        trust: what share of a whole bet goes on each pair, ``[pairs]``.
+
+    Returns:
+        After each pair, ``[..., pairs]``.
+    """
+    with np.errstate(divide="ignore"):  # all is lost: minus infinity
+        by_bet = np.log1p(BETS[:, None] * (signs * trust)[..., None, :]).cumsum(-1)
+    highest = by_bet.max(-2)
+    found: np.ndarray = highest + np.log(np.einsum("b,...bn->...n", STAKES, np.exp(by_bet - highest[..., None, :])))
+    return found
+
+
+def trusted(away: np.ndarray, errors: Sequence[float] | None) -> np.ndarray:
+    """What share of a whole bet goes on each pair, by how far it is away from the ratio that is tested."""
+    if errors is None:
+        return np.ones(len(away))
+    whole = WHOLE_BET_AT * np.maximum(np.asarray(errors, float), 1e-12)
+    share: np.ndarray = np.minimum(1, np.abs(away) / whole)
+    return share
 
 
 def welch_interval(old: Sequence[float], new: Sequence[float], error_rate: float = ERROR_RATE) -> Interval:

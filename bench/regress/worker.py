@@ -1,14 +1,19 @@
-"""One process of a pair: builds the network of one revision, then times as many rounds as it is told to.
+"""One process of a side: makes its network ready, or times as many rounds as it is told to.
 
     python -P worker.py PARENT
 
-Started by ``bench.regress.pairs`` with its own process number and with the root of the revision first on the path: both
-revisions are timed by this same code, and all that is theirs is what it imports. A job comes as a line of JSON on
-standard input, then numbers of rounds, a line each; every line is answered by one. What else prints goes to standard
-error.
+Started by ``bench.regress.sides`` with its own process number and with the root of the revision first on the path. Both
+revisions are timed by this same code and by the clock that stands beside it; all that is theirs is what they import. A
+plan comes as a line of JSON on standard input, then numbers of rounds, a line each; every line is answered by one. What
+else prints goes to standard error.
 """
 
+import contextlib
 import ctypes
+import gc
+import importlib
+import importlib.util
+import inspect
 import json
 import os
 import signal
@@ -16,9 +21,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TextIO
 
 _END_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
+Run = Callable[[], Any]
+Plan = dict[str, Any]
 
 
 def main() -> None:
@@ -28,57 +36,143 @@ def main() -> None:
             return
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    job = json.loads(sys.stdin.readline())
+    plan = json.loads(sys.stdin.readline())
+    clock = _own_clock()
     try:
-        timer = _Timer(job)
+        side = _new_side(plan) if importlib.util.find_spec("bench.backends.catalogue") else _old_side(plan)
+        if plan["prepare"]:
+            side.run()
+            _say(answers, {"root": side.root, "artifact": side.artifact})
+            return
+        timer = _Timer(plan, side, clock)
     except Exception as error:
-        _say(answers, _problem(error, job))
+        _say(answers, _problem(error, plan))
         return
-    _say(answers, {"round_ms": timer.round_ms, "root": timer.root})
+    _say(answers, {"round_ms": timer.round_ms, "root": side.root})
     for line in sys.stdin:
         _say(answers, {"ms": timer.rounds(int(line))})
 
 
+def _own_clock() -> Any:
+    """The timing kit of the tree that this file is in, imported before the revision's own modules of that name."""
+    own = str(Path(__file__).parents[2])
+    sys.path.insert(0, own)
+    try:
+        from bench.timing import clock
+
+        return clock
+    finally:
+        sys.path.remove(own)
+        for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+
+
+class _Side:
+    """A network that is ready to run, with what the revision made of it."""
+
+    def __init__(self, run: Run, wait: Run | None, artifact: Any = None) -> None:
+        self.run, self.wait, self.artifact = run, wait, artifact
+        self.root = str(Path(_bench().__file__ or "").parent.parent)
+
+
+def _bench() -> ModuleType:
+    import bench
+
+    return bench
+
+
+def _new_side(plan: Plan) -> _Side:
+    """A revision whose backends build artifacts and open them."""
+    import numpy as np
+
+    from bench.backends import catalogue
+    from bench.backends.artifact import Artifact
+
+    if plan.get("artifact"):
+        images = np.load(plan["images"])
+        artifact = Artifact.from_json(plan["artifact"])
+    else:
+        model, example = _network(plan)
+        images = example.cpu().numpy()
+        artifact = catalogue.build(plan["backend"], model, example, threads=plan["threads"])
+    session = catalogue.open_artifact(artifact, device=plan["device"], threads=plan["threads"])
+    session.prepare(images)
+    session.computing().__enter__()  # as long as this process lasts
+    inference = session.bind(images)
+    told = None
+    if plan["prepare"]:
+        with contextlib.suppress(ValueError):  # a network in memory: every process builds its own
+            told = artifact.to_json()
+            np.save(plan["images"], images)
+    return _Side(inference.run, inference.wait, told)
+
+
+def _old_side(plan: Plan) -> _Side:
+    """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
+    import torch
+
+    backends: Any = importlib.import_module("bench.backends")
+    torch.set_grad_enabled(False)
+    model, example = _network(plan)
+    load = backends.load  # type: ignore[attr-defined]  # of that revision
+    prepared = load(plan["backend"]).prepare(model, example)
+    cuda = plan["device"].startswith("cuda")
+    return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
+
+
+def _network(plan: Plan) -> Any:
+    """The network and its input, by the revision's own code."""
+    import torch
+
+    from bench.data import photograph
+    from bench.models import build, is_factory
+
+    torch.set_num_threads(plan["threads"])
+    device, size = torch.device(plan["device"]), tuple(plan["input"])
+    given: dict[str, Any] = {"num_joints": plan["num_joints"], "seed": plan["seed"]}
+    if "input_size" in inspect.signature(build).parameters:
+        given["input_size"] = size
+    model = build(plan["model"], **given)
+    if not is_factory(plan["model"]):
+        where = "bench.random_weights" if importlib.util.find_spec("bench.random_weights") else "bench.speed.weights"
+        importlib.import_module(where).enliven(model, plan["seed"])
+    example = photograph(size).expand(plan["batch"], -1, -1, -1).contiguous()
+    return model.to(device), example.to(device)
+
+
 class _Timer:
-    def __init__(self, job: dict[str, Any]) -> None:
-        import torch
-
-        import bench
-        from bench import backends
-        from bench.data import photograph
-        from bench.models import build, is_factory
-        from bench.speed.weights import enliven
-
-        torch.set_num_threads(job["threads"])
-        torch.set_grad_enabled(False)
-        self.root = str(Path(bench.__file__).parent.parent)
-        self.slower = float(job["slower"])
-        self.device = torch.device(job["device"])
-        self.wait: Callable[[], None] = torch.cuda.synchronize if self.device.type == "cuda" else _nothing
-        model = build(job["model"], num_joints=job["num_joints"], seed=0)
-        if not is_factory(job["model"]):
-            enliven(model, 0)
-        model.to(self.device)
-        example = photograph(tuple(job["input"])).expand(job["batch"], -1, -1, -1).contiguous().to(self.device)
-        self.example = example
-        self.run = backends.load(job["backend"]).prepare(model, example)
-        self.rounds(job["warmup"])
-        _stay_on(job["processor"])
+    def __init__(self, plan: Plan, side: _Side, clock: Any) -> None:
+        run, wait, slower = side.run, side.wait, float(plan["slower"])
+        if slower:
+            run, wait = _slowed(run, wait, slower), None
+        self.clock = clock
+        self.inference = clock.Inference(run, wait)
+        clock.warm_up(self.inference, plan["warmup"])
+        gc.collect()
+        gc.freeze()  # what there is by now need not be looked through before every block
+        _stay_on(plan["processor"])
         self.round_ms = min(self.rounds(3))
 
     def rounds(self, count: int) -> list[float]:
-        clock, run, example, wait = time.perf_counter, self.run, self.example, self.wait
-        found = []
-        for _ in range(count):
-            start = clock()
-            run(example)
-            wait()
-            # A slow-down on purpose, for the check's own test: the processor is kept busy for a share of the time.
-            end = start + (clock() - start) * (1 + self.slower)
-            while self.slower and clock() < end:
-                pass
-            found.append((clock() - start) * 1000)
+        found: list[float] = self.clock.time_rounds(self.inference, self.clock.Fixed(count)).latency_ms
         return found
+
+
+def _slowed(run: Run, wait: Run | None, slower: float) -> Run:
+    """A slow-down on purpose, for the check's own test: the processor is kept busy for a share of the time."""
+    clock = time.perf_counter
+
+    def both() -> None:
+        start = clock()
+        run()
+        if wait is not None:
+            wait()
+        end = start + (clock() - start) * (1 + slower)
+        while clock() < end:
+            pass
+
+    return both
 
 
 def _stay_on(processor: int | None) -> None:
@@ -88,17 +182,13 @@ def _stay_on(processor: int | None) -> None:
             os.sched_setaffinity(int(thread.name), {processor})
 
 
-def _nothing() -> None:
-    """A CPU is done when the call returns."""
-
-
-def _problem(error: Exception, job: dict[str, Any]) -> dict[str, Any]:
+def _problem(error: Exception, plan: Plan) -> dict[str, Any]:
     """What to answer when the network cannot be timed, and whether the revision just does not know it."""
     unknown = False
     try:
         import zoo
 
-        unknown = ":" not in job["model"] and job["model"] not in zoo.list_models()
+        unknown = ":" not in plan["model"] and plan["model"] not in zoo.list_models()
     except Exception:  # what failed was the import, and that is what is told
         pass
     kind = "" if type(error).__name__ in ("InputError", "ZooError") else f"{type(error).__name__}: "

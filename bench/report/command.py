@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 
 from bench import cli
+from bench.core import kinds, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.machine import ROOT
 from bench.core.record import Record
-from bench.core.results import read
-from bench.report import models_page, render
+from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
 from bench.report.sections import all_sections
 
@@ -20,12 +21,19 @@ MANIFEST = ".manifest.json"  # names of the files that the report last wrote int
 
 
 def main(arguments: argparse.Namespace) -> int:
+    if arguments.update_docs:
+        return update_docs(ROOT)
     records = read(arguments.results)
     if not records:
         raise InputError(
             f"no records in {arguments.results}: run python -m bench.complexity and python -m bench.speed first, "
             "or ./run_all.sh"
         )
+    if arguments.compare:
+        from bench.report import comparison
+
+        comparison.show(records, read(arguments.compare), (arguments.results, arguments.compare))
+        return 0
     write(make(records, all_figures=arguments.figures == "all"), arguments.out)
     index = arguments.out / PAGE
     if arguments.json:
@@ -38,6 +46,45 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def update_docs(root: Path) -> int:
+    """Write what the pages of a checkout quote; 1 where they quote figures that its records do not give.
+
+    Raises:
+        InputError: a block is of a table that the records do not give; nothing was written.
+    """
+    records = read(root / "results" / "reference")
+    measured = Measured(records)
+    tables = {section.key: table for section in all_sections() if (table := section.table(measured))}
+    report = {f"{key}.csv": render.csv(table, measured).encode() for key, table in tables.items()}
+    texts = {page: page.read_text() for page in quotes.pages(root)}
+    written = {page: quotes.with_blocks(text, tables) for page, text in texts.items()}
+    wrong = [f"{page.relative_to(root)}: {line}" for page in texts for line in quotes.unfounded(written[page], report)]
+    for page in texts:
+        if written[page] != texts[page]:
+            write_whole(page, written[page].encode())
+            cli.say(f"written: {page.relative_to(root)}")
+    for line in wrong:
+        print(line)
+    return int(bool(wrong))
+
+
+def read(path: Path) -> list[Record]:
+    """The records of a file or a folder, each with all that a record of its kind must hold.
+
+    Raises:
+        InputError: a line is no record, or lacks something; the message names file and line.
+    """
+    found = []
+    for file in results.record_files(path):
+        for number, line in results.lines(file):
+            where = f"{file}, line {number}"
+            record = results.parse(line, where)
+            if problem := kinds.problem(record):
+                raise InputError(f"{where}: {problem}")
+            found.append(record)
+    return found
+
+
 def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records.
 
@@ -46,8 +93,11 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
         all_figures: draw those as well that are left out otherwise (``Picture.main``).
 
     Raises:
-        InputError: a record lacks what a record of its kind must hold.
+        InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
     """
+    for record in records:
+        if problem := kinds.problem(record):
+            raise InputError(problem)
     measured = Measured(records)
     shown = []
     files = {

@@ -1,7 +1,7 @@
 """A card for every network of the zoo, as a page: what it is, its sources, cost, published accuracy."""
 
 from bench.report import paper
-from bench.report.measured import Measured, metric
+from bench.report.measured import Measured
 from zoo.registry import list_models, model_card
 from zoo.weights.catalogue import published
 
@@ -40,8 +40,9 @@ def _costs(name: str, measured: Measured) -> str:
     ]
     for size, joints in INPUTS:
         record = measured.complexity(name, size, joints)
-        counts = ("params", "macs_mmcv", "macs_torchstat")
-        cells = ["—"] * 3 if record is None else [f"**{metric(record, key) / 1e6:,.2f} M**" for key in counts]
+        found = {} if record is None else record.metrics  # torchstat does not know every layer of the newer networks
+        counts = (found.get(key) for key in ("params", "macs_mmcv", "macs_torchstat"))
+        cells = ["—" if count is None else f"**{count / 1e6:,.2f} M**" for count in counts]
         lines.append(f"| {size} | {joints} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

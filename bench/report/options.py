@@ -10,10 +10,23 @@ DEFAULT_OUT = Path("reports/local")
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("report", "Make the paper's tables and its speed-accuracy figure from records.")
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="folder of the report")
+    parser.add_argument(
+        "--out", type=cli.writable_folder, default=DEFAULT_OUT, metavar="DIR", help="folder of the report"
+    )
+    parser.add_argument(
+        "--compare",
+        type=cli.folder,
+        metavar="DIR",
+        help="make no report: print how the records in DIR differ from these",
+    )
     parser.add_argument(
         "--figures", choices=("main", "all"), default="main",
-        help="main: of each machine and device Fig. 5 in two runtimes and one ranking; all: every runtime and number "
-        "of threads",
+        help="main: Fig. 5 and the ranking once for each machine and device; all: Fig. 5 in every runtime and "
+        "precision, and both with every number of threads",
+    )  # fmt: skip
+    parser.add_argument(
+        "--update-docs", action="store_true",
+        help="for developers: write the blocks of tables in README.md and docs/ from results/reference, and check the "
+        "figures that they quote; no report is made",
     )  # fmt: skip
     return parser.parse_args(argv)

@@ -6,10 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+import numpy as np
+from numpy.typing import NDArray
+
+Corners = NDArray[np.float64]  # left, bottom, right, top of many boxes: [4, N]
 GAP = 3.0  # between a circle and its name, and between names
 LEADER_FROM = 9.0  # a name farther from its circle than this gets a line to it
 RINGS = (0.0, 5.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 112.0, 138.0, 168.0, 200.0, 240.0, 290.0, 350.0)
 DIRECTIONS = 32
+# Each direction of each ring: how far out it is, which way it lies, and what a name there costs.
+RINGS_OF = np.repeat(RINGS, DIRECTIONS)
+COSINES, SINES = (
+    np.tile([way(2 * math.pi * step / DIRECTIONS) for step in range(DIRECTIONS)], len(RINGS))
+    for way in (math.cos, math.sin)
+)
+COSTS = [
+    ring + 3 * (1 - math.cos(2 * math.pi * step / DIRECTIONS)) + abs(math.sin(4 * math.pi * step / DIRECTIONS))
+    for ring in RINGS
+    for step in range(DIRECTIONS)
+]
 PASSES = 12
 TRIES = 12
 CONFLICT = 1000.0
@@ -125,37 +140,45 @@ def _candidates(
     """All places for one name that touch neither circles nor obstacles, the best first."""
     circle = circles[index]
     others = [other for i, other in enumerate(circles) if i != index]
+    x0, y0, x1, y1 = corners = _beside(circle, size)
+    wide = corners + np.array([1 - GAP, 1 - GAP, GAP - 1, GAP - 1])[:, None]
+    free = (wide[0] >= frame.x0) & (wide[1] >= frame.y0) & (wide[2] <= frame.x1) & (wide[3] <= frame.y1)
+    for other in circles:
+        free &= _distances(other, wide) >= 0
+    for box in obstacles:
+        free &= (wide[0] >= box.x1) | (box.x0 >= wide[2]) | (wide[1] >= box.y1) | (box.y0 >= wide[3])
+    # As near to another circle as to its own, a name alone would not tell whose it is.
+    own, unclear = _distances(circle, corners) + GAP, np.zeros_like(free)
+    for other in others:
+        unclear |= _distances(other, corners) < own
     found = []
-    for ring in RINGS:
-        for step in range(DIRECTIONS):
-            angle = 2 * math.pi * step / DIRECTIONS
-            box = _beside(circle, size, ring, angle)
-            padded = box.grown(GAP - 1)
-            if not padded.inside(frame):
-                continue
-            if any(other.overlaps(padded) for other in circles) or any(padded.overlaps(other) for other in obstacles):
-                continue
-            leader: Segment | None = None
-            cost = ring + 3 * (1 - math.cos(angle)) + abs(math.sin(2 * angle))
-            # As near to another circle as to its own, a name alone would not tell whose it is.
-            unclear = any(c.distance(box) < circle.distance(box) + GAP for c in others)
-            if ring > LEADER_FROM or unclear:
-                leader = ((circle.x, circle.y), box.nearest(circle.x, circle.y))
-                cost += 8 + 6 * sum(_crosses(leader, c) for c in others)
-                if any(_touches(leader, obstacle) for obstacle in obstacles):
-                    cost += 2
-            found.append(Place(box, leader, cost))
+    for at in np.flatnonzero(free):
+        box = Box(float(x0[at]), float(y0[at]), float(x1[at]), float(y1[at]))
+        leader: Segment | None = None
+        cost = COSTS[at]
+        if RINGS_OF[at] > LEADER_FROM or unclear[at]:
+            leader = ((circle.x, circle.y), box.nearest(circle.x, circle.y))
+            cost += 8 + 6 * sum(_crosses(leader, c) for c in others)
+            if any(_touches(leader, obstacle) for obstacle in obstacles):
+                cost += 2
+        found.append(Place(box, leader, cost))
     return sorted(found, key=lambda place: place.cost)
 
 
-def _beside(circle: Circle, size: tuple[float, float], ring: float, angle: float) -> Box:
-    """The box that touches the circle, grown by the ring, in a direction."""
+def _beside(circle: Circle, size: tuple[float, float]) -> Corners:
+    """The boxes that touch the circle, grown by each ring, in each direction."""
     width, height = size
-    reach = circle.radius + GAP + ring
+    reach = circle.radius + GAP + RINGS_OF
     # Sideways names are centred in height, names above and below slide along in width.
-    x = circle.x + reach * math.cos(angle) + width / 2 * max(-1.0, min(1.0, 1.5 * math.cos(angle)))
-    y = circle.y + reach * math.sin(angle) + height / 2 * max(-1.0, min(1.0, 1.5 * math.sin(angle)))
-    return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    x = circle.x + reach * COSINES + width / 2 * (1.5 * COSINES).clip(-1, 1)
+    y = circle.y + reach * SINES + height / 2 * (1.5 * SINES).clip(-1, 1)
+    return np.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+
+
+def _distances(circle: Circle, boxes: Corners) -> Corners:
+    """From the circle's edge to each box; below zero where they overlap."""
+    x, y = np.clip(circle.x, boxes[0], boxes[2]), np.clip(circle.y, boxes[1], boxes[3])
+    return np.hypot(circle.x - x, circle.y - y) - circle.radius
 
 
 def _conflict(one: Place, other: Place) -> bool:

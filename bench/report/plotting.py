@@ -1,7 +1,8 @@
 """How figures look, and how they become the same bytes each time."""
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import matplotlib as mpl
@@ -22,21 +23,28 @@ STYLE: dict[str, Any] = {
 }
 
 
-def draw(key: str, picture: Callable[[], Figure]) -> tuple[bytes, bytes]:
-    """A figure as PNG and SVG, the same bytes for the same figure.
+@contextlib.contextmanager
+def style(key: str) -> Iterator[None]:
+    """The report's own style while a figure is made and saved, whatever the user's is.
 
     Args:
         key: sets the names of elements of the SVG file apart from those of others in the same page.
-        picture: makes the figure; called with the report's own style set.
     """
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({**STYLE, "svg.hashsalt": key})  # type: ignore[dict-item]
+        yield
+
+
+def draw(key: str, picture: Callable[[], Figure]) -> tuple[bytes, bytes]:
+    """A figure as PNG and SVG, the same bytes for the same figure."""
+    with style(key):
         figure = picture()
-        return _as_bytes(figure, "png"), _as_bytes(figure, "svg")
+        return as_bytes(figure, "png"), as_bytes(figure, "svg")
 
 
-def _as_bytes(figure: Figure, kind: str) -> bytes:
+def as_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as PNG or SVG."""
     buffer = io.BytesIO()
     # Without these a file tells when and by what it was made, and no two are the same.
     nothing = {"Software": None} if kind == "png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))

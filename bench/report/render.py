@@ -66,25 +66,32 @@ MARKDOWN_LEGEND = (
 def markdown(table: Table, measured: Measured) -> str:
     """A table for GitHub and other Markdown readers."""
     notes = footnotes(table)
-    labels = shown_labels(table)
     lines = [f"# {table.title}", "", MARKDOWN_LEGEND, "", *_markdown_list(table.remarks)]
     for panel in table.shown:
         lines += [f"## {_escape_markdown(panel.title)}", ""] if panel.title else []
-        columns = [table.columns[index] for index in panel.columns]
-        headings = [title for _, title in labels] + [_flat_title(column) for column in columns]
-        lines.append(_markdown_row(map(_escape_markdown, headings)))
-        lines.append(_markdown_row(["---"] * len(labels) + ["---:" if column.origins else "---" for column in columns]))
-        section = ""
-        for row in table.rows:
-            if row.section != section:
-                section = row.section
-                lines.append(_markdown_row([f"{section}:"] + [""] * (len(headings) - 1)))
-            texts = [_markdown_label(key, row) for key, _ in labels]
-            lines.append(_markdown_row(texts + [_markdown_cell(row.cells[i], notes) for i in panel.columns]))
-        lines.append("")
+        lines += [*markdown_rows(table, panel), ""]
     lines += [f"<sup>{mark}</sup> {_escape_markdown(note)}  " for note, mark in notes.items()]
     lines += ["", "## Where the measured numbers come from", "", *_markdown_sources(table, measured)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+
+
+def markdown_rows(table: Table, panel: Panel) -> list[str]:
+    """The lines of a panel, headings first."""
+    notes, labels = footnotes(table), shown_labels(table)
+    columns = [table.columns[index] for index in panel.columns]
+    headings = [title for _, title in labels] + [_flat_title(column) for column in columns]
+    lines = [
+        _markdown_row(map(_escape_markdown, headings)),
+        _markdown_row(["---"] * len(labels) + ["---:" if column.origins else "---" for column in columns]),
+    ]
+    section = ""
+    for row in table.rows:
+        if row.section != section:
+            section = row.section
+            lines.append(_markdown_row([f"{section}:"] + [""] * (len(headings) - 1)))
+        texts = [_markdown_label(key, row) for key, _ in labels]
+        lines.append(_markdown_row(texts + [_markdown_cell(row.cells[i], notes) for i in panel.columns]))
+    return lines
 
 
 def _markdown_sources(table: Table, measured: Measured) -> list[str]:

@@ -1,7 +1,6 @@
-"""Times networks: plans what is to be timed, lets fresh processes do it, and records what they found."""
+"""Times networks: plans the measurements, runs them in fresh processes, and records the results."""
 
 import argparse
-import re
 
 from pydantic import JsonValue
 
@@ -10,9 +9,11 @@ from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results, workers
 from bench.core.errors import InputError
+from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.models import check_names, model_names, recorded_name
 from bench.speed import schedule, tables
+from bench.speed.figures import kinds_of_warnings
 from bench.speed.plan import Plan
 from bench.speed.record import complete_record
 
@@ -28,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     plans = make_plans(arguments, device, backends)
     known = results.open_folder(arguments.results)
     if arguments.missing:
-        plans = without_record(plans, known)
+        plans = without_record(plans, known, "speed", device)
     records: list[Record] = []
     failures: list[str] = []
     status = 0
@@ -47,7 +48,10 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
     try:
         with cli.progress(schedule.steps(plans), "timing", shown=not arguments.quiet) as step:
-            schedule.run(plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step)
+            schedule.run(
+                plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step,
+                tell=(lambda _note: None) if arguments.quiet else say,
+            )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted: the finished sets are kept, the same command goes on from there"
@@ -66,10 +70,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
-    """The backends asked for; with ``all``, those that run, and of each of the others why it does not.
+    """The backends asked for; for ``all``, those that run here, and for each of the others the reason why not.
 
     Raises:
-        InputError: one that was asked for by name is unknown, not installed, or does not run on the device.
+        InputError: a backend asked for by name is unknown, not installed, or does not run on the device.
     """
     if text == "all":
         return catalogue.usable(device, precision)
@@ -80,7 +84,7 @@ def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], 
 
 
 def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[Plan]:
-    """One plan a network, backend and batch size, everything that can be checked beforehand checked."""
+    """One plan per network, backend and batch size; everything that can be checked in advance is."""
     threads = machine.checked_threads(arguments.threads)
     size = cli.one_input(arguments.input, "speed")
     names = model_names(arguments.models)
@@ -111,19 +115,6 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
     ]
 
 
-def without_record(plans: list[Plan], known: list[Record]) -> list[Plan]:
-    """The plans that there is no record of yet, made by these very sources on this machine."""
-    if not plans:
-        return []
-    here, source = machine.this_machine(plans[0].device), machine.source_sha256()
-    done = {
-        record.identity(record.software.runtime)
-        for record in known
-        if record.kind == "speed" and record.machine == here and record.software.source_sha256 == source
-    }
-    return [plan for plan in plans if plan.identity() not in done]
-
-
 def plan_record(progress: schedule.Progress, ahead: int) -> Record:
     plan = progress.plan
     notes: dict[str, JsonValue] = {"environment": dict(workers.environment(plan.threads))}
@@ -145,22 +136,11 @@ def plan_record(progress: schedule.Progress, ahead: int) -> Record:
 
 
 def summarised_warnings(records: list[Record]) -> list[str]:
-    """Each kind of warning once, with how many records have it and the worst of them."""
-    kinds: dict[str, list[tuple[float, str, str]]] = {}
-    for record in records:
-        for note in record.warnings:
-            kind, figure = _figure(note)
-            kinds.setdefault(kind, []).append((figure, record.model, note))
+    """Each kind of warning once, with how many networks have it and the worst of them."""
     found = []
-    for cases in kinds.values():
-        models = dict.fromkeys(model for _, model, _ in cases)
-        _, model, worst = max(cases)
+    for cases in kinds_of_warnings((record.model, note) for record in records for note in record.warnings):
+        models = dict.fromkeys(model for model, _ in cases)
+        model, worst = cases[-1]
         others = f" ({len(models)} networks have such a warning; this is the worst)" if len(models) > 1 else ""
         found.append(f"{model}: {worst}{others}")
     return found
-
-
-def _figure(note: str) -> tuple[str, float]:
-    """A warning without its figure, and the figure: ``machine busy: other processes used 0.4 cores``."""
-    number = re.search(r"\d+(?:\.\d+)?", note)
-    return (note[: number.start()] + note[number.end() :], float(number[0])) if number else (note, 0.0)

@@ -1,19 +1,18 @@
-"""Energy counters of the machine, where it has any and lets a program read them."""
+"""Energy counters of the machine, if it has any and lets a program read them."""
 
 import contextlib
 from pathlib import Path
-
-from bench.core import machine
+from typing import Any
 
 POWERCAP = Path("/sys/class/powercap")
 State = dict[str, tuple[float, float]]
 
 
 def read(device: str) -> State:
-    """Counters in joules, each with the value after which it starts again from 0 (infinite: never).
+    """Counters in joules, each with the value at which it wraps around to 0 (infinite: never).
 
-    ``cpu`` is the sum over processor packages (RAPL), all that runs on them included; ``gpu`` the whole board (NVML).
-    Counters that are absent, or that only root may read, are left out.
+    ``cpu`` is the sum over processor packages (RAPL), including everything that runs on them; ``gpu`` is the whole
+    board (NVML). Counters that are absent, or that only root may read, are left out.
     """
     found: State = {}
     for index, folder in enumerate(sorted(POWERCAP.glob("intel-rapl:*"))):
@@ -25,7 +24,11 @@ def read(device: str) -> State:
                 found[f"cpu{index}"] = (joules, wrap)
         except (OSError, ValueError):
             continue
-    handle = machine.nvml_handle(device) if device.startswith("cuda") else None
+    handle: Any = None
+    if device.startswith("cuda"):
+        from bench.core import machine  # which devices do without
+
+        handle = machine.nvml_handle(device)
     if handle is not None:
         import pynvml
 
@@ -35,7 +38,7 @@ def read(device: str) -> State:
 
 
 def spent(before: State, after: State) -> dict[str, float]:
-    """Joules between two readings, by ``cpu`` and ``gpu``; what was not read both times is absent."""
+    """Joules between two readings, for ``cpu`` and ``gpu``; a counter not read both times is absent."""
     total: dict[str, float] = {}
     for name in before.keys() & after.keys():
         (start, wrap), (end, _) = before[name], after[name]

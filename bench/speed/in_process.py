@@ -27,19 +27,19 @@ def measure(
     threads: int | None = None,
     name: str | None = None,
 ) -> Record:
-    """Time a network in this process, by the same loop as ``python -m bench.speed``.
+    """Time a network in this process, with the same loop as ``python -m bench.speed``.
 
     The command runs several sets, each in a fresh process; this is one set in the caller's process,
     so its interval says nothing about the spread between processes.
 
     Args:
-        model: any module, on the device to time it on; it is timed in evaluation mode and left as it was.
+        model: any module, on the device to time it on; it is timed in evaluation mode and not changed.
         example: its input ``[N, 3, H, W]``, on the same device.
         rounds: timed rounds.
         warmup: rounds before them, not counted.
         backend: one of ``bench.backends.catalogue.names()``.
         precision: fp32, fp16 or bf16.
-        threads: CPU threads; by default as torch is set.
+        threads: CPU threads; by default torch's setting.
         name: what the record calls the model; by default its class.
 
     Returns:
@@ -47,7 +47,7 @@ def measure(
 
     Raises:
         InputError: unknown backend or impossible numbers.
-        ParityError: the backend computes something else than eager.
+        ParityError: the backend computes something other than eager.
     """
     started = now()
     count = threads or torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""One network and how to time it."""
+"""A plan: one network and how to time it."""
 
 import functools
 import json
@@ -18,31 +18,31 @@ PHOTOGRAPH = "astronaut.png"
 
 @dataclass(frozen=True)
 class Plan:
-    """One network, one backend, and how to time it; plain values, so that a worker can be told."""
+    """One network, one backend, and how to time it; plain values, so it can be sent to a worker."""
 
     model: str  # as on the command line
     num_joints: int
     input: tuple[int, int]
-    image: str | None  # a picture's path; none for the one that comes along
+    image: str | None  # path of a picture; None: the one that comes with the project
     batch: int
     device: str
     backend: str
-    precision: str  # that was asked for
+    precision: str  # as asked for
     threads: int
     protocol: str
     rounds: int
     warmup: int
     sets: int
     seed: int
-    budget_s: float = 0.0  # a set: rounds go on until they agree or the time is up; 0 for a fixed number of rounds
+    budget_s: float = 0.0  # per set, for the steady protocol; 0: a fixed number of rounds
 
     @property
     def who(self) -> str:
-        """As progress and errors call it."""
+        """Its name in progress and errors."""
         return f"{self.model}, {self.backend}"
 
     def measurement(self) -> Measurement:
-        """What is measured and how, as the record has it."""
+        """What is measured and how, as in the record."""
         own = is_factory(self.model)
         steady: dict[str, Any] = {"budget_s": self.budget_s * self.sets} if self.budget_s else {}
         picture: dict[str, Any] = {"image_sha256": sha256(Path(self.image))} if self.image else {}
@@ -51,7 +51,7 @@ class Plan:
             model=recorded_name(self.model),
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
-            network_sha256=_source_sha256(self.model) if own else None,
+            network_sha256=network_sha256(self.model),
             backend=self.backend,
             device=self.device.partition(":")[0],
             precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
@@ -72,17 +72,18 @@ class Plan:
         )
 
     def identity(self) -> str:
-        """Of the measurement, with the backend's version."""
+        """The measurement's identity, with the backend's version."""
         return self.measurement().identity(catalogue.version(self.backend))
 
     def circumstances(self) -> str:
-        """Sets may be put together only if nothing differs: the measurement, the machine, the software."""
+        """Identity of unfinished work: sets are combined only if measurement, machine and software are the same."""
         where = machine.this_machine(self.device).model_dump_json()
         software = machine.this_software(catalogue.version(self.backend))
         return json.dumps([self.identity(), where, software.model_dump_json(exclude={"git_commit", "git_dirty"})])
 
 
 @functools.cache
-def _source_sha256(model: str) -> str | None:
+def network_sha256(model: str) -> str | None:
+    """Of the file that defines a network of the user's own."""
     path = source_file(model)
     return sha256(path) if path else None

@@ -1,4 +1,4 @@
-"""A network and its input, as a worker makes them from a plan."""
+"""The network and the input of a plan, made in a worker."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ def network(plan: Mapping[str, Any]) -> tuple[nn.Module, Tensor]:
 
 
 def keep(arrays: Sequence[np.ndarray]) -> str:
-    """A file of arrays in the cache folder, named by its content, for the processes that come after."""
+    """Save arrays to a file in the cache folder, named by its content, for the following processes."""
     content = io.BytesIO()
     np.savez(content, *arrays)
     name = hashlib.sha256(b"".join(array.tobytes() + repr(array.shape).encode() for array in arrays)).hexdigest()[:32]

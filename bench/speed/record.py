@@ -1,8 +1,5 @@
 """The record of one network from its sets."""
 
-import math
-import statistics
-from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -11,9 +8,8 @@ from bench import cli
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Measurement, Record, complete
-from bench.speed.statistics import summarise
+from bench.speed.figures import figures
 from bench.speed.timed_set import SetResult
-from bench.timing import yardstick
 
 
 def complete_record(
@@ -35,61 +31,16 @@ def complete_record(
         notes: what else a reader needs.
         prepared: what the process found that made the network ready for the others.
     """
-    metrics: dict[str, int | float] = dict(summarise([result.latency_ms for result in results]))
-    samples = {"latency_ms": [result.latency_ms for result in results]}
-    if results[0].latency_ms_event:
-        samples["latency_ms_event"] = [result.latency_ms_event for result in results]
-        event = summarise(samples["latency_ms_event"])
-        metrics |= {f"{key}_event": event[key] for key in ("latency_ms_mean", "latency_ms_median")}
-    if all(result.product_ms for result in results):
-        samples["product_ms"] = [result.product_ms for result in results]
-        mean_ms = statistics.mean(statistics.mean(result.product_ms) for result in results)
-        metrics["product_macs_per_s"] = 1000 * yardstick.MACS / mean_ms
-    for metric in ("peak_rss_bytes", "rss_before_bytes", "peak_cuda_bytes", "model_file_bytes"):
-        values = [getattr(result, metric) for result in results]
-        if None not in values:
-            metrics[metric] = max(values)
-    metrics |= _cold_start(results, prepared)
-    for kind in results[0].energy_j:
-        if all(kind in result.energy_j for result in results):
-            metrics[f"energy_{kind}_j_per_image"] = statistics.mean(result.energy_j[kind] for result in results)
-    reached = [result.median_ci95_relative for result in results if result.median_ci95_relative is not None]
-    if reached and all(map(math.isfinite, reached)):
-        metrics["median_ci95_relative"] = max(reached)
-        medians = [statistics.median(result.latency_ms) for result in results]
-        metrics["median_spread_relative"] = (max(medians) - min(medians)) / statistics.median(medians)
-    if results[0].parity is not None:
-        metrics["parity_max_relative"] = max(result.parity or 0.0 for result in results)
+    found = figures(results, prepared)
     return complete(
         measurement,
-        metrics=metrics,
-        samples=samples,
-        conditions=[result.conditions for result in results],
-        notes=(notes or {}) | _of_the_backend(results),
-        warnings=sorted({note for result in results for note in result.warnings}),
+        metrics=found.metrics,
+        samples=found.samples,
+        conditions=found.conditions,
+        notes=(notes or {}) | found.notes,
+        warnings=found.warnings,
         machine=machine.this_machine(device),
         software=machine.this_software(catalogue.version(measurement.backend or "eager")),
         started_at=started_at,
         command=cli.command_line(),
     )
-
-
-def _of_the_backend(results: Sequence[SetResult]) -> dict[str, JsonValue]:
-    """What file it runs from, and where it chose something, what in how many of the processes."""
-    chosen = Counter(result.note for result in results if result.note)
-    notes: dict[str, JsonValue] = {"model_file": results[0].model_file}
-    return notes | ({"runs": dict(chosen)} if chosen else {})
-
-
-def _cold_start(results: Sequence[SetResult], prepared: SetResult | None) -> dict[str, int | float]:
-    """Preparation and first inference: from nothing where it was seen, and with what earlier ones left."""
-    found: dict[str, int | float] = {}
-    everything = [*([prepared] if prepared else []), *results]
-    for name, wanted in (("prepare_s", False), ("prepare_cached_s", True)):
-        times = [r.prepare_s for r in everything if r.prepared_from_cache is wanted and r.prepare_s is not None]
-        if times:
-            found[name] = statistics.median(times)
-    first = [result.first_inference_ms for result in results if result.first_inference_ms is not None]
-    if first:
-        found["first_inference_ms"] = statistics.median(first)
-    return found

@@ -1,9 +1,9 @@
-"""Many networks, set by set, each set in a fresh process; what is measured survives an interruption.
+"""Times many networks set by set, each set in a fresh process; finished sets survive an interruption.
 
-A process of its own makes each network ready first: it builds it, turns it into what the backend runs, and compares it
-with eager. What it leaves, a file where the backend has one, the sets only open. Every finished set is kept in
-``speed.partial`` in the results folder at once. The same command, given again on the same machine with the same
-software, goes on from there. When a network has all its sets, its record is written and its parts go.
+First, a process of its own prepares each network: it builds the artifact and compares it with eager. The sets only open
+the artifact, if it is a file. Every finished set is saved to ``speed.partial`` in the results folder at once. The same
+command on the same machine with the same software continues from there. When a network has all its sets, its record is
+written and its saved sets are removed.
 
 Several processes may get ready at a time; one is timed at a time (``bench.core.workers``).
 """
@@ -26,17 +26,17 @@ WORKER = "bench.speed.worker"
 
 @dataclass
 class Prepared:
-    """What the first process of a network left for the others."""
+    """What the preparing process of a network leaves for the sets."""
 
     result: SetResult
     images: str  # file of the input
-    expected: str | None  # file of eager's outputs; none for eager itself
-    artifact: dict[str, Any] | None  # none where every process builds the network for itself
+    expected: str | None  # file of eager's outputs; None for eager itself
+    artifact: dict[str, Any] | None  # None if every process builds the network itself
 
 
 @dataclass
 class Part:
-    """A piece of unfinished work: the preparation, or a set."""
+    """A part of the unfinished work: the preparation, or a set."""
 
     prepared: Prepared | None = None
     timed: SetResult | None = None
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass
 class Progress:
-    """What is there of one network."""
+    """The finished parts of one network."""
 
     plan: Plan
     work: Work[Part]
@@ -64,16 +64,19 @@ def run(
     finished: Callable[[Progress], None],
     failed: Callable[[Plan, Exception], None],
     step: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _note: None,
 ) -> None:
-    """Run all that is not done yet: preparations, then sets, interleaved set by set in shuffled order.
+    """Run everything that is not finished: preparations, then sets, interleaved in shuffled order.
 
     Args:
         plans: what to time.
         folder: where ``speed.partial`` lies.
         ahead: processes that get ready at a time.
-        finished: called once a network has all its sets, before its parts go.
-        failed: called with ``ParityError`` or ``InputError`` when one cannot go on; the others do.
-        step: called with what was done after every preparation and every set, those found from before included.
+        finished: called once a network has all its sets, before its saved parts are removed.
+        failed: called with ``ParityError`` or ``InputError`` when a network fails; the others continue.
+        step: called with a description after every preparation and set, including those of an earlier run.
+
+        tell: called with what takes long and is done once: converting a network for its backend.
 
     Raises:
         InputError: a network cannot be built or run at all; nothing was timed.
@@ -84,7 +87,13 @@ def run(
         _finish(progress, finished)
         alive.remove(progress)
     unprepared = [progress for progress in alive if progress.prepared is None]
-    for progress, answer in workers.in_turns(unprepared, _start_preparation, ahead):
+
+    def start(progress: Progress) -> workers.Worker:
+        if progress.plan.backend != "eager":
+            tell(f"converting {progress.plan.who}: up to a minute the first time, then from the cache folder")
+        return _start_preparation(progress)
+
+    for progress, answer in workers.in_turns(unprepared, start, ahead):
         outcome = _outcome(progress.plan, answer)
         if isinstance(outcome, Exception):
             if isinstance(answer, dict) and answer.get("network_error"):
@@ -95,7 +104,7 @@ def run(
         progress.prepared = Prepared(**{**answer["prepared"], "result": outcome})  # type: ignore[index]
         progress.work.add("prepared", Part(prepared=progress.prepared))
         step(f"{progress.plan.who} prepared")
-    # A seed of its own makes the order the same for every run of the same plans.
+    # A fixed seed, so the order is the same for every run of the same plans.
     order = random.Random(0)
     for index in range(max((progress.plan.sets for progress in alive), default=0)):
         turn = [progress for progress in alive if len(progress.timed) == index]
@@ -120,7 +129,7 @@ def steps(plans: Sequence[Plan]) -> int:
 
 
 def _from_before(plan: Plan, file: Unfinished[Part], step: Callable[[str], None]) -> Progress:
-    """What an interrupted run left, as far as the files are still there that it made."""
+    """The finished parts of an interrupted run, as far as the files that it made still exist."""
     work = file.work(plan.circumstances())
     progress = Progress(plan, work)
     found = work.parts.get("prepared")

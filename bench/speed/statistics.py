@@ -1,10 +1,14 @@
-"""From every round's latency to the figures of a record."""
+"""From the latency of every round to the figures of a record."""
 
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+
+from bench.timing.intervals import student_quantile
 
 RESAMPLES = 2000
 Samples = Sequence[Sequence[float]]
@@ -14,14 +18,14 @@ def summarise(samples: Samples) -> dict[str, float]:
     """Mean, median, p90, p99, standard deviation of all rounds, the 95 % interval of the mean, and FPS.
 
     Args:
-        samples: latencies in ms, one list a set (a set is one fresh process).
+        samples: latencies in ms, one list per set (a set is one fresh process).
 
     Returns:
-        Metrics as records name them, without an interval where there are two sets. FPS = 1 / mean latency, as
+        Metrics as records name them; without an interval if there are two sets. FPS = 1 / mean latency, as
         in Table V of the paper.
     """
     rounds = np.concatenate([np.asarray(one, float) for one in samples])
-    # Of the sets' means: where rounds went on until they agreed, sets are of different lengths.
+    # The mean of the sets' means, because steady sets have different lengths.
     mean = float(np.mean([np.mean(one) for one in samples]))
     metrics = {
         "latency_ms_mean": mean,
@@ -31,7 +35,7 @@ def summarise(samples: Samples) -> dict[str, float]:
         "latency_ms_std": float(rounds.std(ddof=1)) if len(rounds) > 1 else 0.0,
         "fps": 1000 / mean,
     }
-    if len(samples) != 2:  # two processes say next to nothing about the others: an interval of 3 to 178 FPS
+    if len(samples) != 2:  # two processes say almost nothing about others: an interval of 3 to 178 FPS
         low, high = mean_interval(samples)
         metrics |= {
             "latency_ms_mean_ci95_low": low,
@@ -43,14 +47,13 @@ def summarise(samples: Samples) -> dict[str, float]:
 
 
 def mean_interval(samples: Samples, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of the mean latency, drawn over sets first and rounds within them second.
+    """Two-level bootstrap confidence interval of the mean latency: over sets, then over rounds within them.
 
-    Processes differ more than rounds within one do, so the set is the unit. A handful of sets
-    makes the plain percentile interval too narrow: drawing n sets out of n shrinks their variance by
-    (n - 1) / n, and the normal shape ignores that the spread itself was estimated. Both are made
-    good by widening (in the logarithm, so that the interval stays positive): by sqrt(n / (n - 1))
-    and by Student's over the normal quantile. One set alone says nothing about other processes;
-    then the interval is over rounds only.
+    Processes differ more than rounds within one do, so the set is the unit. With a handful of sets, the plain
+    percentile interval is too narrow: resampling n sets shrinks their variance by (n - 1) / n, and the normal shape
+    ignores that the spread itself was estimated. Widening corrects both (in the logarithm, so that the interval
+    stays positive): by sqrt(n / (n - 1)) and by the ratio of Student's to the normal quantile. One set says nothing
+    about other processes; its interval is over rounds only.
 
     Returns:
         Low and high end, in the unit of the samples.
@@ -64,11 +67,11 @@ def mean_interval(samples: Samples, level: float = 0.95, seed: int = 0) -> tuple
         widening = 1.0
     else:
         chosen = random.integers(count, size=(count, RESAMPLES))
-        # Each choice of a set takes its own resampling of that set's rounds.
+        # Each time a set is drawn, it has its own resampling of rounds.
         draw = random.integers(RESAMPLES, size=(count, RESAMPLES))
         means = drawn_means[chosen, draw].mean(0)
         quantile = (1 + level) / 2
-        student, normal = float(special.stdtrit(count - 1, quantile)), float(special.ndtri(quantile))
+        student, normal = student_quantile(quantile, count - 1), statistics.NormalDist().inv_cdf(quantile)
         widening = float(np.sqrt(count / (count - 1))) * student / normal
     centre = float(np.log(np.mean([one.mean() for one in sets])))
     tails = np.percentile(np.log(means), [50 * (1 - level), 50 * (1 + level)])

@@ -1,4 +1,4 @@
-"""What the speed command prints: every record in a line, and a matrix of networks and runtimes."""
+"""What the speed command prints: one line per record, and a matrix of networks and backends."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,12 @@ from bench.backends import catalogue
 from bench.backends.catalogue import Backend
 from bench.core import machine
 from bench.core.errors import InputError
+from bench.core.metrics import text
 from bench.core.record import Record
 
 
 def print_backends() -> None:
-    """Every backend: what it is, the version that is installed or how to get it, and where it runs."""
+    """Every backend: what it is, its devices, and its version here or how to install it."""
     table = Table(show_lines=False)
     for heading in ("backend", "what it is", "devices", "here"):
         table.add_column(heading, overflow="fold")
@@ -24,7 +25,7 @@ def print_backends() -> None:
 
 
 def _here(backend: Backend) -> str:
-    """The version, or why it cannot be used."""
+    """The version, or the reason why it cannot be used."""
     if backend.devices == ("cuda",) and not machine.cuda_devices():
         return "no CUDA device here"
     try:
@@ -36,7 +37,7 @@ def _here(backend: Backend) -> str:
 
 
 def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
-    """Who is how fast, and how sure that is; how each starts; networks against runtimes where there are several."""
+    """Speeds with confidence intervals; cold starts; a matrix of networks and backends if there are several."""
     _print_lines(records)
     if any(record.backend != "eager" for record in records):
         _print_starts(records)
@@ -58,11 +59,11 @@ def _print_lines(records: Sequence[Record]) -> None:
         low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
         reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
         table.add_row(
-            record.model, record.backend, *([str(batch)] if several else []), f"{m['fps'] * batch:.1f}",
-            f"{low * batch:.1f} to {high * batch:.1f}" if low and high else "needs 3 sets",
-            *(f"{m[f'latency_ms_{what}']:.1f}" for what in ("mean", "median")),
-            reached if steady else f"{m['latency_ms_p90']:.1f}",
-            f"{m.get('peak_cuda_bytes', m.get('peak_rss_bytes', 0)) / 2**20:.0f}",
+            record.model, record.backend, *([str(batch)] if several else []), text("fps", m["fps"] * batch),
+            f"{text('fps', low * batch)} to {text('fps', high * batch)}" if low and high else "none of 2 sets",
+            *(text(name, m[name]) for name in ("latency_ms_mean", "latency_ms_median")),
+            reached if steady else text("latency_ms_p90", m["latency_ms_p90"]),
+            text("peak_rss_bytes", m.get("peak_cuda_bytes", m.get("peak_rss_bytes", 0))),
         )  # fmt: skip
     cli.output().print(table)
     rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
@@ -72,7 +73,7 @@ def _print_lines(records: Sequence[Record]) -> None:
 
 
 def _print_starts(records: Sequence[Record]) -> None:
-    """What comes before the timed rounds, and what there is to ship."""
+    """Preparation, first inference, and the size of files to ship."""
     energies = sorted({key for record in records for key in record.metrics if key.startswith("energy_")})
     table = Table(title="cold start, and the files to ship")
     _add_columns(table, "model", "backend", "prepare s", "from cache s", "first ms", "file MiB",
@@ -81,8 +82,8 @@ def _print_starts(records: Sequence[Record]) -> None:
         m = record.metrics
         table.add_row(
             record.model, record.backend,
-            *(f"{m[key]:.1f}" if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
-            f"{m['first_inference_ms']:.0f}", f"{m['model_file_bytes'] / 2**20:.1f}",
+            *(text(key, m[key]) if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
+            *(text(key, m[key]) for key in ("first_inference_ms", "model_file_bytes")),
             *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
         )  # fmt: skip
     cli.output().print(table)
@@ -94,7 +95,7 @@ def _add_columns(table: Table, *headings: str) -> None:
 
 
 def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
-    """Images a second, networks down and runtimes across; the fastest exact one of each network is bold."""
+    """Images per second, networks down and backends across; the fastest exact one of each network is bold."""
     runtimes = list(dict.fromkeys(record.backend or "" for record in records))
     table = Table(title=f"images a second; {_where(records)}")
     table.add_column("model", no_wrap=True)
@@ -106,8 +107,8 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
         cells = []
         for runtime in runtimes:
             record = mine.get(runtime)
-            text = "—" if record is None else f"{_speed(record):.1f}{_mark(record)}"
-            cells.append(f"[bold]{text}[/]" if record and exact and _speed(record) == max(exact) else text)
+            shown = "—" if record is None else f"{text('fps', _speed(record))}{_mark(record)}"
+            cells.append(f"[bold]{shown}[/]" if record and exact and _speed(record) == max(exact) else shown)
         table.add_row(model, *cells)
     cli.output().print(table)
     remarks = []

@@ -1,4 +1,4 @@
-"""One set: one network in one process, opened by a backend, compared with eager, then timed."""
+"""One set: one network in one process, opened by a backend, compared with eager, and timed."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -12,7 +12,6 @@ import numpy as np
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.core import machine
 from bench.core.errors import InputError
 from bench.speed import energy
 from bench.timing import conditions, parity
@@ -23,7 +22,7 @@ ENERGY_S = 2.0  # counters of a GPU move in steps of up to a tenth of a second
 
 @dataclass
 class SetResult:
-    """What one process found: plain values, so that a worker can send them as JSON."""
+    """The result of one process; plain values, so a worker can send it as JSON."""
 
     latency_ms: list[float]
     latency_ms_event: list[float] = field(default_factory=list)
@@ -31,14 +30,14 @@ class SetResult:
     peak_rss_bytes: int | None = None
     rss_before_bytes: int | None = None
     peak_cuda_bytes: int | None = None
-    prepare_s: float | None = None  # up to when it can be called: export or compilation, or opening what they left
+    prepare_s: float | None = None  # until it can run: export and compilation, or opening a finished artifact
     prepared_from_cache: bool = False
     first_inference_ms: float | None = None
     model_file_bytes: int | None = None
     model_file: str = ""
-    note: str = ""  # of the backend, on what it runs
-    product_ms: list[float] = field(default_factory=list)  # of large matrix products right after the timed rounds
-    energy_j: dict[str, float] = field(default_factory=dict)  # an image, by what spent it
+    note: str = ""  # what the backend chose to run
+    product_ms: list[float] = field(default_factory=list)  # of large matrix products, right after the timed rounds
+    energy_j: dict[str, float] = field(default_factory=dict)  # per image, by device
     median_ci95_relative: float | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -46,7 +45,7 @@ class SetResult:
 
 @dataclass(frozen=True)
 class Opened:
-    """A network that is ready to be timed, and what it took to get there."""
+    """A network ready to be timed, and how long that took."""
 
     artifact: Artifact
     session: Session
@@ -60,18 +59,18 @@ class Opened:
 def open_network(
     build: Callable[[], Artifact], images: np.ndarray, *, device: str, threads: int, who: str, built: bool
 ) -> Opened:
-    """Build or find an artifact, open it, and run it once.
+    """Build or take an artifact, open it, and run it once.
 
     Args:
-        build: makes the artifact, or has it.
+        build: makes or returns the artifact.
         images: float32 ``[N, 3, H, W]``.
         device: cpu, cuda or cuda:N.
-        threads: of the CPU.
+        threads: CPU threads.
         who: the network, for messages.
-        built: whether the artifact was made before by another process.
+        built: whether another process built the artifact.
 
     Raises:
-        InputError: it cannot be built or opened, fails on the input, or returns what are no numbers.
+        InputError: it cannot be built or opened, fails on the input, or returns something other than numbers.
     """
 
     def ready() -> tuple[Artifact, Session]:
@@ -103,20 +102,22 @@ def time_set(
     *,
     device: str,
     expected: list[np.ndarray] | None,
+    count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
     """Compare with eager, then time.
 
     Args:
         opened: from ``open_network``.
-        until: as ``bench.timing.clock.time_rounds`` takes it.
+        until: see ``bench.timing.clock.time_rounds``.
         warmup: rounds before the timed ones.
-        device: as it was opened on.
-        expected: eager's outputs in float32; none for eager itself.
+        device: that it was opened on.
+        expected: eager's outputs in float32; None for eager itself.
+        count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
     Raises:
-        ParityError: it computes something else than eager.
+        ParityError: it computes something other than eager.
         InputError: impossible numbers of rounds.
     """
     artifact, session = opened.artifact, opened.session
@@ -134,7 +135,7 @@ def time_set(
         before = state(device)
         rounds = time_rounds(inference, until, watch)
         after = state(device)
-        spent = _energy(inference, device, len(opened.images))
+        spent = _energy(inference, device, len(opened.images)) if count_energy else {}
     around, notes = conditions.judge(before, after, rounds.elapsed_s, len(rounds.latency_ns))
     return SetResult(
         latency_ms=rounds.latency_ms,
@@ -156,9 +157,13 @@ def time_set(
 
 
 def state(device: str) -> conditions.State:
-    """The machine's state now, with its GPU's where that is what computes."""
+    """The machine's state now, with the GPU's if the device is one."""
     found = conditions.cpu_state()
-    return {**found, **machine.gpu_state(device)} if device.startswith("cuda") else found
+    if device.startswith("cuda"):
+        from bench.core import machine  # which devices do without
+
+        found.update(machine.gpu_state(device))
+    return found
 
 
 def _energy(inference: Inference, device: str, images: int) -> dict[str, float]:

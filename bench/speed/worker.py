@@ -1,7 +1,7 @@
 """One process of a network, started by ``bench.speed.schedule`` through ``bench.core.workers``.
 
-It makes the network ready for others, or times a set. Where the backend runs from a file, timing a set imports the
-backend's runtime and numpy, and not PyTorch.
+It prepares the network, or times a set. If the backend runs from a file, timing a set imports the backend's runtime and
+numpy, but not PyTorch.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -30,7 +30,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
 
 def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    """Build, open and compare with eager; what it returns is all that a set needs."""
+    """Build, open and compare with eager; the answer has everything that a set needs."""
     from bench.backends import catalogue
     from bench.core.errors import InputError
     from bench.speed import preparation
@@ -58,7 +58,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
         expected = None if is_eager else plain.outputs
-        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, ready=ready)
+        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, count_energy=False, ready=ready)
     try:
         artifact: dict[str, Any] | None = opened.artifact.to_json()
     except ValueError:

@@ -1,1 +1,1 @@
-"""The one timing kit: needs numpy only and reads as Python 3.9, because it also runs on devices."""
+"""The timing kit that everything shares. It needs numpy only and runs on Python 3.9, because devices use it too."""

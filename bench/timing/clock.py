@@ -1,4 +1,4 @@
-"""The loop that times: rounds one by one, by a clock that never goes back."""
+"""The timing loop: rounds one by one, by a monotonic clock."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -14,12 +14,12 @@ from bench.timing.intervals import relative_precision
 
 
 class Inference:
-    """One inference, ready to be run again and again: the input is already where the backend wants it.
+    """One inference that can be repeated: its input is already where the backend needs it.
 
     Args:
-        run: one inference; it may return before the device is done.
-        wait: returns when the device is done; none where ``run`` only returns then.
-        marks: makes a pair of marks on the device's own clock, to be recorded around an inference; none where there is
+        run: one inference; it may return before the device has finished.
+        wait: waits for the device; None if ``run`` itself does.
+        marks: makes a pair of marks on the device's own clock, to be recorded around an inference; None if there is
             no such clock. A mark has ``record()`` and, on the first, ``elapsed_time(last)`` in ms.
     """
 
@@ -34,7 +34,7 @@ class Inference:
         self.run, self.wait, self.marks = run, wait, marks
 
     def __call__(self) -> Any:
-        """One inference, from its start until the device is done."""
+        """Run one inference and wait for the device."""
         found = self.run()
         if self.wait is not None:
             self.wait()
@@ -43,12 +43,12 @@ class Inference:
 
 @dataclass
 class Rounds:
-    """Latencies of rounds that were timed one after the other."""
+    """Latencies of rounds timed one after the other."""
 
     latency_ns: list[int] = field(default_factory=list)
-    device_ms: list[float] = field(default_factory=list)  # by the device's own clock, where it has one
+    device_ms: list[float] = field(default_factory=list)  # by the device's own clock, if it has one
     elapsed_s: float = 0.0
-    median_ci95_relative: float | None = None  # half of the interval, relative to the median; of a steady set
+    median_ci95_relative: float | None = None  # half-width of its 95 % interval, of a steady set
 
     @property
     def latency_ms(self) -> list[float]:
@@ -64,30 +64,30 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Steady:
-    """Rounds until the 95 % interval of the median is narrow enough, or the time is up."""
+    """Rounds until the 95 % confidence interval of the median is narrow enough, or the budget is spent."""
 
     rounds: int  # between two looks at the interval
     budget_s: float
-    precision: float = 0.01  # half of the interval, relative to the median
+    precision: float = 0.01  # half-width of the interval, relative to the median
 
 
 @dataclass(frozen=True)
 class Sustained:
-    """Rounds for a time: what heat does to latency."""
+    """Rounds for a fixed time, to see the effect of heat on latency."""
 
     rounds: int  # between two looks at the clock
     for_s: float
 
 
 def _no_look(_now_ns: int) -> None:
-    """Nothing is watched."""
+    """Watch nothing."""
 
 
 def warm_up(inference: Inference, rounds: int) -> None:
-    """Rounds that are not counted.
+    """Run rounds that are not counted.
 
     Raises:
-        InputError: fewer than none.
+        InputError: a negative number of rounds.
     """
     if rounds < 0:
         raise InputError(f"{rounds} rounds of warm-up are impossible: give 0 or more")
@@ -96,12 +96,12 @@ def warm_up(inference: Inference, rounds: int) -> None:
 
 
 def time_rounds(inference: Inference, until: Any, look: Callable[[int], None] = _no_look) -> Rounds:
-    """Run an inference again and again and time each round by itself.
+    """Repeat an inference and time each round separately.
 
     Args:
         inference: what to time, warmed up.
         until: ``Fixed``, ``Steady`` or ``Sustained``.
-        look: called between rounds with the time in ns, to watch the machine; its time is in no round.
+        look: called between rounds with the time in ns, to watch the machine; no round includes its time.
 
     Raises:
         InputError: no rounds.
@@ -156,7 +156,7 @@ def _some_rounds(
 
 
 def once(work: Callable[[], Any]) -> Any:
-    """What the work returns, and the seconds that it took."""
+    """The result of some work, and the seconds that it took."""
     start = time.perf_counter()
     done = work()
     return done, time.perf_counter() - start
@@ -165,17 +165,17 @@ def once(work: Callable[[], Any]) -> Any:
 def in_turns(
     candidates: Sequence[Inference], *, turns: int, rounds: int, skipped: int, budget_s: float, give_up: float = 2.5
 ) -> list[list[float]]:
-    """Seconds of each candidate's rounds, all taking turns, so that what slows the machine slows all.
+    """Seconds of each candidate's rounds. They take turns, so that whatever slows the machine slows all of them.
 
-    A candidate far slower than the best so far is dropped after its first inference: its list then holds only that.
+    A candidate far slower than the best is dropped after its first inference: its list then holds only that one.
 
     Args:
         candidates: what to compare.
-        turns: how often each has its turn.
-        rounds: of a turn.
-        skipped: the first rounds of a turn, which find another candidate's data in the caches.
-        budget_s: no turn begins after that; the first one always ends.
-        give_up: times the best first inference, from which on a candidate is dropped.
+        turns: how many turns each candidate has.
+        rounds: per turn.
+        skipped: the first rounds of a turn, which are not counted because the caches hold another candidate's data.
+        budget_s: no turn starts after this time; the first turn always completes.
+        give_up: a candidate whose first inference takes more than this many times the best one is dropped.
     """
     seconds: list[list[float]] = [[] for _ in candidates]
     until = time.monotonic() + budget_s
@@ -202,7 +202,7 @@ def in_turns(
 
 @contextlib.contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect what is garbage now, and none of it within."""
+    """Collect garbage now, and not while the context lasts."""
     gc.collect()
     enabled = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
-"""The machine's conditions around and during what is timed, and what speaks against trusting it.
+"""The machine's conditions before, during and after timing, and the reasons not to trust a measurement.
 
-Everything is read from where the system itself tells, without other packages; what a system does not tell is absent.
+Everything is read from the operating system, without other packages; what a system does not report is absent.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -15,7 +15,7 @@ from typing import Any
 State = dict[str, Any]
 
 LOOK_EVERY_S = 0.1  # so that looking costs less than a thousandth of the time
-# NVML's reasons that slow a GPU down against its owner's will, by bit.
+# NVML's throttle reasons that a user does not choose, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
 SYSTEM = Path("/sys")
@@ -41,7 +41,7 @@ def cpu_state() -> State:
 
 
 def judge(before: State, after: State, elapsed_s: float, rounds: int) -> tuple[State, list[str]]:
-    """The conditions around timed rounds, as records hold them, and what speaks against trusting the rounds."""
+    """The conditions around timed rounds, as records hold them, and warnings about them."""
     conditions: State = {"elapsed_s": round(elapsed_s, 3)}
     shown = ("load_average", "cpu_mhz", "cpu_celsius", *(key for key in before if key.startswith("gpu_")))
     for name in shown:
@@ -67,9 +67,9 @@ def judge(before: State, after: State, elapsed_s: float, rounds: int) -> tuple[S
 
 
 class Watch:
-    """Looks at frequency and temperature between rounds; call it with the time in ns after each.
+    """Reads frequency and temperature between rounds; call it with the time in ns after each.
 
-    Where the system has no file for the current frequency, as in virtual machines, there is nothing to watch.
+    Where the system has no file for the current frequency, as in virtual machines, it does nothing.
     """
 
     def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
@@ -92,7 +92,7 @@ class Watch:
             self.celsius.append(celsius)
 
     def found(self) -> State:
-        """What was seen, as conditions hold it: for how much of the time it ran below its top frequency."""
+        """What it saw, as conditions hold it, with the share of time below the top frequency."""
         seen: State = {}
         if self.mhz:
             seen["cpu_mhz_least"] = min(self.mhz)
@@ -105,9 +105,9 @@ class Watch:
 
 
 def peak_memory_bytes() -> int | None:
-    """This process's peak resident memory; absent where the system does not tell.
+    """This process's peak resident memory; None if the system does not report it.
 
-    Not ``getrusage``: a process starts there with its parent's peak.
+    Not from ``getrusage``, where a process starts with its parent's peak.
     """
     return _status_bytes("VmHWM")
 
@@ -136,7 +136,7 @@ def _processor_seconds() -> State:
 
 
 def _processor_seconds_of_psutil() -> State:
-    """Elsewhere psutil knows, where it is installed."""
+    """The same from psutil, on other systems, if it is installed."""
     try:
         import psutil
     except ImportError:
@@ -146,7 +146,7 @@ def _processor_seconds_of_psutil() -> State:
 
 
 def _page_faults() -> int | None:
-    """Times that this process touched memory that the system had yet to give it; not told on Windows."""
+    """This process's minor page faults; None on Windows."""
     if sys.platform == "win32":
         return None
     import resource

@@ -1,4 +1,4 @@
-"""Intervals that need no more than numpy; those of a whole record are in ``bench.speed.statistics``."""
+"""Confidence intervals that need only numpy; those of a whole record are in ``bench.speed.statistics``."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -9,13 +9,13 @@ import numpy as np
 
 
 def median_interval(rounds: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Interval of the median that holds whatever the distribution: between two of the values in order.
+    """Distribution-free confidence interval of the median: between two order statistics.
 
-    The number of values below the true median is binomial, which says how far from the middle to go. It takes rounds
-    for independent, so it knows nothing of a slow spell that takes all of them.
+    The number of values below the true median is binomial, which gives the two ranks. It assumes that rounds are
+    independent, so it does not cover a slow spell that affects all of them.
 
     Returns:
-        Low and high end, in the unit of the values; least and greatest where there are too few to tell.
+        Low and high end, in the unit of the values; smallest and largest value if there are too few.
     """
     ordered = np.sort(np.asarray(rounds, float))
     count = len(ordered)
@@ -31,9 +31,27 @@ def binomial_quantile(probability: float, count: int) -> int:
     return int(np.searchsorted(np.cumsum(np.exp(log_mass)), probability * (1 - 1e-12)))
 
 
+def student_quantile(probability: float, degrees: int) -> float:
+    """The t that Student's distribution of whole degrees of freedom stays below with a probability from 0.5 to 1.
+
+    Source: the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4, turned round by bisection.
+    """
+    low, high = 0.0, math.pi / 2  # the angle whose tangent is t / sqrt(degrees)
+    for _ in range(80):
+        middle = (low + high) / 2
+        sine, cosine = math.sin(middle), math.cos(middle)
+        term, total = (cosine, 0.0) if degrees % 2 else (1.0, 0.0)
+        for power in range(2 + degrees % 2, degrees + 1, 2):
+            total += term
+            term *= cosine * cosine * (power - 1) / power
+        central = 2 / math.pi * (middle + sine * total) if degrees % 2 else sine * total
+        low, high = (middle, high) if (1 + central) / 2 < probability else (low, middle)
+    return math.sqrt(degrees) * math.tan((low + high) / 2)
+
+
 def relative_precision(rounds: Sequence[float]) -> float:
-    """Half of the 95 % interval of the median, relative to it; infinite for fewer than six values."""
-    if len(rounds) < 6:  # even least to greatest holds the median with less than 95 %
+    """Half-width of the median's 95 % confidence interval, relative to the median; infinite below six values."""
+    if len(rounds) < 6:  # even the full range covers the median with less than 95 %
         return float("inf")
     low, high = median_interval(rounds)
     return (high - low) / 2 / float(np.median(np.asarray(rounds, float)))
@@ -42,8 +60,8 @@ def relative_precision(rounds: Sequence[float]) -> float:
 def rounds_for_percentile(percentile: float, confidence: float = 0.99) -> int:
     """Rounds that a percentile needs: 662 for p99, 64 for p90.
 
-    With so many, at least two rounds lie beyond the true percentile with this confidence, so that the figure does not
-    rest on one of them alone.
+    With that many, at least two rounds lie beyond the true percentile with this confidence, so the figure does not
+    rest on a single round.
 
     Source: MLPerf's arithmetic of early stopping (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020, and the
     inference rules' table of one exceedance at 99 % confidence).

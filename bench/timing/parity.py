@@ -1,4 +1,4 @@
-"""Whether two runs of a network computed the same."""
+"""Parity: whether two runs of a network computed the same."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from bench.core.errors import InputError
 
-# Largest difference to eager in float32, relative to the largest output, that passes for the same function. Int8 is
-# another function: the bound only tells a quantised network from a broken one, and accuracy says what it costs.
+# Largest difference to eager in float32, relative to the largest output, that counts as the same function. Int8 is
+# another function: its bound only separates a quantised network from a broken one; accuracy measures its cost.
 TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
 
 
 class ParityError(Exception):
-    """A backend computes something else than eager; it is not timed."""
+    """A backend computes something other than eager; it is not timed."""
 
 
 def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend") -> float:
-    """Largest absolute difference over the largest absolute value, over all arrays of the outputs.
+    """Largest absolute difference divided by the largest absolute value, over all arrays of the outputs.
 
     Raises:
         ParityError: another number of arrays, another shape, or a value that is not finite.
@@ -43,7 +43,7 @@ def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who:
 
 
 def check(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str) -> float:
-    """``difference``, if it passes for the same function in this precision.
+    """``difference``, if it is within the tolerance of this precision.
 
     Raises:
         ParityError: it does not.
@@ -58,10 +58,10 @@ def check(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision
 
 
 def check_outputs(outputs: Sequence[object], who: str) -> list[np.ndarray]:
-    """What a network returned, as arrays of real floating-point numbers.
+    """The outputs of a network, checked to be arrays of real floating-point numbers.
 
     Raises:
-        InputError: it returned nothing, or what is no such array: nothing that could be compared or decoded.
+        InputError: it returned nothing, or something else, which could be neither compared nor decoded.
     """
     if not outputs:
         raise InputError(f"{who} returns nothing: its forward must return heatmaps (is a return missing?)")

@@ -1,4 +1,4 @@
-"""A large matrix product: the yardstick of what a machine's arithmetic can do, now and here."""
+"""A large matrix product: the yardstick of the machine's arithmetic at this moment."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -12,7 +12,7 @@ ROUNDS = 5
 
 
 def rounds_ms() -> list[float]:
-    """Milliseconds of each of ``ROUNDS`` products in float32 by numpy's own library, after one that is not counted."""
+    """Milliseconds of each of ``ROUNDS`` float32 products by numpy, after one that is not counted."""
     random = np.random.default_rng(0)
     a, b = (random.standard_normal((SIDE, SIDE), np.float32) for _ in range(2))
     out = np.empty((SIDE, SIDE), np.float32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from bench.train.recipe import LOSSES
 
 if TYPE_CHECKING:
-    from bench.train.run import Run
+    from bench.train.training import Training
 
 OURS = "lightweight_mobilenetv3"
 ATTENTIONS = ("none", "se", "cbam", "parallel")
@@ -18,7 +18,7 @@ def has_attention(model: str) -> bool:
     return model.startswith(("lightweight_", "lightweight:timm/"))
 
 
-def rows(table: str, run: "Run") -> "list[Run]":
+def rows(table: str, run: "Training") -> "list[Training]":
     """The trainings of Table IV (losses) or VI (attention blocks) or of all networks, alike in all else.
 
     The row of Table IV with F(x) = x is the last row of Table VI and the paper's network among all: trained into the
@@ -33,5 +33,6 @@ def rows(table: str, run: "Run") -> "list[Run]":
     from zoo import list_models
 
     return [
-        replace(run, model=model, attention="parallel" if has_attention(model) else None) for model in list_models()
+        replace(run, model=model, attention="parallel" if has_attention(model) else None)
+        for model in list_models("paper")
     ]

@@ -20,7 +20,7 @@ from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
 from bench.train.options import SAMPLES
 from bench.train.recipe import RECIPES, paper
-from bench.train.run import Data, Run, Work, execute, make_network
+from bench.train.training import Training, TrainingData, TrainingOptions, execute, make_network
 
 VALIDATION_IMAGES = 200
 VALIDATION_SEED = 1_000_003  # no training's
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         with cli.counter(total, "samples", shown=loud) as step:
             for number, run in enumerate(runs, 1):
                 folder = arguments.out / run.folder_name(arguments.dataset)
-                work = Work(
+                work = TrainingOptions(
                     folder, arguments.workers, arguments.validate_every, arguments.checkpoint_every,
                     # A table is many trainings: the same command goes on with it.
                     resume=arguments.resume or arguments.table is not None,
@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def open_data(arguments: argparse.Namespace, seed: int) -> Data:
+def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
     """What to train and to validate on, as the options name it.
 
     Raises:
@@ -88,7 +88,7 @@ def open_data(arguments: argparse.Namespace, seed: int) -> Data:
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
-    return Data(train, people, validation)
+    return TrainingData(train, people, validation)
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
@@ -112,7 +112,7 @@ def labelled(dataset: Dataset) -> range | tuple[int, ...]:
     return tuple(index for index, joints in enumerate(visible) if joints is not None and (joints > 0).any())
 
 
-def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run]:
+def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Training]:
     """What to train, one after the other, with one seed."""
     size = cli.one_input(arguments.input, "train")
     entry = registry.entry_of(arguments.dataset)
@@ -121,7 +121,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Run
         loss=arguments.loss,
     ))  # fmt: skip
     drawn = not entry.needs_files and arguments.data_root is None
-    run = Run(
+    run = Training(
         model=ablations.OURS,
         attention=arguments.attention,
         init="scratch",
@@ -144,7 +144,7 @@ def names(arguments: argparse.Namespace) -> list[str]:
     return chosen
 
 
-def with_model(run: Run, model: str) -> Run:
+def with_model(run: Training, model: str) -> Training:
     return replace(run, model=model, attention=(run.attention or "parallel") if has_attention(model) else None)
 
 
@@ -152,7 +152,7 @@ def default_init(model: str, dataset: str) -> str:
     return "imagenet" if registry.entry_of(dataset).needs_files and model in WITH_IMAGENET else "scratch"
 
 
-def check(runs: list[Run], data: dict[int, Data], arguments: argparse.Namespace) -> None:
+def check(runs: list[Training], data: dict[int, TrainingData], arguments: argparse.Namespace) -> None:
     """Fail before the first training rather than at the start of the last.
 
     Raises:
@@ -174,7 +174,7 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def describe(run: Run) -> None:
+def describe(run: Training) -> None:
     """All that the recipe's name stands for."""
     choices = {**run.recipe.flat(), "input": cli.input_text(run.input), "samples an epoch": run.samples,
                "init": run.init, "precision": run.precision}  # fmt: skip

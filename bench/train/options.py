@@ -63,8 +63,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint-every", type=cli.count, default=500, metavar="STEPS", help="and every epoch")
     parser.add_argument("--resume", action="store_true", help="go on from what --out holds; finished ones are kept")
     parser.add_argument(
-        "--out", type=cli.folder, default=DEFAULT_OUT, metavar="DIR", help="has a folder for each training"
+        "--out", type=cli.writable_folder, default=DEFAULT_OUT, metavar="DIR", help="has a folder for each training"
     )
+    cli.add_timeout_option(parser)
     arguments = parser.parse_args(argv)
     if (arguments.model is None) == (arguments.table is None):
         raise InputError("give either --model, what to train, or --table 4, 6 or models, all that a table needs")

@@ -234,3 +234,21 @@ def test_mpii_from_pictures_to_pckh(tmp_path: Path, command) -> None:
     expected = score_mpii(case, keypoints[:, :, :2])
     assert record.metrics["pckh"] == expected["PCKh"]
     assert record.metrics["pckh@0.1"] == expected["PCKh@0.1"]
+
+
+def test_what_cannot_be_scored_is_refused_before_any_work(dots: Path, tmp_path: Path, command) -> None:
+    held = json.loads((dots / "annotations" / "person_keypoints_val2017.json").read_text())
+    listing = {key: held[key] for key in ("info", "images", "categories")}
+    (tmp_path / "listing.json").write_text(json.dumps(listing))
+    found = [
+        {"image_id": a["image_id"], "category_id": 1, "bbox": a["bbox"], "score": 0.5} for a in held["annotations"]
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    done = command(
+        "bench.accuracy", "--models", f"{dots}/finder.py:finder", "--weights", "own", "--device", "cpu",
+        "--annotations", str(tmp_path / "listing.json"), "--images", str(dots / "val2017"),
+        "--detections", str(tmp_path / "boxes.json"), "--results", str(tmp_path / "r"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: listing (5000 pictures) has no annotations to score with")
+    assert not (tmp_path / "r" / "predictions").exists()

@@ -49,6 +49,7 @@ from bench.models import build
 from bench.random_weights import enliven
 from bench.speed import measure
 from bench.timing.clock import Inference, in_turns
+from bench.timing.parity import ParityError
 from tests.conftest import ROOT
 
 ON_CPU = ("eager", "fused", "compile", "compile_max", "onnxruntime", "openvino", "onnxruntime_int8", "openvino_int8")
@@ -118,7 +119,7 @@ def difference(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
 
 
-@pytest.mark.parametrize("name", zoo.list_models())
+@pytest.mark.parametrize("name", zoo.list_models("paper"))
 def test_simplified_networks_are_the_same_function(name: str) -> None:
     """To rounding in float64, and within 1e-5 in float32; with weights under which the output depends on the input."""
     model = enliven(build(name), 0)
@@ -316,6 +317,72 @@ def test_runtimes_agree_with_eager(name: str, corners: tuple[nn.Module, Tensor])
         assert session.from_cache in (None, True)
         assert not torch.equal(first, second)  # outputs are not overwritten by the next run
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+NUMPY_BACKEND = '''
+"""A linear layer that numpy runs: what a new file in bench/backends/families has in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.session import Session
+
+BACKENDS = (Backend("numpy_product", "one matrix product of numpy", 500, ("cpu",), file="npy"),)
+
+
+def version(backend):
+    return f"numpy {np.__version__}"
+
+
+def build(backend, network):
+    (weight,) = network.model.parameters()
+    made = network.file("numpy", ".npy", lambda path: np.save(path, weight.detach().numpy()))
+    return Artifact(backend.name, "fp32", (made.path,), from_cache=made.from_cache, size_bytes=weight.numel() * 4)
+
+
+class Product(Session):
+    def __init__(self, weight):
+        self.weight = weight
+
+    def run(self, images):
+        return [images @ self.weight.T]
+
+
+def open_artifact(backend, artifact, device, threads):
+    return Product(np.load(artifact.file))
+'''
+
+
+@pytest.fixture
+def numpy_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A family in a file of its own, found as those in bench/backends/families are."""
+    import bench.backends.families as families
+
+    (tmp_path / "families").mkdir()
+    (tmp_path / "families" / "numpy_product.py").write_text(NUMPY_BACKEND)
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
+    catalogue.catalogue.cache_clear()
+    yield
+    catalogue.catalogue.cache_clear()
+    sys.modules.pop("bench.backends.families.numpy_product", None)
+
+
+def test_a_backend_is_added_by_one_file(numpy_backend: None) -> None:
+    assert catalogue.names().index("numpy_product") == catalogue.names().index("onnxruntime_int8") - 1
+    model, example = nn.Linear(8, 5, bias=False).eval(), torch.randn(2, 3, 8, 8)
+    record = measure(model, example, rounds=3, backend="numpy_product")
+    assert record.metrics["parity_max_relative"] < 1e-6
+    assert record.software.runtime.startswith("numpy ")
+    assert record.metrics["model_file_bytes"] == 160
+    assert catalogue.build("numpy_product", model, example).from_cache
+    with pytest.raises(InputError, match="runs on the CPU in fp32"):
+        measure(model, example, backend="numpy_product", precision="bf16")
+    wrong = nn.Sequential(nn.Linear(8, 5, bias=False), nn.ReLU()).eval()
+    with pytest.raises(ParityError, match="backend numpy_product"):
+        measure(wrong, example, backend="numpy_product")
 
 
 class Shuffled(nn.Module):

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -128,6 +130,65 @@ def test_libraries_say_what_they_pass_over() -> None:
     assert not any("total_ops" in name for name, _ in model.named_buffers())
 
 
+class Same(nn.Conv2d):
+    """A subclass, as libraries make them."""
+
+
+class ByFunctions(nn.Module):
+    """A convolution as a function, a subclassed one, one that runs twice, a matrix product and attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(4, 3, 3, 3))
+        self.subclassed = Same(4, 4, 1, bias=False)
+        self.twice = nn.Conv2d(4, 4, 1, bias=False)
+        self.attention = nn.MultiheadAttention(4, 1, bias=False, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.conv2d(x, self.kernel, padding=1)
+        x = self.twice(self.twice(self.subclassed(x)))
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = tokens + self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        return (tokens @ tokens.transpose(1, 2)).unsqueeze(1)
+
+
+def test_what_a_counter_does_not_see_is_listed_with_its_multiply_adds() -> None:
+    size, pixels = (4, 8), 32
+    skipped: Any = measure(ByFunctions(), size, name="by hand").notes["skipped"]
+    function = {"times": 1, "macs": pixels * 4 * 27}
+    pointwise = pixels * 16
+    product = {"times": 1, "macs": pixels * pixels * 4}
+    for counter in ("mmcv", "torchstat", "thop"):
+        assert skipped[counter]["conv2d in ByFunctions"] == function
+        assert skipped[counter]["conv2d in Same"] == {"times": 1, "macs": pointwise}
+        assert skipped[counter]["matmul in ByFunctions"] == product
+        assert skipped[counter]["scaled_dot_product_attention in MultiheadAttention"]["macs"] == 2 * pixels * pixels * 4
+        projections = sum(what["macs"] for name, what in skipped[counter].items() if name.startswith("linear in"))
+        assert projections == 4 * pointwise  # of queries, keys and values, and of what comes out
+        assert "conv2d in Conv2d" not in skipped[counter]
+    assert skipped["torchstat"]["earlier runs of conv2d in Conv2d"] == {"times": 1, "macs": pointwise}
+    assert "earlier runs of conv2d in Conv2d" not in skipped["mmcv"]
+
+
+@pytest.mark.parametrize("counter", ["mmcv", "torchstat", "thop"])
+def test_counted_and_left_out_are_all_multiply_adds(counter: str) -> None:
+    """A backbone of timm, some of whose layers are of a class of its own: nothing is lost between the two."""
+    record = measure(build("lightweight:timm/tf_mobilenetv3_small_100"), (64, 64))
+    skipped: Any = record.notes["skipped"]
+    left_out = sum(what["macs"] for what in skipped[counter].values() if isinstance(what, dict))
+    same = skipped[counter]["conv2d in Conv2dSame"]
+    assert 0 < same["macs"] <= left_out
+    assert {name for name, what in skipped[counter].items() if isinstance(what, dict)} == {"conv2d in Conv2dSame"}
+    plain = record.metrics["macs_torch"] - left_out
+    # What is counted includes biases, batch norms and activations by the counter's own convention.
+    assert plain <= record.metrics[f"macs_{counter}"]
+
+
+def test_networks_of_the_paper_have_all_their_convolutions_counted() -> None:
+    skipped: Any = measure(zoo.create_model("lightweight_mobilenetv3").eval(), (64, 64)).notes["skipped"]
+    assert not any(isinstance(what, dict) for names in skipped.values() for what in names.values())
+
+
 def test_the_command_counts_and_breaks_down(command: Callable, tiny: str, tmp_path) -> None:
     done = command("bench.complexity", "--models", tiny, "--input", "64x32", "--layers", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -139,3 +200,8 @@ def test_the_command_counts_and_breaks_down(command: Callable, tiny: str, tmp_pa
     options = ("--input", "64x32", "--json", "--missing", "--results", str(tmp_path))
     again = command("bench.complexity", "--models", tiny, *options)
     assert (again.returncode, again.stdout) == (0, "")
+    # Another network under the same name is another network.
+    own = Path(tiny.rpartition(":")[0])
+    own.write_text(own.read_text().replace("nn.ReLU()", "nn.Sigmoid()"))
+    changed = command("bench.complexity", "--models", tiny, *options)
+    assert json.loads(changed.stdout)["model"] == "own_model:tiny", changed.stderr

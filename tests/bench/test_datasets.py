@@ -333,7 +333,7 @@ def drop(*path: str | int) -> Callable[[object], None]:
     def change(content: object) -> None:
         for step in path[:-1]:
             content = content[step]
-        del content[path[-1]]
+        del content[path[-1]]  # type: ignore[attr-defined]
 
     return change
 
@@ -382,6 +382,8 @@ IN_FILE = "person_keypoints_val2017.json"
         (put("images", 0, "file_name", value="a/../../b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="..\\b.jpg"), "leads out of the folder of the pictures"),
         (put("images", 0, "file_name", value="a\0.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a\nb.jpg"), "is no name that a file can have"),
+        (put("images", 0, "file_name", value="a" * 5000), "is no name that a file can have"),
         (put("images", 0, "file_name", value="a\ud800.jpg"), "is no name that a file can have"),
         (put(*FIRST, "num_keypoints", value=[17]), "annotation 107: num_keypoints has 1 values, not a single value"),
     ],
@@ -558,6 +560,7 @@ def test_sizes_that_the_file_does_not_give_are_the_pictures(tmp_path: Path) -> N
     assert pictures.read_size(tmp_path / "turned.jpg") == (60, 80)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
 def test_only_regular_files_inside_the_folder_are_opened(tmp_path: Path) -> None:
     dataset = write_small(tmp_path, small())
     folder = dataset.image_folder
@@ -710,6 +713,27 @@ def test_mpii_people_are_cropped_as_published(tmp_path: Path) -> None:
     assert open_mpii(write_mpii(tmp_path)).fingerprint != dataset.fingerprint
 
 
+def test_mpii_as_hrnet_lays_it_out_is_the_same_set(tmp_path: Path) -> None:
+    """``annot/valid.json`` with ``gt_valid.mat`` beside it; the train split is ``annot/train.json``."""
+    ours = write_mpii(tmp_path / "a")
+    theirs = tmp_path / "b" / "annot"
+    theirs.mkdir(parents=True)
+    (tmp_path / "b" / "images").mkdir()
+    shutil.copy(ours / "annotations" / "mpii_val.json", theirs / "valid.json")
+    shutil.copy(ours / "annotations" / "mpii_gt_val.mat", theirs / "gt_valid.mat")
+    (theirs / "train.json").write_text(json.dumps(PEOPLE[:9]))
+    one, other = (open_dataset("mpii", tmp_path / place) for place in "ab")
+    assert (one.name, one.fingerprint, len(one)) == (other.name, other.fingerprint, len(other))
+    poses = json.loads((REFERENCE / "mpii_case" / "predictions.json").read_text())
+    results = [{"index": index, "keypoints": [[*joint, 0.5] for joint in pose]} for index, pose in enumerate(poses)]
+    assert other.score(results) == one.score(results)
+    train = open_dataset("mpii", tmp_path / "b", split="train")
+    assert (train.name, train.annotated) == ("mpii_train (9 people)", False)
+    (theirs / "gt_valid.mat").unlink()
+    with pytest.raises(InputError, match=r"no file .*gt_valid.mat"):
+        open_dataset("mpii", tmp_path / "b")
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -774,7 +798,7 @@ def test_data_sets_are_found_where_they_commonly_lie(tmp_path: Path) -> None:
 
 def test_drawn_people_are_never_reported_as_coco(tmp_path: Path) -> None:
     content = small()
-    content["info"] = open_dataset("synthetic", images=1).ground_truth()["info"]
+    content["info"] = open_dataset("synthetic", images=1).ground_truth()["info"]  # type: ignore[attr-defined]
     write_small(tmp_path, content)
     assert open_dataset("coco", tmp_path).name == "synthetic (2 pictures)"
     assert open_dataset("synthetic", tmp_path).name == "synthetic (2 pictures)"

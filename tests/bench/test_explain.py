@@ -18,11 +18,11 @@ from bench.complexity import COUNTERS
 from bench.core.record import Machine, Record, Software
 from bench.core.results import read
 from bench.explain import explain
-from bench.explain.measuring import SMALLEST
+from bench.explain.explanation import paragraph
+from bench.explain.in_process import SMALLEST
 from bench.explain.operators import Operator, names, trace
+from bench.explain.peaks import Peaks
 from bench.explain.split import at_no_pixels, grouped, split, together
-from bench.explain.timing import Peaks
-from bench.explain.words import paragraph
 from bench.models import build
 from bench.report.command import make
 from bench.report.measured import Measured
@@ -213,9 +213,9 @@ def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
     for axes, whole in zip(drawn.axes, (50.0, 100.0), strict=True):
         ends = [0.0] * len(two.bars)
         for bar in axes.patches:
-            row = round(bar.get_y() + bar.get_height() / 2)
-            assert bar.get_x() == pytest.approx(ends[row])  # begins where the one before it ends
-            ends[row] += bar.get_width()
+            row = round(bar.get_y() + bar.get_height() / 2)  # type: ignore[attr-defined]
+            assert bar.get_x() == pytest.approx(ends[row])  # type: ignore[attr-defined]  # where the last ends
+            ends[row] += bar.get_width()  # type: ignore[attr-defined]
         assert ends == pytest.approx([whole] * len(two.bars))
     drawn.canvas.draw()
     page = drawn.bbox
@@ -235,7 +235,7 @@ def test_the_report_shows_parts_that_add_up(tmp_path: Path) -> None:
     (absent,) = table[(table.model == "lite_hrnet_30") & (table.threads == "1")].setup_status
     assert absent == "missing"
     page = files["index.html"].decode()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 2  # type: ignore[attr-defined]
     assert "Why is it slow?" in page
     assert "on getting 1,870 operators started" in page
 
@@ -248,7 +248,7 @@ def test_the_command_explains_and_records(command: Callable, tiny: str, tmp_path
     assert "between operators" in done.stdout
     (record,) = read(tmp_path / "r")
     assert (record.kind, record.model, record.device, record.threads, record.weights) == (
-        "explain", "own_model:tiny", "cpu", 1, "random",
+        "explain", "own_model:tiny", "cpu", 1, "the factory's own",
     )  # fmt: skip
     assert record.metrics["operators"] == 2
     assert record.metrics["bytes"] == 4 * (3 * 256 * 192 + 17 * 28 + 3 * 17 * 64 * 48)
@@ -273,6 +273,16 @@ class Fickle(nn.Module):
     def forward(self, x):
         Fickle.calls += 1
         return x * 2 if Fickle.calls % 2 else x * 2 + 1
+
+
+class Forgotten(nn.Module):
+    def forward(self, x):
+        x * 2
+
+
+class Complex(nn.Module):
+    def forward(self, x):
+        return x * 1j
 """
 
 
@@ -284,9 +294,12 @@ class Fickle(nn.Module):
         (["--models", "{own}:nothing"], "has no function 'nothing'"),
         (["--input", "250x190"], "multiples of 32, for example 256x192"),
         (["--input", "256x192,384x288"], "give one size at a time to bench.explain"),
-        (["--threads", "100000"], "100000 threads are more than this machine's"),
+        (["--threads", "1000"], "1000 threads are more than this machine's"),
+        (["--models", "{own}:Forgotten"], "Forgotten returns NoneType: real floating-point numbers"),
+        (["--models", "{own}:Complex"], "real floating-point numbers are needed"),
+        (["--threads", "100000"], "give a whole number from 1 to 1,024"),
         (["--device", "tpu"], "unknown device 'tpu': give cpu, cuda"),
-        (["--rounds", "0"], "'0' is not a whole number above 0"),
+        (["--rounds", "0"], "'0' is not a number of things to do: give a whole number from 1"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -19,6 +19,7 @@ from bench.accuracy.decoding import decode
 from bench.core.skeletons import COCO
 from bench.data import box_to_crop, photograph
 from bench.data.cropping import MEAN, PHOTOGRAPH, STD
+from bench.export import FORMATS
 from bench.models import build
 from tests.commands import command, run_command
 from tests.conftest import ROOT
@@ -42,6 +43,25 @@ class Fixed(nn.Module):
 
     def forward(self, x):
         return x.reshape(len(x.tolist()) if not torch.jit.is_tracing() else 2, 3, *x.shape[2:])
+
+
+class Integers(nn.Module):
+    def forward(self, x):
+        return x.long()
+
+
+class Forgotten(nn.Module):
+    def forward(self, x):
+        x * 2
+
+
+class Unsound(nn.Module):
+    """A pixel of one heatmap is not finite."""
+
+    def forward(self, x):
+        x = x.clone()
+        x[:, 1, 2, 3] = float("nan")
+        return x
 
 
 class Vector(nn.Module):
@@ -136,7 +156,7 @@ def test_a_file_for_one_image_and_one_in_int8(
     for more in ((), ("--int8",)):
         assert call(*options, *more, monkeypatch=monkeypatch) == 0
         path = Path(capsys.readouterr().out.strip())
-        assert path.name == f"own_model_tiny_64x96{'_int8' if more else ''}.{ENDING[kind]}"
+        assert str(path) == f"exports/own_model_tiny_64x96{'_int8' if more else ''}.{ENDING[kind]}"
         found, told = RUN[kind](path, images)
         assert told["dynamic_batch"] == "false"
         differences.append(float((found - expected).abs().mean() / expected.abs().max()))
@@ -154,9 +174,9 @@ def test_trained_weights_and_options_go_with_the_file(
     monkeypatch.chdir(tmp_path)
     options = ("--model", "lightweight_mobilenetv3", "--weights", "mine.safetensors", "--joints", 16)
     assert call(*options, "--input", "64x64", "--format", "torchscript", "--quiet", monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "lightweight_mobilenetv3_64x64.pt\n"
+    assert capsys.readouterr().out == "exports/lightweight_mobilenetv3_64x64.pt\n"
     images = torch.randn(1, 3, 64, 64)
-    found, told = run_torchscript(tmp_path / "lightweight_mobilenetv3_64x64.pt", images)
+    found, told = run_torchscript(tmp_path / "exports/lightweight_mobilenetv3_64x64.pt", images)
     with torch.no_grad():
         torch.testing.assert_close(found, trained(images), rtol=1e-3, atol=1e-5)
     assert told["weights"] == "mine.safetensors"
@@ -206,6 +226,7 @@ def test_the_example_finds_joints_without_this_project(command: Callable, tmp_pa
     [
         ("Liar", (), "differs from eager by 1 of the largest output"),
         ("Fixed", ("--dynamic-batch",), "fails on a batch of 1"),
+        ("Unsound", (), "output 0 of eager holds 1 values of 3072 that are not finite (NaN or infinity): not kept"),
     ],
 )
 def test_a_file_that_computes_something_else_is_not_kept(
@@ -233,10 +254,12 @@ def test_a_file_that_computes_something_else_is_not_kept(
         (["--input", "64x64,32x32"], "give one size"),
         (["--out", "{folder}"], "is a folder: give the name of a file"),
         (["--out", "net.onnx"], "a file of format torchscript ends in .pt"),
-        (["--out", "nowhere/net.pt"], "there is no folder nowhere"),
+        (["--out", "own_networks.py/net.pt"], "own_networks.py: is a file, and a folder is needed here"),
+        (["--model", "{folder}/own_networks.py:Integers"], "of type torch.int64: heatmaps [1, J, h, w] are needed"),
+        (["--model", "{folder}/own_networks.py:Forgotten"], "makes NoneType of one image"),
         (["--int8"], "format torchscript is float32 only: give onnx or openvino"),
         (["--int8", "--format", "onnx", "--dynamic-batch"], "leave out --dynamic-batch"),
-        (["--joints", "0"], "'0' is not a whole number above 0"),
+        (["--joints", "0"], "'0' is not a number of joints: give a whole number from 1"),
     ],
 )
 def test_bad_usage_is_one_line(
@@ -252,4 +275,57 @@ def test_bad_usage_is_one_line(
     line = captured.err.strip().splitlines()[-1]
     assert line.startswith("error: ")
     assert says in line
-    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"own_networks.py"}
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert left == {"own_networks.py"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit to the size of files can be set")
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tiny: str, tmp_path: Path) -> None:
+    """A limit to the size of files stands for the disk: the system refuses to write on in the same way."""
+    import resource
+
+    out = tmp_path / "net.pt"
+    out.write_text("what was there before")
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "bench.export", "--model", tiny, "--weights", "random", "--format", "torchscript",
+         "--input", "64x64", "--out", str(out)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "File too large" in done.stderr
+    assert out.read_text() == "what was there before"
+    assert not list(tmp_path.glob(".net.pt*"))
+
+
+@pytest.mark.parametrize("kind", list(RUN))
+def test_both_vectors_of_a_classifying_network_are_written(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for package in {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",), "torchscript": ()}[kind]:
+        pytest.importorskip(package)
+    out = tmp_path / f"net.{ENDING[kind]}"
+    options = ("--model", "simcc_mobilenetv2", "--weights", "random", "--format", kind, "--input", "64x96")
+    assert call(*options, "--out", out, "--quiet", monkeypatch=monkeypatch) == 0
+    told = FORMATS[kind].metadata(out)
+    assert (told["output_kind"], json.loads(told["split_ratio"])) == ("simcc", 2)
+    assert json.loads(told["output"]) == [[17, 2 * 96], [17, 2 * 64]]
+    images = photograph((64, 96))
+    with torch.no_grad():
+        expected = build("simcc_mobilenetv2", input_size=(64, 96))(images)
+    if kind == "torchscript":
+        found = torch.jit.load(str(out))(images)
+    elif kind == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+        found = [torch.from_numpy(one) for one in session.run(["simcc_x", "simcc_y"], {"images": images.numpy()})]
+    else:
+        import openvino
+
+        compiled = openvino.compile_model(openvino.Core().read_model(out), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        answer = compiled({"images": images.numpy()})
+        found = [torch.from_numpy(answer[name]) for name in ("simcc_x", "simcc_y")]
+    for one, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, wanted, rtol=1e-3, atol=1e-4 * float(wanted.abs().max()))

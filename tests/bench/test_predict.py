@@ -1,6 +1,7 @@
 """Skeletons on pictures, by the real command, with the network that finds dots."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,9 @@ from bench.core.errors import InputError
 from bench.data import COCO
 from bench.drawing import LEFT, RIGHT, draw_skeleton, sheet
 from bench.predict.pictures import find
+from tests.commands import command as in_process
+
+main = in_process("predict")
 
 
 def predict(dots: Path, out: Path, command, *arguments: str) -> list[dict]:
@@ -120,3 +124,156 @@ def test_a_sheet_holds_every_picture_whole() -> None:
         area = (page == colour).all(axis=2).sum()
         scale = min(100 / 60, 133 / width)
         np.testing.assert_allclose(area, 60 * width * scale**2, rtol=0.1)
+
+
+def write_pictures(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), np.zeros((40, 60, 3), np.uint8))
+
+
+def boxes_of(looks: list) -> dict[str, list]:
+    return {look.path.as_posix().split("pictures/")[1]: list(look.box) for look in looks}
+
+
+def test_pictures_of_one_name_in_two_folders_keep_their_own_boxes(tmp_path: Path) -> None:
+    pictures, boxes = tmp_path / "pictures", tmp_path / "boxes.json"
+    names = ("cam0/frame_000001.jpg", "cam1/frame_000001.jpg", "cam1/deep/frame_000002.jpg")
+    write_pictures(pictures, *names)
+    given = {name: [[number + 1, 0, 9, 9]] for number, name in enumerate(names)}
+    for keys in (lambda name: name, lambda name: name.replace("/", "\\"), lambda name: f"server/export/{name}"):
+        boxes.write_text(json.dumps({keys(name): box for name, box in given.items()}))
+        assert boxes_of(find([pictures], boxes)) == {name: box for name, (box,) in given.items()}
+    # The name of the folder above goes as well, and a name that only one picture has.
+    boxes.write_text(json.dumps({"frame_000002.jpg": [[5, 0, 9, 9]], "pictures/cam0/frame_000001.jpg": [[6, 0, 9, 9]]}))
+    assert boxes_of(find([pictures], boxes)) == {
+        "cam0/frame_000001.jpg": [6, 0, 9, 9], "cam1/deep/frame_000002.jpg": [5, 0, 9, 9]
+    }  # fmt: skip
+    boxes.write_text(json.dumps({"frame_000001.jpg": [[1, 0, 9, 9]]}))
+    with pytest.raises(
+        InputError, match=r"boxes for frame_000001.jpg, which may be any of .*cam0.*, .*cam1.*: give whole"
+    ):
+        find([pictures], boxes)
+    # One picture for two names: neither is it.
+    boxes.write_text(json.dumps({"a/frame_000001.jpg": [[1, 0, 9, 9]], "b/frame_000001.jpg": [[1, 0, 9, 9]]}))
+    with pytest.raises(InputError, match=r"a/frame_000001.jpg and for b/frame_000001.jpg, and both may be"):
+        find([pictures / "cam0" / "frame_000001.jpg"], boxes)
+
+
+def test_numbers_stand_for_pictures_only_if_one_has_them(tmp_path: Path) -> None:
+    pictures, boxes = tmp_path / "pictures", tmp_path / "boxes.json"
+    write_pictures(pictures, "left_1.jpg", "right_1.jpg", "000000000139.jpg")
+    boxes.write_text(json.dumps([{"image_id": 139, "bbox": [1, 0, 9, 9]}, {"image_id": 7, "bbox": [2, 0, 9, 9]}]))
+    assert boxes_of(find([pictures], boxes)) == {"000000000139.jpg": [1, 0, 9, 9]}
+    boxes.write_text(json.dumps([{"image_id": 1, "bbox": [1, 0, 9, 9]}]))
+    with pytest.raises(
+        InputError, match=r"boxes for 1, which may be any of .*left_1.jpg, .*right_1.jpg: give whole names"
+    ):
+        find([pictures], boxes)
+    # An annotation file names its pictures: its numbers mean nothing else.
+    held = {
+        "images": [{"id": 1, "file_name": "right_1.jpg"}], "categories": [{"id": 1, "name": "person"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [3, 0, 9, 9], "iscrowd": 0}],
+    }  # fmt: skip
+    boxes.write_text(json.dumps(held))
+    assert boxes_of(find([pictures], boxes)) == {"right_1.jpg": [3, 0, 9, 9]}
+
+
+def test_folders_are_read_with_their_subfolders_but_not_the_results(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", "a/b/1.jpg", "2.png", "out/0001_2.jpg", ".hidden/3.jpg")
+    (tmp_path / "pictures" / "a" / "notes.txt").write_text("no picture")
+    looks = find([tmp_path / "pictures"], None, out=tmp_path / "pictures" / "out")
+    assert [look.path.name for look in looks] == ["2.png", "1.jpg"]
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    with pytest.raises(InputError, match="there are no pictures in"):
+        find([tmp_path / "empty"], None)
+
+
+def test_bad_pictures_are_left_out_if_allowed_and_what_is_done_is_kept(dots: Path, tmp_path: Path, command) -> None:
+    folder = tmp_path / "pictures"
+    shutil.copytree(dots / "val2017", folder)
+    bad = folder / "000000000003.png"
+    bad.write_bytes(bad.read_bytes()[:300])
+    arguments = (
+        "bench.predict", str(folder), "--model", f"{dots}/finder.py:finder", "--weights", "own", "--no-flip",
+        "--device", "cpu", "--batch", "2",
+    )  # fmt: skip
+    done = command(*arguments, "--out", str(tmp_path / "a"))
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "000000000003.png is cut short or damaged" in last
+    assert "--skip-bad N leaves out" in last
+    assert last.endswith(f"pictures done: 3, kept in {tmp_path / 'a'}")
+    held = json.loads((tmp_path / "a" / "predictions.json").read_text())
+    assert [int(Path(one["picture"]).stem) for one in held["pictures"]] == [1, 2, 4]  # the bad one's batch is whole
+    done = command(*arguments, "--out", str(tmp_path / "b"), "--skip-bad", "1")
+    assert done.returncode == 0, done.stderr
+    held = json.loads((tmp_path / "b" / "predictions.json").read_text())
+    assert len(held["pictures"]) == 13
+    assert len(held["left_out"]) == 1
+    assert "bad pictures left out: 1" in done.stderr
+
+
+NETWORKS = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.net, self.change = nn.Conv2d(3, 17, 4, 4), change
+
+    def forward(self, x):
+        return self.change(self.net(x))
+
+
+def nothing():
+    return Net(lambda maps: None)
+
+
+def pair():
+    return Net(lambda maps: (maps, maps))
+
+
+def flat():
+    return Net(lambda maps: maps.flatten(2))
+
+
+def whole():
+    return Net(lambda maps: maps.long())
+
+
+def undefined():
+    return Net(lambda maps: maps / 0 * 0)
+
+
+def double():
+    return Net(lambda maps: maps.double())
+
+
+def few():
+    return Net(lambda maps: maps[:, :16])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("nothing", "gives nothing: one tensor of 17 heatmaps is needed"), ("pair", "gives a tuple: one tensor of 17"),
+     ("flat", r"gives \(17, \d+\), and coco needs 17 heatmaps"), ("whole", "gives numbers of type torch.int64"),
+     ("undefined", "gives numbers that are not finite"), ("few", r"gives \(16, \d+, \d+\), and coco needs 17"),
+     ("double", None)],
+)  # fmt: skip
+def test_what_a_network_gives_is_checked_first(name: str, problem: str | None, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    write_pictures(tmp_path, "1.png")
+    arguments = [
+        str(tmp_path / "1.png"), "--model", f"{tmp_path}/nets.py:{name}", "--weights", "own", "--input", "64x48",
+        "--device", "cpu", "--quiet", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    if problem is None:
+        assert main(arguments) == 0
+    else:
+        with pytest.raises(InputError, match=problem):
+            main(arguments)
+        assert not list((tmp_path / "out").glob("*"))

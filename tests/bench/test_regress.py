@@ -22,14 +22,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.core import processes
 from bench.core.errors import InputError
 from bench.core.results import read
-from bench.regress import baseline, pairs, selftest
+from bench.regress import baseline, pairs, self_test
 from bench.regress.compare import Comparison, compare
-from bench.regress.pairs import Job, Pair
+from bench.regress.pairs import Pair
+from bench.regress.plan import RegressPlan
 from bench.regress.records import comparison_record, self_test_record
-from bench.regress.selftest import CONDITIONS, Condition, Outcome
-from bench.regress.sequential import Interval, any_time_interval, decide
+from bench.regress.self_test import CONDITIONS, Condition, Outcome
+from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes, trusted
+from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
 from tests.commands import command
 from tests.conftest import ROOT
@@ -44,39 +47,97 @@ def tiny():
     layers = [nn.Conv2d(16, 16, 3, padding=1) for _ in range({layers})]
     return nn.Sequential(nn.Conv2d(3, 16, 4, 4), *layers, nn.Conv2d(16, 17, 1))
 '''
-JOB = Job("tiny", 17, (64, 32), 1, "cpu", "eager", 1)
+PLAN = RegressPlan("tiny", 17, (64, 32), 1, "cpu", "eager", 1)
 
 
 # The statistics
 
 
-@pytest.mark.parametrize("spread", [0.01, 0.2])
-def test_the_interval_holds_the_truth_at_every_look(spread: float) -> None:
-    """In 19 of 20 sequences of 100 pairs it never misses; Student's interval, looked at as often, does in a third."""
-    noise = np.random.default_rng(0)
-    truth, missed, student_missed = 1.1, 0, 0
-    for _ in range(300):
-        logs = math.log(truth) + spread * noise.standard_normal(100)
-        looks = [any_time_interval(logs[:count]) for count in range(1, 101)]
-        missed += any(not look.low <= truth <= look.high for look in looks)
+def noise_of(kind: str, random: np.random.Generator, count: int) -> np.ndarray:
+    """Logarithms of ratios around a median of zero."""
+    if kind == "normal":
+        return 0.015 * random.standard_normal(count)
+    if kind == "heavy":  # no mean at all
+        return 0.02 * random.standard_cauchy(count)
+    return np.where(random.random(count) < 0.3, random.choice([-0.4, 0.4], count), 0.01 * random.standard_normal(count))
+
+
+@pytest.mark.parametrize("kind", ["normal", "heavy", "bad pairs"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_truth_is_refuted_at_any_look_in_one_sequence_of_twenty(kind: str, weighted: bool) -> None:
+    """However heavy the tails, and however the errors of pairs differ."""
+    random = np.random.default_rng(0)
+    refuted = 0
+    for _ in range(1000):
+        noise = noise_of(kind, random, 100)
+        trust = trusted(noise, list(random.choice([0.01, 0.1], 100)) if weighted else None)
+        refuted += any(log_stakes(side * np.sign(noise), trust).max() >= math.log(40) for side in (-1, 1))
+    assert refuted <= 0.05 * 1000 + 2 * math.sqrt(1000 * 0.05 * 0.95)
+    assert refuted > 0  # else it would be needlessly cautious
+
+
+def test_students_interval_looked_at_as_often_misses_far_too_often() -> None:
+    random = np.random.default_rng(0)
+    missed = 0
+    for _ in range(40):
+        logs = noise_of("normal", random, 100)
         ends = [stats.t.interval(0.95, n - 1, logs[:n].mean(), stats.sem(logs[:n])) for n in range(3, 101)]
-        student_missed += any(not low <= math.log(truth) <= high for low, high in ends)
-    assert missed <= 0.05 * 300 + 2 * math.sqrt(300 * 0.05 * 0.95)
-    assert student_missed > 0.25 * 300
+        missed += any(not low <= 0 <= high for low, high in ends)
+    assert missed > 6  # 2 would be right
+
+
+@given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.floats(0, 0.2)), min_size=1, max_size=40), st.floats(-0.3, 0.3))
+def test_the_interval_is_what_no_bet_refutes(drawn: list[tuple[float, float]], truth: float) -> None:
+    logs, errors = map(list, zip(*drawn, strict=True))
+    found, away = anytime_interval(logs, errors), np.subtract(logs, truth)
+    above, below = (log_stakes(side * np.sign(away), trusted(away, errors))[-1] for side in (1, -1))
+    low, high = (math.log(end) if end > 0 else -math.inf for end in (found.low, found.high))
+    if min(abs(truth - low), abs(truth - high)) > 1e-6 and abs(max(above, below) - math.log(40)) > 1e-9:
+        assert (above >= math.log(40)) == (truth < low)
+        assert (below >= math.log(40)) == (truth > high)
+
+
+def test_six_pairs_that_agree_are_enough_and_one_bad_one_changes_little() -> None:
+    agreed = [0.10, 0.12, 0.09, 0.11, 0.13, 0.10]
+    assert anytime_interval(agreed[:5]).low == 0
+    found = anytime_interval(agreed)
+    assert (found.low, found.high) == pytest.approx((math.exp(0.09), math.exp(0.13)))
+    slow = [0.10, 0.12, 0.09, 0.11, 0.13, 0.08, 0.14, 0.10, 0.11, 0.12, 0.09, 0.13, 0.10, 0.11]
+    for bad in (-0.05, -0.5, -5.0):
+        assert anytime_interval([*slow[:5], bad, *slow[5:]]).low > 1.05
+    # However much its blocks disagree, a pair counts in full that is farther away than that.
+    assert anytime_interval([3.3] * 6, [0.3] * 6).low > 1.05
+    # A pair whose own blocks disagree counts for less, and takes little away.
+    opposed = [*slow[:5], -0.5, -0.5, *slow[5:]]
+    believed = anytime_interval(opposed, [0.01] * len(opposed))
+    doubted = anytime_interval(opposed, [0.01] * 5 + [0.5] * 2 + [0.01] * 9)
+    assert believed.low < doubted.low
 
 
 @given(st.lists(st.floats(-0.3, 0.3), min_size=3, max_size=40), st.floats(-1, 1))
 def test_an_interval_follows_its_ratios(logs: list[float], shift: float) -> None:
-    here, there = any_time_interval(logs), any_time_interval([log + shift for log in logs])
+    here, there = anytime_interval(logs), anytime_interval([log + shift for log in logs])
     assert here.low <= here.ratio <= here.high
     assert math.isclose(there.ratio, here.ratio * math.exp(shift), rel_tol=1e-9)
+    # The other way round it says the same.
+    back = anytime_interval([-log for log in logs])
     if here.low > 0:
-        assert math.isclose(there.low, here.low * math.exp(shift), rel_tol=1e-6)
-        assert math.isclose(there.high, here.high * math.exp(shift), rel_tol=1e-6)
-        # The other way round it says the same.
-        back = any_time_interval([-log for log in logs])
+        assert math.isclose(back.high, 1 / here.low, rel_tol=1e-6)
+    if math.isfinite(here.high):
         assert math.isclose(back.low, 1 / here.high, rel_tol=1e-6)
-        assert here.precision >= 0
+    assert here.precision >= 0
+
+
+@given(st.lists(st.floats(-0.3, 0.3), min_size=2, max_size=40))
+def test_the_error_of_a_pair_is_the_same_whichever_side_is_new(logs: list[float]) -> None:
+    """What a pair's bet and number of blocks depend on must not tell which side is slower."""
+    assert pairs.median_error(logs) == pytest.approx(pairs.median_error([-log for log in logs]), abs=1e-15)
+
+
+def test_the_error_of_a_median_is_that_of_medians() -> None:
+    random = np.random.default_rng(1)
+    drawn = 0.05 * random.standard_normal((4000, 24))
+    assert np.mean([pairs.median_error(row) for row in drawn]) == pytest.approx(np.median(drawn, 1).std(), rel=0.1)
 
 
 def test_what_an_interval_decides() -> None:
@@ -84,13 +145,13 @@ def test_what_an_interval_decides() -> None:
     assert decide(Interval(1.2, 1.04, 1.3), 0.05) == "undecided"
     assert decide(Interval(1.0, 0.98, 1.04), 0.05) == "clear"
     assert decide(Interval(0.9, 0.8, 0.99), 0.05) == "faster"
-    assert decide(any_time_interval([0.1, 0.1]), 0.05) == "undecided"  # two pairs say nothing of others
+    assert decide(anytime_interval([0.1] * 5), 0.05) == "undecided"  # too few, whatever they say
 
 
 def simulated(slower: float, spread: float, noise: random.Random) -> Comparison:
     def draw() -> Pair:
         log = math.log1p(slower) + noise.gauss(0, spread)
-        return Pair(10.0, 10.0 * math.exp(log), log, 1.0)
+        return Pair(10.0, 10.0 * math.exp(log), log, 0.005, 1.0)
 
     began = time.monotonic()
     # The clock of a comparison stands still here: as many pairs as it takes.
@@ -117,8 +178,8 @@ def test_a_regression_that_a_fresh_set_does_not_show_is_none() -> None:
     drawn: list[Pair] = []
 
     def draw() -> Pair:  # a slow spell that hits one side only, and ends
-        log = (0.3 if len(drawn) < 3 else 0.0) + noise.gauss(0, 0.01)
-        drawn.append(Pair(10.0, 10.0, log, 1.0))
+        log = (0.3 if len(drawn) < 6 else 0.0) + noise.gauss(0, 0.01)
+        drawn.append(Pair(10.0, 10.0, log, 0.005, 1.0))
         return drawn[-1]
 
     found = compare(draw, 0.05, 3600, lambda _count, _interval: None)
@@ -210,8 +271,10 @@ def test_a_network_that_became_slower_is_told_of_everywhere(
     assert record.metrics["ratio_low"] > 1.05
     assert record.metrics["head_ms"] > 1.05 * record.metrics["base_ms"]
     first, second = record.samples["log_ratio"]
-    assert len(first) >= 3 <= len(second)
-    said = any_time_interval(second)
+    assert len(first) >= 6 <= len(second)
+    said = anytime_interval(second, record.samples["log_ratio_error"][1])
+    assert set(record.notes["prepare_s"]) == {"deep~1", "the working tree"}
+    assert "net.py:tiny: prepared for eager: deep~1 " in done.stderr
     assert (said.low, said.high) == (record.metrics["ratio_low"], record.metrics["ratio_high"])
     assert "SLOWER" in done.stdout
     markdown = (tmp_path / "out.md").read_text()
@@ -261,28 +324,28 @@ def test_the_same_code_is_not_called_slower(repository: Path, tmp_path: Path) ->
 
 def test_a_slow_down_planted_in_a_worker_is_one(tmp_path: Path) -> None:
     """Twice the time by waiting: what the self-test plants takes that time, however long a round is."""
-    here = pairs.Side("here", Path.cwd(), Path.cwd())
-    job = Job("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1)
-    found = pairs.time_pair(here, pairs.Side("slower", Path.cwd(), Path.cwd(), 1.0), job, random.Random(0))
+    here = Side("here", Path.cwd(), Path.cwd())
+    plan = RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1)
+    found = pairs.time_pair(here, Side("slower", Path.cwd(), Path.cwd(), 1.0), plan, random.Random(0))
     assert math.exp(found.log_ratio) == pytest.approx(2, rel=0.4)  # other tests run beside it
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")
 def test_with_one_thread_both_sides_are_kept_to_one_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = pairs.Side("here", Path.cwd(), Path.cwd())
+    here = Side("here", Path.cwd(), Path.cwd())
     allowed: list[set[int]] = []
-    timed = pairs._Worker.time
+    timed = SideProcess.time
 
-    def look(worker: pairs._Worker, rounds: int) -> list[float]:
+    def look(worker: SideProcess, rounds: int) -> list[float]:
         allowed.append(os.sched_getaffinity(worker.process.pid))
         return timed(worker, rounds)
 
-    monkeypatch.setattr(pairs._Worker, "time", look)
-    pairs.time_pair(here, here, Job("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1), random.Random(0))
+    monkeypatch.setattr(SideProcess, "time", look)
+    pairs.time_pair(here, here, RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1), random.Random(0))
     assert len(allowed) == 2 * pairs.BLOCKS
     assert all(len(one) == 1 and one == allowed[0] for one in allowed)
     allowed.clear()
-    pairs.time_pair(here, here, Job("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 2), random.Random(0))
+    pairs.time_pair(here, here, RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 2), random.Random(0))
     assert all(one == os.sched_getaffinity(0) for one in allowed)
 
 
@@ -312,7 +375,10 @@ BAD = {
     "lacks the network": ("def other(): pass\n", "has no function 'tiny'"),
     "has another interface": ("def tiny():\n    return 3\n", "returned int: it must return a torch.nn.Module"),
     "dies": ("import os\ndef tiny():\n    os.abort()\n", "the process that timed it died with status -6"),
-    "hangs": ("import time\ndef tiny():\n    time.sleep(1000)\n", "did not answer for 20 s and was ended"),
+    "hangs": (
+        "import time\ndef tiny():\n    time.sleep(1000)\n",
+        "preparing it took more than 20 s: its process was ended",
+    ),
 }
 
 
@@ -326,7 +392,7 @@ def test_a_base_that_cannot_be_timed_is_named(
     git(repository, "tag", "bad")
     (repository / "models" / "net.py").write_text(NETWORK.format(layers=4))
     if what == "hangs":
-        monkeypatch.setattr(pairs, "READY_TIMEOUT_S", 20)
+        monkeypatch.setattr(processes, "limit_s", lambda: 20)
     with pytest.raises(InputError, match=re.escape(message)) as error:
         main(["--base", "bad", *SETTINGS, "--quiet", "--results", str(tmp_path / "r")])
     assert " in bad: " in str(error.value)
@@ -406,46 +472,61 @@ def test_a_self_test_goes_on_where_it_stopped(tmp_path: Path) -> None:
         made.append(condition)
         verdict = "regression" if condition.planted >= 0.1 else "clear"
         ratio = 1 + condition.planted
-        return Comparison(verdict, Interval(ratio, 0.9, 1.1), 10, 10, {"log_ratio": [[math.log(ratio)] * 3]}, 3, 5.0)
+        return Comparison(
+            verdict,
+            Interval(ratio, 0.9, 1.1),
+            10,
+            10,
+            {"log_ratio": [[math.log(ratio)] * 3], "log_ratio_error": [[0.01] * 3]},
+            3,
+            5.0,
+        )
 
     settled = {"threshold": 0.05, "budget_s": 10.0}
     with pytest.raises(KeyboardInterrupt):
-        selftest.run(4, JOB, settled, tmp_path, fake, lambda _word: None)
-    done = selftest.run(4, JOB, settled, tmp_path, fake, lambda _word: None)
+        self_test.run(4, PLAN, settled, tmp_path, fake, lambda _word: None)
+    done = self_test.run(4, PLAN, settled, tmp_path, fake, lambda _word: None)
     assert all(len(outcomes) == 4 for outcomes in done.values())
     assert len(made) == 4 * 4 + 1  # nothing is planted that is let pass; the one that was interrupted was made twice
     # Of another threshold nothing is taken over.
-    selftest.run(1, JOB, settled | {"threshold": 0.1}, tmp_path, fake, lambda _word: None)
+    self_test.run(1, PLAN, settled | {"threshold": 0.1}, tmp_path, fake, lambda _word: None)
     assert len(made) == 4 * 4 + 1 + 3
-    assert not any(selftest.is_wrong(condition, outcomes) for condition, outcomes in done.items())
+    assert not any(self_test.is_wrong(condition, outcomes) for condition, outcomes in done.items())
 
 
 def test_rates_have_exact_intervals() -> None:
-    outcomes = [Outcome("clear", 1.0, 3, 4.0, [[0.0, 0.1, -0.1]])] * 100
-    rates = selftest.rates(outcomes)
+    outcomes = [Outcome("clear", 1.0, 3, 4.0, [[0.0, 0.1, -0.1]], [[0.01] * 3])] * 100
+    rates = self_test.rates(outcomes)
     assert rates["regression"] == 0
     # Clopper-Pearson for 0 of n: 1 - (0.05 / 2) ^ (1 / n).
     assert rates["regression_rate_high"] == pytest.approx(1 - 0.025 ** (1 / 100))
     assert rates["clear_rate_low"] == pytest.approx(0.025 ** (1 / 100))
-    assert selftest.is_wrong(Condition(0.0, busy=False), [Outcome("regression", 1.2, 6, 9.0, [[0.2]])])
-    assert selftest.is_wrong(Condition(0.2, busy=False), outcomes)
-    assert not selftest.is_wrong(Condition(0.05, busy=False), outcomes)
+    assert self_test.is_wrong(Condition(0.0), [Outcome("regression", 1.2, 6, 9.0, [[0.2]], [[0.01]])])
+    assert self_test.is_wrong(Condition(0.2), outcomes)
+    assert not self_test.is_wrong(Condition(0.05), outcomes)
 
 
 def test_error_rates_are_reported_from_their_records() -> None:
     """Counts, exact intervals and times, a figure of its own, and no trace of it in reports without a self-test."""
     settled = {"threshold": 0.05, "budget_s": 150.0}
     made = {
-        (0.0, False): "c" * 15 + "fffuu", (0.0, True): "c" * 20, (0.1, False): "r" * 19 + "u", (0.2, False): "r" * 20,
+        (0.0, 0): "c" * 15 + "fffuu", (0.0, 1): "c" * 20, (0.1, 0): "r" * 19 + "u", (0.2, 0): "r" * 20,
     }  # fmt: skip
     records = []
     for (planted, busy), verdicts in made.items():
         words = {"c": "clear", "f": "faster", "u": "undecided", "r": "regression"}
         outcomes = [
-            Outcome(words[verdict], 1 + planted, 5, 10.0 + number, [[math.log1p(planted), math.log1p(planted) + 0.02]])
+            Outcome(
+                words[verdict],
+                1 + planted,
+                5,
+                10.0 + number,
+                [[math.log1p(planted), math.log1p(planted) + 0.02]],
+                [[0.01, 0.01]],
+            )
             for number, verdict in enumerate(verdicts)
         ]
-        records.append(self_test_record(JOB, Condition(planted, busy=busy), outcomes, settled))
+        records.append(self_test_record(PLAN, Condition(planted, busy), outcomes, settled))
     files = report.make(records)
     text = files["regress.md"].decode()
     assert "slow-down that is let pass: 5 %, budget of a set 150 s" in text
@@ -462,11 +543,11 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert 'id="regress"' in files["index.html"].decode()
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
-    one = comparison_record(JOB, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
+    one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
     assert "regress.md" not in report.make([one])
     # With another threshold it is another test, and replaces nothing.
-    strict = [Outcome("clear", 1.0, 9, 30.0, [[0.0, 0.01]])]
-    records.append(self_test_record(JOB, Condition(0.0, busy=False), strict, settled | {"threshold": 0.025}))
+    strict = [Outcome("clear", 1.0, 9, 30.0, [[0.0, 0.01]], [[0.01] * 2])]
+    records.append(self_test_record(PLAN, Condition(0.0), strict, settled | {"threshold": 0.025}))
     files = report.make(records)
     assert all(f"let pass: {limit} %, budget" in files["regress.md"].decode() for limit in ("2.5", "5"))
     figures = [name for name in files if name.startswith("regress_")]
@@ -480,8 +561,8 @@ def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None
     done = regress("--self-test", "1", *settled, "--results", str(tmp_path / "r"))
     assert done.returncode == 0, done.stderr
     records = read(tmp_path / "r")
-    assert {(r.options["slower_by"], r.options["busy_neighbour"]) for r in records} == {
-        (condition.planted, condition.busy) for condition in CONDITIONS
+    assert {(r.options["slower_by"], r.options["busy_neighbours"]) for r in records} == {
+        (condition.planted, condition.neighbours) for condition in CONDITIONS
     }
     for record in records:
         assert record.metrics["comparisons"] == 1
@@ -498,11 +579,11 @@ def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("slower", [0.0, 0.2])
 def test_the_gate(slower: float, tmp_path: Path) -> None:
     """The same code passes, and a fifth more time is caught; a machine that lets nobody tell must not block work."""
-    here = pairs.Side("here", Path.cwd(), Path.cwd())
-    slow = pairs.Side("here", Path.cwd(), Path.cwd(), slower)
-    job = Job("small_hrnet_w16", 17, (128, 96), 1, "cpu", "eager", 1)
+    here = Side("here", Path.cwd(), Path.cwd())
+    slow = Side("here", Path.cwd(), Path.cwd(), slower)
+    plan = RegressPlan("small_hrnet_w16", 17, (128, 96), 1, "cpu", "eager", 1)
     order = random.Random(0)
-    found = compare(lambda: pairs.time_pair(here, slow, job, order), 0.05, 150, lambda _count, _interval: None)
+    found = compare(lambda: pairs.time_pair(here, slow, plan, order), 0.05, 150, lambda _count, _interval: None)
     right = ("regression",) if slower else ("clear", "faster")
     if found.verdict == "undecided":
         assert found.interval.precision > 0.05, found  # else it should have known

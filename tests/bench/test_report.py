@@ -14,9 +14,13 @@ from typing import Any
 import matplotlib
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bench.core.errors import InputError
 from bench.core.record import Machine, Record, Software
 from bench.core.results import append, read
+from bench.report import command as report_command
 from bench.report import plotting, sections
 from bench.report.command import MANIFEST, make, write
 from bench.report.measured import Measured
@@ -101,7 +105,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     append(full(), folder / "results")
-    done = run("--results", folder / "results", "--out", folder / "out", PYTHONHASHSEED="1")
+    done = run("--results", folder / "results", "--out", folder / "out", "--figures", "all", PYTHONHASHSEED="1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(folder / "out/index.html")
     return folder / "out"
@@ -149,7 +153,8 @@ class Page(HTMLParser):
 
 def test_same_records_same_bytes_in_whatever_order(report: Path, tmp_path: Path) -> None:
     append(full()[::-1], tmp_path / "results/some/machine")
-    assert run("--results", tmp_path / "results", "--out", tmp_path / "out", PYTHONHASHSEED="2").returncode == 0
+    options = ("--results", tmp_path / "results", "--out", tmp_path / "out", "--figures", "all")
+    assert run(*options, PYTHONHASHSEED="2").returncode == 0
     assert contents(tmp_path / "out") == contents(report)
 
 
@@ -217,10 +222,10 @@ def test_every_measured_number_leads_to_a_record(report: Path) -> None:
     assert set(records.cpu) == {CPU.cpu, GPU.cpu}
     for path in sorted(report.glob("*.csv")):
         frame = table(report, path.stem)
-        for column in (c for c in frame if c.endswith("_measured")):
-            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]
+        for column in (c for c in frame if c.endswith("_measured")):  # type: ignore[attr-defined]
+            ids = frame.loc[frame[column] != "", f"{column.removesuffix('_measured')}_record"]  # type: ignore[attr-defined]
             assert set(ids) <= set(records.index), (path.name, column)
-        for column in (c for c in frame if c.endswith("_record")):
+        for column in (c for c in frame if c.endswith("_record")):  # type: ignore[attr-defined]
             assert records.loc[frame.loc[frame[column] != "", column]].index.size == (frame[column] != "").sum()
     speeds = table(report, "table5")
     used = speeds[speeds.fps_record != ""]
@@ -390,10 +395,11 @@ def test_other_options_and_threads_are_not_mixed() -> None:
         speed("lightweight_mobilenetv3", 12.0, threads=1),
         speed("lightweight_mobilenetv3", 17.0, options={"attention": "se"}),
     ]
-    files = make(found)
-    assert {name for name in files if name.endswith("svg")} == {
-        "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg", "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager_1threads.svg",
-    }  # fmt: skip
+    files = make(found, all_figures=True)
+    both = {"fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg", "fig5_test-cpu-1-2-0ghz-2cores_cpu_eager_1threads.svg"}
+    assert {name for name in files if name.endswith("svg")} == both
+    # With another number of threads nobody looks first.
+    assert {name for name in make(found) if name.endswith("svg")} == {"fig5_test-cpu-1-2-0ghz-2cores_cpu_eager.svg"}
     text = files["table5.md"].decode()
     assert re.search(r"`lightweight_mobilenetv3` \|.*\*\*12\.0\*\*.*\*\*18\.0\*\*", text)
     assert re.search(r"`lightweight_mobilenetv3 \(attention=se\)` \|.*\*\*17\.0\*\*", text)
@@ -556,6 +562,100 @@ def test_bad_input_is_one_line(tmp_path: Path, prepare: Any, says: str) -> None:
     assert not (tmp_path / "out").is_dir()
 
 
+def examples() -> dict[str, dict[str, Any]]:
+    """A committed record of every kind that the report draws from, as JSON, without its long lists."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted((ROOT / "results/reference").rglob("*.jsonl")):
+        for line in file.read_text().splitlines():
+            data = json.loads(line)
+            kind = f"{data['kind']} {data.get('device', '')}" if data["kind"] in ("speed", "explain") else data["kind"]
+            if kind not in found and (data["kind"] != "speed" or "product_ms" in data["samples"] or "cuda" in kind):
+                data["samples"] = {
+                    key: [one[:2] for one in sets[:2]] if data["kind"] == "speed" else sets
+                    for key, sets in data["samples"].items()
+                }
+                data["conditions"] = []
+                found[kind] = data
+    assert set(found) == {"speed cpu", "speed cuda", "explain cpu", "explain cuda", "train", "accuracy", "complexity",
+                          "regress"}  # fmt: skip
+    return found
+
+
+def mutated(draw: st.DrawFn, data: Any) -> Any:
+    """JSON with one of its values changed, or taken out."""
+    strange = st.sampled_from([
+        None, True, 0, -1, 1, 1e300, -1e300, 1e-300, 10**30, 2**63, "", "x", "0", "../x", "a\nb", "y" * 400, "\u202e",
+        [], {}, [[]], [[0.0]], ["clear"], {"x": 1}, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
+    ])  # fmt: skip
+    if isinstance(data, dict) and data and draw(st.integers(0, 9)):
+        key = draw(st.sampled_from(sorted(data)))
+        if draw(st.integers(0, 4)) == 0:
+            return {name: value for name, value in data.items() if name != key}
+        return data | {key: mutated(draw, data[key])}
+    if isinstance(data, list) and data and draw(st.booleans()):
+        at = draw(st.integers(0, min(len(data), 3) - 1))
+        return [*data[:at], mutated(draw, data[at]), *data[at + 1 :]]
+    return draw(strange)
+
+
+EXAMPLES = examples()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(kind=st.sampled_from(sorted(EXAMPLES)), times=st.integers(1, 3), data=st.data())
+def test_whatever_a_record_holds_only_input_errors_come_out(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, times: int, data: st.DataObject
+) -> None:
+    changed = EXAMPLES[kind]
+    for _ in range(times):
+        changed = mutated(data.draw, changed)
+    folder = tmp_path_factory.mktemp("mutated")
+    whole = [EXAMPLES[kind], EXAMPLES["speed cpu"]]
+    text = "".join(json.dumps(one) + "\n" for one in (*whole, changed))
+    (folder / "speed.jsonl").write_text(text)
+    said = None
+    try:
+        write(make(report_command.read(folder)), folder / "out")
+    except InputError as error:
+        said = str(error)
+    assert said is None or re.fullmatch(r".*speed\.jsonl, line 3.*|the .* record of .*", said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "says"),
+    [
+        ("speed cpu", {"metrics": {"fps": 0}}, "metrics.fps"),
+        ("speed cpu", {"metrics": {"fps": -3.5}}, "metrics.fps"),
+        ("speed cpu", {"metrics": {"fps": 1e300}}, "metrics.fps"),
+        ("speed cpu", {"metrics": {"fps": 5.0, "fps_ci95_low": 4.0}}, "fps_ci95_low and fps_ci95_high go together"),
+        ("speed cpu", {"started_at": "0001-01-01T00:00:00+00:00"}, "started_at"),
+        ("explain cpu", {"metrics": {"macs": None}}, "no metric 'macs'"),
+        ("explain cpu", {"notes": {"layers": [{"name": 5}]}}, "notes.layers.0.name"),
+        ("train", {"notes": {"history": "none"}}, "notes.history"),
+        ("regress", {"samples": {"seconds": None}}, "samples.seconds"),
+        ("regress", {"notes": {"verdicts": None}}, "notes.verdicts"),
+        ("regress", {"options": {"slower_by": "much"}}, "options.slower_by"),
+    ],
+)
+def test_what_a_kind_of_record_needs_is_named_with_file_and_line(
+    tmp_path: Path, kind: str, change: dict[str, Any], says: str
+) -> None:
+    broken = dict(EXAMPLES[kind])
+    for field, value in change.items():
+        if isinstance(value, dict):
+            merged = value if says.endswith("together") else broken[field] | value
+            broken[field] = {key: entry for key, entry in merged.items() if entry is not None}
+        else:
+            broken[field] = value
+    file = tmp_path / f"{broken['kind']}.jsonl"
+    file.write_text(json.dumps(EXAMPLES[kind]) + "\n\n" + json.dumps(broken) + "\n")
+    done = run("--results", file, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"{file}, line 3" in done.stderr
+    assert says in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 NAMES = ("MobileNetV2", "MobileNetV3", "ShuffleNetV2", "ViPNAS", "Small HRNet-W16", "Lite-HRNet18", "Lite-HRNet30",
          "Ours (the paper's)")  # fmt: skip
 CLUSTERS = {
@@ -584,6 +684,7 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
         )
         drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
         assert [text.get_text() for text in texts] == list(NAMES)
+        drawn.draw_without_rendering()
         assert fig5.collisions(drawn, texts) == []
         # The check itself sees a name on another one, and one outside.
         texts[0].set_position(texts[1].get_position())
@@ -591,6 +692,22 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
         found = " ".join(fig5.collisions(drawn, texts))
         assert f"{NAMES[1]} over {NAMES[0]}" in found
         assert f"{NAMES[2]} outside the frame" in found
+
+
+def test_of_many_networks_the_papers_and_the_fastest_are_named() -> None:
+    bubbles = tuple(
+        Bubble(f"own:{n}", f"own:{n}", fig5.OWN if n else "ViPNAS", 10.0 + 9 * n, None, 50.0 + n % 5 * 5, False, 1e6)
+        for n in range(20)
+    )
+    chart = fig5._with_names(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ("Remark.",)), 16)
+    assert [bubble.model for bubble in chart.bubbles if not bubble.label] == ["own:1", "own:2", "own:3", "own:4"]
+    assert chart.remarks == ("Remark.", "For want of room without a name: 4 circles.")
+    fewer = fig5._with_names(chart, 1)
+    assert [bubble.label for bubble in fewer.bubbles if bubble.label] == ["own:0"]
+    assert fewer.remarks == ("Remark.", "For want of room without a name: 19 circles.")
+    png, svg = fig5.draw(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()))
+    assert png.startswith(b"\x89PNG")
+    assert svg.count(b"<!-- own:") == 16
 
 
 def test_places_are_beside_their_circles_and_apart() -> None:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.speed.statistics import mean_interval, summarise
+from bench.timing.intervals import student_quantile
 
 
 def test_figures_of_known_samples() -> None:
@@ -55,3 +57,9 @@ def test_the_interval_holds_the_mean_of_sets_and_scales_with_the_unit(
         centre = float(np.mean([np.mean(one) for one in samples]))
         assert low <= centre * (1 + 1e-9)
         assert high >= centre * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 30])
+def test_students_quantile_is_scipys(degrees: int) -> None:
+    for probability in (0.6, 0.9, 0.975, 0.9995):
+        assert student_quantile(probability, degrees) == pytest.approx(stats.t.ppf(probability, degrees), rel=1e-9)

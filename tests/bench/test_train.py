@@ -35,6 +35,7 @@ from bench.models import build
 from bench.report import command as report
 from bench.report import curves
 from bench.report import training as report_training
+from bench.report.measured import Measured
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
@@ -42,8 +43,8 @@ from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, light, paper
-from bench.train.run import Run, make_network
 from bench.train.samples import Plan, Samples, start
+from bench.train.training import Training, make_network
 from bench.weights import build_trained, bundled, default_input
 from tests.commands import command
 
@@ -300,7 +301,7 @@ def test_initial_weights_have_their_deviations(name: str) -> None:
 def test_only_what_the_zoo_made_gets_our_initial_weights(tmp_path: Path) -> None:
     """A user's network begins as its factory made it; on a timm backbone, only the head is ours."""
     (tmp_path / "own.py").write_text("from torch import nn\n\n\ndef own():\n    return nn.Conv2d(3, 17, 4, 4)\n")
-    run = Run(f"{tmp_path}/own.py:own", None, "scratch", SIZE, 4, "fp32", 0, sync_bn=False, recipe=Recipe())
+    run = Training(f"{tmp_path}/own.py:own", None, "scratch", SIZE, 4, "fp32", 0, sync_bn=False, recipe=Recipe())
     assert make_network(run, 17).weight.std() > 0.05  # PyTorch's own
     timm = make_network(replace(run, model="simplebaseline:timm/mobilenetv3_small_050", input=(64, 64)), 17)
     made = build("simplebaseline:timm/mobilenetv3_small_050", seed=0)
@@ -580,6 +581,22 @@ def test_a_checkpoint_of_another_training_is_refused(networks: str, options: lis
         main([*options, "--resume"])
 
 
+def test_two_trainings_into_one_folder_are_refused(networks: str, options: list[str], tmp_path: Path) -> None:
+    arguments = ["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out"), "--resume"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "bench.train", *arguments, "--samples", "2000"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while first.poll() is None and not list(tmp_path.glob("out/*/last.pt")):
+            time.sleep(0.05)
+        with pytest.raises(InputError, match=r"out/networks-drops_x_coco_64x48_seed0 is being made by another process"):
+            main([*arguments, "--samples", "2000"])
+    finally:
+        first.kill()
+        first.wait()
+
+
 def test_what_cannot_be_trained_is_said_beforehand(
     networks: str, options: list[str], coco: Path, tmp_path: Path
 ) -> None:
@@ -592,7 +609,7 @@ def test_what_cannot_be_trained_is_said_beforehand(
     fails("--sync-bn needs CUDA devices", "--sync-bn")
     fails("batch of 21 in each of 1 processes is larger than an epoch of 20 samples", "--batch", "21")
     fails("invalid choice: 'l1'", "--loss", "l1")
-    fails("learning rate nan is impossible", "--lr", "nan")
+    fails("'nan' is not a learning rate: give a number from 1e-09 to 10", "--lr", "nan")
     fails("--attention is for lightweight heads", "--attention", "se")
     fails(r"gives \(1, 17, 8, 6\) for one input of 64x48: \(1, 17, 16, 12\) is needed", model=f"{networks}:small")
     broken = tmp_path / "unlabelled"
@@ -621,6 +638,8 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     for told in ("recipe: name paper", "loss x", "rot_factor 40.0", "half_body_prob 0.3", "warmup_iterations 500"):
         assert told in done.stderr
+    shares = [int(share) for share in re.findall(r"(\d+)% waiting for data", done.stderr)]
+    assert all(share <= 100 for share in shares)
     (made,) = results.read(tmp_path / "results")
     assert made.options == {"loss": "x", "attention": "parallel"}
     assert made.dataset == "coco_train2017 (20 pictures)"
@@ -632,15 +651,15 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
 
 
 def test_tables_share_the_row_that_they_have_in_common() -> None:
-    run = Run("", None, "scratch", (256, 192), 100, "fp32", 0, False, Recipe())
+    run = Training("", None, "scratch", (256, 192), 100, "fp32", 0, False, Recipe())
     rows = {table: ablations.rows(table, run) for table in ablations.TABLES}
     assert [row.recipe.loss for row in rows["4"]] == ["mse", "x", "2x", "x^2", "e^x"]
     assert [row.attention for row in rows["6"]] == ["none", "se", "cbam", "parallel"]
-    assert [row.model for row in rows["models"]][-1] == "lightweight_mobilenetv3"
-    assert len(rows["models"]) == 8
-    assert rows["4"][1] == rows["6"][3] == rows["models"][-1]
+    assert [row.model for row in rows["models"]] == zoo.list_models("paper")
+    assert rows["4"][1] == rows["6"][3]
+    assert rows["4"][1] in rows["models"]
     folders = {row.folder_name("synthetic") for row in itertools.chain(*rows.values())}
-    assert len(folders) == 5 + 4 + 8 - 2
+    assert len(folders) == 5 + 4 + len(zoo.list_models("paper")) - 2
 
 
 def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path) -> None:
@@ -672,7 +691,7 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert "Trained on coco\\_train2017" in files["table6.md"].decode()
     assert "Nothing was trained for this table yet" in files["table4.md"].decode()
     assert "**55.00** (53.00 to 57.00)" in files["training.md"].decode()
-    (chart,) = curves.charts(report.Measured(seeds))  # one network trained alone has nothing to be compared with
+    (chart,) = curves.charts(Measured(seeds))  # one network trained alone has nothing to be compared with
     assert (chart.key, chart.table) == ("table6_curves_1", "table6")
     assert {line.label: len(line.seeds) for line in chart.lines} == {
         "None": 2, "SE block": 2, "CBAM": 2, "The paper's": 2
@@ -684,7 +703,7 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     # What was trained on other data has columns of its own.
     elsewhere = {"dataset": "synthetic", "protocol": made[0].protocol | {"validation": "synthetic"}}
     drawn = [r.model_copy(update=elsewhere) for r in made]
-    both = report_training.ablation(report_training.ABLATIONS[1], report.Measured([*made, *drawn]))
+    both = report_training.ablation(report_training.ABLATIONS[1], Measured([*made, *drawn]))
     assert len({column.group for column in both.columns}) == 3
     for row in both.rows:
         for column, cell in zip(both.columns, row.cells, strict=True):

@@ -39,6 +39,13 @@ WRAPPERS: dict[str, Callable[[State], dict[str, object]]] = {
         "ema": {"module": {k: v + 1 if v.is_floating_point() else v for k, v in state.items()}},
     },
     "a name of one's own": lambda state: {"meta": {"epoch": 1}, "optimizer": moments(), "pose_network": state},
+    "a module with a loss and an averaged copy": lambda state: {
+        "state_dict": {
+            **{f"ema.{key}": value + 1 if value.is_floating_point() else value for key, value in state.items()},
+            **{f"model.{key}": value for key, value in state.items()},
+            "loss.weight": torch.ones(3),
+        },
+    },
     "a name, given as text, beside it": lambda state: {"model": "small", "weights": state},
 }
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "pose_estimator.")
@@ -81,7 +88,7 @@ def test_what_pytorch_s_own_wrappers_save(model: nn.Module, tmp_path: Path) -> N
     partly.load_state_dict(model.state_dict())
     partly.backbone = torch.compile(partly.backbone)
     for saved in (averaged, torch.compile(nn.DataParallel(model)), partly):
-        torch.save({"ema": saved.state_dict()}, tmp_path / "saved.pth")
+        torch.save({"ema": saved.state_dict()}, tmp_path / "saved.pth")  # type: ignore[attr-defined]
         other = zoo.create_model(NAME, weights=tmp_path / "saved.pth")
         assert all(torch.equal(model.state_dict()[key], value) for key, value in other.state_dict().items())
 

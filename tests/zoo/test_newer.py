@@ -177,3 +177,27 @@ def test_stochastic_depth_is_for_training_only_and_keeps_the_mean() -> None:
     assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / 0.9])
     assert float(dropped.mean()) == pytest.approx(1, abs=0.01)
     assert torch.equal(layer.eval()._dropped(x), x)
+
+
+def test_initial_weights_are_the_published_ones() -> None:
+    torch.manual_seed(0)
+    head = zoo.create_model("rtmpose_t").head
+    assert float(head.cls_x.weight.std()) == pytest.approx(0.01, rel=0.02)
+    assert float(head.gau.uv.weight.std()) == pytest.approx(0.01, rel=0.02)
+    assert float(head.final_layer.weight.std()) == pytest.approx(0.001, rel=0.02)
+    assert 0 <= float(head.gau.gamma.min()) < 0.1 < 0.9 < float(head.gau.gamma.max()) <= 1
+    assert float(head.mlp[0].g) == float(head.gau.ln.g) == 1
+    head = zoo.create_model("simcc_mobilenetv2").head
+    assert float(head.mlp_head_y.weight.std()) == pytest.approx(0.01, rel=0.02)
+    assert float(head.final_layer.weight.std()) == pytest.approx(0.001, rel=0.05)
+    vit = zoo.create_model("vitpose_s")
+    assert float(vit.backbone.pos_embed.std()) == pytest.approx(0.02, rel=0.02)
+    first = vit.backbone.layers[0].ffn.layers[0][0]
+    assert float(first.weight.abs().max()) == pytest.approx((6 / (384 + 1536)) ** 0.5, rel=0.01)
+    assert float(first.bias.std()) == pytest.approx(1e-6, rel=0.1)
+    assert float(vit.head.layers[0].deconv.weight.std()) == pytest.approx(0.001, rel=0.02)
+    dite = zoo.create_model("dite_hrnet_18")
+    for kernel in dite.backbone.stem.branch1[2].conv.aggregation.weight:  # 1x1, 16 channels in
+        assert float(kernel.abs().max()) == pytest.approx((6 / 16) ** 0.5, rel=0.1)
+    assert float(dite.backbone.stem.conv1.conv.weight.std()) == pytest.approx(0.001, rel=0.1)
+    assert not dite.head.final.bias.any()

@@ -65,13 +65,20 @@ def _sets(held: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[di
     others = [key for key in inner if key not in usual and key not in averaged and not _NO_WEIGHTS.search(key)]
     for key in usual:
         yield from _sets(inner[key], seen, depth - 1)
-    if tensors := _tensors(held):
+    tensors = _tensors(held)
+    if tensors:
         yield tensors
     for key in others + averaged:
         yield from _sets(inner[key], seen, depth - 1)
     parts = {f"{key}.{name}": tensor for key in others for name, tensor in _tensors(inner[key]).items()}
     if parts:
         yield parts
+    # The network beside something else with tensors, such as a loss or an averaged copy, each under a prefix.
+    prefixes = dict.fromkeys(name.partition(".")[0] for name in tensors)
+    if len(prefixes) > 1:
+        for prefix in sorted(prefixes, key=lambda prefix: (bool(_AVERAGED.search(prefix)), prefix not in _PREFIXES)):
+            if group := {name: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}:
+                yield group
 
 
 def _tensors(held: Mapping[Any, object]) -> dict[str, Tensor]:

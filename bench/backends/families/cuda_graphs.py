@@ -1,4 +1,4 @@
-"""The kernels of one inference on CUDA, recorded once and launched together ever after."""
+"""CUDA graphs: the kernels of one inference, recorded once and then launched together."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -28,10 +28,10 @@ BACKENDS = (
         60, ("cuda",), PRECISIONS,
     ),
 )  # fmt: skip
-WARMUP = 3  # runs before the recording: libraries choose algorithms and take memory in the first ones
+WARMUP = 3  # runs before recording: in the first ones, libraries choose algorithms and allocate memory
 TRIALS = 30  # replays of each candidate
-# Left to itself, the compiler puts channels last in float32 too: small_hrnet_w16 on an H200 takes 1.00 ms instead of
-# 0.73 then. In half precision they are last already.
+# By default, the compiler puts channels last in float32 too; small_hrnet_w16 on an H200 then takes 1.00 ms instead of
+# 0.73. In half precision they are last already.
 KEEP_LAYOUT = {"layout_optimization": False}
 
 
@@ -49,8 +49,8 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 def build(backend: Backend, network: Network) -> Artifact:
     """The simplified graph; for ``cudagraphs`` also the graph as traced, which may be faster.
 
-    Folding a batch norm leaves a bias, which PyTorch adds in a kernel of its own, in float32 at times a slower one than
-    the batch norm's.
+    Folding a batch norm leaves a bias, which PyTorch adds in a separate kernel. In float32 that kernel is sometimes
+    slower than the batch norm's.
     """
     import torch
 
@@ -78,10 +78,10 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
 
 
 class Recorded:
-    """One inference as a graph.
+    """One inference as a CUDA graph.
 
-    ``entry`` is the memory that it reads its input from, ``outputs`` what it writes. It reads the weights where they
-    are, so it keeps what was recorded.
+    It reads its input from ``entry`` and writes ``outputs``. It reads the weights at their addresses, so it keeps a
+    reference to the recorded function.
     """
 
     def __init__(self, run: Callable[[Any], Any], example: Any) -> None:
@@ -101,7 +101,7 @@ class Recorded:
                 self.outputs = run(self.entry)
 
     def __call__(self, batch: Any) -> Any:
-        """Outputs for a batch, in memory of their own."""
+        """Outputs for a batch, as copies."""
         import torch
         from torch.utils._pytree import tree_map
 
@@ -145,14 +145,14 @@ class _Replaying(pytorch.CompiledSession):
 
 
 class _GraphSession(_Replaying):
-    """The fastest of some graphs of the same network."""
+    """The fastest of several graphs of the same network."""
 
     def __init__(self, candidates: dict[str, Any], precision: str, device: str, threads: int) -> None:
         super().__init__(candidates["simplified graph"], precision, device, threads)
         self.candidates = candidates
 
     def prepare(self, images: np.ndarray) -> None:
-        """Record all and keep what replays faster."""
+        """Record all candidates and keep the one that replays fastest."""
         with self.computing():
             recorded = {name: Recorded(network, self.place(images)) for name, network in self.candidates.items()}
             chosen = min(recorded, key=lambda name: recorded[name].replay_ms())
@@ -161,7 +161,7 @@ class _GraphSession(_Replaying):
 
 
 class _CompiledGraphSession(_Replaying):
-    """What ``torch.compile`` makes of the simplified graph, recorded."""
+    """The simplified graph, compiled by ``torch.compile`` and recorded."""
 
     def prepare(self, images: np.ndarray) -> None:
         super().prepare(images)

@@ -57,7 +57,7 @@ def version(backend: Backend) -> str:
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:
-    """The package for the CPU has no provider for GPUs, and both cannot be installed at once."""
+    """The CPU package has no GPU providers, and both packages cannot be installed together."""
     provider = PROVIDERS[backend.name]
     if provider in import_onnxruntime().get_available_providers():
         return None
@@ -65,7 +65,8 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 
 def import_onnxruntime() -> Any:
-    """The package, without its telemetry: on Windows it reports its use to its makers unless told not to."""
+    """The package, with telemetry off: it reports usage to its makers by default."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # the call below comes too late for a file that it keeps
     import onnxruntime
 
     with contextlib.suppress(AttributeError):
@@ -74,7 +75,7 @@ def import_onnxruntime() -> Any:
 
 
 def build(backend: Backend, network: Network) -> Artifact:
-    """An ONNX file of the simplified graph, quantised if that is what the backend is for.
+    """An ONNX file of the simplified graph, quantised for the int8 backend.
 
     Raises:
         InputError: the network cannot be exported.
@@ -92,9 +93,9 @@ def build(backend: Backend, network: Network) -> Artifact:
 def quantise(network: Network) -> Made:
     """The int8 file.
 
-    Weights get a scale for every output channel, activations one a tensor, from the least and the largest value
-    that the inputs bring about. Weights keep to half of their range: processors without VNNI add pairs of products
-    up in 16 bits, which overflow otherwise, and a file is for any processor.
+    Weights get one scale per output channel, activations one per tensor, from the smallest and the largest value
+    that the calibration inputs produce. Weights use only half of their range: processors without VNNI add pairs of
+    products in 16 bits, which overflows otherwise, and a file must work on any processor.
     """
     from bench.backends.calibration import inputs_for
     from bench.backends.graphs import onnx_export
@@ -120,7 +121,7 @@ def quantise(network: Network) -> Made:
             quant_pre_process(exported.path, prepared, skip_symbolic_shape=True)
             graph = onnx.load(prepared).graph
             name = graph.input[0].name
-            # There is no int8 kernel for it: it would compute in float32 on coarser numbers.
+            # There is no int8 kernel for it: it would compute in float32, on coarser numbers.
             transposed = [node.name for node in graph.node if node.op_type == "ConvTranspose"]
             quantization.quantize_static(
                 prepared, path, Reader(name), per_channel=True, quant_format=quantization.QuantFormat.QDQ,
@@ -133,10 +134,10 @@ def quantise(network: Network) -> Made:
 
 
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
-    """A session with one of the providers, which must not leave the whole network to another one.
+    """A session with one of the providers, which must not silently leave the network to another one.
 
     Raises:
-        InputError: the file cannot be opened, or the provider cannot be started, for example for want of a library.
+        InputError: the file cannot be opened, or the provider cannot start, for example because a library is missing.
     """
     if device.startswith("cuda"):
         return _GpuSession(backend, artifact, device, threads)

@@ -1,7 +1,7 @@
 """OpenVINO on the CPU, in float32, in half precision where the processor has it, and in int8.
 
-OpenVINO's converter and nncf report their use to their makers through the package openvino-telemetry unless the user
-has opted out. Here they find that package not installed, which both allow for, in this process only.
+OpenVINO's converter and nncf report usage to their makers through the package openvino-telemetry unless the user has
+opted out. In this process the package appears not to be installed, which both allow.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too
@@ -55,7 +55,7 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 
 def import_openvino() -> Any:
-    """The package, without its telemetry."""
+    """The package, with telemetry off."""
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # importing it raises ImportError
     import openvino
 
@@ -63,7 +63,7 @@ def import_openvino() -> Any:
 
 
 def build(backend: Backend, network: Network) -> Artifact:
-    """An ``xml`` file with its ``bin``: quantised, or in the kernels that are fastest on this machine.
+    """An ``xml`` file and its ``bin``: quantised, or in the kernels that are fastest on this machine.
 
     Raises:
         InputError: the network cannot be converted.
@@ -71,16 +71,40 @@ def build(backend: Backend, network: Network) -> Artifact:
     from bench.backends import openvino_kernels
 
     made = quantise(network) if backend.quantises else convert_for_here(network)
+    return _artifact(backend, network, made, "" if backend.quantises else openvino_kernels.note(made.path))
+
+
+def build_portable(backend: Backend, network: Network) -> Artifact:
+    """As ``build``, for any processor: in no kernels in particular, until ``fit`` chooses."""
+    return _artifact(backend, network, quantise(network) if backend.quantises else convert(network), "")
+
+
+def fit(artifact: Artifact, images: np.ndarray, threads: int, folder: Path) -> Artifact:
+    """A portable artifact in the kernels that are fastest on this machine, as a copy in a folder."""
+    import dataclasses
+
+    from bench.backends import openvino_kernels
+
+    path = folder / artifact.file.name
+    for ending in (".xml", ".bin"):
+        shutil.copy(artifact.file.with_suffix(ending), path.with_suffix(ending))
+    openvino_kernels.keep_fastest(path, images, lambda file: _Session(file, threads, artifact.precision))
+    return dataclasses.replace(
+        artifact, files=(path, path.with_suffix(".bin")), note=openvino_kernels.note(path)
+    )  # fmt: skip
+
+
+def _artifact(backend: Backend, network: Network, made: Made, note: str) -> Artifact:
     return Artifact(
         backend.name, "int8" if backend.quantises else network.precision, (made.path, made.path.with_suffix(".bin")),
         from_cache=made.from_cache,
-        size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")),
-        note="" if backend.quantises else openvino_kernels.note(made.path), keep=made.keep,
+        size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")), note=note,
+        keep=made.keep,
     )  # fmt: skip
 
 
 def convert_for_here(network: Network) -> Made:
-    """``convert``, in the kernels that are fastest on this machine with the network's threads."""
+    """``convert``, with the kernels that are fastest on this machine at the network's number of threads."""
     from bench.backends import openvino_kernels
     from bench.core.machine import this_machine
 
@@ -96,7 +120,7 @@ def convert_for_here(network: Network) -> Made:
 
 
 def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
-    """The network as ``xml`` file with a ``bin`` file beside it, for any processor.
+    """The network as an ``xml`` file with a ``bin`` file beside it, for any processor.
 
     Args:
         shuffle_blocks: as ``simplify`` has it.
@@ -123,7 +147,7 @@ def _versions() -> str:
 
 
 def write(module: Any, example: Any, path: Path) -> None:
-    """Write a torch module as it is, ``xml`` and ``bin``. Raises whatever the converter does."""
+    """Write a torch module as it is, ``xml`` and ``bin``. Raises whatever the converter raises."""
     import torch
 
     from bench.backends.graphs.operators import quiet
@@ -136,9 +160,9 @@ def write(module: Any, example: Any, path: Path) -> None:
 
 
 def quantise(network: Network) -> Made:
-    """The int8 file, by static quantisation after training.
+    """The int8 file, by static post-training quantisation.
 
-    Weights keep to half of their range, as ``bench.backends.families.onnxruntime.quantise`` says why.
+    Weights use only half of their range; ``bench.backends.families.onnxruntime.quantise`` says why.
     """
     import io
     import logging
@@ -156,7 +180,7 @@ def quantise(network: Network) -> Made:
             from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
             logging.getLogger("nncf").setLevel(logging.ERROR)
-            # Shuffle blocks stay: a channel that only passes a block would be rounded to int8 at every step of it.
+            # Shuffle blocks stay: a channel that only passes through a block would be rounded to int8 at every step.
             converted = openvino.Core().read_model(convert(network, shuffle_blocks=False).path)
             batches = nncf.Dataset([one.numpy() for one in inputs])
             # MIXED: hard swishes and sigmoids are not symmetric about zero.
@@ -170,7 +194,7 @@ def quantise(network: Network) -> Made:
 
 
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
-    """A request on the CPU; layers of an int8 file that stay in floating point compute in float32."""
+    """A session on the CPU; layers of an int8 file that stay in floating point compute in float32."""
     return _Session(artifact.file, threads, artifact.precision)
 
 
@@ -180,9 +204,9 @@ class _Session(Session):
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
-            # Left open, OpenVINO takes bfloat16 where the processor has it.
+            # By default, OpenVINO uses bfloat16 where the processor has it.
             "INFERENCE_PRECISION_HINT": _HINT[precision],
-            "ENABLE_CPU_PINNING": False,  # as the other runtimes: the system places threads
+            "ENABLE_CPU_PINNING": False,  # the system places threads, as for the other runtimes
         }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
@@ -193,7 +217,7 @@ class _Session(Session):
             raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        # Copied, as the request writes its next outputs into the same memory.
+        # Copied, because the request writes its next outputs into the same memory.
         found = self.request.infer([images], share_inputs=True, share_outputs=True)
         return [np.array(value, np.float32) for value in found.values()]
 

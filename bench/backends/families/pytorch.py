@@ -1,4 +1,4 @@
-"""PyTorch on the CPU or a GPU: as it comes, its operators of the simplified graph, and ``torch.compile``."""
+"""PyTorch on the CPU or a GPU: eager, its operators on the simplified graph, and ``torch.compile``."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -48,7 +48,7 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 
 def lacking_compiler(name: str, device: str) -> str | None:
-    """For the CPU torch writes C++, for CUDA Triton code."""
+    """The missing compiler: for the CPU torch generates C++, for CUDA Triton code."""
     if device.startswith("cuda"):
         from torch.utils._triton import has_triton
 
@@ -64,7 +64,7 @@ def lacking_compiler(name: str, device: str) -> str | None:
 
 
 def build(backend: Backend, network: Network) -> Artifact:
-    """In memory for eager; for the others the simplified graph, from the cache if it is there.
+    """In memory for eager; for the others the simplified graph, from the cache if possible.
 
     Raises:
         InputError: the network cannot be traced, for ``fused``; ``torch.compile`` has a tracer of its own.
@@ -86,7 +86,7 @@ def in_memory(backend: Backend, network: Network) -> Artifact:
 
 
 def simplified(backend: Backend, network: Network) -> Artifact:
-    """The simplified graph as a file, or the network in memory where it cannot be traced."""
+    """The simplified graph as a file, or the network in memory if it cannot be traced."""
     import torch
 
     from bench.backends.graphs.simplify import simplify
@@ -98,7 +98,7 @@ def simplified(backend: Backend, network: Network) -> Artifact:
         made = network.file(
             "graph", ".pt", lambda path: torch.save(simplify(traced.graph(), network.example), path)
         )  # fmt: skip
-    except OSError:  # a cache folder that cannot be written is done without
+    except OSError:  # works without a cache folder that cannot be written
         graph = simplify(traced.graph(), network.example)
         return Artifact(backend.name, network.precision, network=graph, size_bytes=state_bytes(graph))
     return Artifact(
@@ -117,17 +117,17 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
 
 
 def load(artifact: Artifact) -> Any:
-    """The network: the one in memory, or the graph in the file, on the device that it was built for."""
+    """The network in memory, or the graph in the file, on the device that it was built for."""
     import torch
 
     if artifact.network is not None:
         return artifact.network
-    # The project's own file, from its cache folder: what torch.load warns of is a file of somebody else's.
+    # The project's own file, from its cache folder; torch.load's warning is about files of others.
     return torch.load(artifact.file, weights_only=False)
 
 
 def state_bytes(model: Any) -> int:
-    """Bytes of a model's state dict as a safetensors file, but for the header of some KB."""
+    """Bytes of a model's state dict as a safetensors file, without the header of some KB."""
     return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
@@ -145,7 +145,7 @@ class TorchSession(Session):
             torch.set_num_threads(threads)
 
     def place(self, images: np.ndarray) -> torch.Tensor:
-        """A batch as this session computes on it: its device, its type, its layout."""
+        """A batch on this session's device, in its type and layout."""
         import torch
 
         from bench.backends.precisions import place
@@ -167,7 +167,7 @@ class TorchSession(Session):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Without gradients, and in this session's precision."""
+        """A context without gradients, in this session's precision."""
         import torch
 
         from bench.backends.precisions import arithmetic
@@ -187,7 +187,7 @@ class TorchSession(Session):
 
 
 def arrays(outputs: Any) -> list[np.ndarray]:
-    """All tensors of an output, whatever structure they are in, as float32 arrays of their own."""
+    """All tensors of an output, whatever its structure, as separate float32 arrays."""
     import torch
     from torch.utils._pytree import tree_leaves
 
@@ -201,7 +201,7 @@ def arrays(outputs: Any) -> list[np.ndarray]:
 
 
 def on_cuda(run: Callable[[], Any], device: torch.device) -> Inference:
-    """An inference that a GPU does: waited for, and marked on the GPU's own clock."""
+    """An inference on a GPU: waited for, and marked on the GPU's own clock."""
     import torch
 
     def marks() -> list[Any]:
@@ -211,7 +211,7 @@ def on_cuda(run: Callable[[], Any], device: torch.device) -> Inference:
 
 
 class _FusedSession(TorchSession):
-    """On a CPU in float32 a convolution, what is added to it and the activation after it become one call."""
+    """On a CPU in float32, a convolution, the addition after it and the activation become one call."""
 
     def prepare(self, images: np.ndarray) -> None:
         import torch
@@ -225,8 +225,8 @@ class _FusedSession(TorchSession):
 
 
 class CompiledSession(TorchSession):
-    """What ``torch.compile`` makes of a network for inputs of one shape, in one of its modes or with options of its
-    compiler; it allows for one of the two."""
+    """A network compiled by ``torch.compile`` for inputs of one shape, with a mode or with compiler options (it takes
+    one of the two)."""
 
     def __init__(
         self, network: Any, precision: str, device: str, threads: int, mode: str | None = None, options: Any = None
@@ -235,7 +235,7 @@ class CompiledSession(TorchSession):
         self.mode, self.options = mode, options
 
     def prepare(self, images: np.ndarray) -> None:
-        """Compile; what was compiled before comes from the cache folder.
+        """Compile; earlier compilations come from the cache folder.
 
         Raises:
             InputError: it cannot be compiled.

@@ -1,4 +1,4 @@
-"""A network traced: what function it is, whatever modules, closures and default arguments it is made of."""
+"""Tracing: the function that a network computes, whatever modules, closures and default arguments it is made of."""
 
 import functools
 import hashlib
@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from bench.backends.graphs.operators import argument, aten, calls, quiet, tidy
 from bench.core.errors import InputError
 
-END = 2**63 - 1  # of a slice that goes on to the end
+END = 2**63 - 1  # the end of an open slice
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Captured:
         return digest
 
     def key(self, *also: object) -> str:
-        """A name for all that decides what is computed, and with what: operators and how they are connected,
-        attributes, constants, weights, the input, versions, and ``also``."""
+        """A hash of everything that decides the result: operators and their connections, attributes, constants,
+        weights, the input, versions, and ``also``."""
         digest = self._digest.copy()
         for part in also:
             if isinstance(part, Tensor):
@@ -52,7 +52,7 @@ class Captured:
         return digest.hexdigest()[:32]
 
     def graph(self) -> fx.GraphModule:
-        """The network as a functional graph: no operator changes a tensor in place. A new one at each call.
+        """The network as a functional graph: no operator changes a tensor in place. Each call returns a new graph.
 
         Raises:
             InputError: it cannot be written so.

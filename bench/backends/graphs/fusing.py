@@ -1,7 +1,7 @@
-"""Convolutions joined to what follows them, as oneDNN computes them in one call.
+"""Joins convolutions to what follows them, as oneDNN computes them in one call.
 
-On a CPU in float32 a convolution, what is added to it and the activation after it become one call, with
-the weights laid out ahead as oneDNN wants them.
+On a CPU in float32, a convolution, the addition after it and the activation become one call, with the weights laid out
+in advance as oneDNN needs them.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, made from its simplified graph once and cached by content."""
+"""A network as an ONNX file, made once from its simplified graph and cached."""
 
 import importlib.metadata
 import io
@@ -42,7 +42,7 @@ def export(network: Network) -> Made:
 
 
 def _name_batch_norms(graph: fx.GraphModule) -> None:
-    """The older exporter knows those that could not be folded by another operator only."""
+    """Replace batch norms that could not be folded by the only form that the older exporter knows."""
     for node in calls(graph, BATCH_NORM):
         with graph.graph.inserting_before(node):
             known = graph.graph.call_function(aten.batch_norm.default, (*node.args[:5], False, *node.args[5:], False))
@@ -52,7 +52,7 @@ def _name_batch_norms(graph: fx.GraphModule) -> None:
 
 
 def write(module: nn.Module, example: Tensor, path: Path) -> None:
-    """Write a network as it is. Raises whatever the exporter does."""
+    """Write a network as it is. Raises whatever the exporter raises."""
     with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}

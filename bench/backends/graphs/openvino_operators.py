@@ -1,7 +1,7 @@
-"""Exact rewrites of a simplified graph into what OpenVINO has an operator for, with channels innermost in memory.
+"""Exact rewrites of a simplified graph into operators that OpenVINO has, with channels innermost in memory.
 
-As traced, these are general moves of data, and each costs OpenVINO a change of the layout and back. Other runtimes are
-as fast or faster with the traced form. What it brings is in docs/runtimes.md.
+As traced, these are general data movements, and each costs OpenVINO a change of layout and back. Other runtimes are as
+fast or faster with the traced form. docs/backends.md has the gains.
 """
 
 from typing import Any

@@ -27,7 +27,7 @@ BATCH_NORM = aten._native_batch_norm_legit_no_training.default
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Tracers and exporters think aloud; what matters they raise."""
+    """Silence tracers and exporters; they raise what matters."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -40,7 +40,7 @@ def quiet() -> Iterator[None]:
 
 
 def tidy(graph: fx.GraphModule) -> None:
-    """Drop what nothing uses any more, tensors included."""
+    """Remove unused nodes and tensors."""
     graph.graph.eliminate_dead_code()
     used = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
     for name in [name for name, _ in graph.named_buffers() if name not in used]:
@@ -65,13 +65,13 @@ def tensor_of(graph: fx.GraphModule, node: Any) -> Any:
 
 
 def argument(node: Any, index: int) -> Any:
-    """The argument at a position, however the call spells it out or leaves it open."""
+    """The argument at a position, whether given by position, by keyword, or left at its default."""
     formal = node.target._schema.arguments[index]
     return node.args[index] if index < len(node.args) else node.kwargs.get(formal.name, formal.default_value)
 
 
 def set_arguments(node: Any, changed: dict[int, Any]) -> None:
-    """Give the arguments at these positions; those before them are spelt out."""
+    """Set the arguments at these positions; those before them become explicit."""
     count = max(len(node.args), *(index + 1 for index in changed))
     node.args = tuple(changed.get(index, argument(node, index)) for index in range(count))
 

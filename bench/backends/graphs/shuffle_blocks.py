@@ -1,9 +1,9 @@
-"""Shuffle blocks in place: an exact rewrite that moves no channels, for blocks that treat half of them one by one.
+"""Shuffle blocks in place: an exact rewrite that moves no channels, for blocks that process half of them one by one.
 
-A block as Lite-HRNet's splits its channels, weights one half, convolves it depthwise, weights it again, puts both
-halves together and shuffles them. Splitting, putting together and shuffling move all the data and compute nothing.
-Here the whole tensor goes through the block, with weights of one and kernels of a single one for the half that only
-passes, and stays in the order it had: instead of the data, the weights of what follows are shuffled.
+A block such as Lite-HRNet's splits its channels, weights one half, convolves it depthwise, weights it again,
+concatenates both halves and shuffles them. Splitting, concatenating and shuffling move all the data and compute
+nothing. Here the whole tensor goes through the block and keeps its order. The half that only passes gets weights of one
+and kernels with a single one. Instead of the data, the weights of the following layers are shuffled.
 """
 
 import operator

@@ -1,8 +1,7 @@
-"""Exact rewrites of a network's graph, for every runtime but eager: the same function with less work.
+"""Exact rewrites of a network's graph, for every backend but eager: the same function with less work.
 
-The network is traced by ``torch.export``, so what holds for the graph holds for the function, whatever
-modules it is made of. What each rewrite brings in which runtime is in docs/runtimes.md, together with what
-was tried and left out.
+The network is traced by ``torch.export``, so the rewrites apply to the function, whatever modules it is made of.
+docs/backends.md says what each rewrite brings in which backend, and what was tried and left out.
 """
 
 import operator
@@ -41,7 +40,7 @@ from bench.backends.graphs.shuffle_blocks import keep_channels_in_place
 def simplify(
     graph: fx.GraphModule, example: Tensor, *, shuffle_blocks: bool = True, deeply: bool = False, group: int = 8
 ) -> fx.GraphModule:
-    """Rewrite a traced network into less work for inputs of the example's very shape.
+    """Rewrite a traced network into less work, for inputs of exactly the example's shape.
 
     Args:
         graph: from ``bench.backends.graphs.capture``; changed in place.
@@ -53,10 +52,10 @@ def simplify(
             depthwise ones stay.
 
     Returns:
-        The same graph: of the same outputs to rounding, for inference only.
+        The same graph object; its outputs are the same to rounding. For inference only.
     """
     fold_batch_norms(graph)
-    on_cpu = example.device.type == "cpu"  # what was measured there only is done there only
+    on_cpu = example.device.type == "cpu"  # rewrites that were measured only there are done only there
     if on_cpu and shuffle_blocks:
         keep_channels_in_place(graph, example)
     if deeply or on_cpu:

@@ -1,5 +1,6 @@
 """COCO's people, and any set in COCO's format."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import InputError
@@ -20,6 +21,8 @@ def open_coco(source: Source) -> "CocoDataset":
     """
     from bench.data.coco import CocoDataset
 
+    if source.annotations is not None:
+        return _open_files(source.annotations, source)
     if source.root is None:
         raise InputError("coco is read from disk: give the folder that it is in with --data-root")
     part = "test-dev2017" if source.test_dev else f"{source.split}2017"
@@ -30,9 +33,36 @@ def open_coco(source: Source) -> "CocoDataset":
     base = find_base(source.root, "coco", [f"annotations/{listing}"])
     pictures = first_existing([base / folder, base / "images" / folder])
     dataset = CocoDataset(
-        base / "annotations" / listing, pictures, name=f"coco_{part}", detections=source.detections, limit=source.limit
+        base / "annotations" / listing,
+        pictures,
+        name=f"coco_{part}",
+        detections=source.detections,
+        limit=source.limit,
+        category=source.category,
+        subset=source.subset,
     )
     dataset.name = ENTRY.sized_name(dataset.name, dataset.pictures, "pictures")
+    return dataset
+
+
+def _open_files(annotations: Path, source: Source) -> "CocoDataset":
+    """Any set in COCO's format, as it was exported; it goes by the name of its annotation file."""
+    from bench.data.coco import CocoDataset
+
+    if source.root is not None or source.test_dev:
+        raise InputError("--annotations takes the place of --data-root, and of --test-dev: give one of them")
+    name = annotations.stem.encode(errors="replace").decode()
+    dataset = CocoDataset(
+        annotations,
+        source.pictures or annotations.parent,
+        name=name,
+        detections=source.detections,
+        limit=source.limit,
+        category=source.category,
+        subset=source.subset,
+    )
+    # Never the plain name of a published set.
+    dataset.name += f" ({dataset.pictures} pictures)"
     return dataset
 
 

@@ -9,6 +9,9 @@ from bench.data.registry import DatasetEntry, Source, find_base, first_existing
 if TYPE_CHECKING:
     from bench.data.mpii import MpiiDataset
 
+# Annotations with what PCKh needs beside them: head sizes and true joints of the same people. First as commonly
+# converted, then as HRNet and SimpleBaseline lay it out.
+TRUTHS = {"mpii_val.json": "mpii_gt_val.mat", "valid.json": "gt_valid.mat"}
 METRICS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "PCKh", "PCKh@0.1")
 
 
@@ -24,10 +27,13 @@ def open_mpii(source: Source) -> "MpiiDataset":
         raise InputError("only coco has a test-dev split, and mpii has none")
     if source.detections is not None:
         raise InputError("mpii has its boxes in its annotations: leave out --detections")
+    if source.annotations is not None or source.subset or source.category is not None:
+        raise InputError("mpii has a format of its own: --annotations, --category and --subset go with COCO's")
     if source.root is None:
         raise InputError("mpii is read from its own folder: give it with --data-root")
     listing = f"mpii_{source.split}.json"
-    places = [f"annotations/{listing}", f"annot/{listing}", listing]
+    short = {"val": "valid.json", "train": "train.json"}[source.split]
+    places = [f"annotations/{listing}", f"annot/{listing}", listing, f"annot/{short}"]
     base = find_base(source.root, "mpii", places)
     annotations = first_existing([base / place for place in places])
     dataset = MpiiDataset(annotations, base / "images", name=f"mpii_{source.split}", limit=source.limit)

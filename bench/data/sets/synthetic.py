@@ -26,8 +26,10 @@ def open_synthetic(source: Source) -> "Dataset":
         if dataset.entry.name != "synthetic":
             raise InputError(f"{dataset.annotation_file} was not written by bench.data synthetic: open it as coco")
         return dataset
-    if source.detections is not None:
-        raise InputError("synthetic has its boxes in its annotations: leave out --detections")
+    if source.detections is not None or source.subset:
+        raise InputError("synthetic has its boxes in its annotations: leave out --detections and --subset")
+    if source.category is not None:
+        raise InputError("synthetic has people and nothing else: leave out --category")
     from bench.data.synthetic.dataset import SyntheticDataset
 
     images = IMAGES if source.images is None else source.images

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.processes import start_worker
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
@@ -84,7 +84,7 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind) -> None:
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends its workers
+    start_worker()
     cv2.setNumThreads(1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper
@@ -122,7 +123,9 @@ def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) 
     gflops_verdict = _gflops_verdict(hits)
     cells = [
         params,
-        Cell((Value(printed(count, 10**6, 3), "measured"),), hit=params_hit, extra={"params": count}, record=record),
+        Cell(
+            (Value(metrics.text("params", count), "measured"),), hit=params_hit, extra={"params": count}, record=record
+        ),
         Cell((Value(params_verdict, "measured"),), notes=(PARAMS_OK if params_hit else _no(model),)),
         gflops,
         Cell(

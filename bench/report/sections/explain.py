@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.explain.words import paragraph
+from bench.explain.explanation import paragraph
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, tags
 from bench.report.plotting import DPI, FAINT, INK
@@ -104,14 +105,15 @@ def _cells(setting: Setting, record: Record | None) -> list[Cell]:
     total, must = metric(record, "latency_ms_measured"), metric(record, "must_take_ms")
     words = tuple(tag for tag in tags(record) if tag != "explain")
     shown = [
-        (printed(total, 1, 1), {"latency_ms": total}),
-        (printed(must, 1, 3 if setting.gpu else 1), {"must_take_ms": must}),
+        (metrics.text("latency_ms_measured", total), {"latency_ms": total}),
+        (metrics.text("must_take_ms", must, 3 if setting.gpu else None), {"must_take_ms": must}),
         (f"{metric(record, 'operators'):,}", {}),
         (f"{metric(record, 'small_operators'):,}", {}),
     ]
     if setting.gpu:
         graph = metric(record, "graph_ms")
-        shown.insert(1, (printed(graph, 1, 2), {"graph_ms": graph}))
+        launching = 100 * record.metrics.get("launch_overhead_ms", max(0.0, total - graph)) / total
+        shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph, "launch_percent": launching}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
     cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
     for key, _, _ in PARTS:

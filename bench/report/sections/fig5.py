@@ -4,7 +4,7 @@ import functools
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -30,6 +30,8 @@ COLOURS = {
 }
 DRAWN_PEOPLE = "drawn people (synthetic)"
 OWN, OWN_COLOUR = "your own", "#56B4E9"
+NAMELESS = "For want of room without a name:"
+MOST_NAMES = 16  # more take minutes to place, and nobody finds one of them
 WIDTH, HEIGHT = 6.4, 4.0  # of the axes and what is beside them, in inches
 LARGEST = 42.0  # diameter of the largest circle, in points
 
@@ -59,24 +61,30 @@ class Chart:
     dataset: str  # what the AP is on
     bubbles: tuple[Bubble, ...]
     remarks: tuple[str, ...]
-    main: bool = True  # drawn without ``--figures all``
+    main: bool = True  # the first runtime of its machine and device: drawn without ``--figures all``
 
 
 def charts(measured: Measured) -> list[Chart]:
     """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input.
 
     AP is COCO's, or in charts of their own that on drawn people. Where no network has both a speed and an AP there
-    is nothing to draw.
+    is nothing to draw. The main one of a machine and device is of the first runtime in the catalogue's order.
     """
     found: dict[str, Chart] = {}
+    seen: set[tuple[str, str, str, str]] = set()
     for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
         for setting in measured.settings:
             # An int8 network is another one: its speed does not go with the accuracy in full precision.
             if setting.precision != "int8" and (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
                 key = free_key(f"{stem}_{setting.slug}", found)
-                found[key] = _chart(measured, setting, key, benchmark)
-    # Of COCO there are the paper's figures; a single network on drawn people compares with nothing.
-    return [chart for chart in found.values() if len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE)]
+                chart = _chart(measured, setting, key, benchmark)
+                # Of COCO there are the paper's figures; a single network on drawn people compares with nothing.
+                if len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE):
+                    where = (stem, setting.machine, setting.device, setting.gpu)
+                    main = where not in seen and setting.precision == "fp32" and setting.usual_threads
+                    found[key] = replace(chart, main=main)
+                    seen |= {where} if main else set()
+    return list(found.values())
 
 
 def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> Chart:
@@ -129,21 +137,36 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
 
 def _pictures(measured: Measured) -> Iterator[Picture]:
     for chart in charts(measured):
-        draw = functools.partial(plotting.draw, chart.key, functools.partial(picture, chart))
-        yield Picture(chart.key, draw, main=chart.main)
+        yield Picture(chart.key, functools.partial(draw, chart), main=chart.main)
 
 
-def picture(chart: Chart) -> Figure:
-    """The chart drawn in the first size that has room for every name; unnamed ones are said below it.
+def draw(chart: Chart) -> tuple[bytes, bytes]:
+    """The chart as PNG and SVG, in the first size that has room for every name.
 
-    Raises:
-        InputError: no size of the figure leaves room for all names.
+    Where none has, or there are more names than anyone would read, some circles have none, as the figure then says.
     """
-    for growth in range(8):
-        figure, texts = _figure(chart, 1.2**growth)
-        if texts is not None and not collisions(figure, texts):
-            return figure
-    raise RuntimeError(f"{chart.key}: no room for {len(chart.bubbles)} names")
+    with plotting.style(chart.key):
+        if len(chart.bubbles) > MOST_NAMES:
+            chart = _with_names(chart, MOST_NAMES)
+        while True:
+            for growth in range(8):
+                figure, texts = _figure(chart, 1.2**growth)
+                if texts is None:
+                    continue
+                png = plotting.as_bytes(figure, "png")
+                if not texts or not collisions(figure, texts):
+                    return png, plotting.as_bytes(figure, "svg")
+            chart = _with_names(chart, sum(bool(bubble.label) for bubble in chart.bubbles) // 2)
+
+
+def _with_names(chart: Chart, most: int) -> Chart:
+    """At most so many names: the paper's networks' first, then those of the fastest."""
+    named = sorted((bubble for bubble in chart.bubbles if bubble.label), key=lambda b: (b.method == OWN, -b.fps))
+    kept = {bubble.model for bubble in named[:most]}
+    bubbles = tuple(b if b.model in kept else replace(b, label="") for b in chart.bubbles)
+    remarks = [remark for remark in chart.remarks if not remark.startswith(NAMELESS)]
+    nameless = sum(not bubble.label for bubble in bubbles)
+    return replace(chart, bubbles=bubbles, remarks=(*remarks, f"{NAMELESS} {nameless} circles."))
 
 
 def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
@@ -177,11 +200,14 @@ def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
     unit = LARGEST**2 / max(10e6, *(bubble.params for bubble in chart.bubbles))
     _method_key(figure, chart.bubbles, (0.15 / width, 1 - (top - 0.14) / height))
     _size_key(figure, chart.bubbles, unit, (width - right, height - 0.06 - LARGEST / 72), (width, height))
-    circles = _circles(axes, chart.bubbles, unit)
+    # Those with a name first, so that names and circles go together.
+    bubbles = sorted(chart.bubbles, key=lambda bubble: not bubble.label)
+    circles = _circles(axes, bubbles, unit)
     texts = [
         figure.text(0, 0, _label(bubble, chart.bubbles), fontsize=9, color=INK,
                     fontweight="bold" if bubble.highlight else "normal", va="bottom", ha="left", zorder=6)
-        for bubble in chart.bubbles
+        for bubble in bubbles
+        if bubble.label
     ]  # fmt: skip
     boxes = [text.get_window_extent() for text in texts]
     obstacles = [_bar(axes, bubble) for bubble in chart.bubbles if bubble.interval]
@@ -314,8 +340,7 @@ def _round_sizes(bubbles: Sequence[Bubble]) -> list[float]:
 
 
 def collisions(figure: Figure, texts: Sequence[Any]) -> list[str]:
-    """What touches what in the figure as rendered: names, circles, the axes' frame, the figure's edge."""
-    figure.canvas.draw()
+    """What touches what in a figure that was drawn: names, circles, the axes' frame, the figure's edge."""
     axes = figure.axes[0]
     frame = axes.get_window_extent()
     inside = Box(frame.x0, frame.y0, frame.x1, frame.y1)

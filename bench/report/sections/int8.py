@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report.benchmarks import BENCHMARKS, DRAWN
@@ -86,7 +87,9 @@ def _speeds(measured: Measured, record: Record) -> tuple[Cell, ...]:
         for backend, precision in ((_runtime(record), "fp32"), (_runtime(record) + ENDING, "int8"))
     ]
     exact, int8 = (
-        replace(measured_cell(r, printed(metric(r, "fps"), 1, 1), fps=metric(r, "fps")), tags=tags(r)) if r else Cell()
+        replace(measured_cell(r, metrics.text("fps", metric(r, "fps")), fps=metric(r, "fps")), tags=tags(r))
+        if r
+        else Cell()
         for r in found
     )
     if found[0] is None or found[1] is None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.core.metrics import printed
+from bench.core import metrics
 from bench.core.record import PRECISIONS, Record
 from bench.report import paper, plotting
 from bench.report.measured import (
@@ -187,7 +187,7 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
         return Cell()
     fps = metric(record, "fps")
     sure, unsure = overtaken(runtime, reference, model) if reference else ([], [])
-    words = [f"{printed(fps, 1, 1)} FPS"]
+    words = [f"{metrics.text('fps', fps)} FPS"]
     words += [f"passes {', '.join(map(paper.label, sure))}"] if sure else []
     words += [f"perhaps {', '.join(map(paper.label, unsure))}"] if unsure else []
     extra: dict[str, Number] = {
@@ -258,7 +258,7 @@ def _line(axes: Axes, place: Place, model: str, label: str, number: int) -> None
         record = place.runtimes[index].record(model)
         assert record is not None
         axes.text(
-            index, rank, printed(metric(record, "fps"), 1, 1), ha="center", va="center", fontsize=7.5, color=INK,
+            index, rank, metrics.text("fps", metric(record, "fps")), ha="center", va="center", fontsize=7.5, color=INK,
             fontweight=weight, zorder=4,
             bbox={"boxstyle": "round,pad=0.28", "facecolor": "white", "edgecolor": colour, "linewidth": 1.2},
         )  # fmt: skip

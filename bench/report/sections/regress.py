@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.regress.output import condition
+from bench.regress.conditions import busy_neighbours, condition
 from bench.report import plotting
 from bench.report.measured import Measured, Setting, free_key, metric
 from bench.report.plotting import DPI, FAINT, INK
@@ -24,10 +24,10 @@ HEADINGS = {
     "undecided": "Undecided", "seconds_median": "Seconds, median", "seconds_max": "Seconds, longest",
     "pairs_median": "Pairs, median", "pair_log_ratio_std": "Spread of pairs, %",
 }  # fmt: skip
-# Of the curves over time: slow-down and whether a busy process ran beside it, Okabe and Ito's colours.
+# Of the curves over time: slow-down and how many busy processes ran beside it, Okabe and Ito's colours.
 COLOURS = {
-    (0.0, False): "#009E73", (0.0, True): "#56B4E9", (0.05, False): "#999999", (0.1, False): "#E69F00",
-    (0.2, False): "#D55E00",
+    (0.0, 0): "#009E73", (0.0, 1): "#56B4E9", (0.0, 2): "#0072B2", (0.05, 0): "#999999", (0.1, 0): "#E69F00",
+    (0.1, 1): "#F0E442", (0.1, 2): "#CC79A7", (0.2, 0): "#D55E00",
 }  # fmt: skip
 WIDTH, HEIGHT = 8.4, 3.1  # of the figure, and of its axes, in inches
 
@@ -64,8 +64,8 @@ def tests(measured: Measured) -> dict[SelfTest, list[Record]]:
     return {test: sorted(found[test], key=_order) for test in sorted(found)}
 
 
-def _order(record: Record) -> tuple[float, bool]:
-    return float(record.options["slower_by"]), bool(record.options["busy_neighbour"])
+def _order(record: Record) -> tuple[float, int]:
+    return float(record.options["slower_by"]), busy_neighbours(record)
 
 
 def table(measured: Measured) -> Table | None:
@@ -146,7 +146,7 @@ def _picture(test: SelfTest, records: Sequence[Record]) -> Figure:
     width = (WIDTH - left - gap - 0.2) / 2
     frames = ((left, width), (left + width + gap, width))
     one, other = (drawn.add_axes((x / WIDTH, bottom / height, wide / WIDTH, HEIGHT / height)) for x, wide in frames)
-    _detection(one, test, [record for record in records if not record.options["busy_neighbour"]])
+    _detection(one, test, [record for record in records if not busy_neighbours(record)])
     _decided(other, records)
     for axes in (one, other):
         axes.set_ylim(-3, 103)
@@ -183,9 +183,8 @@ def _decided(axes: Axes, records: Sequence[Record]) -> None:
         known = sorted(s for s, v in zip(seconds, verdicts, strict=True) if v != "undecided")  # type: ignore[arg-type]
         times = [0.0, *known, longest]
         shares = [100 * n / len(seconds) for n in (*range(len(known) + 1), len(known))]
-        busy = bool(record.options["busy_neighbour"])
-        colour = COLOURS.get((float(record.options["slower_by"]), busy), "#0072B2")
-        label = condition(record).replace("a busy process beside it", "beside a busy process")
+        colour = COLOURS.get(_order(record), "#0072B2")
+        label = condition(record)
         axes.step(times, shares, where="post", color=colour, linewidth=1.6, label=label)
     axes.set_xlabel("Seconds")
     axes.set_ylabel("Comparisons that came to an answer, %")

@@ -3,13 +3,14 @@
 import statistics
 from collections.abc import Iterable
 
-from bench.core.metrics import PRODUCT_MACS, printed
+from bench.core.metrics import printed
 from bench.core.record import PRECISIONS, Record
 from bench.report import paper
 from bench.report.measured import Measured, metric, name, notes_on_protocol, protocol, tags
 from bench.report.section import Section
 from bench.report.sections.ranking import REFERENCE, Place, Runtime, places
 from bench.report.table import Cell, Column, Panel, Row, Table, Value
+from bench.timing import yardstick
 
 MEAN = "Geometric mean"
 Ratios = dict[str, dict[str, float]]  # to eager, by title of the runtime and by network
@@ -164,7 +165,7 @@ def _share(measured: Measured, place: Place, record: Record) -> Cell:
         return Cell()
     macs = metric(of_this, "macs")
     if "product_ms" in record.samples:
-        percent, peaked = 100 * macs / PRODUCT_MACS * _products_worth(record), record
+        percent, peaked = 100 * macs / yardstick.MACS * _products_worth(record), record
     else:
         peaked = max(explained, key=lambda r: metric(r, "peak_macs_per_s"))
         percent = 100 * macs / metric(peaked, "peak_macs_per_s") * metric(record, "fps")

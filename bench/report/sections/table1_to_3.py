@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 
+from bench.core import metrics
 from bench.core.metrics import printed
 from bench.report import paper
 from bench.report.benchmarks import BENCHMARKS, Benchmark, accuracy_cell
@@ -56,9 +57,9 @@ def _comparison_row(
         unit = "torchstat" if paper.taken_from_lite_hrnet(model) else "mmcv"
         macs = metric(record, f"macs_{unit}")
         exact = {"params": metric(record, "params"), f"macs_{unit}": macs, "macs_mmcv": metric(record, "macs_mmcv")}
-        params = printed(exact["params"], 10**6, 2)  # type: ignore[arg-type]
+        params = metrics.text("params", metric(record, "params"), 2)
         as_paper = printed(macs, 2**30 if unit == "torchstat" else 10**9, 3)
-        alike = printed(metric(record, "macs_mmcv"), 10**9, 3)
+        alike = metrics.text("macs_mmcv", metric(record, "macs_mmcv"))
     labels = _names(model, section)
     cells = [
         paper_cell(printed_row.get("params_m")),

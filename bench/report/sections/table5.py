@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper
@@ -92,10 +93,10 @@ def _speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, 
     extra: dict[str, Number] = {"fps": fps, "protocol": protocol(record)}
     if "fps_ci95_low" in record.metrics:
         low, high = (record.metrics[f"fps_ci95_{end}"] * (record.batch or 1) for end in ("low", "high"))
-        detail = f"{printed(low, 1, 1)} to {printed(high, 1, 1)}"
+        detail = f"{metrics.text('fps', low)} to {metrics.text('fps', high)}"
         extra |= {"fps_ci95_low": low, "fps_ci95_high": high}
     speed_cell = Cell(
-        (Value(printed(fps, 1, 1), "measured"),),
+        (Value(metrics.text("fps", fps), "measured"),),
         detail=detail,
         tags=tags(record),
         notes=notes_on_protocol(record),

@@ -1,0 +1,155 @@
+"""How often the check errs: comparisons of the same code with itself, and of code that was made slower on purpose."""
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.backends import catalogue
+from bench.core import machine
+from bench.core.unfinished import Unfinished, Work
+from bench.regress.compare import Comparison
+from bench.regress.conditions import describe
+from bench.regress.plan import RegressPlan
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Under what a number of comparisons are made."""
+
+    planted: float  # share of the latency by which the new side is slower
+    neighbours: int = 0  # other processes that keep a processor busy each
+
+    @property
+    def name(self) -> str:
+        return describe(self.planted, self.neighbours)
+
+
+CONDITIONS = (
+    *(Condition(0.0, neighbours) for neighbours in (0, 1, 2)),
+    *(Condition(0.1, neighbours) for neighbours in (0, 1, 2)),
+    Condition(0.2), Condition(0.05),
+)  # fmt: skip
+
+
+def conditions(threshold: float) -> list[Condition]:
+    """Those that can be told: of a slow-down as large as what is let pass, no number of pairs says if it is more."""
+    return [condition for condition in CONDITIONS if condition.planted == 0 or condition.planted > threshold]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison, as it is kept."""
+
+    verdict: str
+    ratio: float
+    pairs: int
+    seconds: float
+    log_ratios: list[list[float]]
+    errors: list[list[float]]  # standard error of each, likewise
+
+    @classmethod
+    def of(cls, found: Comparison) -> "Outcome":
+        logs, errors = found.samples["log_ratio"], found.samples["log_ratio_error"]
+        return cls(found.verdict, found.interval.ratio, found.processes, found.seconds, logs, errors)
+
+
+Compare = Callable[[Condition], Comparison]
+Step = Callable[[str], None]
+
+
+def run(
+    count: int, plan: RegressPlan, settings: dict[str, float], folder: Path, compare: Compare, step: Step
+) -> dict[Condition, list[Outcome]]:
+    """Make ``count`` comparisons under every condition, one of each in turn; go on from where an earlier run stopped.
+
+    Args:
+        count: of each condition.
+        plan: what is timed.
+        settings: threshold and budget, which decide about the outcome as well.
+        folder: where ``regress.partial`` lies, with what is finished.
+        compare: makes one comparison.
+        step: called with a line after each, earlier ones included.
+    """
+    work = _work(plan, settings, folder)
+    wanted = conditions(settings["threshold"])
+    for number in range(count):
+        for condition in wanted:
+            if _part(condition, number) in work.parts:
+                step("from before")
+                continue
+            with _busy(condition.neighbours):
+                found = Outcome.of(compare(condition))
+            work.add(_part(condition, number), found)
+            step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
+    return {condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in wanted}
+
+
+def forget(plan: RegressPlan, settings: dict[str, float], folder: Path) -> None:
+    """What is finished has its records."""
+    _work(plan, settings, folder).drop()
+
+
+def _work(plan: RegressPlan, settings: dict[str, float], folder: Path) -> Work[Outcome]:
+    runtime = catalogue.version(plan.backend)
+    software = machine.this_software(runtime).model_dump_json(exclude={"git_commit", "git_dirty"})
+    what = plan.measurement({"name": "self-test", **settings}).identity(runtime)
+    where = machine.this_machine(plan.device).model_dump_json()
+    return Unfinished(folder / "regress.partial", Outcome).work(json.dumps([what, asdict(plan), where, software]))
+
+
+def _part(condition: Condition, number: int) -> str:
+    return f"{condition.name}, comparison {number + 1}"
+
+
+def rates(outcomes: Sequence[Outcome]) -> dict[str, int | float]:
+    """How comparisons ended, with exact (Clopper-Pearson) 95 % intervals, and how long they took."""
+    from scipy import stats  # takes longer to import than the report, which needs but words from here, to be made
+
+    verdicts = [outcome.verdict for outcome in outcomes]
+    found: dict[str, int | float] = {"comparisons": len(verdicts)}
+    for name, kinds in (("regression", ("regression",)), ("clear", ("clear", "faster")), ("undecided", ("undecided",))):
+        hits = sum(verdict in kinds for verdict in verdicts)
+        interval = stats.binomtest(hits, len(verdicts)).proportion_ci(0.95, "exact")
+        found |= {name: hits, f"{name}_rate_low": float(interval.low), f"{name}_rate_high": float(interval.high)}
+    logs = [log for outcome in outcomes for one in outcome.log_ratios for log in one]
+    return found | {
+        "seconds_median": statistics.median(outcome.seconds for outcome in outcomes),
+        "seconds_max": max(outcome.seconds for outcome in outcomes),
+        "pairs_median": statistics.median(outcome.pairs for outcome in outcomes),
+        "pair_log_ratio_mean": statistics.fmean(logs),
+        **({"pair_log_ratio_std": statistics.stdev(logs)} if len(logs) > 1 else {}),
+    }
+
+
+def is_wrong(condition: Condition, outcomes: Sequence[Outcome]) -> bool:
+    """Whether the same code was called slower, or a fifth more time was let pass."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if condition.planted == 0:
+        return "regression" in verdicts
+    return condition.planted >= 0.2 and bool(verdicts & {"clear", "faster"})
+
+
+# Keeps a processor busy, and ends with whoever started it.
+BUSY = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+while True:
+    pass
+"""
+
+
+@contextlib.contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """So many processes that keep a processor busy each."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE)
+            stack.callback(process.stdin.close)  # type: ignore[union-attr]
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield

@@ -1,0 +1,407 @@
+"""One training from start to record, in a folder of its own that it can go on from."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+import zoo
+from bench import cli
+from bench.accuracy.predicting import evaluate
+from bench.core import machine
+from bench.core.errors import InputError
+from bench.core.files import write_whole
+from bench.core.processes import user_code
+from bench.core.record import Record, now
+from bench.data import Dataset
+from bench.distributed import only_one
+from bench.models import build, is_factory, recorded_name
+from bench.train import checkpoint, curve
+from bench.train.engine import Callbacks, DivergedError, Row, State, train
+from bench.train.initial import initialise
+from bench.train.recipe import Recipe, Scalar
+from bench.train.samples import Plan, Samples, start
+from zoo.weights.imagenet import load_backbone
+
+Step = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What decides the result of a training, besides the data."""
+
+    model: str  # as named on the command line
+    attention: str | None  # of the lightweight head; other networks have none
+    init: str  # scratch, imagenet, imagenet:FILE or a checkpoint file
+    input: tuple[int, int]
+    samples: int  # an epoch
+    precision: str
+    seed: int
+    sync_bn: bool
+    recipe: Recipe
+
+    def folder_name(self, dataset: str) -> str:
+        """Readable, and different for all that one command may train."""
+        model = recorded_name(self.model).replace(":", "-").replace("/", "-")
+        parts = [model, self.attention, self.recipe.loss, dataset, cli.input_text(self.input), f"seed{self.seed}"]
+        return "_".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Who to learn from, and who to find in validation."""
+
+    train: Dataset
+    people: range | tuple[int, ...]  # those of ``train`` with labelled joints
+    validation: Dataset
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to go about it; none of it changes the weights."""
+
+    folder: Path
+    workers: int
+    validate_every: int  # epochs
+    checkpoint_every: int  # steps
+    resume: bool
+
+
+def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
+    """Train, or go on with it, to the end.
+
+    Args:
+        run: what to train.
+        data: on what.
+        work: where, and how.
+        fabric: from ``bench.distributed.launch``.
+        step: called with the number of samples since the last call, and how it goes.
+
+    Returns:
+        The record, also of a training that was finished before; ``None`` in all processes but the first.
+
+    Raises:
+        InputError: something does not fit together, a sample cannot be had, a file cannot be written, or another
+            process trains into the same folder.
+        DivergedError: the loss is no number any more.
+    """
+    with only_one(fabric, work.folder.parent, work.folder.name):
+        return _execute(run, data, work, fabric, step)
+
+
+def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
+    started_at = now()
+    plan = Plan(
+        data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size
+    )
+    identity = _identity(run, data, fabric)
+    resumed = _resumed(work, identity)
+    if resumed and resumed["finished"]:
+        finished = Record.model_validate_json((work.folder / "record.json").read_text())
+        step(len(plan) * plan.batch * plan.processes, "finished before")
+        return finished if fabric.is_global_zero else None
+
+    network = make_network(run, len(data.train.skeleton.joints))
+    model, optimizer = _set_up(network, run, fabric)
+    state = State(**resumed["state"]) if resumed else State()
+    samples = Samples(data.train, run.input, run.recipe, run.seed)
+    later = replace(plan, start=state.step)
+    torch.manual_seed(run.seed + fabric.global_rank)
+    if resumed:
+        network.load_state_dict(resumed["model"])
+        optimizer.load_state_dict(resumed["optimizer"])
+        fabric.strategy.precision.load_state_dict(resumed["precision"])
+        checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
+    session = _Session(run, data, work, fabric, network, optimizer, identity, step, plan.steps, state.step)
+    try:
+        with session:
+            batches = start(samples, later, workers=work.workers, pin=fabric.device.type == "cuda")
+            train(fabric, model, optimizer, batches, state, run.recipe, plan.steps, session.callbacks)
+            return session.finish(state, started_at)
+    except DivergedError as error:
+        raise DivergedError(f"{error}; {session.kept()}; a lower --lr may help") from error
+    except InputError as error:
+        raise InputError(f"{error}; {session.kept()}") from error
+    except OSError as error:
+        where = error.filename or work.folder
+        raise InputError(
+            f"{where} cannot be written after step {state.step} ({error.strerror or error}); {session.kept()}"
+        ) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted after step {state.step}; {session.kept()}") from None
+
+
+def make_network(run: Training, num_joints: int) -> nn.Module:
+    """The network at the start of a training.
+
+    Raises:
+        InputError: it cannot be built, or does not give heatmaps of a quarter of its input.
+        ZooError: unknown network or option, or weights that cannot be had.
+    """
+    options = {"attention": run.attention} if run.attention not in (None, "parallel") else {}
+    network = build(run.model, num_joints=num_joints, input_size=run.input, seed=run.seed, options=options)  # type: ignore[arg-type]
+    if not is_factory(run.model):  # a user's network begins as its factory made it, timm's backbones as timm does
+        part = network.head if ":timm/" in run.model else network
+        initialise(part, run.seed)  # type: ignore[arg-type]
+    source, _, file = run.init.partition(":")
+    if source == "imagenet":
+        load_backbone(network, file or "torchvision")
+    elif run.init != "scratch":
+        zoo.load_weights(network, run.init)
+    height, width = run.input
+    wanted = (1, num_joints, height // 4, width // 4)
+    with user_code(run.model, f"fails on an input of {cli.input_text(run.input)}"), torch.no_grad():
+        shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
+    if shape != wanted:
+        raise InputError(f"{run.model} gives {shape} for one input of {cli.input_text(run.input)}: {wanted} is needed")
+    return network
+
+
+def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Module, torch.optim.Optimizer]:
+    if run.sync_bn:
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    if fabric.device.type == "cuda":
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        torch.backends.cudnn.benchmark = True
+    optimizer = torch.optim.Adam(network.parameters(), lr=run.recipe.lr)
+    return fabric.setup(network, optimizer)
+
+
+def _identity(run: Training, data: TrainingData, fabric: Fabric) -> dict[str, Scalar]:
+    """All that decides the weights, by names that a user knows."""
+    decided: dict[str, Scalar] = {
+        "model": recorded_name(run.model),
+        "attention": run.attention or "",
+        "init": run.init,
+        "dataset": data.train.name,
+        "data set's fingerprint": data.train.fingerprint,
+        "input": cli.input_text(run.input),
+        "samples": run.samples,
+        "precision": run.precision,
+        "seed": run.seed,
+        "processes": fabric.world_size,
+        "sync-bn": run.sync_bn,
+        "recipe": run.recipe.name,
+    }
+    return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
+
+
+def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, Any] | None:
+    """The checkpoint to go on from.
+
+    Raises:
+        InputError: there is one and nobody asked to go on from it; or it is of another training.
+    """
+    last = work.folder / "last.pt"
+    if not last.is_file():
+        return None
+    if not work.resume:
+        raise InputError(f"{work.folder} holds a training: --resume goes on with it, another --out starts anew")
+    resumed = checkpoint.load(last)
+    theirs = resumed["run"]
+    differing = [
+        f"{key} {theirs.get(key)} there, {identity.get(key)} here"
+        for key in dict.fromkeys((*theirs, *identity))
+        if theirs.get(key) != identity.get(key)
+    ]
+    if differing:
+        raise InputError(f"{last} is of another training ({'; '.join(differing)}): give another --out")
+    return resumed
+
+
+class _Session:
+    """What one sitting keeps beside the steps: checkpoints, logs, validation, progress."""
+
+    def __init__(
+        self, run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, network: nn.Module,
+        optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: Step, steps: int, start: int,
+    ) -> None:  # fmt: skip
+        self.run, self.data, self.work, self.fabric = run, data, work, fabric
+        self.network, self.optimizer, self.identity = network, optimizer, identity
+        self.step, self.steps = step, steps
+        self.callbacks = Callbacks(self.look, self.validate, self.save, work.checkpoint_every)
+        self.together = run.recipe.batch * fabric.world_size
+        self.saved = start  # the step of last.pt
+        self.told = 0
+        self.writer: SummaryWriter | None = None
+
+    def __enter__(self) -> None:
+        self.step(self.saved * self.together, self.run.model)
+        self.told = self.saved
+        if self.fabric.is_global_zero:
+            self.work.folder.mkdir(parents=True, exist_ok=True)
+            # What an interrupted sitting logged after its last checkpoint is logged anew.
+            self.writer = SummaryWriter(str(self.work.folder), purge_step=self.saved + 1)  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()  # type: ignore[no-untyped-call]
+
+    def look(self, state: State, seen: Row) -> None:
+        """Tell how it goes."""
+        epoch = -(-state.step // self.steps)
+        word = f"epoch {epoch}/{self.run.recipe.epochs}, loss {seen['loss']:.3g}, accuracy {seen['accuracy']:.2f}"
+        if state.seconds:  # of the steps before this one
+            left = state.seconds / state.step * (self.steps * self.run.recipe.epochs - state.step)
+            waited = min(state.waited / state.seconds, 1)
+            word += f", {waited:.0%} waiting for data, {_hours(left)} left"
+        self.step((state.step - self.told) * self.together, word)
+        self.told = state.step
+        if self.writer is not None and (state.step % 10 == 0 or state.step % self.steps == 0):
+            self._log(seen, state.step)
+
+    def validate(self, epoch: int) -> Row:
+        """The data set's metrics, in the first process; the others wait for it."""
+        metrics: Row = {}
+        if epoch % self.work.validate_every and epoch != self.run.recipe.epochs:
+            return metrics
+        if self.fabric.is_global_zero:
+            device = self.fabric.device
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                metrics = evaluate(
+                    self.network, self.data.validation, self.run.input, batch=self.run.recipe.batch,
+                    workers=self.work.workers,
+                )  # fmt: skip
+        self.fabric.barrier()
+        return metrics
+
+    def save(self, state: State) -> None:
+        """Keep everything; the best so far under a second name."""
+        rng = _gather(checkpoint.rng_state(), self.fabric)
+        if self.fabric.is_global_zero:
+            self._write(self._content(state, rng, finished=False), best=self._is_best(state))
+            if state.step % self.steps == 0:
+                row = state.history[-1]
+                self._log({key: value for key, value in row.items() if key not in ("epoch", "step")}, state.step)
+                write_whole(self.work.folder / "log.csv", _csv(state.history))
+        self.saved = state.step
+
+    def finish(self, state: State, started_at: str) -> Record | None:
+        """Weights, curve and record; the last thing written says that all is done."""
+        if not self.fabric.is_global_zero:
+            return None
+        folder = self.work.folder
+        zoo.save_weights(self.network, folder / "last.safetensors")
+        title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
+        write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
+        record = self._record(state, started_at)
+        write_whole(folder / "record.json", record.to_json().encode())
+        self._write(checkpoint.load(folder / "last.pt") | {"finished": True}, best=False)
+        return record
+
+    def kept(self) -> str:
+        if not self.saved:
+            return f"{self.work.folder} keeps nothing yet"
+        return f"{self.work.folder / 'last.pt'} keeps step {self.saved}, and --resume goes on from there"
+
+    def _content(self, state: State, rng: list[Any], *, finished: bool) -> dict[str, Any]:
+        return {
+            "run": self.identity,
+            "command": cli.command_line(),
+            "finished": finished,
+            "state": asdict(state),
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "rng": rng,
+        }
+
+    def _write(self, content: dict[str, Any], *, best: bool) -> None:
+        last = self.work.folder / "last.pt"
+        if not best:
+            checkpoint.save(last, content)
+            return
+        # Best first: should the process die in between, last.pt leads to this point again.
+        zoo.save_weights(self.network, self.work.folder / "best.safetensors")
+        checkpoint.save(self.work.folder / "best.pt", content)
+        checkpoint.copy(self.work.folder / "best.pt", last)
+
+    def _is_best(self, state: State) -> bool:
+        metric = self.data.validation.entry.main
+        if state.step % self.steps or metric not in state.history[-1]:
+            return False
+        *before, now = (row[metric] for row in state.history if metric in row)
+        return all(now > score for score in before)
+
+    def _log(self, row: Row, step: int) -> None:
+        if self.writer is not None:
+            for key, value in row.items():
+                self.writer.add_scalar(key, value, step)  # type: ignore[no-untyped-call]
+
+    def _record(self, state: State, started_at: str) -> Record:
+        run, data, recipe, folder = self.run, self.data, self.run.recipe, self.work.folder
+        end = {key: value for key, value in state.history[-1].items() if key not in ("step", "learning_rate")}
+        metrics = {f"train_{key}" if key in ("loss", "accuracy") else key: value for key, value in end.items()}
+        metrics |= {
+            "epochs": metrics.pop("epoch"), "steps": state.step, "samples": state.step * self.together,
+            "seconds": state.seconds,
+        }  # fmt: skip
+        metric = data.validation.entry.main
+        if any(metric in row for row in state.history):
+            best = max((row for row in state.history if metric in row), key=lambda row: row[metric])
+            metrics |= {f"best_{metric}": best[metric], "best_epoch": best["epoch"]}
+        options: dict[str, Scalar] = {"loss": recipe.loss}
+        if run.attention:
+            options["attention"] = run.attention
+        as_in_paper = recipe.name == "paper" and recipe.epochs == 210 and recipe.batch == 64 and recipe.lr == 5e-4
+        return Record(
+            kind="train",
+            model=recorded_name(run.model),
+            options=options,
+            input=cli.input_text(run.input),
+            num_joints=len(data.train.skeleton.joints),
+            backend="eager",
+            device=self.fabric.device.type,
+            precision=run.precision,  # type: ignore[arg-type]
+            batch=recipe.batch,
+            threads=torch.get_num_threads(),
+            metrics=metrics,
+            protocol={
+                **recipe.flat(), "name": "paper" if as_in_paper else "custom", "recipe": recipe.name,
+                "samples_an_epoch": run.samples, "init": run.init, "processes": self.fabric.world_size,
+                "sync_bn": run.sync_bn, "validation": data.validation.name,
+                "validation_fingerprint": data.validation.fingerprint, "validation_people": len(data.validation),
+            },
+            dataset=data.train.name,
+            dataset_fingerprint=data.train.fingerprint,
+            weights=f"{folder.name}/last.safetensors",
+            weights_sha256=hashlib.sha256((folder / "last.safetensors").read_bytes()).hexdigest(),
+            seed=run.seed,
+            notes={"history": state.history, "workers": self.work.workers},  # type: ignore[dict-item]
+            machine=machine.this_machine(str(self.fabric.device)),
+            software=machine.this_software(
+                f"torch {torch.__version__}", ("lightning-fabric", "opencv-python-headless", "faster-coco-eval")
+            ),
+            started_at=started_at,
+            command=cli.command_line(),
+        )  # fmt: skip
+
+
+def _gather(mine: Any, fabric: Fabric) -> list[Any]:
+    """Everyone's, in every process."""
+    if fabric.world_size == 1:
+        return [mine]
+    everyone: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
+
+
+def _csv(history: list[Row]) -> bytes:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in history for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return stream.getvalue().encode()
+
+
+def _hours(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

@@ -1,0 +1,91 @@
+"""Two folders of records: the interval is scipy's, says what it should as often as it should, and needs enough sets."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.core.errors import InputError
+from bench.core.results import append
+from bench.report import comparison
+from bench.speed.statistics import summarise
+from tests.bench.test_record import MACHINE, SOFTWARE, make
+from tests.commands import command
+
+
+def speed(sets: list[list[float]], **more: Any) -> Any:
+    return make(metrics=summarise(sets), samples={"latency_ms": sets}, backend="eager", threads=1, **more)
+
+
+def test_the_interval_is_welchs() -> None:
+    random = np.random.default_rng(0)
+    first, second = (random.normal(10, 0.3, (count, 50)).tolist() for count in (5, 7))
+    ratio, low, high = comparison.ratio_interval(first, second)
+    a, b = (np.log([np.mean(one) for one in sets]) for sets in (first, second))
+    known = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    assert math.log(ratio) == pytest.approx(b.mean() - a.mean())
+    assert math.log(low) == pytest.approx(known.low, abs=2e-4)  # whole degrees of freedom: a little wider
+    assert math.log(low) <= known.low
+    assert math.log(high) >= known.high
+
+
+def test_equal_machines_are_said_to_differ_as_rarely_as_the_level_says() -> None:
+    random = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(400):
+        first, second = (np.exp(random.normal(0, 0.05, (5, 1))).tolist() for _ in range(2))
+        _, low, high = comparison.ratio_interval(first, second)
+        wrong += not low <= 1 <= high
+    assert wrong <= 34  # 20 expected; a binomial with p = 0.05 exceeds 34 once in a thousand
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [
+        ([[20.0] * 3, [20.1] * 3, [19.9] * 3], "differs for sure: slower"),
+        ([[5.0] * 3, [5.1] * 3, [4.9] * 3], "differs for sure: faster"),
+        ([[10.0] * 3, [10.01] * 3, [9.99] * 3], "no difference seen"),
+        ([[9.0] * 3, [10.0] * 3, [13.0] * 3], "may differ"),
+        ([[20.0] * 3, [20.0] * 3], "may differ: needs 3 sets in each"),
+    ],
+)
+def test_verdicts(second: list[list[float]], verdict: str) -> None:
+    first = [[10.0] * 3, [10.01] * 3, [9.99] * 3]
+    (line,) = comparison.lines([speed(first)], [speed(second)])
+    assert line.verdict == verdict
+
+
+def test_only_what_both_have_is_compared_and_differences_are_said() -> None:
+    sets = [[10.0, 11.0]] * 3
+    first = [speed(sets), speed(sets, model="only here")]
+    second = [
+        speed(
+            sets,
+            machine=MACHINE | {"cpu": "another"},
+            software=SOFTWARE | {"runtime": "torch 3"},
+            protocol={"name": "x"},
+        )
+    ]
+    assert [line.model for line in comparison.lines(first, second)] == ["m"]
+    assert list(comparison.differences(first, second)) == [
+        "processor: a processor | another", "runtime: torch 2.11.0 | torch 3", "protocol: None | x",
+    ]  # fmt: skip
+    assert list(comparison.differences(first, first)) == []
+
+
+def test_the_command_prints_it_and_writes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    append([speed([[10.0, 11.0]] * 3)], tmp_path / "a")
+    append([speed([[20.0, 22.0]] * 3, machine=MACHINE | {"cpu": "another"})], tmp_path / "b")
+    append([speed([[1.0]], model="else")], tmp_path / "c")
+    out = ["--out", str(tmp_path / "out")]
+    assert command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "b"), *out]) == 0
+    first, heading, line = capsys.readouterr().out.splitlines()
+    assert first == "differs: processor: a processor | another"
+    assert heading.split()[:4] == ["model", "backend", "a", "ms"]
+    assert " ".join(line.split()) == "m eager 10.50 21.00 2.000 2.000 to 2.000 differs for sure: slower"
+    with pytest.raises(InputError, match="no timing in common"):
+        command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "c"), *out])
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,554 @@
+"""A kit made at home, run by a Python that has numpy and ONNX Runtime alone, and its records checked at home."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import venv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.core.errors import InputError
+from bench.core.results import read
+from bench.kit import lock
+from bench.kit.ledger import Ledger
+from bench.kit.manifest import Manifest, inside
+from bench.kit.reporting import append_once, percentile_text
+from bench.timing import sustained
+from tests.commands import command
+from tests.conftest import ROOT
+
+NETWORKS = """
+from torch import nn
+
+
+def tiny():
+    return nn.Sequential(nn.Conv2d(3, 17, 3, 4, 1), nn.ReLU())
+
+
+def other():
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 17, 3, 2, 1))
+
+
+def broken():
+    raise RuntimeError("this one cannot be built")
+"""
+ABSENT = ("torch", "pydantic", "psutil", "filelock", "scipy", "rich")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kit of two networks, and a third that cannot be built; as it was written, not to be run in."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "own.py").write_text(NETWORKS)
+    models = ",".join(f"{folder / 'own.py'}:{name}" for name in ("tiny", "broken", "other"))
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.kit", "make", "--models", models, "--input", "64x64", "--out", folder / "kit"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "this one cannot be built" in done.stderr
+    assert done.stderr.index("2 networks, ") < done.stderr.index("the rest is in the kit")
+    assert done.stdout == f"{folder / 'kit'}\n"
+    return folder / "kit"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with numpy, ONNX Runtime and what they need, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    (site,) = folder.glob("lib/python*/site-packages")
+    todo, seen = ["numpy", "onnxruntime"], set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for top in {Path(file).parts[0] for file in distribution.files or () if ".." not in Path(file).parts}:
+            there = Path(str(distribution.locate_file(top)))
+            if there.exists() and not (site / top).exists():
+                (site / top).symlink_to(there)
+        todo += [re.split(r"[^\w.-]", one)[0] for one in distribution.requires or () if "extra ==" not in one]
+    python = folder / "bin" / "python"
+    script = f"import numpy, onnxruntime, importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
+    done = subprocess.run([python, "-c", script], capture_output=True, text=True, env=clean())
+    if done.returncode or done.stdout.strip() != "[]":
+        pytest.skip(f"no environment with numpy and onnxruntime alone can be made here: {done.stdout}{done.stderr}")
+    return python
+
+
+def clean() -> dict[str, str]:
+    """The environment without what leads to this project's own packages."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@pytest.fixture
+def kit(made: Path, tmp_path: Path) -> Path:
+    """A copy to run in, unpacked from the archive as on a device."""
+    with zipfile.ZipFile(made.with_name("kit.zip")) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path / "kit"
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(bare: Path, kit: Path) -> Run:
+    def do(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([bare, "run.py", *arguments], cwd=kit, capture_output=True, text=True, env=clean())
+
+    return do
+
+
+def check(*arguments: str | Path) -> int:
+    return command("kit")([*map(str, arguments)])
+
+
+def test_it_runs_without_the_projects_packages_and_its_records_collect(run: Run, kit: Path, tmp_path: Path) -> None:
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"own:tiny", "own:other"}
+    assert "needs 662" in done.stdout  # 250 rounds carry no p99
+    assert not (kit / "records" / "speed.partial").exists()
+    assert not (kit / "records" / ".running").exists()
+    assert check("collect", kit / "records", "--results", tmp_path / "results") == 0
+    records = read(tmp_path / "results")
+    assert {record.model for record in records} == {"own:tiny", "own:other"}
+    for record in records:
+        assert record.protocol["name"] == "paper"
+        assert [len(rounds) for rounds in record.samples["latency_ms"]] == [50] * 5
+        assert record.metrics["parity_max_relative"] < 1e-5
+        assert record.software.packages.keys() == {"numpy"}
+        assert record.notes["device"]["architecture"]  # type: ignore[index,call-overload]
+        assert "product_macs_per_s" in record.metrics
+    # What was collected can be checked where it lies, and is not added twice.
+    assert check("check", tmp_path / "results") == 0
+    assert check("collect", kit / "records", "--results", tmp_path / "results") == 0
+    assert len(read(tmp_path / "results")) == 2
+
+
+def test_a_kit_record_is_the_same_measurement_as_one_from_home(made: Path, run: Run, kit: Path) -> None:
+    """So that a report puts them side by side."""
+    from bench.core.record import Record
+
+    assert run("--models", "own:tiny").returncode == 0
+    (line,) = (kit / "records" / "speed.jsonl").read_text().splitlines()
+    away = Record.model_validate_json(line)
+    from bench.speed.plan import Plan
+
+    home = Plan(
+        str(made.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32", away.threads or 0,
+        "paper", 50, 5, 5, 0,
+    )  # fmt: skip
+    assert away.identity(away.software.runtime) == home.identity()
+
+
+def test_a_kill_half_way_costs_one_set_at_most_and_each_set_is_there_once(bare: Path, kit: Path, run: Run) -> None:
+    process = subprocess.Popen([bare, "run.py"], cwd=kit, stderr=subprocess.PIPE, text=True, env=clean())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("4/10"):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.wait()
+    partial = kit / "records" / "speed.partial"
+    before = [json.loads(line) for line in partial.read_text().splitlines()]
+    assert 4 <= len(before) <= 5
+    partial.write_bytes(partial.read_bytes() + b'{"work": "half a li')  # as a power cut leaves it
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "are there from before" in done.stderr
+    records = [json.loads(line) for line in (kit / "records" / "speed.jsonl").read_text().splitlines()]
+    assert sorted(record["model"] for record in records) == ["own:other", "own:tiny"]
+    kept = [entry["content"]["result"]["latency_ms"] for entry in before]
+    found = [rounds for record in records for rounds in record["samples"]["latency_ms"]]
+    assert len(found) == 10
+    assert all(found.count(rounds) == 1 for rounds in kept)
+    assert not partial.exists()
+
+
+def test_a_run_killed_after_its_records_does_not_add_them_again(kit: Path, run: Run) -> None:
+    assert run("--sets", "1").returncode == 0
+    file = kit / "records" / "speed.jsonl"
+    before = file.read_bytes()
+    for line in before.splitlines():
+        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records")
+    assert file.read_bytes() == before
+
+
+def test_a_changed_file_costs_its_network_only(kit: Path, run: Run) -> None:
+    file = kit / "artifacts" / "own_tiny.onnxruntime" / "network.onnx"
+    file.write_bytes(file.read_bytes() + b"\0")
+    done = run("--sets", "1")
+    assert done.returncode == 2
+    assert "failed: own:tiny, onnxruntime: artifacts/own_tiny.onnxruntime/network.onnx is not as it was" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["own:other"]
+    file.unlink()
+    done = run("--sets", "1", "--models", "own:tiny")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "network.onnx is missing" in done.stderr
+
+
+def test_a_changed_module_costs_all(kit: Path, run: Run) -> None:
+    (kit / "bench" / "timing" / "clock.py").write_text("# nothing\n" + (kit / "bench/timing/clock.py").read_text())
+    done = run()
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: bench/timing/clock.py is not as it was made")
+
+
+def test_another_function_is_not_timed(kit: Path, run: Run) -> None:
+    """The expected outputs of one network with the artifact of the other: its hash is right, and its outputs wrong."""
+    path = kit / "manifest.json"
+    told = json.loads(path.read_text())
+    one, two = told["networks"]
+    one["expected"], two["expected"] = two["expected"], one["expected"]
+    path.write_text(json.dumps(told))
+    done = run("--sets", "1")
+    assert done.returncode == 1
+    assert done.stderr.count("differs from eager by") == 4  # once each when it happens, once each at the end
+    assert not (kit / "records" / "speed.jsonl").exists()
+
+
+def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
+    (tmp_path / "blocked").mkdir()
+    script = (
+        "import sys, runpy; sys.modules['onnxruntime'] = None; import importlib.util as u; find = u.find_spec;"
+        "u.find_spec = lambda name, *more: None if name == 'onnxruntime' else find(name, *more);"
+        "sys.argv = ['run.py']; runpy.run_path('run.py', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=kit, capture_output=True, text=True, env=clean())
+    assert done.returncode == 2
+    assert "onnxruntime is not installed here: pip install onnxruntime" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_runs_at_once_are_refused(bare: Path, kit: Path, run: Run) -> None:
+    first = subprocess.Popen(
+        [bare, "run.py", "--protocol", "sustained", "--for", "60"], cwd=kit, stderr=subprocess.PIPE, text=True,
+        env=clean(),
+    )  # fmt: skip
+    try:
+        assert first.stderr is not None
+        first.stderr.readline()
+        done = run()
+        assert done.returncode == 2
+        assert "another run of this kit is going on" in done.stderr
+    finally:
+        first.send_signal(signal.SIGINT)
+        assert "the finished sets are kept" in first.communicate()[1]
+    assert first.returncode == 130
+    assert not (kit / "records" / ".running").exists()
+
+
+def test_a_lock_that_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / ".running"
+    with lock.alone(path), pytest.raises(InputError, match="another run"), lock.alone(path):
+        pass
+    for told in ({"pid": 2**22 + 1}, {"pid": os.getpid(), "boot": "another"}, {"pid": "x"}):
+        path.write_text(json.dumps(told))
+        with lock.alone(path):
+            assert json.loads(path.read_text())["pid"] == os.getpid()
+    path.write_text("")  # cut off by a power cut long ago; or being written now
+    with pytest.raises(InputError), lock.alone(path):
+        pass
+    os.utime(path, (time.time() - 100, time.time() - 100))
+    with lock.alone(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sustained_shows_latency_fresh_and_settled(kit: Path, run: Run, tmp_path: Path) -> None:
+    done = run("--protocol", "sustained", "--for", "0.5", "--models", "own:tiny")
+    assert done.returncode == 0, done.stderr
+    assert "settled ms" in done.stdout
+    assert check("collect", kit / "records", "--results", tmp_path / "r") == 0
+    (record,) = read(tmp_path / "r")
+    assert record.protocol["for_s"] == 0.5
+    assert record.metrics["latency_ms_settled"] > 0
+
+
+def test_chosen_cores_and_bad_usage(kit: Path, run: Run) -> None:
+    done = run("--cores", "0", "--sets", "1", "--models", "own:tiny")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((kit / "records" / "speed.jsonl").read_text())
+    assert (record["protocol"]["cores"], record["threads"], record["protocol"]["name"]) == ("0", 1, "custom")
+    for bad, says in (
+        (["--cores", "9999"], "processor 9999 is not there"), (["--cores", "x"], "give numbers such as 0-3,6"),
+        (["--threads", "9999"], "9999 are more than"), (["--sets", "0"], "'0' is not a number from 1"),
+        (["--models", "nobody"], "not in this kit, which has own:other, own:tiny"), (["--for", "nan"], "not a number"),
+    ):  # fmt: skip
+        done = run(*bad)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert says in done.stderr
+
+
+def test_the_list_says_what_each_needs(run: Run) -> None:
+    assert "own:tiny, onnxruntime: onnxruntime 1.14 or later (ONNX opset 18, IR version 8)" in run("--list").stderr
+
+
+# ------------------------------------------------------------------------------ what comes back
+
+
+@pytest.fixture(scope="module")
+def records(made: Path, bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a device brings back; not to be changed."""
+    kit = tmp_path_factory.mktemp("device") / "kit"
+    shutil.copytree(made, kit)
+    subprocess.run([bare, "run.py", "--models", "own:tiny"], cwd=kit, check=True, capture_output=True, env=clean())
+    return kit / "records"
+
+
+def edited(records: Path, folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes((records.parent / "manifest.json").read_bytes())
+    record = json.loads((records / "speed.jsonl").read_text())
+    edit(record)
+    (folder / "speed.jsonl").write_text(json.dumps(record) + "\n")
+    return folder
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a faster median": (lambda r: r["metrics"].update(latency_ms_median=0.001), "latency_ms_median is 0.001"),
+    "a narrower interval": (
+        lambda r: r["metrics"].update(fps_ci95_low=r["metrics"]["fps"]), "fps_ci95_low is"
+    ),
+    "a better product": (lambda r: r["metrics"].update(product_macs_per_s=9e15), "product_macs_per_s is 9e+15"),
+    "a figure of one's own": (lambda r: r["metrics"].update(speedup=3), "speedup follows from nothing"),
+    "no parity": (lambda r: r["metrics"].pop("parity_max_relative"), "parity_max_relative is missing"),
+    "bad parity": (lambda r: r["metrics"].update(parity_max_relative=0.1), "fp32 allows 0 to 0.0001"),
+    "another network": (lambda r: r.update(model="own:other"), "model is 'own:other', and the kit's network has"),
+    "another precision": (lambda r: r.update(precision="fp16"), "precision is 'fp16'"),
+    "fewer sets under the same name": (
+        lambda r: (r["protocol"].update(sets=1), [r["samples"].update(latency_ms=r["samples"]["latency_ms"][:1])]),
+        "protocol.sets is 1, and protocol paper has 5",
+    ),
+    "rounds that took longer than the clock": (
+        lambda r: r["conditions"][0].update(elapsed_s=0.0), "conditions.elapsed_s is 0.0"
+    ),
+    "another source": (lambda r: r["software"].update(source_sha256="0" * 64), "software.source_sha256 is not"),
+    "another kit": (lambda r: r["notes"]["kit"].update(manifest_sha256="0" * 64), "is of a kit that is not here"),
+    "no kit": (lambda r: r["notes"].pop("kit"), "is not of a kit"),
+    "a network that is not in it": (lambda r: r["notes"]["kit"].update(network="x"), "'x' is not in the kit"),
+    "a gigantic number": (lambda r: r["notes"].update(n=10**400), "beyond 1e+18"),
+    "no number": (lambda r: r["metrics"].update(fps=float("nan")), "holds NaN"),
+    "a newer schema": (lambda r: r.update(schema=99), "written by a newer version"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_an_edited_record_is_refused_with_what_does_not_follow(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    edit, says = EDITS[case]
+    folder = edited(records, tmp_path / "in", edit)
+    assert check("collect", folder, "--results", tmp_path / "out") == 1
+    out = capsys.readouterr().out
+    assert says in out
+    assert f"{folder / 'speed.jsonl'}:1: " in out
+    assert not (tmp_path / "out" / "speed.jsonl").exists()
+    assert check("check", folder) == 1
+
+
+def test_what_was_not_edited_is_sound(records: Path, tmp_path: Path) -> None:
+    assert check("check", edited(records, tmp_path / "in", lambda record: None)) == 0
+
+
+def test_a_samples_edit_with_its_figures_worked_out_anew_still_fails(records: Path, tmp_path: Path) -> None:
+    """Slower rounds do not fit the clock around them."""
+    from bench.record.soundness import summary
+
+    def edit(record: dict[str, Any]) -> None:
+        record["samples"]["latency_ms"] = [[1e4 * ms for ms in one] for one in record["samples"]["latency_ms"]]
+        record["metrics"].update(summary(record["samples"]["latency_ms"]))
+
+    assert check("check", edited(records, tmp_path / "in", edit)) == 1
+
+
+def test_a_manifest_of_ones_own_is_refused(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Made of these very sources, with another clock."""
+    told = json.loads((records.parent / "manifest.json").read_text())
+    told["files"]["bench/timing/clock.py"] = "0" * 64
+    text = json.dumps(told)
+
+    def edit(record: dict[str, Any]) -> None:
+        record["notes"]["kit"]["manifest_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+
+    folder = edited(records, tmp_path / "in", edit)
+    (folder / "manifest.json").write_text(text)
+    assert check("check", folder) == 1
+    assert "bench/timing/clock.py is not the one of the sources" in capsys.readouterr().out
+
+
+def test_conflicts_and_emulated_ones_are_named(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check("collect", records, "--results", tmp_path / "out") == 0
+    other = edited(records, tmp_path / "in", lambda record: record["metrics"].update(peak_rss_bytes=1))
+    assert check("collect", other, "--results", tmp_path / "out") == 1
+    assert "conflicts with one in" in capsys.readouterr().out
+    emulated = edited(records, tmp_path / "e", lambda record: record["notes"]["device"].update(emulated="by a test"))
+    assert check("check", emulated) == 0
+    assert check("collect", emulated, "--results", tmp_path / "new") == 1
+    assert "emulated processor (by a test)" in capsys.readouterr().out
+    assert not (tmp_path / "new" / "speed.jsonl").exists()
+
+
+def test_archives_are_read_and_hostile_ones_refused(records: Path, tmp_path: Path) -> None:
+    good = tmp_path / "good.zip"
+    with zipfile.ZipFile(good, "w") as archive:
+        for file in records.rglob("*.json*"):
+            archive.write(file, file.relative_to(records.parent))
+    assert check("check", good) == 0
+    for name in ("../../evil.txt", "/etc/evil", "C:\\evil", "a/../../b"):
+        bad = tmp_path / "bad.zip"
+        shutil.copy(good, bad)
+        with zipfile.ZipFile(bad, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(name), "x")
+        with pytest.raises(InputError, match="leaves its folder"):
+            check("check", bad)
+    (tmp_path / "no.zip").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match="no archive that can be read"):
+        check("check", tmp_path / "no.zip")
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", b"0" * (65 * 2**20))
+    with pytest.raises(InputError, match="more than the 67 MB"):
+        check("check", tmp_path / "bomb.zip")
+
+
+def test_manifests_of_other_versions_and_none_at_all(made: Path, records: Path, tmp_path: Path) -> None:
+    told = json.loads((made / "manifest.json").read_text())
+    for change, says in (
+        ({"schema": 2}, "a newer one"), ({"schema": 0}, "an older one"), ({"networks": 5}, "is no manifest"),
+        ({"files": {"../x": "0"}, "networks": []}, "outside of the kit"), ({"extra": 1}, "is no manifest"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            Manifest.parse(json.dumps(told | change), "it")
+    for text in ("", "[]", "nul", "[" * 10**5):
+        with pytest.raises(InputError):
+            Manifest.parse(text, "it")
+    (tmp_path / "speed.jsonl").write_bytes((records / "speed.jsonl").read_bytes())
+    assert check("check", tmp_path) == 1
+    assert check("check", tmp_path, "--kit", made) == 0
+
+
+def test_paths_that_leave_a_folder() -> None:
+    assert all(inside(name) for name in ("a", "a/b.txt", "a/..b"))
+    assert not any(inside(name) for name in ("", "..", "../a", "/a", "a/../b", "c:/a", "a\\b", "a\0"))
+
+
+# ------------------------------------------------------------------------------ the rest
+
+
+def test_everything_on_the_device_reads_as_python_3_9(made: Path) -> None:
+    files = sorted(made.rglob("*.py"))
+    assert len(files) > 25
+    for file in files:
+        tree = ast.parse(file.read_text(), feature_version=(3, 9))
+        future = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+        annotations = {
+            id(inner)
+            for node in ast.walk(tree)
+            for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+            if part is not None
+            for inner in ast.walk(part)
+        }
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.Match), file
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "zip":
+                assert not node.keywords, file
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+                names = {getattr(side, "id", getattr(side, "value", 0)) for side in (node.left, node.right)}
+                types = names & {None, "str", "int", "float", "bytes", "Path"}
+                assert not types or (future and id(node) in annotations), (file, node.lineno)
+
+
+def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
+    """Those that do without numpy, which no Python 3.9 here may have."""
+    python = shutil.which("python3.9")
+    there = {**clean(), "PYENV_VERSION": "3.9"}
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True, env=there).returncode:
+        pytest.skip("there is no Python 3.9 here")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from bench.core import board, hardware;"
+        "from bench.kit import manifest, ledger, lock; from bench.timing import environment, conditions;"
+        "assert hardware.describe() and board.describe(); conditions.Watch()(1)"
+    )
+    done = subprocess.run([python, "-c", script, str(made)], capture_output=True, text=True, env=there)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_of_python_3_8_is_told(made: Path) -> None:
+    ast.parse((made / "run.py").read_text(), feature_version=(3, 7))
+
+
+def test_percentiles_are_printed_where_enough_rounds_carry_them() -> None:
+    assert percentile_text([[1.0] * 60, [2.0] * 3], 90) == "needs 64"
+    assert percentile_text([[1.0] * 60, [2.0] * 4], 90) == "1.00"
+    assert percentile_text([[1.0] * 661], 99) == "needs 662"
+    assert percentile_text([[1.0] * 662], 99) == "1.00"
+
+
+def test_heat_is_seen_where_it_sets_in() -> None:
+    """10 ms for 60 s, then 14 ms for 40 s: by hand."""
+    found = sustained.figures([10.0] * 6000 + [14.0] * 2857)
+    assert found["latency_ms_fresh"] == 10
+    assert found["latency_ms_settled"] == 14
+    assert found["slower_after_s"] == pytest.approx(60, abs=1e-2)
+    assert sustained.figures([5.0]) == {"latency_ms_fresh": 5.0, "latency_ms_settled": 5.0}
+    assert "slower_after_s" not in sustained.figures([10.0] * 100 + [14.0] * 100 + [10.0] * 300)
+
+
+def test_a_ledger_forgets_what_was_half_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "speed.partial")
+    ledger.add("a", "set 1", {"x": 1})
+    with ledger.path.open("ab") as file:
+        file.write(b'{"work": "a", "part": "set 2", "con')
+    assert ledger.parts("a") == {"set 1": {"x": 1}}
+    ledger.add("b", "set 1", {"x": 2})
+    assert len(ledger.path.read_text().splitlines()) == 2
+    ledger.drop({"a"})
+    assert (ledger.parts("a"), ledger.parts("b")) == ({}, {"set 1": {"x": 2}})
+    ledger.drop({"b"})
+    assert not ledger.path.exists()
+
+
+def test_what_a_kit_cannot_carry(tmp_path: Path) -> None:
+    for backend, says in (("eager", "does not run from files"), ("nobody", "unknown backend")):
+        with pytest.raises(InputError, match=says):
+            check("make", "--models", "small_hrnet_w16", "--backend", backend, "--out", tmp_path / "kit")
+    (tmp_path / "kit").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        check("make", "--out", tmp_path / "kit")
+    assert [path.name for path in tmp_path.iterdir()] == ["kit"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["make"], ["collect"], ["check"]])
+def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
+    heavy = ("torch", "zoo", "cv2", "pandas", "numpy", "pydantic", "scipy", "matplotlib", "PIL")
+    script = (
+        f"import sys, runpy; sys.modules.update(dict.fromkeys({heavy})); sys.argv = ['x', *{arguments}, '--help'];"
+        "runpy.run_module('bench.kit', None, '__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")
