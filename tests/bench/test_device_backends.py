@@ -142,7 +142,10 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(environments, "find_uv", lambda: str(uv))
     asked = tmp_path / "asked"
     for status in (1, 0):
-        uv.write_text(f"#!/bin/sh\necho $* >> {asked}\necho '  × no network' >&2\nexit {status}\n")
+        uv.write_text(
+            f"#!/bin/sh\necho $* >> {asked}\nfor last; do :; done\n[ $2 = venv ] && mkdir -p $last\n"
+            f"echo '  × no network' >&2\nexit {status}\n"
+        )
         uv.chmod(0o755)
         if status:
             with pytest.raises(InputError, match=r"^the environment of onnx2tf cannot be made: no network$"):
