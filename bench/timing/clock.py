@@ -162,6 +162,9 @@ def once(work: Callable[[], Any]) -> Any:
     return done, time.perf_counter() - start
 
 
+SLOW_S = 0.1  # a first inference below that is not worth judging
+
+
 def in_turns(
     candidates: Sequence[Inference], *, turns: int, rounds: int, skipped: int, budget_s: float, give_up: float = 2.5
 ) -> list[list[float]]:
@@ -175,18 +178,22 @@ def in_turns(
         rounds: per turn.
         skipped: the first rounds of a turn, which are not counted because the caches hold another candidate's data.
         budget_s: no turn starts after this time; the first turn always completes.
-        give_up: a candidate whose first inference takes more than this many times the best one is dropped.
+        give_up: a candidate that takes more than this many times as long as the best is dropped; twice as many for the
+            very first inference.
     """
     seconds: list[list[float]] = [[] for _ in candidates]
     until = time.monotonic() + budget_s
-    first = []
-    for candidate in candidates:
-        candidate()
-        first.append(once(candidate)[1])
-    alive = [index for index, taken in enumerate(first) if taken <= give_up * min(first)]
-    for index, taken in enumerate(first):
-        if index not in alive:
+    # A first inference also packs weights and fills caches, in all of them: only one far slower says anything.
+    cold: list[float] = []
+    for index, candidate in enumerate(candidates):
+        cold.append(once(candidate)[1])
+        if cold[-1] > max(2 * give_up * min(cold), SLOW_S):
+            seconds[index].append(cold[-1])
+    warm = {index: once(candidate)[1] for index, candidate in enumerate(candidates) if not seconds[index]}
+    for index, taken in warm.items():
+        if taken > give_up * min(warm.values()):
             seconds[index].append(taken)
+    alive = [index for index in warm if not seconds[index]]
     with no_garbage_collection():
         for turn in range(turns):
             for index in alive:
