@@ -30,7 +30,7 @@ BACKENDS = (
         "tflite",
     ),
     Backend(
-        "litert_fp16", "LiteRT with XNNPACK on the CPU, float16 in its file, float32 in its arithmetic", 131, ("cpu",),
+        "litert_fp16", "LiteRT with XNNPACK on the CPU, its file, input and outputs in float16", 131, ("cpu",),
         ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", rounds_itself=True, rounds_to="fp16",
     ),
 )  # fmt: skip
@@ -115,7 +115,7 @@ class _Session(Session):
 
     def place(self, images: np.ndarray) -> np.ndarray:
         """Images ``[N, 3, H, W]`` as the file takes them, ``[N, H, W, 3]``."""
-        return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        return np.ascontiguousarray(images.transpose(0, 2, 3, 1), self.entry["dtype"])
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         return self._run(self.place(images))
