@@ -7,7 +7,8 @@ import sys
 
 # As python -m bench.NAME looks for the command, or the installed lightpose does: from here on Ctrl-C ends it, without a
 # word at first, then with one line.
-if sys.argv[0] == "-m" or os.path.basename(sys.argv[0]).startswith("lightpose"):  # noqa: PTH119 - takes no import
+_OURS = sys.argv[0] == "-m" and any(part == "bench" or part.startswith("bench.") for part in sys.orig_argv)
+if _OURS or os.path.basename(sys.argv[0]).partition(".")[0] == "lightpose":  # noqa: PTH119 - takes no import
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from bench.core import interrupts

@@ -157,7 +157,7 @@ def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-count = whole_number("a number of things to do", 1, 1_000_000)
+count = whole_number("a valid count", 1, 1_000_000)
 epochs = whole_number("a number of epochs", 1, 100_000)
 batch = whole_number("a batch size", 1, 4096)
 threads = whole_number("a number of threads", 1, 1024)
@@ -323,6 +323,8 @@ def _bar(*extra: "ProgressColumn", shown: bool) -> "Progress":
 @contextlib.contextmanager
 def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A progress bar on stderr, or one line per step if that is not a terminal; call the result after each step."""
+    from rich.markup import escape
+
     with _bar(shown=shown) as bar:
         task = bar.add_task(what, total=total)
         done = 0
@@ -330,7 +332,7 @@ def progress(total: int, what: str, *, shown: bool) -> Iterator[Callable[[str], 
         def step(note: str) -> None:
             nonlocal done
             done += 1
-            bar.update(task, advance=1, description=f"{what}: {note}")
+            bar.update(task, advance=1, description=escape(f"{what}: {note}"))
             if shown and not console().is_terminal:
                 say(f"{what} {done}/{total}: {note}")
 
@@ -363,6 +365,7 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
 
     A line every ten seconds if stderr is not a terminal.
     """
+    from rich.markup import escape
     from rich.progress import TextColumn
 
     started = said = time.monotonic()
@@ -375,7 +378,7 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
             done += number
             now = time.monotonic()
             rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
-            bar.update(task, advance=number, description=note, rate=rate)
+            bar.update(task, advance=number, description=escape(note), rate=rate)
             if shown and not console().is_terminal and (now - said > 10 or done >= total):
                 said = now
                 say(f"{note}: {done}/{total} {what}, {rate}")

@@ -1,12 +1,16 @@
 """Networks as the commands name them: of the zoo, on a timm backbone, or the user's own. Imports nothing heavy."""
 
+import functools
+import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.backends.artifact import sha256
 from bench.core.errors import InputError
 from bench.core.processes import user_code
 
@@ -49,9 +53,28 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def source_file(name: str) -> Path | None:
-    """The file that defines a network of the user's own, where its name says so."""
+    """The file that defines a network of the user's own, as far as it is found without importing anything."""
     where = name.rpartition(":")[0]
-    return Path(where) if is_factory(name) and where.endswith(".py") and Path(where).is_file() else None
+    if not is_factory(name):
+        return None
+    if where.endswith(".py"):
+        return Path(where) if Path(where).is_file() else None
+    module = Path(*where.split("."))
+    places = (
+        Path(root) / form
+        for root in (Path.cwd(), *map(Path, sys.path))
+        for form in (module.with_suffix(".py"), module / "__init__.py")
+    )
+    return next((place for place in places if place.is_file()), None)
+
+
+@functools.cache
+def network_sha256(name: str) -> str | None:
+    """Of what defines a network besides the project's own sources: the user's file, or the version of timm."""
+    if ":timm/" in name:
+        return hashlib.sha256(f"timm {importlib.metadata.version('timm')}".encode()).hexdigest()
+    path = source_file(name)
+    return sha256(path) if path else None
 
 
 def recorded_name(name: str) -> str:

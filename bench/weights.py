@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 import zoo
@@ -79,7 +80,7 @@ def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
         return Path(weights)
     if name not in bundled():
         raise InputError(
-            f"no weights of {name} are bundled (there are of: {', '.join(bundled()) or 'none'}): "
+            f"no weights of {name} are bundled (bundled: {', '.join(bundled()) or 'none'}): "
             "train some with python -m bench.train, and give the file with --weights"
         )
     return bundled()[name]
@@ -95,7 +96,10 @@ def _options(path: Path, name: str) -> dict[str, str]:
 
 
 def state_sha256(model: nn.Module) -> str:
+    """SHA-256 over the names and the bytes of a network's tensors."""
     digest = hashlib.sha256()
     for key, value in model.state_dict().items():
-        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        if isinstance(value, torch.Tensor):  # a module may keep anything else beside
+            flat = value.detach().cpu().flatten().contiguous()  # as bytes, because NumPy has no bfloat16
+            digest.update(key.encode() + flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -38,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     device = machine.resolve_device(arguments.device)
     catalogue.resolve(arguments.backend, device, arguments.precision)
     known = results.open_folder(arguments.results)
-    torch.set_num_threads(arguments.threads or machine.default_threads())
+    torch.set_num_threads(machine.checked_threads(arguments.threads))
     dataset = open_data(arguments)
     evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:

@@ -28,7 +28,7 @@ from bench.core.unfinished import Unfinished
 from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
 from bench.distributed import only_one
-from bench.models import recorded_name
+from bench.models import network_sha256, recorded_name
 from bench.weights import Trained
 
 PHASES = ("read", "crop", "wait", "network", "decode")
@@ -61,6 +61,7 @@ class Evaluation:
             options=dict(self.trained.options),
             input=cli.input_text(settings.input),
             num_joints=len(self.dataset.skeleton.joints),
+            network_sha256=network_sha256(self.model),
             backend=settings.backend,
             device=self.options.device.partition(":")[0],
             precision=self.precision,  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser(
         "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
     )
-    cli.add_models_option(parser, None, "by default, those that there are such weights of; ")
+    cli.add_models_option(parser, None, "default: all networks with these weights; ")
     parser.add_argument(
         "--input", metavar="HxW",
         help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with)",
@@ -44,7 +44,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--detections", type=cli.file, metavar="FILE", help="boxes of a person detector, COCO result format"
     )
     parser.add_argument(
-        "--subset", action="store_true", help="leave out, and count, detections in pictures that the set has not"
+        "--subset", action="store_true", help="leave out, and count, detections in pictures outside the set"
     )
     boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations (default)")
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")

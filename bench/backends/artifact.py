@@ -26,7 +26,6 @@ class Artifact:
     from_cache: bool = False  # whether the files came from the cache
     note: str = ""  # for readers of its timings
     size_bytes: int = 0  # to ship, without the runtime
-    keep: Any = None  # a temporary folder that must live as long as this object
 
     @property
     def file(self) -> Path:
@@ -39,7 +38,7 @@ class Artifact:
         Raises:
             ValueError: the network is in memory.
         """
-        if not self.files or self.keep is not None:
+        if not self.files:
             raise ValueError("a network in memory cannot be handed to another process")
         return {
             "backend": self.backend, "precision": self.precision, "files": [str(path) for path in self.files],

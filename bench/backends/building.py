@@ -1,17 +1,15 @@
 """What the build halves share: the network, its traced graph, and files that are made once."""
 
 import functools
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bench.backends import precisions
-from bench.backends.cache import cached, make_in_place
+from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
 from bench.core.errors import InputError
 
@@ -22,7 +20,6 @@ class Made:
 
     path: Path
     from_cache: bool
-    keep: Any = None  # the temporary folder of a file that cannot be cached
 
 
 @dataclass
@@ -64,14 +61,11 @@ class Network:
     def file(self, kind: str, ending: str, make: Callable[[Path], None], *also: object) -> Made:
         """A file made from it. Its key in the cache is the traced graph and ``also``: everything that it depends on.
 
+        What cannot be traced gets no file: nothing would tell it from another network, and converters with a tracer of
+        their own may keep one branch of several without a word.
+
         Raises:
-            InputError: ``make`` failed.
+            InputError: it cannot be traced, or ``make`` failed.
             OSError: the cache folder cannot be written.
         """
-        if self.traced is not None:
-            path, found = cached(kind, self.traced.key(*also), ending, make)
-            return Made(path, found)
-        folder = tempfile.TemporaryDirectory(prefix="lightpose-")
-        path = Path(folder.name) / f"network{ending}"
-        make_in_place(kind, path, make)
-        return Made(path, False, folder)
+        return Made(*cached(kind, self.captured.key(*also), ending, make))

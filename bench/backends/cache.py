@@ -1,17 +1,16 @@
 """Files made from networks: made once, and found again by a key of everything that they depend on."""
 
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from bench.core.errors import InputError
+from bench.core.files import cache_folder, cache_path
 
-
-def folder() -> Path:
-    """The project's folder for what can be made again."""
-    return user_cache_path("lightpose-bench")
+_SIDE = ".new-"  # begins the name of a folder that a file is written in
+_LEFT_S = 86_400.0  # a folder that old was left by a process that was killed
 
 
 def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -23,32 +22,26 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
         Its path, and whether it existed.
 
     Raises:
-        InputError: ``make`` failed; OSError: the folder cannot be written.
+        CacheError: the folder cannot be written.
+        InputError: ``make`` failed.
     """
-    path = folder() / kind / f"{key}{ending}"
+    path = cache_path(kind) / f"{key}{ending}"
     if path.is_file():
         return path, True
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        place = tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent)
-    except OSError as error:
-        error.filename = f"{path.parent} (the cache folder; the environment variable XDG_CACHE_HOME names another)"
-        raise
-    with place as name:
+    folder = cache_folder(kind)
+    for left in folder.glob(f"{_SIDE}*"):
+        if time.time() - left.stat().st_mtime > _LEFT_S:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SIDE, dir=folder) as name:
         temporary = Path(name) / path.name
-        make_in_place(kind, temporary, make)
+        try:
+            make(temporary)
+        except (OSError, InputError):
+            raise
+        except Exception as error:
+            reason = next(iter(str(error).strip().splitlines()), "no message")
+            raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {reason}") from error
         # Files beside it are moved first: once the file exists, everything does.
         for made in sorted(Path(name).iterdir(), key=lambda made: made == temporary):
-            made.replace(path.parent / made.name)
+            made.replace(folder / made.name)
     return path, False
-
-
-def make_in_place(kind: str, path: Path, make: Callable[[Path], None]) -> None:
-    """Call ``make(path)``; anything that a converter raises becomes an ``InputError``."""
-    try:
-        make(path)
-    except (OSError, InputError):
-        raise
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {reason}") from error

@@ -97,7 +97,7 @@ def resolve(name: str, device: str, precision: str, *, here: bool = True) -> str
     if precision not in (*PRECISIONS, "int8"):
         raise InputError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
     if precision == "tf32" and kind != "cuda":
-        raise InputError("precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32")
+        raise InputError("precision tf32 needs a CUDA device: give --device cuda, or --precision fp32")
     asked = "fp32" if precision in ("int8", backend.rounds_to) else precision
     if kind not in backend.devices or asked not in backend.precisions:
         if backend.devices == ("cuda",) and kind != "cuda":

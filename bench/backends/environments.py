@@ -16,8 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bench.backends import cache
 from bench.core.errors import InputError
+from bench.core.files import cache_path
 
 PYTHON = ">=3.12"  # of these environments; the environment variable UV_PYTHON names another
 
@@ -29,7 +29,7 @@ def find_uv() -> str | None:
 
 def folder_of(name: str) -> Path:
     """Where the environment of a converter is, or will be: another lock has another folder."""
-    return cache.folder() / "environments" / f"{name}-{hashlib.sha256(_lock(name).read_bytes()).hexdigest()[:12]}"
+    return cache_path("environments") / f"{name}-{hashlib.sha256(_lock(name).read_bytes()).hexdigest()[:12]}"
 
 
 def python_of(name: str) -> Path:

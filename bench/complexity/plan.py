@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from bench import cli
 from bench.backends import catalogue
 from bench.core.record import Measurement
-from bench.models import recorded_name
-from bench.speed.plan import network_sha256
+from bench.models import network_sha256, recorded_name
 
 PROTOCOL: dict[str, str | int | float | bool] = {"name": "paper"}
 

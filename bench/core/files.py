@@ -9,6 +9,10 @@ from pathlib import Path
 from bench.core.errors import InputError
 
 
+class CacheError(InputError):
+    """The cache folder cannot be written."""
+
+
 def cache_path(kind: str) -> Path:
     """The folder of files of one kind that can be made again; it may not be there yet."""
     from platformdirs import user_cache_path
@@ -20,7 +24,7 @@ def cache_folder(kind: str) -> Path:
     """``cache_path``, made if it is not there.
 
     Raises:
-        InputError: it cannot be made or written; the message says what would help.
+        CacheError: it cannot be made or written; the message says what would help.
     """
     folder = cache_path(kind)
     try:
@@ -28,7 +32,7 @@ def cache_folder(kind: str) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(
+        raise CacheError(
             f"the cache folder {folder} cannot be written ({error.strerror}): "
             "set the variable XDG_CACHE_HOME to a folder that can"
         ) from error

@@ -23,7 +23,8 @@ from typing import Any
 from bench.core.errors import InputError
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
-PREFIX = "lightpose-"  # of a command's temporary folder
+PREFIX = "lightpose-command-"  # of a command's temporary folder
+LOCK = ".lightpose-command"  # in it: no folder without this file is ever removed
 PARENT = "LIGHTPOSE_PARENT"  # names the variable by which a process or script asks what it starts to end with it
 
 # ------------------------------------------------------------------------------ ending with the parent
@@ -92,7 +93,7 @@ def start_worker(_: int = 0) -> None:
 # commands whose guardian was killed as well are found by their lock, which nobody holds.
 _GUARDIAN = """
 import os, select, shutil, signal, sys, time
-folder, command, prefix = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+folder, command, prefix, name_of_lock = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     if hasattr(signal, name):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -103,11 +104,9 @@ except ImportError:
 
 def abandoned(path):
     try:
-        with open(os.path.join(path, ".lock"), "rb+") as lock:
+        with open(os.path.join(path, name_of_lock), "rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except FileNotFoundError:  # killed before it had its guardian
-        return os.path.isdir(path) and time.time() - os.stat(path).st_mtime > 60
+            return os.fstat(lock.fileno()).st_uid == os.getuid()
     except OSError:
         return False
 
@@ -160,7 +159,7 @@ def clean_up_afterwards() -> None:
         if lock is not None:
             options["pass_fds"] = (lock,)
         guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARDIAN, folder, str(os.getpid()), PREFIX],
+            [sys.executable, "-I", "-S", "-c", _GUARDIAN, folder, str(os.getpid()), PREFIX, LOCK],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options,
         )  # fmt: skip
     tempfile.tempdir = os.environ["TMPDIR"] = folder
@@ -189,7 +188,7 @@ def _locked(folder: str) -> Iterator[int | None]:
     except ImportError:
         yield None
         return
-    lock = os.open(Path(folder) / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(Path(folder) / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock

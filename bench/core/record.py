@@ -4,7 +4,7 @@
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -75,7 +75,9 @@ class Measurement(_Strict):
     options: dict[str, Scalar] = Field(default_factory=dict)
     input: str = Field(pattern=r"^\d+x\d+$", description="height x width")
     num_joints: int | None = Field(None, ge=1, le=2**31)
-    network_sha256: str | None = Field(None, description="of the file that defines a network of the user's own")
+    network_sha256: str | None = Field(
+        None, description="of the file that defines the user's own network, or of timm's version"
+    )
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")
     precision: Precision | None = None
@@ -151,9 +153,9 @@ def complete(measurement: Measurement, **found: Any) -> Record:
     return Record(**(measurement.model_dump(include=set(Measurement.model_fields)) | found))
 
 
-def now() -> str:
-    """The time as records write it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def now(ago_s: float = 0.0) -> str:
+    """The time as records write it, or so many seconds before."""
+    return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")
 
 
 def json_schema() -> str:

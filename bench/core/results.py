@@ -3,6 +3,7 @@
 Records are only ever added, never changed: a re-run adds one, and readers take the newest of equal keys (``newest``).
 """
 
+import contextlib
 import json
 import os
 import stat
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.core.errors import InputError
@@ -204,6 +205,23 @@ def newest(records: Iterable[Record]) -> list[Record]:
         if known is None or time >= known[0]:
             best[key] = time, record
     return [record for _, record in best.values()]
+
+
+@contextlib.contextmanager
+def only_one(folder: Path, kind: str) -> Iterator[None]:
+    """While it lasts, no other command makes unfinished work of a kind in a folder: two would take each other's parts.
+
+    Raises:
+        RecordError: one does already.
+    """
+    lock = FileLock(folder / f".{kind}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise RecordError(
+            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another --results"
+        ) from None
 
 
 def open_folder(folder: Path) -> list[Record]:

@@ -51,6 +51,14 @@ def in_turns(
                 yield job, outcome
 
 
+class WorkerError(InputError):
+    """What a worker answered instead of a result."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 class Worker:
     """A process that prepares one job, says so, and measures when told to; it ends with the block.
 
@@ -71,9 +79,7 @@ class Worker:
             start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
         )
         self.limit_s = processes.limit_s()
-        self.alarm = threading.Timer(self.limit_s, self._hang)
-        self.alarm.daemon = True
-        self.alarm.start()
+        self._set_alarm()
         self._send(json.dumps(job))
 
     def __enter__(self) -> "Worker":
@@ -94,6 +100,7 @@ class Worker:
             self.early = None if line.get("ready") else line
         except InputError as error:
             self.early = error
+        self.alarm.cancel()  # it waits for its turn, and that is not its fault
 
     def answer(self) -> Answer:
         """Let it measure.
@@ -102,13 +109,19 @@ class Worker:
             InputError: what it was given cannot be measured, or it died or hung.
         """
         if self.early is None:
+            self._set_alarm()
             self._send("go")
             self.early = self._read()
         if isinstance(self.early, InputError):
             raise self.early
         if "input_error" in self.early:
-            raise InputError(f"{self.who}: {self.early['input_error']}")
+            raise WorkerError(f"{self.who}: {self.early['input_error']}", self.early)
         return self.early
+
+    def _set_alarm(self) -> None:
+        self.alarm = threading.Timer(self.limit_s, self._hang)
+        self.alarm.daemon = True
+        self.alarm.start()
 
     def _hang(self) -> None:
         self.hung = True
@@ -116,10 +129,14 @@ class Worker:
 
     def _kill(self) -> None:
         """With what it has started: compilers keep processes, which would be busy ending when the next one measures."""
-        if self.process.returncode is None and hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is None:
+            self._kill_group()
         self.process.kill()
+
+    def _kill_group(self) -> None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def _send(self, line: str) -> None:
         assert self.process.stdin is not None
@@ -134,6 +151,7 @@ class Worker:
             raise InputError(f"{self.who} took more than {self.limit_s:g} s: it hangs, or needs a longer --timeout")
         if not line.endswith(b"\n"):
             status = self.process.wait()
+            self._kill_group()  # what it has started may go on without it
             self.errors.seek(0)
             if status == 0:
                 raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")

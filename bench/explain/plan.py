@@ -6,8 +6,7 @@ from typing import Any
 from bench import cli
 from bench.backends import catalogue
 from bench.core.record import Measurement
-from bench.models import is_factory, recorded_name
-from bench.speed.plan import network_sha256
+from bench.models import is_factory, network_sha256, recorded_name
 
 WARMUP = 5
 TOLERANCE = 0.1  # of the sum of all operators and what is between them, against a run with nothing watching

@@ -53,7 +53,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
     if files[0].suffix == ".onnx":
         runs_on = old_runtimes.make_old(files[0])
     size = sum(file.stat().st_size for file in files)
-    shipped = dataclasses.replace(artifact, files=tuple(files), keep=None, from_cache=False, size_bytes=size)
+    shipped = dataclasses.replace(artifact, files=tuple(files), from_cache=False, size_bytes=size)
     tried = open_network(
         lambda: shipped, images, device="cpu", threads=threads, who=task["model"], built=True
     )  # fmt: skip

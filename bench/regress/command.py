@@ -203,7 +203,8 @@ def test_itself(plans: list[RegressPlan], arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt(
                 "interrupted: the finished comparisons are kept, the same command goes on from there"
             ) from None
-    records = [self_test_record(plan, condition, found, settings) for condition, found in done.items()]
+    started = self_test.started_at(plan, settings, arguments.results)
+    records = [self_test_record(plan, condition, found, settings, started) for condition, found in done.items()]
     cli.save(records, arguments)
     self_test.forget(plan, settings, arguments.results)
     if not arguments.json:

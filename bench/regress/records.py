@@ -42,7 +42,8 @@ def comparison_record(
         "unconfirmed": found.unconfirmed,
     }  # fmt: skip
     notes = {"prepare_s": prepare_s} if prepare_s else {}
-    return _record(plan, protocol, metrics=metrics, samples=found.samples, notes=notes)
+    began = now(found.seconds)
+    return _record(plan, protocol, metrics=metrics, samples=found.samples, notes=notes, started_at=began)
 
 
 def baseline_record(plan: RegressPlan, medians: Sequence[float], sample: str, started_at: str) -> Record:
@@ -53,9 +54,13 @@ def baseline_record(plan: RegressPlan, medians: Sequence[float], sample: str, st
 
 
 def self_test_record(
-    plan: RegressPlan, condition: Condition, outcomes: Sequence[Outcome], settings: Mapping[str, float]
+    plan: RegressPlan,
+    condition: Condition,
+    outcomes: Sequence[Outcome],
+    settings: Mapping[str, float],
+    started_at: str = "",
 ) -> Record:
-    """All comparisons that were made under one condition."""
+    """All comparisons that were made under one condition; ``started_at`` is when the first began, by default now."""
     return _record(
         plan,
         {"name": "self-test", "error_rate": ERROR_RATE, **settings},
@@ -70,6 +75,7 @@ def self_test_record(
             "log_ratio_error": [one for outcome in outcomes for one in outcome.errors],
         },
         notes={"verdicts": [outcome.verdict for outcome in outcomes]},
+        started_at=started_at or now(),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
+from bench.models import network_sha256
 from bench.regress.compare import Comparison
 from bench.regress.conditions import describe
 from bench.regress.plan import RegressPlan
@@ -89,6 +90,11 @@ def run(
     return {condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in wanted}
 
 
+def started_at(plan: RegressPlan, settings: dict[str, float], folder: Path) -> str:
+    """When the first comparison began: a self-test that is recorded twice, by a kill in between, is one."""
+    return _work(plan, settings, folder).started_at
+
+
 def forget(plan: RegressPlan, settings: dict[str, float], folder: Path) -> None:
     """What is finished has its records."""
     _work(plan, settings, folder).drop()
@@ -99,7 +105,9 @@ def _work(plan: RegressPlan, settings: dict[str, float], folder: Path) -> Work[O
     software = machine.this_software(runtime).model_dump_json(exclude={"git_commit", "git_dirty"})
     what = plan.measurement({"name": "self-test", **settings}).identity(runtime)
     where = machine.this_machine(plan.device).model_dump_json()
-    return Unfinished(folder / "regress.partial", Outcome).work(json.dumps([what, asdict(plan), where, software]))
+    return Unfinished(folder / "regress.partial", Outcome).work(
+        json.dumps([what, asdict(plan), network_sha256(plan.model), where, software])
+    )
 
 
 def _part(condition: Condition, number: int) -> str:

@@ -71,8 +71,8 @@ def _own_clock() -> Any:
 class _Side:
     """A network that is ready to run, with what the revision made of it."""
 
-    def __init__(self, run: Run, wait: Run | None, artifact: Any = None) -> None:
-        self.run, self.wait, self.artifact = run, wait, artifact
+    def __init__(self, run: Run, wait: Run | None, artifact: Any = None, context: Any = None) -> None:
+        self.run, self.wait, self.artifact, self.context = run, wait, artifact, context
         self.root = str(Path(_bench().__file__ or "").parent.parent)
 
 
@@ -98,14 +98,15 @@ def _new_side(plan: Plan) -> _Side:
         artifact = catalogue.build(plan["backend"], model, example, threads=plan["threads"])
     session = catalogue.open_artifact(artifact, device=plan["device"], threads=plan["threads"])
     session.prepare(images)
-    session.computing().__enter__()  # as long as this process lasts
+    context = session.computing()  # for as long as this process lasts; leaving it would undo what it sets
+    context.__enter__()
     inference = session.bind(images)
     told = None
     if plan["prepare"]:
         with contextlib.suppress(ValueError):  # a network in memory: every process builds its own
             told = artifact.to_json()
             np.save(plan["images"], images)
-    return _Side(inference.run, inference.wait, told)
+    return _Side(inference.run, inference.wait, told, context)
 
 
 def _old_side(plan: Plan) -> _Side:

@@ -29,7 +29,9 @@ def main(arguments: argparse.Namespace) -> int:
     plans = make_plans(arguments, device, backends)
     known = results.open_folder(arguments.results)
     if arguments.missing:
-        plans = without_record(plans, known, "speed", device)
+        todo = without_record(plans, known, "speed", device)
+        schedule.forget([plan for plan in plans if plan not in todo], arguments.results)
+        plans = todo
     records: list[Record] = []
     failures: list[str] = []
     status = 0
@@ -47,7 +49,10 @@ def main(arguments: argparse.Namespace) -> int:
     if not plans and not arguments.quiet:
         say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
     try:
-        with cli.progress(schedule.steps(plans), "timing", shown=not arguments.quiet) as step:
+        with (
+            results.only_one(arguments.results, "speed"),
+            cli.progress(schedule.steps(plans), "timing", shown=not arguments.quiet) as step,
+        ):
             schedule.run(
                 plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step,
                 tell=(lambda _note: None) if arguments.quiet else say,

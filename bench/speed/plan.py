@@ -1,6 +1,5 @@
 """A plan: one network and how to time it."""
 
-import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core import machine
 from bench.core.record import Measurement
-from bench.models import is_factory, recorded_name, source_file
+from bench.models import is_factory, network_sha256, recorded_name
 
 PHOTOGRAPH = "astronaut.png"
 
@@ -80,10 +79,3 @@ class Plan:
         where = machine.this_machine(self.device).model_dump_json()
         software = machine.this_software(catalogue.version(self.backend))
         return json.dumps([self.identity(), where, software.model_dump_json(exclude={"git_commit", "git_dirty"})])
-
-
-@functools.cache
-def network_sha256(model: str) -> str | None:
-    """Of the file that defines a network of the user's own."""
-    path = source_file(model)
-    return sha256(path) if path else None

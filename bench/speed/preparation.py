@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.backends import cache
-from bench.core.files import write_whole
+from bench.core.files import cache_folder, write_whole
 from bench.data import photograph
 from bench.models import build, is_factory
 from bench.random_weights import enliven
@@ -39,7 +38,7 @@ def keep(arrays: Sequence[np.ndarray]) -> str:
     content = io.BytesIO()
     np.savez(content, *arrays)
     name = hashlib.sha256(b"".join(array.tobytes() + repr(array.shape).encode() for array in arrays)).hexdigest()[:32]
-    path = cache.folder() / "arrays" / f"{name}.npz"
+    path = cache_folder("arrays") / f"{name}.npz"
     if not path.is_file():
         write_whole(path, content.getvalue())
     return str(path)

@@ -96,7 +96,7 @@ def run(
     for progress, answer in workers.in_turns(unprepared, start, ahead):
         outcome = _outcome(progress.plan, answer)
         if isinstance(outcome, Exception):
-            if isinstance(answer, dict) and answer.get("network_error"):
+            if isinstance(answer, workers.WorkerError) and answer.answer.get("network_error"):
                 raise outcome  # not this backend's fault: no other would do better
             failed(progress.plan, outcome)
             alive.remove(progress)
@@ -121,6 +121,13 @@ def run(
             step(f"{progress.plan.who}, set {index + 1}")
             if progress.complete:
                 _finish(progress, finished)
+
+
+def forget(plans: Sequence[Plan], folder: Path) -> None:
+    """Drop what is left of plans that have their record: a kill came between the two."""
+    file = Unfinished(folder / "speed.partial", Part)
+    for plan in plans if file.path.exists() else ():
+        file.work(plan.circumstances()).drop()
 
 
 def steps(plans: Sequence[Plan]) -> int:

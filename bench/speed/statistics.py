@@ -79,31 +79,6 @@ def mean_interval(samples: Samples, level: float = 0.95, seed: int = 0) -> tuple
     return float(low), float(high)
 
 
-def median_interval(rounds: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Interval of the median that holds whatever the distribution: between two of the values in order.
-
-    The number of values below the true median is binomial, which says how far from the middle to go. It takes rounds
-    for independent, so it knows nothing of a slow spell that takes all of them.
-
-    Returns:
-        Low and high end, in the unit of the values; least and greatest where there are too few to tell.
-    """
-    from scipy import stats  # takes half a second, which every process that times would wait for
-
-    ordered = np.sort(np.asarray(rounds, float))
-    count = len(ordered)
-    below = int(stats.binom.ppf((1 - level) / 2, count, 0.5))
-    return float(ordered[max(below - 1, 0)]), float(ordered[min(count - below, count - 1)])
-
-
-def relative_precision(rounds: Sequence[float]) -> float:
-    """Half of the 95 % interval of the median, relative to it; infinite for fewer than six values."""
-    if len(rounds) < 6:  # even least to greatest holds the median with less than 95 %
-        return float("inf")
-    low, high = median_interval(rounds)
-    return (high - low) / 2 / float(np.median(np.asarray(rounds, float)))
-
-
 def _resampled_means(rounds: npt.NDArray[np.float64], random: np.random.Generator) -> npt.NDArray[np.float64]:
     chosen = random.integers(len(rounds), size=(RESAMPLES, len(rounds)))
     means: npt.NDArray[np.float64] = rounds[chosen].mean(1)

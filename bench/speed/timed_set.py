@@ -82,16 +82,19 @@ def open_network(
     (artifact, session), prepare_s = once(ready)
     try:
         outputs, first_s = once(lambda: session.run(images))
+        outputs = parity.check_outputs(outputs, who)
     except InputError:
+        session.close()
         raise
     except Exception as error:
+        session.close()
         size = f"{images.shape[2]}x{images.shape[3]}"
         raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
     from_cache = (built or artifact.from_cache) and session.from_cache is not False
     if not built and session.from_cache is not None:
         from_cache = session.from_cache
     return Opened(
-        artifact, session, images, parity.check_outputs(outputs, who), prepare_s, from_cache, first_s
+        artifact, session, images, outputs, prepare_s, from_cache, first_s
     )  # fmt: skip
 
 

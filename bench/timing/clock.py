@@ -194,6 +194,9 @@ def in_turns(
         if taken > give_up * min(warm.values()):
             seconds[index].append(taken)
     alive = [index for index in warm if not seconds[index]]
+    if len(alive) == 1:  # nothing is left to compare it with
+        seconds[alive[0]].append(warm[alive[0]])
+        return seconds
     with no_garbage_collection():
         for turn in range(turns):
             for index in alive:

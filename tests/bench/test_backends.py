@@ -625,7 +625,7 @@ def test_a_network_whose_path_depends_on_values() -> None:
 
 def test_a_network_that_cannot_be_traced_is_not_cached(cache: Path) -> None:
     pytest.importorskip("onnxscript")
-    with pytest.raises(InputError, match="cannot be turned into onnx"):
+    with pytest.raises(InputError, match="cannot be traced as a graph"):
         export(in_float32(Fickle().eval(), torch.ones(1, 3, 32, 32)))
     assert not list(cache.rglob("*.onnx"))
 

@@ -299,7 +299,7 @@ class Complex(nn.Module):
         (["--models", "{own}:Complex"], "real floating-point numbers are needed"),
         (["--threads", "100000"], "give a whole number from 1 to 1,024"),
         (["--device", "tpu"], "unknown device 'tpu': give cpu, cuda"),
-        (["--rounds", "0"], "'0' is not a number of things to do: give a whole number from 1"),
+        (["--rounds", "0"], "'0' is not a valid count: give a whole number from 1"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], says: str, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -321,7 +321,7 @@ def test_precisions_are_told_apart(
             run_command(name)
         assert left.value.code == 2
         assert capsys.readouterr().err == (
-            "error: precision tf32 is of CUDA devices only: give --device cuda, or --precision fp32\n"
+            "error: precision tf32 needs a CUDA device: give --device cuda, or --precision fp32\n"
         )
     assert not (tmp_path / "r").exists()
 
@@ -383,7 +383,7 @@ def test_measure_leaves_the_model_as_it_was() -> None:
         (["--input", "big"], "'big' is not HEIGHTxWIDTH, for example 256x192"),
         (["--input", "0x192"], "height and width go from 32"),
         (["--rounds", "0"], "give a whole number from 1 to 1,000,000"),
-        (["--sets", "-1"], "'-1' is not a number of"),
+        (["--sets", "-1"], "'-1' is not a valid count"),
         (["--threads", "100000"], "give a whole number from 1 to 1,024"),
         (["--threads", "1024"], "1024 threads are more than this machine's"),
         (["--seed", "-1"], "is not a seed: give a whole number from 0"),

@@ -139,8 +139,11 @@ class _Replaying(pytorch.CompiledSession):
             return pytorch.arrays(self.recorded(self.place(images)))
 
     def bind(self, images: np.ndarray) -> Inference:
+        import torch
+
         self.run(images)
         assert self.recorded is not None
+        torch.cuda.reset_peak_memory_stats(self.device)
         return pytorch.on_cuda(self.recorded.graph.replay, self.device)
 
 

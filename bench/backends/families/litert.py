@@ -50,7 +50,7 @@ def build(backend: Backend, network: Network) -> Artifact:
     made = convert(network)
     return Artifact(
         backend.name, network.precision, (made.path,), from_cache=made.from_cache,
-        size_bytes=made.path.stat().st_size, keep=made.keep,
+        size_bytes=made.path.stat().st_size,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def convert(network: Network) -> Made:
         if found != wanted:
             raise InputError(f"cannot be turned into litert: its outputs come out as {found} instead of {wanted}")
 
-    return network.file(_CONVERTER, ".tflite", make, *_versions(), network.precision)
+    return network.file(_CONVERTER, ".tflite", make, *_versions(), *onnx_export.versions(), network.precision)
 
 
 def _versions() -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def build(backend: Backend, network: Network) -> Artifact:
     made = convert(network, _OPTIONS[backend.name])
     return Artifact(
         backend.name, "int8" if backend.quantises else network.precision, (made.path,), from_cache=made.from_cache,
-        size_bytes=made.path.stat().st_size, keep=made.keep,
+        size_bytes=made.path.stat().st_size,
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def convert(network: Network, options: tuple[str, ...]) -> Made:
         with _Session(path, 1, network.precision) as session:
             session.run(network.example.numpy())
 
-    return network.file("mnn", ".mnn", make, importlib.metadata.version("MNN"), options)
+    return network.file("mnn", ".mnn", make, importlib.metadata.version("MNN"), *onnx_export.versions(), options)
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def build(backend: Backend, network: Network) -> Artifact:
     files = (made.path, made.path.with_suffix(".bin"))
     return Artifact(
         backend.name, network.precision, files, from_cache=made.from_cache,
-        size_bytes=sum(file.stat().st_size for file in files), keep=made.keep,
+        size_bytes=sum(file.stat().st_size for file in files),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BUILD = ("onnx", "onnxscript")
 _OPEN = ("onnxruntime",)
 _INSTALL = "pip install 'lightpose-bench[onnxruntime]'"
-_ON_GPU = ("fp32", "tf32", "fp16", "bf16")
+_ON_GPU = ("fp32", "tf32", "fp16")  # numpy has no bfloat16 to hand over
 BACKENDS = (
     Backend(
         "onnxruntime", "ONNX Runtime on the CPU, from the simplified graph", 70, ("cpu",), ("fp32",), _BUILD, _OPEN,
@@ -86,7 +86,6 @@ def build(backend: Backend, network: Network) -> Artifact:
     precision = "int8" if backend.quantises else network.precision
     return Artifact(
         backend.name, precision, (made.path,), from_cache=made.from_cache, size_bytes=made.path.stat().st_size,
-        keep=made.keep,
     )  # fmt: skip
 
 
@@ -130,7 +129,7 @@ def quantise(network: Network) -> Made:
             )  # fmt: skip
         prepared.unlink()
 
-    return network.file("onnx-int8", ".onnx", make, import_onnxruntime().__version__, *inputs)
+    return network.file("onnx-int8", ".onnx", make, import_onnxruntime().__version__, *onnx_export.versions(), *inputs)
 
 
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
@@ -180,13 +179,13 @@ class _GpuSession(Session):
         own = {"device_id": self.device, "use_tf32": int(tf32)}
         providers: list[Any] = [("CUDAExecutionProvider", own)]
         if backend.name == "onnxruntime_tensorrt":
-            from bench.backends import cache
+            from bench.core.files import cache_path
 
             if not tf32:
                 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # the provider has no option for it
             options = {
                 "device_id": self.device, "trt_fp16_enable": artifact.precision == "fp16",
-                "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache.folder() / "tensorrt"),
+                "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache_path("tensorrt")),
             }  # fmt: skip
             providers.insert(0, (provider, options))
         self.session = open_session(artifact.file, threads, providers)

@@ -99,7 +99,6 @@ def _artifact(backend: Backend, network: Network, made: Made, note: str) -> Arti
         backend.name, "int8" if backend.quantises else network.precision, (made.path, made.path.with_suffix(".bin")),
         from_cache=made.from_cache,
         size_bytes=sum(made.path.with_suffix(end).stat().st_size for end in (".xml", ".bin")), note=note,
-        keep=made.keep,
     )  # fmt: skip
 
 
@@ -132,10 +131,7 @@ def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
     from bench.backends.graphs.simplify import simplify
 
     def make(path: Path) -> None:
-        if network.traced is None:  # the converter has a tracer of its own
-            write(network.model, network.example, path)
-            return
-        graph = simplify(network.traced.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
+        graph = simplify(network.captured.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
         use_its_operators(graph, network.example)
         write(graph, network.example, path)
 

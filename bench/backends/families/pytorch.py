@@ -90,6 +90,7 @@ def simplified(backend: Backend, network: Network) -> Artifact:
     import torch
 
     from bench.backends.graphs.simplify import simplify
+    from bench.core.files import CacheError
 
     if network.traced is None:
         return in_memory(backend, network)
@@ -98,7 +99,7 @@ def simplified(backend: Backend, network: Network) -> Artifact:
         made = network.file(
             "graph", ".pt", lambda path: torch.save(simplify(traced.graph(), network.example), path)
         )  # fmt: skip
-    except OSError:  # works without a cache folder that cannot be written
+    except CacheError:  # works without a cache folder that cannot be written
         graph = simplify(traced.graph(), network.example)
         return Artifact(backend.name, network.precision, network=graph, size_bytes=state_bytes(graph))
     return Artifact(
@@ -240,9 +241,9 @@ class CompiledSession(TorchSession):
         Raises:
             InputError: it cannot be compiled.
         """
-        from bench.backends import cache
+        from bench.core.files import cache_path
 
-        kept = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache.folder() / "inductor"))
+        kept = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
         os.environ.setdefault("TRITON_CACHE_DIR", str(Path(kept) / "triton"))
         import torch
         from torch._dynamo.utils import counters

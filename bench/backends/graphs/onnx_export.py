@@ -29,16 +29,18 @@ def export(network: Network) -> Made:
     """
 
     def make(path: Path) -> None:
-        if network.traced is None:  # the exporter has a tracer of its own
-            write(network.model, network.example, path)
-            return
         # Shuffle blocks stay: no gain was seen in ONNX Runtime.
-        graph = simplify(network.traced.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
+        graph = simplify(network.captured.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
         if not DYNAMO:
             _name_batch_norms(graph)
         write(graph, network.example, path)
 
-    return network.file("onnx", ".onnx", make, OPSET, DYNAMO, importlib.metadata.version("onnxscript"))
+    return network.file("onnx", ".onnx", make, *versions())
+
+
+def versions() -> tuple[object, ...]:
+    """What a file made by way of ONNX depends on, besides the network."""
+    return OPSET, DYNAMO, importlib.metadata.version("onnxscript")
 
 
 def _name_batch_norms(graph: fx.GraphModule) -> None:
