@@ -224,6 +224,7 @@ def writable_file(text: str) -> Path:
     Nothing is made yet.
     """
     path = file(text)
+    _check_name(path, text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, and a file is needed here")
     if path.exists() and not path.is_file():
@@ -235,8 +236,20 @@ def writable_file(text: str) -> Path:
 def writable_folder(text: str) -> Path:
     """An argument that is a folder to write to, there or to be made; found out before any work. It is not made yet."""
     path = folder(text)
+    _check_name(path, text)
     _check_writable(path, text)
     return path
+
+
+def _check_name(path: Path, text: str) -> None:
+    """Fail on a name that the system cannot have, such as one that is too long."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # not there, or for others to say
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} cannot be the name of a file: {reason}") from error
 
 
 def _check_writable(path: Path, text: str) -> None:

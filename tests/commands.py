@@ -1,7 +1,9 @@
 """Commands called within the test's own process: options as on the command line, errors as exceptions."""
 
 import importlib
+import signal
 from collections.abc import Callable
+from unittest import mock
 
 from bench import cli
 
@@ -18,5 +20,13 @@ def command(name: str) -> Callable[[list[str]], int]:
 
 
 def run_command(name: str) -> None:
-    """A command with the options of ``sys.argv``, errors as lines and exit status; leaves by ``SystemExit``."""
-    cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
+    """A command with the options of ``sys.argv``, errors as lines and exit status; leaves by ``SystemExit``.
+
+    What a command does to the process that is its own is left out: this one is the tests'.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with mock.patch.object(cli, "_set_up_process"):
+            cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
+    finally:
+        signal.signal(signal.SIGINT, before)

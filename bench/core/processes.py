@@ -23,7 +23,7 @@ from typing import Any
 from bench.core.errors import InputError
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
-PREFIX = "lightpose-command-"  # of a command's temporary folder
+PREFIX = "lightpose-"  # of a command's temporary folder
 LOCK = ".lightpose-command"  # in it: no folder without this file is ever removed
 PARENT = "LIGHTPOSE_PARENT"  # names the variable by which a process or script asks what it starts to end with it
 

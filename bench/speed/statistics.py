@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from bench.timing.intervals import student_quantile
 
 RESAMPLES = 2000
+MANY = 5000  # rounds of a set
 Samples = Sequence[Sequence[float]]
 
 
@@ -80,6 +82,9 @@ def mean_interval(samples: Samples, level: float = 0.95, seed: int = 0) -> tuple
 
 
 def _resampled_means(rounds: npt.NDArray[np.float64], random: np.random.Generator) -> npt.NDArray[np.float64]:
+    if len(rounds) > MANY:  # their mean is normal by then, and drawing them all would take gigabytes
+        spread = rounds.std(ddof=1) / math.sqrt(len(rounds))
+        return np.asarray(rounds.mean() + spread * random.standard_normal(RESAMPLES), np.float64)
     chosen = random.integers(len(rounds), size=(RESAMPLES, len(rounds)))
     means: npt.NDArray[np.float64] = rounds[chosen].mean(1)
     return means

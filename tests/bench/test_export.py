@@ -252,7 +252,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
         (["--weights", "{folder}/own_networks.py"], "own_networks.py"),
         (["--input", "250x190"], "multiples of 32, for example 256x192"),
         (["--input", "64x64,32x32"], "give one size"),
-        (["--out", "{folder}"], "is a folder: give the name of a file"),
+        (["--out", "{folder}"], "is a folder, and a file is needed here"),
         (["--out", "net.onnx"], "a file of format torchscript ends in .pt"),
         (["--out", "own_networks.py/net.pt"], "own_networks.py: is a file, and a folder is needed here"),
         (["--model", "{folder}/own_networks.py:Integers"], "of type torch.int64: heatmaps [1, J, h, w] are needed"),

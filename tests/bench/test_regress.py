@@ -344,7 +344,7 @@ def test_with_one_thread_both_sides_are_kept_to_one_processor(monkeypatch: pytes
 
     monkeypatch.setattr(SideProcess, "time", look)
     pairs.time_pair(here, here, RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1), random.Random(0))
-    assert len(allowed) == 2 * pairs.BLOCKS
+    assert 2 * pairs.BLOCKS <= len(allowed) <= 6 * pairs.BLOCKS  # a noisy pair gets more
     assert all(len(one) == 1 and one == allowed[0] for one in allowed)
     allowed.clear()
     pairs.time_pair(here, here, RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 2), random.Random(0))

@@ -45,7 +45,7 @@ def write(folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int,
     found: list[tuple[int, tuple[int, int], list[Annotation]]] = []
     # Not forks of this process, which has threads; of one that has imported everything, as that takes seconds.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, f"{__package__}.fork_server"])
     pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start_worker)
     try:
         for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind), range(images)):
