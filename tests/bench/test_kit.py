@@ -244,7 +244,7 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
 
 def test_two_runs_at_once_are_refused(bare: Path, kit: Path, run: Run) -> None:
     first = subprocess.Popen(
-        [bare, "run.py", "--protocol", "sustained", "--for", "60"], cwd=kit, stderr=subprocess.PIPE, text=True,
+        [bare, "run.py", "--protocol", "sustained", "--for", "600"], cwd=kit, stderr=subprocess.PIPE, text=True,
         env=clean(),
     )  # fmt: skip
     try:
