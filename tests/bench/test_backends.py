@@ -565,7 +565,10 @@ def test_a_form_far_slower_than_the_best_is_dropped_after_its_first_inference() 
     assert [len(taken) for taken in seconds] == [8, 1, 8]
     assert seconds[1][0] > 0.1
     # Time runs out after the turn that is under way.
-    assert [len(taken) for taken in in_turns([candidate(0, 0.0)], turns=9, rounds=3, skipped=1, budget_s=0)] == [4]
+    two = [candidate(0, 0.003), candidate(2, 0.003)]
+    assert [len(taken) for taken in in_turns(two, turns=9, rounds=3, skipped=1, budget_s=0)] == [4, 4]
+    # With one there is nothing to compare.
+    assert [len(taken) for taken in in_turns(two[:1], turns=9, rounds=3, skipped=1, budget_s=60)] == [1]
 
 
 def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor], cache: Path) -> None:
