@@ -14,9 +14,11 @@ from bench.core.machine import ROOT
 from bench.core.record import Record
 from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
+from bench.report.section import Picture, Section
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
+MOST_FIGURES = 8  # of a section, without --figures all
 MANIFEST = ".manifest.json"  # names of the files that the report last wrote into a folder
 
 
@@ -111,15 +113,20 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
             files[f"{table.key}.csv"] = render.csv(table, measured).encode()
             files[f"{table.key}.tex"] = render.latex(table, measured).encode()
         drawings = []
-        for picture in section.pictures(measured):
-            if picture.main or all_figures:
-                png, svg = picture.draw()
-                files |= {f"{picture.key}.png": png, f"{picture.key}.svg": svg}
-                drawings.append(render.Drawing(picture.key, svg.decode()))
+        for picture in chosen_pictures(section, measured, all_figures=all_figures):
+            png, svg = picture.draw()
+            files |= {f"{picture.key}.png": png, f"{picture.key}.svg": svg}
+            drawings.append(render.Drawing(picture.key, svg.decode()))
         if table is not None or drawings or section.without_pictures:
             shown.append(render.Shown(section, table, tuple(drawings)))
     files[PAGE] = render.html(shown, measured).encode()
     return files
+
+
+def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[Picture]:
+    """The figures of a section that are drawn: all, or those that somebody opens."""
+    pictures = list(section.pictures(measured))
+    return pictures if all_figures else [picture for picture in pictures if picture.main][:MOST_FIGURES]
 
 
 def write(files: dict[str, bytes], folder: Path) -> None:

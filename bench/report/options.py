@@ -21,8 +21,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--figures", choices=("main", "all"), default="main",
-        help="main: Fig. 5 and the ranking once for each machine and device; all: Fig. 5 in every runtime and "
-        "precision, and both with every number of threads",
+        help="main: Fig. 5 and the ranking once for each machine and device, of eight at most; all: Fig. 5 in every "
+        "runtime and precision, and both with every number of threads",
     )  # fmt: skip
     parser.add_argument(
         "--update-docs", action="store_true",

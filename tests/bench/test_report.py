@@ -743,3 +743,17 @@ def test_committed_reports_come_from_the_committed_records() -> None:
         if not drawings and name == "index.html":
             old, new = (re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL) for page in (old, new))
         assert old == new, f"{name} differs: run python -m bench.report --results results/reference --out reports"
+
+
+def test_a_figure_that_nobody_would_open_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.report import command
+    from bench.report.section import Picture
+
+    class Many:
+        @staticmethod
+        def pictures(_measured: object) -> list[Picture]:
+            return [Picture(f"machine{number}", lambda: (b"", b""), main=number % 2 == 0) for number in range(40)]
+
+    few = command.chosen_pictures(Many, None, all_figures=False)
+    assert [picture.key for picture in few] == [f"machine{number}" for number in range(0, 16, 2)]
+    assert len(command.chosen_pictures(Many, None, all_figures=True)) == 40
