@@ -3,8 +3,8 @@
 # Safe to interrupt and to run again: what has its record is not measured a second time (delete results/local to start
 # afresh).
 #
-#   ./run_all.sh           the paper's protocol, under 10 minutes on 2 cores
-#   ./run_all.sh --quick   a first look in about two minutes, marked as such
+#   ./run_all.sh           the paper's protocol on the paper's eight networks
+#   ./run_all.sh --quick   a first look in a few minutes, marked as such
 set -euo pipefail
 
 quick=()
