@@ -192,8 +192,8 @@ def _of_firmware() -> str:
     if platform.system() == "Windows":
         return _windows_model()
     folder = hardware.SYSTEM / "class/dmi/id"
-    words = [_text(folder / name) for name in ("sys_vendor", "product_name")]
-    return " ".join(word for word in words if word and "filled by" not in word.lower())
+    names = [_text(folder / name) for name in ("sys_vendor", "product_name")]
+    return " ".join(name for name in names if name and "filled by" not in name.lower())
 
 
 def _windows_model() -> str:
@@ -210,8 +210,8 @@ def _windows_model() -> str:
 
 def _soc() -> str:
     for folder in sorted((hardware.SYSTEM / "devices").glob("soc[0-9]*")):
-        words = [_text(folder / name) for name in ("family", "soc_id", "machine")]
-        told = " ".join(word for word in words if word)
+        names = [_text(folder / name) for name in ("family", "soc_id", "machine")]
+        told = " ".join(name for name in names if name)
         if told:
             return told
     # The board's list of names that it is compatible with ends with its system on chip's.

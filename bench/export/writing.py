@@ -22,12 +22,12 @@ from bench.core.errors import InputError
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
-from bench.export.formats import FORMATS, Format, Source, load_torchscript
+from bench.export.formats import FORMATS, ExportSource, Format, load_torchscript
 from bench.timing import parity
 from bench.timing.parity import ParityError
 
 if TYPE_CHECKING:
-    from bench.export.formats import Run
+    from bench.export.formats import RunArrays
 
 BATCHES = (1, 2, 5)  # compared with eager where the file takes any
 RANDOM_INPUTS = 2
@@ -160,7 +160,7 @@ def export(
         written = Path(folder) / path.name
         with _reasons(format_name):
             with torch.no_grad():
-                chosen.write(Source(model, example, metadata, dynamic_batch, int8), written)
+                chosen.write(ExportSource(model, example, metadata, dynamic_batch, int8), written)
             kept = chosen.metadata(written)
         if kept != metadata:
             raise ParityError(f"the {format_name} file does not hold the metadata as given")
@@ -210,7 +210,7 @@ def _compare(
 
 
 @contextmanager
-def _opened(chosen: Format, path: Path, precision: str) -> "Iterator[Run]":
+def _opened(chosen: Format, path: Path, precision: str) -> "Iterator[RunArrays]":
     """A written file, opened as its user will."""
     backend = chosen.int8_backend if precision == "int8" else chosen.backend
     if backend is not None:

@@ -28,7 +28,7 @@ AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """The batches of one process, from a step on to the end of the training.
 
     People come in shuffled passes through the data set; an epoch is a number of samples, not a pass. Of the
@@ -92,7 +92,7 @@ class Samples(TorchDataset[Batch]):
         )
 
 
-def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[Batch]:
+def start(samples: Samples, plan: BatchPlan, *, workers: int, pin: bool) -> Iterator[Batch]:
     """The batches of a plan, made ahead by worker processes, which start now."""
     loader = DataLoader(
         samples,

@@ -45,7 +45,7 @@ PROVIDERS = {
     "onnxruntime": "CPUExecutionProvider", "onnxruntime_int8": "CPUExecutionProvider",
     "onnxruntime_cuda": "CUDAExecutionProvider", "onnxruntime_tensorrt": "TensorrtExecutionProvider",
 }  # fmt: skip
-_WORDS = {
+_VERSION_SUFFIXES = {
     "onnxruntime_int8": ", int8", "onnxruntime_cuda": ", CUDA provider",
     "onnxruntime_tensorrt": ", TensorRT provider",
 }  # fmt: skip
@@ -53,7 +53,7 @@ _NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 
 
 def version(backend: Backend) -> str:
-    return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
+    return f"onnxruntime {import_onnxruntime().__version__}{_VERSION_SUFFIXES.get(backend.name, '')}"
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:

@@ -34,13 +34,18 @@ BACKENDS = (
     Backend("compile_max", "torch.compile, mode max-autotune", 40, ("cpu", "cuda"), PRECISIONS),
 )  # fmt: skip
 MODES = {"compile": None, "compile_max": "max-autotune"}
-WORDS = {"eager": "", "fused": ", simplified", "compile": ", inductor", "compile_max": ", inductor max-autotune"}
+_VERSION_SUFFIXES = {
+    "eager": "",
+    "fused": ", simplified",
+    "compile": ", inductor",
+    "compile_max": ", inductor max-autotune",
+}
 
 
 def version(backend: Backend) -> str:
     from bench.core.machine import torch_version
 
-    return f"torch {torch_version()}{WORDS[backend.name]}"
+    return f"torch {torch_version()}{_VERSION_SUFFIXES[backend.name]}"
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:

@@ -33,10 +33,10 @@ class Captured:
             digest.update(source.read_bytes())
         _add_graph(digest, self.program.graph_module)
         signature = self.program.graph_signature
-        held = dict(self.program.state_dict) | dict(self.program.constants)
+        tensors = dict(self.program.state_dict) | dict(self.program.constants)
         for placed in signature.input_specs:
             if placed.target is not None:
-                _add_value(digest, placed.target, held.get(placed.target))
+                _add_value(digest, placed.target, tensors.get(placed.target))
         digest.update(repr([(spec.kind, spec.target) for spec in signature.output_specs]).encode())
         return digest
 
