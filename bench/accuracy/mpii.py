@@ -9,7 +9,7 @@ import scipy.io
 from bench.accuracy.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.json_files import read_json
-from bench.data.sets.mpii import TRUTHS
+from bench.data.mpii import TRUTHS
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.core import processes
-from bench.core.errors import InputError
+from bench.core.errors import InputError, last_line
 
 Answer = dict[str, Any]
 Task = TypeVar("Task")
@@ -154,8 +154,8 @@ class Worker:
             self.errors.seek(0)
             if status == 0:
                 raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
-            last = self.errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last[0]}")
+            last = last_line(self.errors.read().decode(errors="replace"))
+            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last}")
         answer: Answer = json.loads(line)
         return answer
 

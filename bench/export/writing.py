@@ -18,7 +18,8 @@ from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.core import machine
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
+from bench.core.files import PROJECT
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
@@ -91,7 +92,7 @@ def describe(
     card = zoo.model_card(name) if name in zoo.list_models() else None
     skeleton = SKELETONS.get(joints)
     told = {
-        "project": machine.PROJECT,
+        "project": PROJECT,
         "project_version": machine.this_software("").project,
         "model": name,
         "weights": weights,
@@ -180,8 +181,7 @@ def _reasons(format_name: str) -> Iterator[None]:
     except (InputError, OSError):
         raise
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {reason}") from error
+        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> Iterator[Tensor]:

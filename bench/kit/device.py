@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import random
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -409,8 +408,3 @@ def _how_it_died(status: int, said: Sequence[str]) -> str:
     if "MemoryError" in last or "bad_alloc" in last:
         return f"out of memory ({last[:200]})"
     return f"its process died with status {status}: {last[:300]}"
-
-
-def command_line() -> str:
-    """This run's command as one would type it."""
-    return " ".join(["python", "run.py", *map(shlex.quote, sys.argv[1:])])

@@ -28,8 +28,9 @@ WORKER = "bench.kit.building"
 # The project's own modules that a device needs, copied as they are; of the families only those that are chosen.
 MODULES = (
     "bench/__init__.py", "bench/core/__init__.py", "bench/core/errors.py", "bench/core/hardware.py",
-    "bench/core/board.py", "bench/core/lazy.py", "bench/timing/*.py", "bench/backends/__init__.py",
-    "bench/backends/artifact.py", "bench/backends/session.py", "bench/backends/catalogue.py",
+    "bench/core/board.py", "bench/core/lazy.py", "bench/core/library_settings.py", "bench/core/system_files.py",
+    "bench/timing/*.py", "bench/backends/__init__.py", "bench/backends/artifact.py",
+    "bench/backends/session.py", "bench/backends/catalogue.py",
     "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
     "bench/backends/families/__init__.py", "bench/speed/__init__.py",
     "bench/speed/energy.py", "bench/speed/figures.py", "bench/speed/statistics.py", "bench/speed/timed_set.py",

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -159,7 +160,6 @@ class RecordMaker:
         self, network: KitNetwork, runtime: str, results: Sequence[dict[str, Any]], started_at: str
     ) -> dict[str, Any]:
         """The record of a network from its sets."""
-        from bench.kit.device import command_line
         from bench.speed.figures import figures
         from bench.speed.timed_set import SetResult
 
@@ -189,5 +189,5 @@ class RecordMaker:
                 "packages": {"numpy": np.__version__},
             },
             "started_at": started_at,
-            "command": command_line(),
+            "command": " ".join(["python", "run.py", *map(shlex.quote, sys.argv[1:])]),  # as one would type it
         }

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.core.errors import first_line
 from zoo.errors import ZooError
 from zoo.weights import pickles
 
@@ -53,8 +54,8 @@ def read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # What a failed look-up says is the key alone.
-        reason = "" if isinstance(error, LookupError) else str(error).strip()
-        reason = reason.splitlines()[0] if reason else "its structure is broken"
+        says = str(error).strip() and not isinstance(error, LookupError)
+        reason = first_line(error) if says else "its structure is broken"
         raise ZooError(f"{path} is damaged ({reason}): get the file again") from error
 
 

@@ -16,7 +16,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.native_output import caught
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class _Session(Session):
                 self.interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count() or 1)
                 self.interpreter.allocate_tensors()
             except (RuntimeError, ValueError) as error:
-                reason = next(iter(str(error).strip().splitlines()), "no message")
-                raise InputError(f"{path} cannot be opened by LiteRT: {reason}") from error
+                raise InputError(f"{path} cannot be opened by LiteRT: {first_line(error)}") from error
         (self.entry,) = self.interpreter.get_input_details()
         self.exits = self.interpreter.get_output_details()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from bench.backends.graphs.operators import argument, aten, calls, quiet, tidy
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 
 END = 2**63 - 1  # the end of an open slice
 
@@ -101,8 +101,7 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
 
 
 def _untraceable(error: Exception) -> InputError:
-    reason = next(iter(str(error).strip().splitlines()), "no message")
-    return InputError(f"cannot be traced as a graph: {type(error).__name__}: {reason}")
+    return InputError(f"cannot be traced as a graph: {type(error).__name__}: {first_line(error)}")
 
 
 def _add_graph(digest: "hashlib._Hash", module: fx.GraphModule) -> None:
