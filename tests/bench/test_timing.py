@@ -209,7 +209,7 @@ def test_what_is_measured_of_this_process_is_true() -> None:
 ON_DEVICES = sorted(
     [*(ROOT / "bench/timing").glob("*.py"), *(ROOT / "bench/backends/families").glob("*.py")]
     + [ROOT / f"bench/backends/{name}.py" for name in ("artifact", "catalogue", "openvino_kernels", "session")]
-    + [ROOT / f"bench/core/{name}.py" for name in ("errors", "hardware")]
+    + [ROOT / f"bench/core/{name}.py" for name in ("board", "errors", "hardware", "library_settings", "system_files")]
 )
 
 
