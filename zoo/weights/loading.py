@@ -1,7 +1,6 @@
 """Weights into a network, and out of it: naming, strictness, errors."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench.core.files import write_whole
 from zoo.create import build
 from zoo.errors import ZooError
 from zoo.naming import official_name, published_name
@@ -110,17 +110,10 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
         if spec.card is not None:
             metadata["card"] = json.dumps(asdict(spec.card))
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(save(state, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, save(state, metadata))
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _problem(
