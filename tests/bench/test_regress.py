@@ -410,6 +410,10 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     fails("there is no revision 'v9'", "--base", "v9", *SETTINGS)
     fails("there is no revision '--all'", "--base=--all", *SETTINGS)
     fails("--update stores a baseline", "--base", "HEAD", "--update", *SETTINGS)
+    (tmp_path / "file").write_text("")
+    for nowhere in (tmp_path / "file" / "baseline.jsonl", tmp_path):  # found out before any network is timed
+        fails("argument --baseline: ", "--baseline", str(nowhere), "--update", *SETTINGS)
+    fails("--budget is for pairs", "--baseline", str(tmp_path / "none.jsonl"), "--budget", "60", *SETTINGS)
     fails("give one size at a time", "--base", "HEAD", "--input", "64x64,96x64")
     fails("unknown backend", "--base", "HEAD", "--backend", "magic")
     fails("1000 threads are more than", "--base", "HEAD", "--threads", "1000")
@@ -545,7 +549,7 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert 'id="regress"' in files["index.html"].decode()
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
-    one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
+    one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, {"name": "x", "base": "y"})
     assert "regress.md" not in report.make([one])
     # With another threshold it is another test, and replaces nothing.
     strict = [Outcome("clear", 1.0, 9, 30.0, [[0.0, 0.01]], [[0.01] * 2])]
