@@ -16,7 +16,7 @@ from bench.core.workers import serve
 
 
 def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     try:
@@ -26,7 +26,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
 def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
