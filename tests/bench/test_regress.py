@@ -31,7 +31,7 @@ from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
 from bench.regress.records import comparison_record, self_test_record
 from bench.regress.self_test import CONDITIONS, Condition, Outcome
-from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes, trusted
+from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes
 from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
 from tests.commands import command
@@ -70,8 +70,8 @@ def test_the_truth_is_refuted_at_any_look_in_one_sequence_of_twenty(kind: str, w
     refuted = 0
     for _ in range(1000):
         noise = noise_of(kind, random, 100)
-        trust = trusted(noise, list(random.choice([0.01, 0.1], 100)) if weighted else None)
-        refuted += any(log_stakes(side * np.sign(noise), trust).max() >= math.log(40) for side in (-1, 1))
+        errors = list(random.choice([0.01, 0.1], 100)) if weighted else None
+        refuted += any(log_stakes(side * noise, errors).max() >= math.log(40) for side in (-1, 1))
     assert refuted <= 0.05 * 1000 + 2 * math.sqrt(1000 * 0.05 * 0.95)
     assert refuted > 0  # else it would be needlessly cautious
 
@@ -90,7 +90,7 @@ def test_students_interval_looked_at_as_often_misses_far_too_often() -> None:
 def test_the_interval_is_what_no_bet_refutes(drawn: list[tuple[float, float]], truth: float) -> None:
     logs, errors = map(list, zip(*drawn, strict=True))
     found, away = anytime_interval(logs, errors), np.subtract(logs, truth)
-    above, below = (log_stakes(side * np.sign(away), trusted(away, errors))[-1] for side in (1, -1))
+    above, below = (log_stakes(side * away, errors)[-1] for side in (1, -1))
     low, high = (math.log(end) if end > 0 else -math.inf for end in (found.low, found.high))
     if min(abs(truth - low), abs(truth - high)) > 1e-6 and abs(max(above, below) - math.log(40)) > 1e-9:
         assert (above >= math.log(40)) == (truth < low)
@@ -101,7 +101,9 @@ def test_six_pairs_that_agree_are_enough_and_one_bad_one_changes_little() -> Non
     agreed = [0.10, 0.12, 0.09, 0.11, 0.13, 0.10]
     assert anytime_interval(agreed[:5]).low == 0
     found = anytime_interval(agreed)
-    assert (found.low, found.high) == pytest.approx((math.exp(0.09), math.exp(0.13)))
+    # Nearly up to the pair that is closest: on what lies within its knee, no whole bet is made.
+    assert math.exp(0.08) < found.low <= math.exp(0.09)
+    assert math.exp(0.13) <= found.high < math.exp(0.14)
     slow = [0.10, 0.12, 0.09, 0.11, 0.13, 0.08, 0.14, 0.10, 0.11, 0.12, 0.09, 0.13, 0.10, 0.11]
     for bad in (-0.05, -0.5, -5.0):
         assert anytime_interval([*slow[:5], bad, *slow[5:]]).low > 1.05

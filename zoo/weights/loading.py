@@ -94,13 +94,11 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
 
     The metadata, all text, hold ``name``, ``num_joints``, ``input_size`` (height x width),
     ``options`` (JSON) and ``card`` (the model card as JSON) of a network from ``create_model``.
-    The file appears whole or not at all.
+    The file appears whole or not at all; equal weights give equal bytes.
 
     Raises:
         ZooError: the file cannot be written.
     """
-    from safetensors.torch import save
-
     path = Path(path)
     metadata = {"format": "pt"}
     spec = _spec(model)
@@ -111,9 +109,22 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
             metadata["card"] = json.dumps(asdict(spec.card))
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     try:
-        write_whole(path, save(state, metadata))
+        path.parent.stat()  # no folder is made here
+        write_whole(path, encoded(state, metadata))
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def encoded(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; equal weights give equal bytes, where the library puts metadata in any order."""
+    from safetensors.torch import save
+
+    file = save(dict(state), dict(metadata))
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size]) | {"__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
 def _problem(
