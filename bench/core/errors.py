@@ -36,3 +36,13 @@ def _size(number: str, unit: str | None) -> str:
         size /= 1000
         units.pop(0)
     return f"{size:.4g} {units[0]}"
+
+
+def first_line(error: object) -> str:
+    """What an exception says first, for a message of one line."""
+    return next(iter(str(error).strip().splitlines()), "no message")
+
+
+def last_line(text: str, otherwise: str = "no message") -> str:
+    """What a process said last, which is why it failed."""
+    return next(reversed(text.strip().splitlines()), otherwise)

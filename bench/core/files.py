@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.core.errors import InputError
 
 _SIDE = ".lightpose-"  # begins the name of what is being written
+PROJECT = "lightpose-bench"  # the name of this distribution, and of its cache folder
 
 
 class CacheError(InputError):
@@ -21,7 +22,7 @@ def cache_path(kind: str) -> Path:
     """The folder of files of one kind that can be made again; it may not be there yet."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("lightpose-bench") / kind
+    return user_cache_path(PROJECT) / kind
 
 
 def cache_folder(kind: str) -> Path:

@@ -15,7 +15,7 @@ import torch
 from bench import cli
 from bench.accuracy.evaluation import refuse_bad
 from bench.accuracy.network_check import check_output
-from bench.accuracy.predicting import Answer, predict
+from bench.accuracy.predicting import BatchPredictions, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     unfinished = arguments.out / UNFINISHED
     unfinished.mkdir(exist_ok=True)
     with results.only_one(unfinished, "predict", "--out"):
-        file = Unfinished(unfinished / "people.partial", Answer)
+        file = Unfinished(unfinished / "people.partial", BatchPredictions)
         work = file.work(identity(trained, dataset, device, arguments))
         try:
             entries, bad = draw_all(trained.model.to(device), dataset, size, device, arguments, work)
@@ -89,7 +89,7 @@ def identity(trained: Trained, dataset: Pictures, device: str, arguments: argpar
 
 def draw_all(
     model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace,
-    work: Work[Answer],
+    work: Work[BatchPredictions],
 ) -> tuple[list[dict[str, Any]], list[str]]:  # fmt: skip
     """Find everybody who was not found before an interruption, and draw; what ``write`` returns, and bad pictures.
 
@@ -135,7 +135,7 @@ def check_writable(folder: Path) -> None:
 def answers(
     model: torch.nn.Module, dataset: Pictures, todo: Sequence[int], size: tuple[int, int], device: str,
     arguments: argparse.Namespace,
-) -> Iterator[Answer]:  # fmt: skip
+) -> Iterator[BatchPredictions]:  # fmt: skip
     """Predictions of some of the people, a batch at a time."""
     if not todo:
         return
