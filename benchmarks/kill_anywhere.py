@@ -5,7 +5,8 @@
 Works in a copy of the project in a temporary folder, with the Python that runs this. Each command is first run to its
 end, undisturbed. Then, in an empty folder, it is started and killed (its first process by SIGKILL, SIGTERM or SIGHUP,
 or all in the foreground by SIGINT, as Ctrl-C does) after a random time, and started again where it stopped, until it
-has ended by itself; then once more from the beginning, until there were as many kills as asked for. After every kill:
+has ended by itself; then once more from the beginning, until there were as many kills as asked for. Half of the times
+are counted from the start, half from when the command first writes something. After every kill:
 
 - no process is left that has this run's mark in its environment, and nothing in the temporary folder;
 - every records file begins with what it held before, ends with a whole line, and has no measurement twice;
@@ -17,6 +18,7 @@ status is 1. Linux only.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -52,7 +54,7 @@ class Command:
     """What is run, killed and run again; the same words start it and go on with it."""
 
     words: tuple[str, ...]
-    latest_s: float  # kills come at most so long after the start
+    latest_s: float  # kills come at most so long after the start, or after the first thing that is written
 
 
 PYTHON = (sys.executable, "-m")
@@ -253,22 +255,26 @@ def attack(place: Place, command: Command, kills: int, random_: random.Random, l
     unfinished = False  # what was killed is always brought to its end
     while sum(seen.blows.values()) < kills or unfinished:
         before = contents(place.project)
-        # After the last kill it is left alone until the end.
-        wait_s = random_.uniform(0, latest_s) if sum(seen.blows.values()) < kills else None
+        # After the last kill it is left alone until it ends.
+        last = sum(seen.blows.values()) >= kills
+        wait_s, late = random_.uniform(0, latest_s), random_.random() < 0.5
         blow = random_.choices(list(BLOWS), list(BLOWS.values()))[0]
+        known, started = state(place.project), time.monotonic()
         process = place.start(command.words, log)
+        while late and not last and process.poll() is None and state(place.project) == known:
+            time.sleep(0.01)
         try:
-            status = process.wait(wait_s)
+            status = process.wait(None if last else wait_s / 4 if late else wait_s)
         except subprocess.TimeoutExpired:
             kill(process, blow)
             unfinished = True
             seen.blows[blow.name] += 1
-            seen.moments_s.append(wait_s or 0.0)
+            seen.moments_s.append(time.monotonic() - started)
             process.wait()
             seen.faults += look_for_processes(place, seen)
             seen.faults += damage(place.project, before)
             if blow == signal.SIGINT and "Traceback" in log.read_text(errors="replace"):
-                seen.faults.append(f"Ctrl-C after {wait_s:.1f} s: {log.read_text(errors='replace')[-800:]}")
+                seen.faults.append(f"Ctrl-C: {log.read_text(errors='replace')[-800:]}")
         else:
             unfinished = False
             seen.completions += 1
@@ -282,6 +288,16 @@ def attack(place: Place, command: Command, kills: int, random_: random.Random, l
         for fault in dict.fromkeys(seen.faults[-3:]):
             print(f"  {fault}", file=sys.stderr, flush=True)
     return seen
+
+
+def state(project: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of everything that was written."""
+    found = {}
+    for folder in RESULTS:
+        for path in (project / folder).rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                found[str(path)] = path.stat().st_size, path.stat().st_mtime_ns
+    return found
 
 
 def look_for_processes(place: Place, seen: Seen | None) -> list[str]:
