@@ -72,7 +72,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--for", dest="for_s", type=_seconds, default=600.0, metavar="SECONDS",
                         help="how long each network goes on, sustained only (default: 600)")  # fmt: skip
     parser.add_argument("--threads", type=_number, help="CPU threads (default: one a core, as far as a quota allows)")
-    parser.add_argument("--sets", type=_number, help="fresh processes a network")
+    parser.add_argument("--sets", type=_number, help="fresh processes a network; not with sustained")
     parser.add_argument("--cores", metavar="LIST", help="keep to these: numbers such as 0-3,6, or big or little")
     parser.add_argument("--timeout", type=_seconds, default=1800.0, metavar="SECONDS",
                         help="ends a set that hangs (default: 1800; sustained: that and the time)")  # fmt: skip
@@ -175,6 +175,8 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> Settings
     """
     kind = arguments.protocol
     usual = manifest.protocols[kind]
+    if kind == "sustained" and arguments.sets:
+        raise InputError("--sets: a sustained run is one process, in which heat builds up; leave it out")
     sets = int(arguments.sets or usual["sets"])
     rounds, warmup = int(usual["rounds"]), int(usual["warmup"])
     name = "custom" if kind == "paper" and sets != usual["sets"] else kind

@@ -56,11 +56,15 @@ def percentile_text(latency_ms: Sequence[Sequence[float]], percentile: float) ->
 
 
 def print_table(records: Sequence[dict[str, Any]]) -> None:
-    """A line a record, on standard output."""
+    """A line a record, on standard output; of an emulated processor only that it computes the same."""
     rows: list[tuple[str, ...]] = [("model", "backend", "median ms", "p90 ms", "p99 ms", "FPS", "parity", "settled ms")]
     for record in records:
         metrics, latency = record["metrics"], record["samples"]["latency_ms"]
         settled = metrics.get("latency_ms_settled")
+        if record["notes"]["device"].get("emulated"):
+            parity = f"{metrics.get('parity_max_relative', 0):.0e}"
+            rows.append((record["model"], record["backend"], *["emulated"] * 4, parity, "-"))
+            continue
         rows.append((
             record["model"], record["backend"], f"{metrics['latency_ms_median']:.2f}", percentile_text(latency, 90),
             percentile_text(latency, 99), f"{metrics['fps']:.1f}", f"{metrics.get('parity_max_relative', 0):.0e}",
