@@ -74,6 +74,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=_number, help="CPU threads (default: one a core, as far as a quota allows)")
     parser.add_argument("--sets", type=_number, help="fresh processes a network; not with sustained")
     parser.add_argument("--cores", metavar="LIST", help="keep to these: numbers such as 0-3,6, or big or little")
+    parser.add_argument("--missing", action="store_true",
+                        help="leave out what has a record from this kit, device and these options already")  # fmt: skip
     parser.add_argument("--timeout", type=_seconds, default=1800.0, metavar="SECONDS",
                         help="ends a set that hangs (default: 1800; sustained: that and the time)")  # fmt: skip
     return parser.parse_args(argv)
@@ -142,7 +144,7 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     settings = make_settings(manifest, arguments)
     records = kit / "records"
     with lock.alone(records / ".running"):
-        return _Run(kit, manifest, settings, records).all(chosen)
+        return _Run(kit, manifest, settings, records).all(chosen, missing=arguments.missing)
 
 
 def choose(networks: Sequence[Network], arguments: argparse.Namespace) -> list[Network]:
@@ -239,12 +241,15 @@ class _Run:
         self.maker = reporting.RecordMaker(kit, manifest, settings.protocol, settings.threads, records)
         self.status = 0
         self.failures: list[str] = []
+        self.known: set[str] = set()  # work that needs no doing
 
-    def all(self, networks: Sequence[Network]) -> int:
+    def all(self, networks: Sequence[Network], *, missing: bool) -> int:
         settings = self.settings
         reporting.say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
         for note in self.maker.warnings:
             reporting.say(f"warning: {note}")
+        if missing:
+            self.known = self.maker.recorded()
         everything = [one for one in map(self._start, networks) if one is not None]
         done = [one for one in everything if len(one.timed) == self.settings.sets]
         alive = [one for one in everything if one not in done]
@@ -274,7 +279,9 @@ class _Run:
         return self.status
 
     def _start(self, network: Network) -> Progress | None:
-        """A network with what an earlier run left of it; none where its files or its runtime are not right."""
+        """A network with what an earlier run left of it; none where its files or its runtime are not right, or where
+        its record is there and only missing ones are asked for.
+        """
         try:
             families = [name for name in self.manifest.files if "/families/" in name]
             wrong = self.manifest.wrong(self.kit, [*families, *network.needs()])
@@ -285,6 +292,9 @@ class _Run:
             self._failed(network, error)
             return None
         work = self.maker.identity(network, runtime)
+        if work in self.known:
+            reporting.say(f"{network.who}: has its record already")
+            return None
         parts = self.ledger.parts(work)
         artifact = network.artifact_in(self.kit).to_json()
         one = Progress(network, runtime, work, artifact, parts)

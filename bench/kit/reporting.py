@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -19,7 +20,7 @@ import numpy as np
 from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
-from bench.kit.ledger import append_line
+from bench.kit.ledger import append_line, lines
 from bench.kit.manifest import NAME, Manifest, Network, keep
 from bench.timing import environment, sustained
 from bench.timing.intervals import rounds_for_percentile
@@ -93,11 +94,15 @@ def append_once(record: dict[str, Any], folder: Path) -> None:
     append_line(path, json.dumps(record, separators=(",", ":")))
 
 
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 class RecordMaker:
     """Makes records, schema 2, of what this device is and what was found on it."""
 
     def __init__(self, kit: Path, manifest: Manifest, protocol: dict[str, Any], threads: int, records: Path) -> None:
-        self.manifest, self.protocol, self.threads = manifest, protocol, threads
+        self.manifest, self.protocol, self.threads, self.records = manifest, protocol, threads, records
         self.machine = hardware.describe()
         self.device = board.describe()
         self.manifest_sha256 = hashlib.sha256((kit / NAME).read_bytes()).hexdigest()
@@ -152,11 +157,24 @@ class RecordMaker:
 
     def identity(self, network: Network, runtime: str) -> str:
         """Sets may be put together only if nothing differs that can change them."""
-        told = [
+        return _digest(
             self.measurement(network), runtime, self.machine, self.manifest_sha256, network.id,
             platform.python_version(), np.__version__,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        )  # fmt: skip
+
+    def recorded(self) -> set[str]:
+        """The identities that have a record here, in ``records/speed.jsonl``."""
+        networks = {network.id: network for network in self.manifest.networks}
+        found = set()
+        for line in lines(self.records / "speed.jsonl"):
+            with contextlib.suppress(KeyError, TypeError):
+                kit, software = line["notes"]["kit"], line["software"]
+                measured = {key: line[key] for key in self.measurement(networks[kit["network"]])}
+                found.add(_digest(
+                    measured, software["runtime"], line["machine"], kit["manifest_sha256"], kit["network"],
+                    software["python"], software["packages"]["numpy"],
+                ))  # fmt: skip
+        return found
 
     def record(
         self, network: Network, runtime: str, results: Sequence[dict[str, Any]], started_at: str
