@@ -402,7 +402,7 @@ class _KitRun:
         """The record of a network with all its sets, written once."""
         record = self.maker.record(one.network, one.runtime, one.timed, one.started_at)
         if "recorded" not in one.parts:
-            reporting.append_once(record, self.records)
+            reporting.append_once(record, self.records, resumed=bool(one.parts))
             self.ledger.add(one.work, "recorded", {})
         return [record]
 

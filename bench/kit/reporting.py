@@ -82,14 +82,20 @@ def print_table(records: Sequence[dict[str, Any]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip(), flush=True)
 
 
-def append_once(record: dict[str, Any], folder: Path) -> None:
-    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it."""
+def append_once(record: dict[str, Any], folder: Path, *, resumed: bool) -> None:
+    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it.
+
+    Args:
+        record: of a network with all its sets.
+        folder: of the records.
+        resumed: whether an earlier run left parts of it; only then the file is read.
+    """
     keep((folder.parent / NAME).read_bytes().decode(), folder)
     path = folder / "speed.jsonl"
     same = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in (
         ("network", record["notes"]["kit"]["network"]), ("started_at", record["started_at"]),
     )]  # fmt: skip
-    if path.exists():
+    if resumed and path.exists():
         with path.open(encoding="utf-8", errors="replace") as file:
             if any(all(entry in line for entry in same) for line in file if line.endswith("\n")):
                 return

@@ -121,7 +121,7 @@ def test_a_run_killed_after_its_records_does_not_add_them_again(kit: Path, run: 
     file = kit / "records" / "speed.jsonl"
     before = file.read_bytes()
     for line in before.splitlines():
-        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records")
+        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records", resumed=True)
     assert file.read_bytes() == before
 
 
