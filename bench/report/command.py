@@ -72,6 +72,8 @@ def update_docs(root: Path) -> int:
 def read(path: Path) -> list[Record]:
     """The records of a file or a folder, each with all that a record of its kind must hold.
 
+    Timings of emulated processors are left out, with a line that says how many.
+
     Raises:
         InputError: a line is no record, or lacks something; the message names file and line.
     """
@@ -83,7 +85,10 @@ def read(path: Path) -> list[Record]:
             if problem := kinds.problem(record):
                 raise InputError(f"{where}: {problem}")
             found.append(record)
-    return found
+    sound = [record for record in found if not record.emulated]
+    if len(sound) < len(found):
+        cli.say(f"{path}: {len(found) - len(sound)} records of emulated processors are left out")
+    return sound
 
 
 def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:

@@ -155,7 +155,7 @@ def time_set(
         energy_j=spent,
         median_ci95_relative=rounds.median_ci95_relative,
         conditions={**around, **watch.found()},
-        warnings=notes,
+        warnings=[*notes, *watch.warnings()],
     )
 
 
