@@ -1,0 +1,72 @@
+"""What the pipeline command prints: a line a cell, with the share of each stage."""
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from bench import cli
+from bench.core.metrics import text
+from bench.core.record import Record
+from bench.pipeline.stages import STAGES
+
+# Headings of metrics that only some cells have.
+EXTRA = {
+    "dropped_share": "dropped %", "age_ms_median": "age ms", "age_ms_p90": "age p90", "error_relative": "error %",
+    "jitter_relative": "jitter %", "lag_frames": "lag frames", "frame_ms_settled": "settled ms",
+}  # fmt: skip
+
+
+def print_records(records: Sequence[Record]) -> None:
+    """A table for each network and backend."""
+    for model, backend in dict.fromkeys((record.model, record.backend or "") for record in records):
+        mine = [record for record in records if (record.model, record.backend) == (model, backend)]
+        _print(f"{model}, {backend}", mine)
+
+
+def _print(who: str, records: Sequence[Record]) -> None:
+    first = records[0]
+    where = first.machine.gpu if first.device == "cuda" else f"{first.machine.cpu}, {first.threads} threads"
+    stages = [stage for stage in STAGES if any(f"stage_{stage}_ms" in record.metrics for record in records)]
+    extra = [name for name in EXTRA if any(name in record.metrics for record in records)]
+    table = Table(title=f"{escape(who)}; {escape(where or '')}, {first.precision}, {first.input}")
+    for heading in ("frames", "batching", "flip"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("frames/s", "ms a frame", "95 % interval", "people/s", *(f"{stage} %" for stage in stages),
+                    *(EXTRA[name] for name in extra)):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    for record in records:
+        m = record.metrics
+        total = sum(m.get(f"stage_{stage}_ms", 0.0) for stage in stages) or 1.0
+        low, high = (m.get(f"frame_ms_mean_ci95_{end}") for end in ("low", "high"))
+        table.add_row(
+            what(record), str(record.protocol["batching"]), "yes" if record.protocol["flip"] else "no",
+            text("frames_per_s", m["frames_per_s"]), text("frame_ms_mean", m["frame_ms_mean"]),
+            f"{text('frame_ms_mean', low)} to {text('frame_ms_mean', high)}" if low and high else "none of 2 sets",
+            text("people_per_s", m["people_per_s"]),
+            *(f"{100 * m.get(f'stage_{stage}_ms', 0.0) / total:.0f}" for stage in stages),
+            *(text(name, m[name]) if name in m else "—" for name in extra),
+        )  # fmt: skip
+    cli.output().print(table)
+    worst = max((record.metrics["discrepancy_relative"] for record in records), key=abs)
+    cli.output().print(f"  The stages add up to the time of a frame within {100 * abs(worst):.1f} %.")
+
+
+def what(record: Record) -> str:
+    """The frames of a record in a few words."""
+    told = record.protocol
+    drawn = told["source"] in ("scenes", "motion")
+    parts = [f"{told['people']} people, {told['size']}" if drawn else str(told["source"])]
+    if told["source"] == "motion":
+        parts.append("motion")
+    if told["scenario"] == "paced":
+        parts.append(f"{told['rate']:g}/s")
+    if told["scenario"] == "streams":
+        parts.append(f"{told['streams']} streams")
+    if told["scenario"] == "offline":
+        parts = [f"batch {record.batch}, {told['size']}"]
+    if told["detect_every"] != 1:
+        parts.append(f"every {told['detect_every']}")
+    if told["smooth"] != "none":
+        parts.append(str(told["smooth"]))
+    return ", ".join(parts)
