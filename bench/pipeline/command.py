@@ -22,9 +22,10 @@ from bench.models import check_names, model_names
 from bench.pipeline import tables
 from bench.pipeline.measuring import CellResult, frames_of
 from bench.pipeline.options import BATCHING, FLIP, RATE
-from bench.pipeline.plan import Frames, Network, Plan, circumstances
+from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
 from bench.speed.command import summarised_warnings
+from bench.timing.process_variables import process_variables
 
 WORKER = "bench.pipeline.worker"
 
@@ -43,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     plans = make_plans(arguments, device)
     if arguments.missing:
         plans = without_record(plans, results.open_folder(arguments.results), "pipeline", device)
-    groups: dict[Network, list[Plan]] = {}
+    groups: dict[PoseNetwork, list[PipelinePlan]] = {}
     for plan in plans:
         groups.setdefault(plan.network, []).append(plan)
     if not plans and not arguments.quiet:
@@ -85,7 +86,7 @@ def _file(folder: Path) -> Unfinished[Part]:
     return Unfinished(folder / "pipeline.partial", Part)
 
 
-def _measure(plans: list[Plan], arguments: argparse.Namespace, step: Any) -> list[Record]:
+def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any) -> list[Record]:
     """The records of one network's cells; parts of an interrupted run are taken up.
 
     Raises:
@@ -109,7 +110,7 @@ def _measure(plans: list[Plan], arguments: argparse.Namespace, step: Any) -> lis
         step(f"{network.who}, {name}")
     sets = [work.parts[f"set {number}"].cells or [] for number in range(1, plans[0].sets + 1)]
     exact = (network.backend, network.precision) == ("eager", "fp32")
-    notes: dict[str, JsonValue] = {"environment": dict(workers.environment(network.threads))}
+    notes: dict[str, JsonValue] = {"environment": dict(process_variables(network.threads))}
     return [
         complete_record(
             plan, [cells[index] for cells in sets], started_at=work.started_at,
@@ -124,13 +125,13 @@ def _still_there(prepared: Part) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def _ask(network: Network, job: dict[str, Any]) -> dict[str, Any]:
-    with workers.Worker(WORKER, job, network.who, workers.environment(network.threads)) as worker:
+def _ask(network: PoseNetwork, job: dict[str, Any]) -> dict[str, Any]:
+    with workers.Worker(WORKER, job, network.who, process_variables(network.threads)) as worker:
         worker.wait_until_ready()
         return worker.answer()
 
 
-def _check_frames(plans: Sequence[Plan]) -> None:
+def _check_frames(plans: Sequence[PipelinePlan]) -> None:
     """Draw, or look into, all frames before any network is made ready.
 
     Raises:
@@ -147,7 +148,7 @@ def _check_frames(plans: Sequence[Plan]) -> None:
 # Plans
 
 
-def make_plans(arguments: argparse.Namespace, device: str) -> list[Plan]:
+def make_plans(arguments: argparse.Namespace, device: str) -> list[PipelinePlan]:
     """A plan for each cell that is asked for; everything that can be checked in advance is.
 
     Raises:
@@ -172,7 +173,7 @@ def make_plans(arguments: argparse.Namespace, device: str) -> list[Plan]:
     return list(dict.fromkeys(plans))
 
 
-def _network(arguments: argparse.Namespace, name: str, backend: str, device: str, threads: int) -> Network:
+def _network(arguments: argparse.Namespace, name: str, backend: str, device: str, threads: int) -> PoseNetwork:
     from bench.weights import bundled, default_input
 
     text = arguments.input or default_input(arguments.weights, name, "256x192")
@@ -192,7 +193,7 @@ def _network(arguments: argparse.Namespace, name: str, backend: str, device: str
         if not Path(label).is_file():
             raise InputError(f"no weights {label}: give a checkpoint, or random, bundled, published or own")
         label, digest = Path(label).name, sha256(Path(label))
-    return Network(
+    return PoseNetwork(
         name, arguments.joints, size, backend, arguments.precision, device, threads, path, label, digest, arguments.seed
     )
 
@@ -233,12 +234,12 @@ def _digest(paths: Sequence[Path]) -> str:
 
 
 def _cells(
-    arguments: argparse.Namespace, network: Network, frames: Frames, batching: str, flip: bool
-) -> list[Plan]:  # fmt: skip
+    arguments: argparse.Namespace, network: PoseNetwork, frames: Frames, batching: str, flip: bool
+) -> list[PipelinePlan]:  # fmt: skip
     count = 0 if arguments.all_frames else arguments.frames
     if frames.people == 1 or arguments.scenario == "offline":  # there is one way only
         batching = "one by one" if frames.people == 1 else "batched"
-    plan = Plan(
+    plan = PipelinePlan(
         network, frames, arguments.protocol, arguments.scenario, batching, flip, count, arguments.warmup,
         arguments.sets, arguments.for_s or 0.0, smooth=arguments.smooth, draw=arguments.draw,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.detectors import open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.opening import open_networks
-from bench.pipeline.plan import Plan
+from bench.pipeline.plan import PipelinePlan
 from bench.pipeline.smoothing import OneEuro
 from bench.pipeline.sources import Drawn, Pictures, Video, boxes_from_file, drawn_scenes, drawn_video
 from bench.pipeline.stages import Answer, Boxes, Floats, Pipeline
@@ -61,7 +61,7 @@ class _Given:
     most: int
 
 
-def measure(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
+def measure(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     """Look at frames as the plan says.
 
     Args:
@@ -90,7 +90,7 @@ def measure(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
 # What is looked at
 
 
-def frames_of(plan: Plan) -> _Given:
+def frames_of(plan: PipelinePlan) -> _Given:
     """The frames of a plan and their boxes; what is drawn is kept, so that the next process need not draw it.
 
     Raises:
@@ -122,7 +122,7 @@ def _whole(_number: int, frame: Frame) -> Floats:
     return np.array([[0.0, 0.0, frame.shape[1], frame.shape[0]]])
 
 
-def _pipeline(plan: Plan, given: _Given, networks: Networks, pixels: bool) -> Pipeline:
+def _pipeline(plan: PipelinePlan, given: _Given, networks: Networks, pixels: bool) -> Pipeline:
     crops = Crops(
         plan.network.input, networks.room(max(given.most, 1)), pixels=pixels, mirrored=plan.flip,
         threads=plan.network.threads // max(plan.streams, 1),
@@ -181,7 +181,7 @@ class _Stepper:
         )
 
 
-def _stepper(plan: Plan, artifacts: dict[int, Artifact]) -> tuple[_Stepper, _Given]:
+def _stepper(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> tuple[_Stepper, _Given]:
     given = frames_of(plan)
     networks, pixels = open_networks(plan.network, artifacts, plan.batches)
     judged = isinstance(given.source, Drawn) and plan.frames.source == "motion" and plan.network.weights != "random"
@@ -208,7 +208,7 @@ def _notes(given: _Given, found: CellResult) -> list[str]:
 # Scenarios
 
 
-def _single(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
+def _single(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     stepper, given = _stepper(plan, artifacts)
     warm_up(Inference(stepper.next), plan.warmup)
     stepper.forget()
@@ -224,7 +224,7 @@ def _single(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
     return found
 
 
-def _paced(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
+def _paced(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     stepper, given = _stepper(plan, artifacts)
     warm_up(Inference(stepper.next), plan.warmup)
     stepper.forget()
@@ -241,7 +241,7 @@ def _paced(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
     return found
 
 
-def _streams(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
+def _streams(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     """Each stream has a network of its own, with its share of the threads."""
     given = [frames_of(plan) for _ in range(plan.streams)]
     each = max(1, plan.network.threads // plan.streams)
@@ -267,7 +267,7 @@ def _streams(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
     return found
 
 
-def _offline(plan: Plan, artifacts: dict[int, Artifact]) -> CellResult:
+def _offline(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     stepper, given = _stepper(plan, artifacts)
     pipeline = stepper.pipeline
     batches = OfflineBatches(pipeline, plan.batch, stepper.count)

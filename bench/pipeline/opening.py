@@ -15,14 +15,14 @@ from bench.data.cropping import MEAN, PHOTOGRAPH, PHOTOGRAPH_BOX, STD
 from bench.models import build, is_factory
 from bench.pipeline.crops import Crops
 from bench.pipeline.networks import Networks
-from bench.pipeline.plan import Network
+from bench.pipeline.plan import PoseNetwork
 from bench.random_weights import enliven
 from bench.speed.timed_set import open_network
 from bench.timing import parity
 from bench.weights import build_trained
 
 
-def module(network: Network) -> nn.Module:
+def module(network: PoseNetwork) -> nn.Module:
     """The network in evaluation mode, on its device.
 
     Raises:
@@ -49,13 +49,13 @@ def photograph(size: tuple[int, int], *, pixels: bool) -> npt.NDArray[np.generic
     return crops.images
 
 
-def artifact_of(network: Network, model: nn.Module, batch: int) -> Artifact:
+def artifact_of(network: PoseNetwork, model: nn.Module, batch: int) -> Artifact:
     """The network built for its backend, for so many images at a time."""
     example = torch.zeros(batch, 3, *network.input, device=network.device)
     return catalogue.build(network.backend, model, example, precision=network.precision, threads=network.threads)
 
 
-def prepare(network: Network, batches: Sequence[int]) -> tuple[dict[int, Artifact], float]:
+def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float]:
     """Artifacts by batch size, each compared with eager on the photograph, and the worst difference.
 
     Raises:
@@ -85,7 +85,7 @@ def prepare(network: Network, batches: Sequence[int]) -> tuple[dict[int, Artifac
     return found, worst
 
 
-def open_artifact(network: Network, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:
+def open_artifact(network: PoseNetwork, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:
     """A session, and whether it takes pixels, which it does wherever the runtime can normalise inside."""
     threads = threads or network.threads
     session = catalogue.open_for_pixels(artifact, mean=MEAN, std=STD, device=network.device, threads=threads)
@@ -95,7 +95,7 @@ def open_artifact(network: Network, artifact: Artifact, threads: int | None = No
 
 
 def open_networks(
-    network: Network, artifacts: dict[int, Artifact], batches: Sequence[int], threads: int | None = None
+    network: PoseNetwork, artifacts: dict[int, Artifact], batches: Sequence[int], threads: int | None = None
 ) -> tuple[Networks, bool]:
     """The network open for these batch sizes, and whether it takes pixels."""
     sessions: dict[int, Session] = {}

@@ -15,7 +15,7 @@ from bench.models import is_factory, network_sha256, recorded_name
 
 
 @dataclass(frozen=True)
-class Network:
+class PoseNetwork:
     """A pose network in a backend; plain values, so that a process can be told."""
 
     model: str  # as on the command line
@@ -53,10 +53,10 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PipelinePlan:
     """One cell of the table."""
 
-    network: Network
+    network: PoseNetwork
     frames: Frames
     protocol: str  # the scenario, or quick
     scenario: str  # single stream, paced, streams or offline
@@ -136,7 +136,7 @@ class Plan:
         return self.measurement().identity(catalogue.version(self.network.backend))
 
 
-def circumstances(plans: list[Plan]) -> str:
+def circumstances(plans: list[PipelinePlan]) -> str:
     """Identity of unfinished work: parts are combined only if measurements, machine and software are the same."""
     network = plans[0].network
     where = machine.this_machine(network.device).model_dump_json()
@@ -145,11 +145,11 @@ def circumstances(plans: list[Plan]) -> str:
     return json.dumps([*(plan.identity() for plan in plans), where, told])
 
 
-def network_of(told: Mapping[str, Any]) -> Network:
+def network_of(told: Mapping[str, Any]) -> PoseNetwork:
     """A network as a process was told it."""
-    return TypeAdapter(Network).validate_python(told)
+    return TypeAdapter(PoseNetwork).validate_python(told)
 
 
-def plan_of(told: Mapping[str, Any]) -> Plan:
+def plan_of(told: Mapping[str, Any]) -> PipelinePlan:
     """A plan as a process was told it."""
-    return TypeAdapter(Plan).validate_python(told)
+    return TypeAdapter(PipelinePlan).validate_python(told)

@@ -11,7 +11,7 @@ from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Record, complete
 from bench.pipeline.measuring import CellResult
-from bench.pipeline.plan import Plan
+from bench.pipeline.plan import PipelinePlan
 from bench.pipeline.stages import STAGES
 from bench.speed.figures import kinds_of_warnings
 from bench.speed.statistics import summarise
@@ -21,7 +21,7 @@ from bench.timing.intervals import rounds_for_percentile
 PERCENTILES = (90, 99)
 
 
-def figures(plan: Plan, results: Sequence[CellResult], parity: float | None = None) -> dict[str, int | float]:
+def figures(plan: PipelinePlan, results: Sequence[CellResult], parity: float | None = None) -> dict[str, int | float]:
     """The metrics of one cell.
 
     Args:
@@ -82,7 +82,7 @@ def _percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def complete_record(
-    plan: Plan, results: Sequence[CellResult], *, started_at: str, parity: float | None, notes: dict[str, Any]
+    plan: PipelinePlan, results: Sequence[CellResult], *, started_at: str, parity: float | None, notes: dict[str, Any]
 ) -> Record:
     """The record of one cell.
 

@@ -23,7 +23,7 @@ from bench.pipeline.crops import Crops
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.opening import open_artifact
-from bench.pipeline.plan import Network
+from bench.pipeline.plan import PoseNetwork
 from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, drawn_scenes
 from bench.pipeline.stages import STAGES, Answer, Pipeline
@@ -104,8 +104,8 @@ def trained() -> tuple[torch.nn.Module, tuple[int, int]]:
     return build_trained(MODEL, "bundled", num_joints=17, input_size=text).model, (height, width)
 
 
-def network(backend: str, size: tuple[int, int]) -> Network:
-    return Network(MODEL, 17, size, backend, "fp32", "cpu", 1, "bundled", "bundled", None, 0)
+def network(backend: str, size: tuple[int, int]) -> PoseNetwork:
+    return PoseNetwork(MODEL, 17, size, backend, "fp32", "cpu", 1, "bundled", "bundled", None, 0)
 
 
 @pytest.mark.parametrize("backend", ["eager", "openvino"])

@@ -9,7 +9,7 @@ import numpy as np
 from bench.core.errors import InputError
 from bench.data.dataset import Float32Array, Picture
 from bench.data.synthetic import scenery
-from bench.data.synthetic.annotation import Annotation, Plan, Someone
+from bench.data.synthetic.annotation import Annotation, ScenePlan, Someone
 from bench.data.synthetic.body import Array, pose, rotations, sample_angles
 from bench.data.synthetic.camera import View
 from bench.data.synthetic.figure import Figure, Outfit, build, sample_outfit
@@ -117,8 +117,8 @@ class Sequence:
         found = paint_people(plan, RandomNumbers(*self._key, LOOKS, 1), image)
         return _frame(_with_noise(RandomNumbers(*self._key, NOISE, number), image), plan, found)
 
-    def _plan(self, seconds: float) -> Plan:
-        return Plan(self.size, HORIZON * self.size[1], [walker.at(seconds) for walker in self._walkers])
+    def _plan(self, seconds: float) -> ScenePlan:
+        return ScenePlan(self.size, HORIZON * self.size[1], [walker.at(seconds) for walker in self._walkers])
 
 
 class _Walker:
@@ -163,7 +163,7 @@ def _mirrored(angles: dict[str, float]) -> dict[str, float]:
 # Where people stand
 
 
-def _plan_standing(rng: RandomNumbers, people: int, size: tuple[int, int]) -> Plan:
+def _plan_standing(rng: RandomNumbers, people: int, size: tuple[int, int]) -> ScenePlan:
     standing: list[tuple[float, Someone]] = []
     for tall, x in _places(rng, people, size):
         focal = 1.2 * max(size)
@@ -172,7 +172,7 @@ def _plan_standing(rng: RandomNumbers, people: int, size: tuple[int, int]) -> Pl
         someone = Someone(figure, _view(facing(rng), x, distance, focal, size), True, [0.5] * 17 + [0.0])
         standing.append((distance, someone))
     standing.sort(key=lambda entry: -entry[0])
-    return Plan(size, HORIZON * size[1], [someone for _, someone in standing])
+    return ScenePlan(size, HORIZON * size[1], [someone for _, someone in standing])
 
 
 def _places(rng: RandomNumbers, people: int, size: tuple[int, int]) -> list[tuple[float, float]]:
@@ -207,7 +207,7 @@ def _all_seen(found: list[Annotation], people: int) -> bool:
     return len(found) == people and all(one["keypoints"][2::3].count(2) >= LEAST_SEEN for one in found)
 
 
-def _frame(image: Picture, plan: Plan, found: list[Annotation]) -> Frame:
+def _frame(image: Picture, plan: ScenePlan, found: list[Annotation]) -> Frame:
     count = len(plan.items)
     flags = np.array([one["keypoints"][2::3] for one in found], np.float32).reshape(len(found), 17)
     places = [joints(item.figure, item.view).places for item in plan.items if isinstance(item, Someone)]

@@ -98,7 +98,7 @@ def _draw(plan: ScenePlan, looks: RandomNumbers) -> Scene:
     return Scene(scenery.finish(looks, image), found)
 
 
-def paint_people(plan: Plan, looks: RandomNumbers, image: Picture) -> list[Annotation]:
+def paint_people(plan: ScenePlan, looks: RandomNumbers, image: Picture) -> list[Annotation]:
     """Paint all items of a plan on a background; who can be seen, as annotations."""
     light = np.array((looks.between(-0.5, 0.5), looks.between(-0.5, -0.1)))
     shown, found_parts, found = _look(plan, [_coloured(item, looks, light) for item in plan.items])
