@@ -10,9 +10,9 @@ from bench import cli
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Record, complete
+from bench.pipeline.described import STAGES
 from bench.pipeline.measuring import CellResult
 from bench.pipeline.plan import PipelinePlan
-from bench.pipeline.stages import STAGES
 from bench.speed.figures import kinds_of_warnings
 from bench.speed.statistics import summarise
 from bench.timing import sustained

@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from bench.core.skeletons import COCO, Skeleton
 from bench.pipeline.crops import Crops, Frame
+from bench.pipeline.described import STAGES
 from bench.pipeline.joints import joints_of
 from bench.pipeline.networks import Networks
 from bench.pipeline.smoothing import OneEuro
 from bench.pipeline.tracking import Identities, boxes_from_joints
 
 Floats = npt.NDArray[np.float64]
-
-# In order. detect: the detector, or boxes from the joints of the frame before; joints: smoothing too.
-STAGES = ("read", "detect", "crop", "network", "joints", "draw")
 
 
 class Source(Protocol):

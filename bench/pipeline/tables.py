@@ -8,7 +8,7 @@ from rich.table import Table
 from bench import cli
 from bench.core.metrics import text
 from bench.core.record import Record
-from bench.pipeline.stages import STAGES
+from bench.pipeline.described import STAGES, what
 
 # Headings of metrics that only some cells have.
 EXTRA = {
@@ -50,23 +50,3 @@ def _print(who: str, records: Sequence[Record]) -> None:
     cli.output().print(table)
     worst = max((record.metrics["discrepancy_relative"] for record in records), key=abs)
     cli.output().print(f"  The stages add up to the time of a frame within {100 * abs(worst):.1f} %.")
-
-
-def what(record: Record) -> str:
-    """The frames of a record in a few words."""
-    told = record.protocol
-    drawn = told["source"] in ("scenes", "motion")
-    parts = [f"{told['people']} people, {told['size']}" if drawn else str(told["source"])]
-    if told["source"] == "motion":
-        parts.append("motion")
-    if told["scenario"] == "paced":
-        parts.append(f"{told['rate']:g}/s")
-    if told["scenario"] == "streams":
-        parts.append(f"{told['streams']} streams")
-    if told["scenario"] == "offline":
-        parts = [f"batch {record.batch}, {told['size']}"]
-    if told["detect_every"] != 1:
-        parts.append(f"every {told['detect_every']}")
-    if told["smooth"] != "none":
-        parts.append(str(told["smooth"]))
-    return ", ".join(parts)

@@ -20,13 +20,14 @@ from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
 from bench.pipeline import detectors, quality, scenarios
 from bench.pipeline.crops import Crops
+from bench.pipeline.described import STAGES
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.opening import open_artifact
 from bench.pipeline.plan import PoseNetwork
 from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, drawn_scenes
-from bench.pipeline.stages import STAGES, Answer, Pipeline
+from bench.pipeline.stages import Answer, Pipeline
 from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
 from bench.weights import build_trained, default_input
 
