@@ -1,4 +1,4 @@
-"""The stages by name, and what the frames of a record were, in a few words. Imports nothing heavy: the report uses it."""
+"""The stages by name, and what the frames of a record were, in a few words. Imports nothing heavy, for the report."""
 
 from bench.core.record import Record
 

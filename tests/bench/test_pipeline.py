@@ -1,10 +1,12 @@
 """From frames to joints: the joints of evaluation, stages that add up, scenarios, detectors, tracking, smoothing."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 
 from bench.accuracy.predicting import predict
 from bench.backends import catalogue
+from bench.core import kinds
 from bench.core.errors import InputError
+from bench.core.metrics import printed
+from bench.core.record import Record
 from bench.core.skeletons import COCO
 from bench.data import box_to_crop, crop, normalise
 from bench.data.dataset import Person
@@ -22,14 +27,19 @@ from bench.pipeline import detectors, quality, scenarios
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
+from bench.pipeline.measuring import CellResult
 from bench.pipeline.networks import Networks
 from bench.pipeline.opening import open_artifact
-from bench.pipeline.plan import PoseNetwork
+from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, plan_of
+from bench.pipeline.record import complete_record
 from bench.pipeline.smoothing import OneEuro, OneEuroSettings
-from bench.pipeline.sources import Drawn, drawn_scenes
+from bench.pipeline.sources import Drawn, Video, boxes_from_file, drawn_scenes
 from bench.pipeline.stages import Answer, Pipeline
 from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
+from bench.report.measured import Measured
+from bench.report.sections import pipeline as pipeline_section
 from bench.weights import build_trained, default_input
+from tests.commands import command
 
 MODEL = "lightweight_mobilenetv3"
 SIZE = (256, 192)
@@ -447,3 +457,185 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     write([np.zeros((1, 7, 7))], [1, 3, *INPUT])
     with pytest.raises(InputError, match=r"gives 1x7x7 for an input of 96x128, of no known form: yolox: .*; ssd: "):
         open_detector(path, 1)
+
+
+# Records and the report
+
+
+def plan(backend: str, people: int, batching: str = "batched", flip: bool = False, **more: Any) -> PipelinePlan:
+    frames = Frames("scenes", people=people, size=(1280, 720), jitter=0.03)
+    told: dict[str, Any] = dict.fromkeys(("protocol", "scenario"), "single stream") | {"count": 3, "warmup": 1}
+    return PipelinePlan(network(backend, SIZE), frames, batching=batching, flip=flip, **({"sets": 3} | told | more))
+
+
+def cell(frame_ms: float, people: int, count: int = 3, **more: Any) -> CellResult:
+    times = [frame_ms * (1 + 0.01 * number) for number in range(count)]
+    stages = {"read": 1.0, "detect": 0.0, "crop": 0.5, "network": sum(times) / count - 1.7, "joints": 0.1}
+    return CellResult(times, stages, people=people * count, frames=count, detections=count, **more)
+
+
+def recorded(one: PipelinePlan, results: list[CellResult]) -> Record:
+    found = complete_record(one, results, started_at="2026-01-01T00:00:00+00:00", parity=1e-6, notes={})
+    assert kinds.problem(found) is None
+    return Record.model_validate_json(found.to_json())
+
+
+def test_figures_of_a_cell_follow_from_its_sets() -> None:
+    results = [cell(10.0, 8), cell(11.0, 8), cell(12.0, 8)]
+    made = recorded(plan("onnxruntime", 8), results).metrics
+    mean = np.mean([value for result in results for value in result.frame_ms])
+    assert made["frame_ms_mean"] == pytest.approx(mean)
+    assert made["frames_per_s"] == pytest.approx(1000 / mean)
+    assert made["people_per_s"] == pytest.approx(8000 / mean)
+    stages = sum(made[f"stage_{stage}_ms"] for stage in STAGES[:-1])
+    assert made["discrepancy_relative"] == pytest.approx(stages / mean - 1)
+    assert made["discrepancy_relative"] == pytest.approx(-0.1 / mean)
+    assert not [name for name in made if "_p9" in name]  # nine frames say nothing about the slowest tenth
+    many = recorded(plan("onnxruntime", 8), [cell(10.0, 8, 70)] * 3).metrics
+    assert "frame_ms_p90" in many
+    assert "frame_ms_p99" not in many
+    paced = plan("onnxruntime", 8, protocol="paced", scenario="paced", for_s=1.0)
+    results = [cell(50.0, 8, arrived=30, dropped=11, age_ms=[50.0, 60.0, 70.0]) for _ in range(3)]
+    made = recorded(paced, results).metrics
+    assert (made["dropped_share"], made["age_ms_median"]) == (pytest.approx(11 / 30), 60)
+    side_by_side = plan("onnxruntime", 8, protocol="streams", scenario="streams", for_s=1.0, streams=2)
+    made = recorded(side_by_side, [cell(50.0, 8, 40, elapsed_s=1.0)] * 3).metrics
+    assert made["frames_per_s"] == 40
+    hot = plan("onnxruntime", 8, for_s=60.0, sets=1)
+    rising = dataclasses.replace(cell(10, 1), frame_ms=[10.0] * 500 + [12.0] * 1500)
+    made = recorded(hot, [rising]).metrics
+    assert (made["frame_ms_fresh"], made["frame_ms_settled"]) == (10, 12)
+    assert made["slower_after_s"] == pytest.approx(5, abs=1.2)
+
+
+def test_what_differs_is_another_measurement() -> None:
+    plans = [
+        plan("onnxruntime", 8), plan("onnxruntime", 4), plan("onnxruntime", 8, "one by one"),
+        plan("onnxruntime", 8, flip=True), plan("eager", 8), plan("onnxruntime", 8, detect_every=5),
+        plan("onnxruntime", 8, smooth="one-euro"), plan("onnxruntime", 8, draw=True),
+        plan("onnxruntime", 8, scenario="offline", batch=8),
+    ]  # fmt: skip
+    assert len({one.identity() for one in plans}) == len(plans)
+    assert plan_of(json.loads(json.dumps(dataclasses.asdict(plans[0])))) == plans[0]
+
+
+def test_the_report_has_the_curve_and_the_stages() -> None:
+    records = [
+        recorded(plan(backend, people, batching, flip), [cell(factor * (5 + people), people)] * 3)
+        for backend, factor in (("onnxruntime", 2.0), ("openvino", 1.0))
+        for people in (1, 8)
+        for batching in (("one by one", "batched") if people > 1 else ("one by one",))
+        for flip in (False, True)
+    ]
+    records.append(recorded(plan("openvino", 8, scenario="offline", batch=8), [cell(9.0, 8)]))
+    measured = Measured(records)
+    table = pipeline_section.table(measured)
+    assert [panel.title.partition(":")[0] for panel in table.panels] == ["onnxruntime", "openvino"]
+    (row,) = table.rows
+    shown = [row.cells[index].text("measured") for index in table.panels[1].columns]
+    assert shown[:4] == ["165.0", "76.2", "76.2", "76.2"]  # people 1 and 8, one by one, with flip
+    assert shown[4] == printed(100 * 1.7 / (13 * 1.01), 1, 0)
+    other = pipeline_section.other_table(measured)
+    assert [row.labels["frames"] for row in other.rows] == ["batch 8, 1280x720, batched"]
+    figures = [figure for section in pipeline_section.SECTIONS for figure in section.figures(measured)]
+    assert [figure.key.split("_")[1] for figure in figures] == ["people", "stages"]
+    for figure in figures:
+        png, svg = figure.draw()
+        assert png.startswith(b"\x89PNG")
+        assert b"lightweight" in svg or b"<path" in svg
+
+
+# Frames of one's own, and bad input
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames as motion JPEG."""
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
+    for number in range(10):
+        writer.write(np.full((120, 160, 3), 20 * number, np.uint8) + FRAME[:, :160] // 16)
+    writer.release()
+    return path
+
+
+def test_a_video_starts_again_and_may_break_off(clip: Path, tmp_path: Path) -> None:
+    video = Video(clip)
+    assert (len(video), video.rate, video.broken_off) == (10, 25, False)
+    levels = [int(video.read(number).mean()) for number in (0, 1, 2, 9, 10, 5)]
+    assert levels == pytest.approx([7, 27, 47, 187, 7, 107], abs=2)
+    assert len(Video(clip, 4)) == 4
+    short = tmp_path / "short.avi"
+    content = clip.read_bytes()
+    short.write_bytes(content[: len(content) * 7 // 10])
+    broken = Video(short)
+    assert 0 < len(broken) < 10
+    assert broken.broken_off
+    (tmp_path / "none.avi").write_bytes(b"no video")
+    with pytest.raises(InputError, match="holds no frame that can be decoded"):
+        Video(tmp_path / "none.avi")
+    with pytest.raises(InputError, match="no video"):
+        Video(tmp_path / "missing.avi")
+
+
+def test_boxes_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text("[[[1, 2, 3, 4]], []]")
+    boxes = boxes_from_file(path, 2)
+    assert [boxes(number, FRAME).tolist() for number in range(3)] == [[[1, 2, 3, 4]], [], [[1, 2, 3, 4]]]
+    path.write_text('{"a.jpg": [[1, 2, 3, 4]]}')
+    assert boxes_from_file(path, 1, ["a.jpg"])(0, FRAME).shape == (1, 4)
+    for content, names, says in (
+        ("[[]]", [], "has 1 entries, and there are 2 frames"), ("{}", ["a"], "it has no boxes of a"),
+        ("[[[1, 2, 3, 0]], []]", [], "frame 0: width and height of a box must be finite and above 0"),
+        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"), ("[", [], "is no JSON"),
+    ):  # fmt: skip
+        path.write_text(content)
+        with pytest.raises(InputError, match=says):
+            boxes_from_file(path, 2, names)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--rate 30 --streams 2", "two scenarios"), ("--motion --video a.avi", "give one kind of frames"),
+        ("--detect-every 5", "needs frames that follow each other"), ("--smooth one-euro", "frames that follow"),
+        ("--boxes a.json", "for frames of your own"), ("--people 33", "a number of people"),
+        ("--size 12x12", "no size"),
+        ("--motion --people 0", "needs somebody who moves"), ("--offline 8 --motion", "people of any frames"),
+        ("--video missing.avi", "no video missing.avi"), ("--pictures missing.png", "no picture missing.png"),
+        ("--detector missing.onnx", "no file missing.onnx"), ("--weights missing.pt", "no weights missing.pt"),
+        ("--models nothing", "nothing"), ("--backend nothing", "unknown backend"), ("--rate 0", "a rate"),
+        ("--input 3", "input size '3'"), ("--jitter 2", "a jitter"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_before_any_work(options: str, says: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=says):
+        command("pipeline")([*options.split(), "--results", "r"])
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trained joints, boxes from joints in between, smoothing and drawing; a second time there is nothing to do."""
+    options = [
+        "--models", MODEL, "--weights", "bundled", "--backend", "eager", "--motion", "--people", "2", "--size",
+        "320x240", "--frames", "9", "--batching", "batched", "--flip", "no", "--detect-every", "1,4", "--smooth",
+        "one-euro", "--draw", "--sets", "1", "--threads", "1", "--results", str(tmp_path), "--quiet", "--missing",
+    ]  # fmt: skip
+    assert command("pipeline")(options) == 0
+    assert "ms a frame" in capsys.readouterr().out
+    records = [Record.model_validate_json(line) for line in (tmp_path / "pipeline.jsonl").read_text().splitlines()]
+    assert [record.metrics["detections"] for record in records] == [9, 3]
+    for record in records:
+        assert kinds.problem(record) is None
+        m = record.metrics
+        assert all(m[f"stage_{stage}_ms"] > 0 for stage in STAGES)
+        assert abs(m["discrepancy_relative"]) < 0.2
+        assert 0 < m["error_relative"] < 0.3
+        assert m["missed_share"] == 0
+        assert {"jitter_px", "lag_frames"} <= set(m)
+        assert record.weights == "bundled"
+    assert not (tmp_path / "pipeline.partial").exists()
+    assert command("pipeline")(options) == 0
+    assert len((tmp_path / "pipeline.jsonl").read_text().splitlines()) == 2

@@ -18,7 +18,7 @@ from bench.pipeline.described import STAGES, what
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, runtime_order, tags
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
 
 USUAL_SIZE = "1280x720"  # of the frames that are shown without ``--figures all``
@@ -65,10 +65,12 @@ class Cells:
 
     @functools.cached_property
     def _by_key(self) -> dict[tuple[str, str, int, str, bool], Record]:
-        return {
-            (r.backend or "", name(r), int(r.protocol["people"]), str(r.protocol["batching"]), bool(r.protocol["flip"])): r
-            for r in sorted(self.records, key=lambda record: record.started_at)
-        }  # fmt: skip
+        found = {}
+        for record in sorted(self.records, key=lambda record: record.started_at):
+            told = record.protocol
+            way = str(told["batching"]), bool(told["flip"])
+            found[(record.backend or "", name(record), int(told["people"]), *way)] = record
+        return found
 
     def find(
         self, backend: str, model: str, people: int, batching: str = "batched", flip: bool = False
@@ -139,8 +141,8 @@ def table(measured: Measured) -> Table | None:
         tuple(rows),
         panels=tuple(panels),
         remarks=(
-            "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, all "
-            "people of a frame in one inference, without the flip test, with the scenes' own boxes (no detector).",
+            "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, "
+            "all people of a frame in one inference, without the flip test, with the scenes' own boxes (no detector).",
             f"One by one, and with flip: the same of {SHARED} people. Outside the network: the share of the time of a "
             f"frame with {SHARED} people that is not the network's. docs/pipeline.md has the method.",
         ),
@@ -200,9 +202,9 @@ def _outside(record: Record | None) -> Cell:
 
 
 FIGURES = {
-    "frames_per_s": "frames/s", "frame_ms_mean": "ms a frame", "people_per_s": "people/s", "dropped_share": "dropped, %",
-    "age_ms_median": "age, ms", "frame_ms_settled": "settled, ms", "error_relative": "error, %",
-    "jitter_relative": "jitter, %", "lag_frames": "lag, frames",
+    "frames_per_s": "frames/s", "frame_ms_mean": "ms a frame", "people_per_s": "people/s",
+    "dropped_share": "dropped, %", "age_ms_median": "age, ms", "frame_ms_settled": "settled, ms",
+    "error_relative": "error, %", "jitter_relative": "jitter, %", "lag_frames": "lag, frames",
 }  # fmt: skip
 
 
@@ -242,7 +244,7 @@ def other_table(measured: Measured) -> Table | None:
 # -------------------------------------------------------------------------------- figures
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     taken: dict[str, None] = {}
     for cells in views(measured):
         main = cells.view.size == USUAL_SIZE
@@ -254,7 +256,7 @@ def _pictures(measured: Measured) -> Iterator[Picture]:
                 f"pipeline_{kind}_{place}_{cells.view.threads}threads_{cells.view.precision}_{cells.view.size}", taken
             )
             taken[key] = None
-            yield Picture(key, functools.partial(plotting.draw, key, functools.partial(draw, cells)), main)
+            yield ReportFigure(key, functools.partial(plotting.draw, key, functools.partial(draw, cells)), main)
 
 
 def curves(cells: Cells) -> Figure:
@@ -282,9 +284,9 @@ def curves(cells: Cells) -> Figure:
         one.set_title(backend, fontsize=9, color=INK, loc="left")
         if number == 0:
             one.set_ylabel("Frames a second")
-    handles = axes[0].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     drawn.legend(
-        *handles, loc="lower center", ncols=3, frameon=False, fontsize=7.5, labelcolor=INK, handlelength=1.6,
+        handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=7.5, labelcolor=INK, handlelength=1.6,
         columnspacing=1.2,
     )  # fmt: skip
     return drawn
