@@ -6,14 +6,16 @@ from bench.core.record import Record
 STAGES = ("read", "detect", "crop", "network", "joints", "draw")
 
 
-def what(record: Record) -> str:
-    """The frames of a record of the pipeline, and how they came."""
+def what(record: Record, *, size: bool = True) -> str:
+    """The frames of a record of the pipeline, and how they came; with the size of drawn ones, unless it is known."""
     told = record.protocol
     drawn = told["source"] in ("scenes", "motion")
     if told["scenario"] == "offline":
-        parts = [f"batch {record.batch}", *([str(told["size"])] if drawn else [])]
+        parts = [f"batch {record.batch}"]
     else:
-        parts = [f"{told['people']} people, {told['size']}" if drawn else str(told["source"])]
+        parts = [f"{told['people']} people" if drawn else str(told["source"])]
+    if drawn and size:
+        parts.append(str(told["size"]))
     if told["source"] == "motion":
         parts.append("motion")
     if told["scenario"] == "paced":

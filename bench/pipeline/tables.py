@@ -29,22 +29,24 @@ def _print(who: str, records: Sequence[Record]) -> None:
     where = first.machine.gpu if first.device == "cuda" else f"{first.machine.cpu}, {first.threads} threads"
     stages = [stage for stage in STAGES if any(f"stage_{stage}_ms" in record.metrics for record in records)]
     extra = [name for name in EXTRA if any(name in record.metrics for record in records)]
-    table = Table(title=f"{escape(who)}; {escape(where or '')}, {first.precision}, {first.input}")
+    sizes = {str(record.protocol.get("size", "")) for record in records}
+    size = f", frames {next(iter(sizes))}" if len(sizes) == 1 and all(sizes) else ""
+    table = Table(title=f"{escape(who)}; {escape(where or '')}, {first.precision}, {first.input}{size}")
     for heading in ("frames", "batching", "flip"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("frames/s", "ms a frame", "95 % interval", "people/s", *(f"{stage} %" for stage in stages),
+        table.add_column(heading)
+    for heading in ("frames/s", "ms", "95 % interval", "people/s", f"{'/'.join(stages)} %",
                     *(EXTRA[name] for name in extra)):  # fmt: skip
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     for record in records:
         m = record.metrics
         total = sum(m.get(f"stage_{stage}_ms", 0.0) for stage in stages) or 1.0
         low, high = (m.get(f"frame_ms_mean_ci95_{end}") for end in ("low", "high"))
         table.add_row(
-            what(record), str(record.protocol["batching"]), "yes" if record.protocol["flip"] else "no",
+            what(record, size=not size), str(record.protocol["batching"]), "yes" if record.protocol["flip"] else "no",
             text("frames_per_s", m["frames_per_s"]), text("frame_ms_mean", m["frame_ms_mean"]),
             f"{text('frame_ms_mean', low)} to {text('frame_ms_mean', high)}" if low and high else "none of 2 sets",
             text("people_per_s", m["people_per_s"]),
-            *(f"{100 * m.get(f'stage_{stage}_ms', 0.0) / total:.0f}" for stage in stages),
+            " / ".join(f"{100 * m.get(f'stage_{stage}_ms', 0.0) / total:.0f}" for stage in stages),
             *(text(name, m[name]) if name in m else "—" for name in extra),
         )  # fmt: skip
     cli.output().print(table)

@@ -536,8 +536,8 @@ def test_the_report_has_the_curve_and_the_stages() -> None:
     assert shown[:4] == ["165.0", "76.2", "76.2", "76.2"]  # people 1 and 8, one by one, with flip
     assert shown[4] == printed(100 * 1.7 / (13 * 1.01), 1, 0)
     other = pipeline_section.other_table(measured)
-    assert [row.labels["frames"] for row in other.rows] == ["batch 8, 1280x720, batched"]
-    figures = [figure for section in pipeline_section.SECTIONS for figure in section.figures(measured)]
+    assert [row.names["frames"] for row in other.rows] == ["batch 8, 1280x720, batched"]
+    figures = [figure for section in pipeline_section.SECTIONS for figure in section.pictures(measured)]
     assert [figure.key.split("_")[1] for figure in figures] == ["people", "stages"]
     for figure in figures:
         png, svg = figure.draw()
@@ -624,7 +624,7 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
         "one-euro", "--draw", "--sets", "1", "--threads", "1", "--results", str(tmp_path), "--quiet", "--missing",
     ]  # fmt: skip
     assert command("pipeline")(options) == 0
-    assert "ms a frame" in capsys.readouterr().out
+    assert "The stages add up to the time of a frame" in capsys.readouterr().out
     records = [Record.model_validate_json(line) for line in (tmp_path / "pipeline.jsonl").read_text().splitlines()]
     assert [record.metrics["detections"] for record in records] == [9, 3]
     for record in records:
