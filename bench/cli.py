@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.core import interrupts
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described, is_of_memory
 from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
@@ -507,8 +507,8 @@ def _as_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return _os_error(error)
-    if isinstance(error, MemoryError):
-        return f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time"
+    if is_of_memory(error):
+        return described(error)
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
 
 
