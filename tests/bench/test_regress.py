@@ -353,7 +353,7 @@ def test_a_side_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, mon
         started = psutil.Process(side.first_answer()["started"])
         side.limit_s = 0.2  # of --timeout
         with pytest.raises(
-            InputError, match="^net in here took more than 0.2 s: it hangs, or needs a longer --timeout"
+            InputError, match=r"^net in here took more than 0\.2 s: it hangs, or needs a longer --timeout"
         ):
             side.time(3)
     started.wait(10)
