@@ -64,7 +64,7 @@ METRICS = (
     Metric("model_file_bytes", "byte", "what has to be shipped to run it", "less", 1, "MiB", _MI),
     Metric("peak_rss_bytes", "byte", "largest memory of the process", "less", 0, "MiB", _MI),
     Metric("peak_cuda_bytes", "byte", "largest memory on the GPU", "less", 0, "MiB", _MI),
-    Metric("rss_before_bytes", "byte", "memory of the process before the network", "neither", 0, "MiB", _MI),
+    Metric("rss_before_bytes", "byte", "memory of the process before runtime and network", "neither", 0, "MiB", _MI),
     Metric("product_macs_per_s", "1/s", "multiply-adds a second of a matrix product beside", "neither", 0, "G", _G),
     Metric("energy_{what}_j_per_image", "J", "energy an image", "less", 4),
     # bench.accuracy: COCO's, a fraction, and MPII's, in percent

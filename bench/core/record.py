@@ -143,6 +143,12 @@ class Record(Measurement):
         where = self.machine.model_dump_json(include={"cpu", "cores", "cpu_quota", "gpu"})
         return self.identity(self.software.runtime), where
 
+    @property
+    def emulated(self) -> str:
+        """What speaks for an emulated processor, whose timings belong in no table; empty where nothing does."""
+        device = self.notes.get("device")
+        return str(device.get("emulated", "")) if isinstance(device, dict) else ""
+
     def to_json(self) -> str:
         """The record as one line, without its newline."""
         return self.model_dump_json(by_alias=True, exclude_none=True)

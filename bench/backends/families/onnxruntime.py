@@ -4,6 +4,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
+from bench.backends.native_output import caught
 from bench.backends.session import Session
 from bench.core.errors import InputError, first_line
 from bench.core.library_settings import forbid_telemetry
@@ -156,6 +158,13 @@ def open_session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
         raise InputError(f"{path} cannot be opened by ONNX Runtime: {first_line(error)}") from error
 
 
+def _reason(said: Sequence[str]) -> str:
+    """What ONNX Runtime logged of a provider that failed, without time, colours and its own functions' names."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
+    found = next((line for line in plain if "rror" in line and not line.startswith("*")), "it gave no reason")
+    return re.sub(r"^.* : FAIL : |^[-0-9]+ [0-9:.]+ \[[^\]]*\] ", "", found)[:400]
+
+
 class _CpuSession(Session):
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self.session = open_session(artifact.file, threads, ["CPUExecutionProvider"])
@@ -188,9 +197,10 @@ class _GpuSession(Session):
                 "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache_path("tensorrt")),
             }  # fmt: skip
             providers.insert(0, (provider, options))
-        self.session = open_session(artifact.file, threads, providers)
+        with caught() as said:
+            self.session = open_session(artifact.file, threads, providers)
         if provider not in self.session.get_providers():
-            raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
+            raise InputError(f"ONNX Runtime could not start its {provider}: {_reason(said)}")
         self.entry = self.session.get_inputs()[0]
 
     def _bound(self, images: np.ndarray) -> Any:
