@@ -28,7 +28,8 @@ from bench.core.unfinished import Unfinished
 from bench.core.unfinished import Work as Progress
 from bench.data import COCO, Dataset
 from bench.distributed import only_one
-from bench.models import network_sha256, recorded_name
+from bench.model_files.reading import from_json
+from bench.models import network_sha256, precision_of, recorded_name
 from bench.weights import Trained
 
 PHASES = ("read", "crop", "wait", "network", "decode")
@@ -43,6 +44,7 @@ class Evaluation:
     dataset: Dataset
     settings: Settings
     options: EvaluationOptions
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class Evaluation:
             options=dict(self.trained.options),
             input=cli.input_text(settings.input),
             num_joints=len(self.dataset.skeleton.joints),
-            network_sha256=network_sha256(self.model),
+            network_sha256=network_sha256(self.model, self.file),
             backend=settings.backend,
             device=self.options.device.partition(":")[0],
             precision=self.precision,  # type: ignore[arg-type]
@@ -74,6 +76,7 @@ class Evaluation:
                 "decode": settings.decode,
                 "evaluator": self.options.evaluator,
                 **({"limit": settings.limit} if settings.limit else {}),
+                **(from_json(self.file).protocol() if self.file else {}),
             },
             dataset=self.dataset.name,
             dataset_fingerprint=self.dataset.fingerprint,
@@ -88,7 +91,7 @@ class Evaluation:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return catalogue.resolve(self.settings.backend, self.options.device, self.settings.precision, here=False)
+        return precision_of(self.file, self.settings.backend, self.options.device, self.settings.precision)
 
     @property
     def protocol(self) -> str:
@@ -176,6 +179,7 @@ def _predict_share(
             workers=evaluation.options.workers,
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
+            normalisation=evaluation.trained.normalisation,
         ):
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), evaluation.options.skip_bad)
@@ -199,7 +203,7 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
         settings.backend,
-        evaluation.trained.model.to(device),
+        evaluation.trained.on(device),
         example,
         precision=settings.precision,
         threads=threads,

@@ -19,7 +19,7 @@ from bench.core import machine, workers
 from bench.core.errors import InputError
 from bench.core.record import Measurement, now
 from bench.kit.manifest import NAME, Manifest, Network
-from bench.models import check_names, model_names
+from bench.models import choose, model_names
 from bench.speed import options as speed
 from bench.speed.plan import Plan
 from bench.timing.environment import environment
@@ -29,8 +29,8 @@ WORKER = "bench.kit.building"
 MODULES = (
     "bench/__init__.py", "bench/core/__init__.py", "bench/core/errors.py", "bench/core/hardware.py",
     "bench/core/board.py", "bench/core/lazy.py", "bench/timing/*.py", "bench/backends/__init__.py",
-    "bench/backends/artifact.py", "bench/backends/session.py", "bench/backends/catalogue.py",
-    "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
+    "bench/backends/adapted.py", "bench/backends/artifact.py", "bench/backends/session.py",
+    "bench/backends/catalogue.py", "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
     "bench/backends/families/__init__.py", "bench/speed/__init__.py",
     "bench/speed/energy.py", "bench/speed/figures.py", "bench/speed/statistics.py", "bench/speed/timed_set.py",
     "bench/kit/__init__.py", "bench/kit/device.py", "bench/kit/ledger.py", "bench/kit/lock.py",
@@ -91,16 +91,18 @@ def make_plans(arguments: argparse.Namespace) -> list[Plan]:
     Raises:
         InputError: an unknown network or backend, or one that a kit cannot carry.
     """
-    size = cli.one_input(arguments.input, "kit make")
-    models = model_names(arguments.models)
-    check_names(models)
+    models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "kit make"))
     backends = carried(arguments.backend)
+    for model in models:
+        if model.file:
+            model.file.check_batch(1)
+            for backend in backends:
+                model.file.check_backend(backend)
     threads = machine.checked_threads(arguments.threads)
     return [
         Plan(
-            model=model, num_joints=arguments.joints, input=size, image=None, batch=1, device="cpu", backend=backend,
-            precision="fp32", threads=threads, protocol="paper", rounds=speed.ROUNDS, warmup=speed.WARMUP,
-            sets=speed.SETS, seed=arguments.seed,
+            **model.planned, image=None, batch=1, device="cpu", backend=backend, precision="fp32", threads=threads,
+            protocol="paper", rounds=speed.ROUNDS, warmup=speed.WARMUP, sets=speed.SETS, seed=arguments.seed,
         )
         for model in models for backend in backends
     ]  # fmt: skip

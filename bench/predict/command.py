@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import torch
 
-from bench import cli
+from bench import cli, weights
 from bench.accuracy.evaluation import refuse_bad
-from bench.accuracy.network_check import check_output
+from bench.accuracy.network_check import check_output, fit_file
 from bench.accuracy.predicting import Answer, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
@@ -24,28 +24,28 @@ from bench.data import pictures
 from bench.data.dataset import Picture
 from bench.data.registry import entry_of, entry_with_joints
 from bench.drawing import draw_skeleton, sheet
+from bench.models import choose
 from bench.predict.pictures import Pictures, find
-from bench.weights import build_trained, default_input
+from bench.weights import default_input
 
 GRID_PICTURES, GRID_COLUMNS, GRID_CELL = 24, 6, (320, 240)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    entry = entry_with_joints(arguments.joints)
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.model, entry_of("coco").input)
-    size = cli.one_input(arguments.input, "predict")
+    usual = default_input(arguments.weights, arguments.model, entry_of("coco").input)
+    given = cli.given_input(arguments.input, "predict")
+    (model,) = choose(arguments, [arguments.model], given, usual=cli.one_input(usual, "predict"))
+    entry, size, arguments.input = entry_with_joints(model.num_joints), model.input, cli.input_text(model.input)
     looks = find(arguments.images, arguments.boxes, category=arguments.category, out=arguments.out)
     dataset = Pictures(looks, entry)
     device = machine.resolve_device(arguments.device)
     check_writable(arguments.out)
-    trained = build_trained(
-        arguments.model,
-        arguments.weights,
-        num_joints=arguments.joints,
-        input_size=arguments.input,
-        dataset=entry.weights,
-    )
-    check_output(arguments.model, trained.model, entry.name, arguments.joints, size)
+    trained = weights.trained(model, arguments.weights, dataset=entry.weights)
+    if model.file is not None:
+        fit_file(model.file, entry.skeleton, entry.name)
+        arguments.weights = model.file.name
+    if isinstance(trained.model, torch.nn.Module):
+        check_output(arguments.model, trained.model, entry.name, model.num_joints, size)
     if trained.weights == "random":
         warn("the weights are random numbers: the joints mean nothing")
     if trained.weights == "bundled":
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     bad: dict[str, None] = {}
     try:
-        for answer in answers(trained.model.to(device), dataset, size, device, arguments):
+        for answer in answers(trained, model.own_backend(device), dataset, size, device, arguments):
             found += answer.predictions
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), arguments.skip_bad)
@@ -87,11 +87,16 @@ def check_writable(folder: Path) -> None:
 
 
 def answers(
-    model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace
+    trained: weights.Trained,
+    backend: str,
+    dataset: Pictures,
+    size: tuple[int, int],
+    device: str,
+    arguments: argparse.Namespace,
 ) -> Iterator[Answer]:
     """Predictions in the order of ``dataset``, a batch at a time."""
     batch = min(arguments.batch, len(dataset))
-    artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *size, device=device))
+    artifact = catalogue.build(backend, trained.on(device), torch.zeros(batch, 3, *size, device=device))
     with (
         catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
@@ -104,6 +109,7 @@ def answers(
             batch=batch,
             workers=0,
             flip=not arguments.no_flip,
+            normalisation=trained.normalisation,
         ):
             yield answer
             step(len(answer.predictions) + len(answer.errors), arguments.model)
