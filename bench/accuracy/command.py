@@ -22,7 +22,7 @@ from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
-from bench.models import Model, choose, is_factory, model_names, recorded_name
+from bench.models import Model, choose, is_factory, is_file, model_names, recorded_name
 from bench.weights import bundled, default_input
 from zoo.weights import published
 
@@ -30,7 +30,9 @@ from zoo.weights import published
 def main(arguments: argparse.Namespace) -> int:
     usual = entry_of(arguments.dataset).input
     given = cli.given_input(arguments.input, "accuracy")
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.models, usual)
+    networks = [name for name in model_names(arguments.models or "all") if not is_file(name)]
+    only = networks[0] if arguments.models and len(networks) == 1 else arguments.models
+    arguments.input = arguments.input or default_input(arguments.weights, only, usual)
     if arguments.workers is None:
         arguments.workers = max(1, min(4, machine.usable_cores() - 1))
     names = model_names(arguments.models) if arguments.models else default_models(arguments)
