@@ -20,13 +20,13 @@ from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core.errors import InputError
 from bench.core.processes import user_code
+from bench.model_files.endings import is_checkpoint, is_file
 
 if TYPE_CHECKING:
     from torch import nn
 
     from bench.model_files.reading import AnyFile
 
-CHECKPOINTS = (".safetensors", ".pth", ".pt")  # endings of files that hold weights alone
 USUAL_INPUT, USUAL_JOINTS = (256, 192), 17
 GROUPS = ("all", "paper", "newer")  # that stand for several networks of the zoo
 
@@ -182,16 +182,6 @@ def recorded_name(name: str) -> str:
 def is_factory(name: str) -> bool:
     """Whether a name stands for the user's own network."""
     return ":" in name and ":timm/" not in name and not is_file(name)
-
-
-def is_file(name: str) -> bool:
-    """Whether a name stands for a model file: one that a backend opens, or a checkpoint."""
-    return bool(catalogue.openers(Path(name).suffix.lower())) or is_checkpoint(name)
-
-
-def is_checkpoint(name: str) -> bool:
-    """Whether a name stands for a file that holds the weights of a network alone."""
-    return Path(name).suffix.lower() in CHECKPOINTS
 
 
 def own_weights(name: str) -> str:

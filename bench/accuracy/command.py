@@ -12,7 +12,7 @@ from bench import cli, distributed, weights
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output, fit_file
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -22,7 +22,8 @@ from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
-from bench.models import Model, choose, is_factory, is_file, model_names, recorded_name
+from bench.model_files.endings import is_file
+from bench.models import Model, choose, is_factory, model_names, recorded_name
 from bench.weights import bundled, default_input
 from zoo.weights import published
 
@@ -140,7 +141,7 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
     if trained.weights == "random":
         own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
-    settings = Settings(
+    settings = EvaluationSettings(
         input=size,
         boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend or model.own_backend(device),

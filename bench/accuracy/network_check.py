@@ -53,6 +53,8 @@ def fit_file(file: "AnyFile", skeleton: Skeleton, owner: str) -> None:
         InputError: something is missing, or the joints are others.
     """
     file.require("output_kind", "channels", "mean", "std", command="evaluation")
+    if getattr(file, "udp", False):
+        raise InputError(f"{file.name} takes UDP crops (udp), and evaluation makes none: it would find joints beside")
     joints = len(skeleton.joints)
     if file.num_joints != joints:
         raise InputError(f"{file.name} finds {file.num_joints} joints, and {owner} has {joints}")

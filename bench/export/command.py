@@ -11,8 +11,9 @@ from bench.core.errors import InputError
 from bench.export.formats import Format
 from bench.export.options import FOLDER
 from bench.export.writing import describe, describe_file, export, find_format
+from bench.model_files.endings import is_file
 from bench.model_files.model_file import ModelFile
-from bench.models import choose, is_file, recorded_name
+from bench.models import choose, recorded_name
 from bench.timing.parity import ParityError
 from bench.weights import default_input
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bench.backends.building import Network
 
-    Run = Callable[[np.ndarray], list[np.ndarray]]
+    RunArrays = Callable[[np.ndarray], list[np.ndarray]]
 
 INPUT = "images"
 OUTPUTS = {"heatmap": ("heatmaps",), "simcc": ("simcc_x", "simcc_y")}  # by kind of output
@@ -28,7 +28,7 @@ EXTRA_FILE = "metadata.json"  # where a TorchScript file keeps the metadata
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """What is to be written."""
 
     model: Any  # a network on the CPU, in evaluation mode and float32; or a ``bench.model_files.ModelFile``
@@ -63,13 +63,13 @@ class Format:
 
     name: str
     suffix: str
-    write: Callable[[Source, Path], None]
+    write: Callable[[ExportSource, Path], None]
     metadata: Callable[[Path], dict[str, str]]
     backend: str | None = None  # none for TorchScript, which PyTorch itself opens
     int8_backend: str | None = None  # none where it cannot be quantised
 
 
-def _write_onnx(source: Source, path: Path) -> None:
+def _write_onnx(source: ExportSource, path: Path) -> None:
     import onnx
 
     from bench.backends.families import onnxruntime
@@ -89,7 +89,7 @@ def _write_onnx(source: Source, path: Path) -> None:
     onnx.save(graph, path)
 
 
-def _rename(graph: Any, source: Source) -> None:
+def _rename(graph: Any, source: ExportSource) -> None:
     """Give the input and the outputs of a graph the names that files of this project have."""
     entries = [graph.graph.input[0].name, *(value.name for value in graph.graph.output)]
     names = dict(zip(entries, (INPUT, *source.outputs), strict=True))
@@ -100,7 +100,7 @@ def _rename(graph: Any, source: Source) -> None:
         node.output[:] = [names.get(name, name) for name in node.output]
 
 
-def _write_dynamic_onnx(source: Source, path: Path) -> None:
+def _write_dynamic_onnx(source: ExportSource, path: Path) -> None:
     import torch
 
     from bench.backends.graphs import onnx_export
@@ -124,7 +124,7 @@ def _onnx_metadata(path: Path) -> dict[str, str]:
     return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
-def _write_openvino(source: Source, path: Path) -> None:
+def _write_openvino(source: ExportSource, path: Path) -> None:
     from bench.backends.families import openvino
     from bench.backends.graphs.operators import quiet
 
@@ -153,7 +153,7 @@ def _openvino_metadata(path: Path) -> dict[str, str]:
     return openvino.read_metadata(openvino.import_openvino().Core().read_model(path))
 
 
-def _write_torchscript(source: Source, path: Path) -> None:
+def _write_torchscript(source: ExportSource, path: Path) -> None:
     # By tracing: the networks have no control flow that depends on values, and scripting knows less of Python. A trace
     # takes any batch size, unless the network fixed one; that is checked where it is asked for.
     import torch

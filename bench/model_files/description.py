@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.core.errors import InputError
+from bench.core.files import PROJECT
 
 LARGEST_BYTES = 1_000_000  # of a sidecar
-OWN_PROJECT = "lightpose-bench"  # whose metadata inside a file are this schema
 SIZES = (32, 4096)  # of an input's height and width, as --input takes them
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -157,7 +157,7 @@ def of_metadata(metadata: Mapping[str, str], who: str) -> dict[str, Any]:
     Raises:
         InputError: they do not fit the schema: the file was changed.
     """
-    if metadata.get("project") != OWN_PROJECT:
+    if metadata.get("project") != PROJECT:
         return {}
     told = {key: _value(key, text) for key, text in metadata.items() if key in FIELDS}
     return checked(told, f"the metadata inside {who}")

@@ -89,8 +89,8 @@ def outputs(path: Path, found: Shapes, size: Size, said: Description) -> Descrip
         )
     shapes = [found[name] for name in names]
     if said.output_kind == "simcc":
-        names = _simcc_order(path, names, shapes, size, said)
-        joints = shapes[0][1] if len(shapes[0]) == 3 else None
+        names, ratio = _simcc_order(path, names, shapes, size, said)
+        joints = shapes[0][1] if ratio else None
     elif said.output_kind == "heatmap":
         joints = _heatmap_joints(shapes[0], said)
     else:
@@ -103,7 +103,8 @@ def outputs(path: Path, found: Shapes, size: Size, said: Description) -> Descrip
     for pair in said.flip_pairs or ():
         if max(pair) >= joints:
             raise InputError(f"{path.name} has {joints} joints, and flip_pairs names joint {max(pair)}")
-    return said.model_copy(update={"output_names": names, "num_joints": joints})
+    bins = {"split_ratio": ratio} if said.output_kind == "simcc" else {}
+    return said.model_copy(update={"output_names": names, "num_joints": joints, **bins})
 
 
 def _heatmap_joints(shape: tuple[int, ...], said: Description) -> int | None:
@@ -117,10 +118,10 @@ def _heatmap_joints(shape: tuple[int, ...], said: Description) -> int | None:
 
 def _simcc_order(
     path: Path, names: list[str], shapes: Sequence[tuple[int, ...]], size: Size, said: Description
-) -> list[str]:
-    """Names of the vectors along x and along y."""
+) -> tuple[list[str], float]:
+    """Names of the vectors along x and along y, and their bins per pixel: 0 where they are no such vectors."""
     if any(len(shape) != 3 for shape in shapes) or shapes[0][:2] != shapes[1][:2]:
-        return names  # which the caller refuses by their number of joints
+        return names, 0.0
     height, width = size
     ratios = [(shapes[one][2] / width, shapes[other][2] / height) for one, other in ((0, 1), (1, 0))]
     fits = [x == y and said.split_ratio in (None, x) for x, y in ratios]
@@ -131,7 +132,7 @@ def _simcc_order(
         told = f" with {said.split_ratio:g} bins a pixel" if said.split_ratio else ""
         other = ": the other way round they do" if any(fits) else ""
         raise InputError(f"{text}, which do not fit an input of {height}x{width}{told}{other}")
-    return names if fits[0] else names[::-1]
+    return (names, ratios[0][0]) if fits[0] else (names[::-1], ratios[1][0])
 
 
 def _text(shape: Sequence[int | None]) -> str:

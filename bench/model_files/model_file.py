@@ -1,5 +1,6 @@
 """A model file: what runs it, in which form it takes images, and what it says of itself."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
@@ -62,6 +63,19 @@ class ModelFile(BaseModel):
         return self.said.joint_count
 
     @property
+    def output_kind(self) -> str:
+        """As a network declares it; files of which nothing is said are timed alone."""
+        return self.said.output_kind or "heatmap"
+
+    @property
+    def udp(self) -> bool:
+        return bool(self.said.udp)
+
+    @property
+    def split_ratio(self) -> float:
+        return self.said.split_ratio or 2.0
+
+    @property
     def onnx(self) -> bool:
         return self.path.suffix.lower() == ".onnx"
 
@@ -115,11 +129,7 @@ class ModelFile(BaseModel):
         """An artifact that a backend made of the file, which keeps what the file says; its batch is the example's."""
         told = {key: value for key, value in self.metadata().items() if key not in ("layout", "file_batch")}
         precision = self.precision_in(artifact.backend, artifact.precision)
-        layout = {"layout": self.layout} if artifact.file.suffix != ".tflite" else {}
-        return Artifact(
-            artifact.backend, precision, artifact.files, metadata=told | layout, from_cache=artifact.from_cache,
-            note=artifact.note, size_bytes=artifact.size_bytes,
-        )  # fmt: skip
+        return dataclasses.replace(artifact, precision=precision, metadata=told)
 
     def onnx_for(self, backend: Backend) -> Path:
         """One ONNX file with all its weights, for a backend that makes its own file of it.

@@ -10,9 +10,9 @@ from bench.core.errors import InputError
 from bench.model_files import checkpoint
 from bench.model_files.checkpoint import Checkpoint
 from bench.model_files.description import read_options, read_sidecar, sidecar_of
+from bench.model_files.endings import is_checkpoint, is_file
 from bench.model_files.model_file import ModelFile, Size
-from bench.models import is_checkpoint, is_file
-from bench.timing.environment import environment
+from bench.timing.process_variables import process_variables
 
 WORKER = "bench.model_files.worker"
 AnyFile = ModelFile | Checkpoint
@@ -62,7 +62,7 @@ def _read(path: Path, asked: dict[str, dict[str, Any]]) -> AnyFile:
         return checkpoint.read(path, sources)
     backend = _own_backend(path)
     task = {"path": str(path), "backend": backend, "sources": sources}
-    with workers.Worker(WORKER, task, path.name, environment(1)) as process:
+    with workers.Worker(WORKER, task, path.name, process_variables(1)) as process:
         process.wait_until_ready()
         return ModelFile.model_validate(process.answer()["file"])
 

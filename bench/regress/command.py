@@ -16,7 +16,8 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record
-from bench.models import USUAL_INPUT, USUAL_JOINTS, Model, choose, is_factory, is_file, model_names
+from bench.model_files.endings import is_file
+from bench.models import USUAL_INPUT, USUAL_JOINTS, Model, choose, is_factory, model_names
 from bench.regress import baseline, output, self_test
 from bench.regress.checkout import checkout
 from bench.regress.compare import Comparison, DrawPair, Show, compare

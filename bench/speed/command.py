@@ -8,15 +8,16 @@ from pydantic import JsonValue
 from bench import cli
 from bench.backends import catalogue
 from bench.cli import say, warn
-from bench.core import machine, results, workers
+from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.models import Model, choose, model_names, recorded_name
 from bench.speed import schedule, tables
 from bench.speed.figures import kinds_of_warnings
-from bench.speed.plan import Plan
+from bench.speed.plan import SpeedPlan
 from bench.speed.record import complete_record
+from bench.timing.process_variables import process_variables
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -37,12 +38,12 @@ def main(arguments: argparse.Namespace) -> int:
     failures: list[str] = []
     status = 0
 
-    def finished(progress: schedule.Progress) -> None:
+    def finished(progress: schedule.PlanProgress) -> None:
         record = plan_record(progress, arguments.ahead)
         cli.save([record], arguments)
         records.append(record)
 
-    def failed(_plan: Plan, error: Exception) -> None:
+    def failed(_plan: SpeedPlan, error: Exception) -> None:
         nonlocal status
         failures.append(str(error))
         status = max(status, 2 if isinstance(error, InputError) else 1)
@@ -95,7 +96,7 @@ def choose_backends(text: str | None, device: str, precision: str) -> tuple[list
 
 def make_plans(
     arguments: argparse.Namespace, device: str, backends: list[str], left_out: dict[str, str] | None = None
-) -> list[Plan]:
+) -> list[SpeedPlan]:
     """One plan per network, backend and batch size; everything that can be checked in advance is.
 
     Args:
@@ -113,7 +114,7 @@ def make_plans(
             for batch in arguments.batch:
                 model.file.check_batch(batch)
     return [
-        Plan(
+        SpeedPlan(
             **model.planned,
             image=str(arguments.image) if arguments.image else None,
             batch=batch,
@@ -158,9 +159,9 @@ def pairs(
     return found
 
 
-def plan_record(progress: schedule.Progress, ahead: int) -> Record:
+def plan_record(progress: schedule.PlanProgress, ahead: int) -> Record:
     plan = progress.plan
-    notes: dict[str, JsonValue] = {"environment": dict(workers.environment(plan.threads))}
+    notes: dict[str, JsonValue] = {"environment": dict(process_variables(plan.threads))}
     if catalogue.find(plan.backend).quantises:
         from bench.backends import calibration
 

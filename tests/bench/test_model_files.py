@@ -304,6 +304,7 @@ SIMCC = {"x": (1, 17, 96), "y": (1, 17, 128)}
 def test_outputs_are_found_by_their_shapes(said: dict[str, Any], found: dict[str, Any], names: list[str]) -> None:
     told = fitting.outputs(Path("f.onnx"), found, (64, 48), Description.model_validate(said))
     assert (told.output_names, told.num_joints) == (names, 17)
+    assert told.split_ratio == (2.0 if told.output_kind == "simcc" else None)
 
 
 WRONG_OUTPUTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
