@@ -73,7 +73,7 @@ def count(path: Path, size: tuple[int, int]) -> tuple[dict[str, int | float], di
         mmcv += found
         if node.op_type in ("Conv", "ConvTranspose") and len(node.input) > 2 and node.input[2]:
             mmcv += _elements(shapes, node.output[0])
-    params = sum(_parameters(node, weights) for node in _once(graph, weights))
+    params = sum(math.prod(weights[name]) for name in _learnt(graph, weights))
     return {"params": params, "macs_mmcv": mmcv, "macs_onnx": products}, dict(sorted(unknown.items()))
 
 
@@ -117,22 +117,21 @@ _PRODUCTS: dict[str, Callable[[Any, Shapes], int]] = {
 }  # fmt: skip
 
 
-def _once(graph: Any, weights: Shapes) -> list[tuple[str, Any]]:
-    """Every weight with the first operator that uses it."""
-    seen: dict[str, Any] = {}
+# Of each operator, the inputs that are learnt: not running statistics of batch norms, nor shapes and limits.
+_LEARNT = {
+    "Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (0, 1, 2), "MatMul": (0, 1), "BatchNormalization": (1, 2),
+    "LayerNormalization": (1, 2), "InstanceNormalization": (1, 2), "PRelu": (1,), "Add": (0, 1), "Mul": (0, 1),
+}  # fmt: skip
+_SAME = ("Identity", "Transpose", "Cast", "Reshape", "Squeeze", "Unsqueeze", "DequantizeLinear")  # of a weight, itself
+
+
+def _learnt(graph: Any, weights: Shapes) -> set[str]:
+    """Names of the weights that a network learns, each once however often it is used."""
+    source = {name: name for name in weights}
+    found: set[str] = set()
     for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name in weights:
-                seen.setdefault(name, (node, position))
-    return list(seen.items())
-
-
-def _parameters(used: tuple[str, Any], weights: Shapes) -> int:
-    """The numbers of a weight that a network learns: not running statistics of batch norms, nor shapes and limits."""
-    name, (node, position) = used
-    learnt = {
-        "Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (0, 1, 2), "MatMul": (0, 1), "BatchNormalization": (1, 2),
-        "LayerNormalization": (1, 2), "InstanceNormalization": (1, 2), "PRelu": (1,), "Add": (0, 1), "Mul": (0, 1),
-        "DequantizeLinear": (0,),
-    }  # fmt: skip
-    return math.prod(weights[name]) if position in learnt.get(node.op_type, ()) else 0
+        if node.op_type in _SAME and node.input[0] in source:
+            source[node.output[0]] = source[node.input[0]]
+        places = _LEARNT.get(node.op_type, ())
+        found |= {source[name] for place, name in enumerate(node.input) if place in places and name in source}
+    return found

@@ -19,6 +19,7 @@ from bench.backends.adapted import adapted
 from bench.backends.session import Port, Session
 from bench.complexity.onnx_graph import count
 from bench.core.errors import InputError
+from bench.core.kinds import problem
 from bench.core.record import Record
 from bench.core.results import read
 from bench.data.cropping import Normalisation, normalise
@@ -27,6 +28,8 @@ from bench.model_files.description import Description, json_schema, merged, read
 from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import read_files
 from bench.models import build
+from bench.report.command import all_sections
+from bench.report.measured import Measured
 from bench.timing import parity
 from tests.commands import command, run_command
 from tests.conftest import ROOT
@@ -157,38 +160,29 @@ def test_a_file_is_told_from_another_by_its_content_and_by_what_is_said_of_it(
     assert again.sha256 == record.network_sha256
 
 
-def test_speed_and_report_have_files_beside_the_zoo(
-    files: Path, evaluated: dict[str, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_speed_and_report_have_files_beside_the_zoo(evaluated: dict[str, Record], tmp_path: Path) -> None:
     """A file in its own backend, and made into a file of another one, which is compared with the first."""
-    results, out = tmp_path / "results", tmp_path / "report"
     small = make_onnx(tmp_path / "small.onnx", (1, 3, 256, 192))
-    common = ["--results", str(results), "--quiet"]
-    command("speed")(
-        [*common, "--models", f"{small},{files / 'net.safetensors'}", "--backend", "onnxruntime,openvino", "--input",
-         "256x192", "--sets", "1", "--rounds", "2", "--warmup", "1", "--device", "cpu", "--threads", "1"]
-    )  # fmt: skip
-    command("complexity")([*common, "--models", f"{small},{ZOO}", "--input", "256x192"])
-    found = read(results)
-    speeds = {(record.model, record.backend): record for record in found if record.kind == "speed"}
-    assert set(speeds) == {
-        (name, backend) for name in ("small.onnx", "net.safetensors") for backend in ("onnxruntime", "openvino")
-    }
-    assert (
-        "parity_max_relative" not in speeds["small.onnx", "onnxruntime"].metrics
-    )  # it is what others are compared with
-    assert speeds["small.onnx", "openvino"].metrics["parity_max_relative"] < 1e-5
+    common = ["--results", str(tmp_path / "results"), "--quiet", "--models", str(small)]
+    how = ["--sets", "1", "--rounds", "2", "--warmup", "1", "--device", "cpu", "--threads", "1"]
+    command("speed")([*common, *how, "--backend", "onnxruntime,openvino"])
+    command("complexity")(common)
+    found = read(tmp_path / "results")
+    speeds = {record.backend: record for record in found if record.kind == "speed"}
+    assert set(speeds) == {"onnxruntime", "openvino"}
+    assert "parity_max_relative" not in speeds["onnxruntime"].metrics  # others are compared with it
+    assert speeds["openvino"].metrics["parity_max_relative"] < 1e-5
     for record in speeds.values():
-        assert record.weights == "the file's own"
-        assert record.network_sha256
-    shutil.copy(files / "results" / "accuracy.jsonl", results)
-    assert command("report")(["--results", str(results), "--out", str(out)]) == 0
-    for table in ("table5.csv", "table1.csv", "ranking.csv"):
-        text = (out / table).read_text()
-        assert "small.onnx" in text, table
-    assert "net.xml" in (out / "synthetic.csv").read_text()
-    assert "net.safetensors" in (out / "table5.csv").read_text()
-    capsys.readouterr()
+        assert (record.model, record.weights, record.input) == ("small.onnx", "the file's own", "256x192")
+        assert record.network_sha256 == speeds["openvino"].network_sha256 is not None
+    everything = [*found, *evaluated.values()]
+    assert not any(map(problem, everything))
+    tables = {section.key: section.table(Measured(everything)) for section in all_sections()}
+    files = [("synthetic", name) for name in ("net.onnx", "net.xml", "net.safetensors")]
+    for key, name in (*files, *((key, "small.onnx") for key in ("table5", "table1", "ranking"))):
+        table = tables[key]
+        assert table is not None
+        assert name in [row.labels["model"] for row in table.rows], key
 
 
 def test_a_file_that_says_nothing_is_written_again_with_what_was_said(tmp_path: Path, capsys: Any) -> None:
@@ -424,7 +418,6 @@ WRONG_FILES: dict[str, tuple[Callable[[Path], Path], dict[str, Any], str]] = {
         r"does not say its input size \(input 'images' \[1, 3, \?, \?\]\): give --input HxW",
     ),
     "one channel": (lambda f: make_onnx(f / "n.onnx", (1, 1, 64, 48)), {}, "which has 1 channels as NCHW"),
-    "three dimensions": (lambda f: make_onnx(f / "n.onnx", (3, 64, 48)), {}, "images need four dimensions"),
     "two inputs": (lambda f: make_onnx(f / "n.onnx", inputs=2), {}, "one input, for images, is needed"),
     "whole numbers": (lambda f: make_onnx(f / "n.onnx", kind=TensorProto.INT64), {}, r"of tensor\(int64\)"),
     "another input": (lambda f: make_onnx(f / "n.onnx"), {"input_name": "pixels"}, "has no input 'pixels'"),
@@ -454,7 +447,9 @@ def test_commands_refuse_what_they_cannot_use_in_a_line(
         capsys, monkeypatch, *accuracy
     )
     (tmp_path / "net.onnx.json").write_text(json.dumps(SAID | {"joints": [f"joint {i}" for i in range(17)]}))
-    assert "has 'joint 0' as joint 0, and synthetic has 'nose' there" in line(capsys, monkeypatch, *accuracy)
+    assert "has 'joint 0' as joint 0, and synthetic (2 scenes, seed 2000003) has 'nose' there" in line(
+        capsys, monkeypatch, *accuracy
+    )
     (tmp_path / "net.onnx.json").write_text(json.dumps(SAID))
     speed = ("speed", "--models", f"small_hrnet_w16,{net}", *results)
     assert "net.onnx takes 1 images at a time, not 8" in line(capsys, monkeypatch, *speed, "--batch", "8")
@@ -485,10 +480,10 @@ def test_a_checkpoint_is_the_network_that_it_names(tmp_path: Path) -> None:
     own, bare = (str(tmp_path / name) for name in ("own.safetensors", "bare.pth"))
     with pytest.raises(InputError, match="does not say which network it is of"):
         read_files([bare])
-    images = torch.rand(1, 3, 64, 48)
+    images = torch.rand(1, 3, 64, 64)
     (tmp_path / "bare.pth.json").write_text('{"network": "small_hrnet_w16", "num_joints": 16}')
     for file in read_files([own, bare]).values():
-        made = file.make(file.num_joints or 0, (64, 48))
+        made = file.make(file.num_joints or 0, (64, 64))
         assert torch.equal(made(images), model(images))
     with pytest.raises(InputError, match="--model-info says network"):
         read_files([own], info=["network=lite_hrnet_18"])
@@ -543,3 +538,5 @@ def test_the_schema_and_the_example_in_the_docs_are_right() -> None:
 def test_ports_tell_what_is_open() -> None:
     form = fitting.form(Path("n.mnn"), [Port("x", (None, None, None, None))], Description(input=[3, 64, 48]))
     assert (form.size, form.batch, form.layout, form.type) == ((64, 48), None, "NCHW", "float32")
+    with pytest.raises(InputError, match=r"takes input 'x' \[1, 3\]: images need four dimensions"):
+        fitting.form(Path("n.mnn"), [Port("x", (1, 3))], Description(input=[3, 64, 48]))
