@@ -77,7 +77,7 @@ def choose(
     Raises:
         InputError: there is no such network or file, or a file is not what it, its sidecar or the options say.
     """
-    check_names(names)
+    check_names([name for name in names if not is_file(name)])
     info, joints = getattr(arguments, "model_info", ()), getattr(arguments, "joints", None)
     files: dict[str, AnyFile] = {}
     if info or any(map(is_file, names)):
@@ -118,7 +118,7 @@ def check_names(names: Sequence[str]) -> None:
 
     for name in names:
         if is_file(name):
-            continue  # bench.model_files looks into it
+            raise InputError(f"{name} is a model file, and this command takes networks alone: give a name of the zoo")
         if not is_factory(name) and ":timm/" not in name:
             zoo.model_card(name)
         where = name.rpartition(":")[0]

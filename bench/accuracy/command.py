@@ -49,7 +49,11 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     evaluations = [make_evaluation(model, dataset, device, arguments) for model in models]
     if arguments.missing:
-        evaluations = without_record(evaluations, known, "accuracy", device)
+        todo = without_record(evaluations, known, "accuracy", device)
+        for one in evaluations:
+            if one not in todo:
+                evaluation.forget(one)
+        evaluations = todo
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)

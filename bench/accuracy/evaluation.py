@@ -153,6 +153,11 @@ def run(
         return outcome
 
 
+def forget(evaluation: Evaluation) -> None:
+    """Drop what is left of one that has its record: a kill came between the two."""
+    _progress(evaluation).drop()
+
+
 def _progress(evaluation: Evaluation) -> Work[BatchPredictions]:
     """The finished batches of earlier runs, from however many processes, one line of a file each."""
     return Unfinished(evaluation.folder / f"{evaluation.name}.partial", BatchPredictions).work(evaluation.name)

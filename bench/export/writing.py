@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.core import machine
 from bench.core.errors import InputError, first_line
-from bench.core.files import PROJECT
+from bench.core.files import PROJECT, side_folder
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
@@ -187,8 +186,8 @@ def export(
     example = inputs[0]
     if dynamic_batch:
         example = example.expand(2, -1, -1, -1).contiguous()  # exporters take a batch of one for fixed
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        written = Path(folder) / path.name
+    with side_folder(path.parent) as folder:
+        written = folder / path.name
         with _reasons(format_name):
             with torch.no_grad():
                 chosen.write(ExportSource(model, example, metadata, dynamic_batch, int8), written)
@@ -197,7 +196,7 @@ def export(
             raise ParityError(f"the {format_name} file does not hold the metadata as given")
         worst = _compare(chosen, written, inputs, expected, int8=int8)
         # The file itself last: until then what has its name is whole.
-        for file in sorted(Path(folder).iterdir(), key=lambda file: file == written):
+        for file in sorted(folder.iterdir(), key=lambda file: file == written):
             _sync(file)
             file.replace(path.parent / file.name)
     return worst

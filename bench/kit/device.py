@@ -71,8 +71,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--for", dest="for_s", type=_seconds, default=600.0, metavar="SECONDS",
                         help="how long each network goes on, sustained only (default: 600)")  # fmt: skip
     parser.add_argument("--threads", type=_number, help="CPU threads (default: one a core, as far as a quota allows)")
-    parser.add_argument("--sets", type=_number, help="fresh processes a network")
+    parser.add_argument("--sets", type=_number, help="fresh processes a network; not with sustained")
     parser.add_argument("--cores", metavar="LIST", help="keep to these: numbers such as 0-3,6, or big or little")
+    parser.add_argument("--missing", action="store_true",
+                        help="leave out what has a record from this kit, device and these options already")  # fmt: skip
     parser.add_argument("--timeout", type=_seconds, default=1800.0, metavar="SECONDS",
                         help="ends a set that hangs (default: 1800; sustained: that and the time)")  # fmt: skip
     return parser.parse_args(argv)
@@ -141,7 +143,7 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     settings = make_settings(manifest, arguments)
     records = kit / "records"
     with lock.alone(records / ".running"):
-        return _KitRun(kit, manifest, settings, records).all(chosen)
+        return _KitRun(kit, manifest, settings, records).all(chosen, missing=arguments.missing)
 
 
 def choose(networks: Sequence[KitNetwork], arguments: argparse.Namespace) -> list[KitNetwork]:
@@ -174,6 +176,8 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> TimingSe
     """
     kind = arguments.protocol
     usual = manifest.protocols[kind]
+    if kind == "sustained" and arguments.sets:
+        raise InputError("--sets: a sustained run is one process, in which heat builds up; leave it out")
     sets = int(arguments.sets or usual["sets"])
     rounds, warmup = int(usual["rounds"]), int(usual["warmup"])
     name = "custom" if kind == "paper" and sets != usual["sets"] else kind
@@ -236,12 +240,15 @@ class _KitRun:
         self.maker = reporting.RecordMaker(kit, manifest, settings.protocol, settings.threads, records)
         self.status = 0
         self.failures: list[str] = []
+        self.known: set[str] = set()  # work that needs no doing
 
-    def all(self, networks: Sequence[KitNetwork]) -> int:
+    def all(self, networks: Sequence[KitNetwork], *, missing: bool) -> int:
         settings = self.settings
         reporting.say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
         for note in self.maker.warnings:
             reporting.say(f"warning: {note}")
+        if missing:
+            self.known = self.maker.recorded()
         everything = [one for one in map(self._start, networks) if one is not None]
         done = [one for one in everything if len(one.timed) == self.settings.sets]
         alive = [one for one in everything if one not in done]
@@ -271,7 +278,9 @@ class _KitRun:
         return self.status
 
     def _start(self, network: KitNetwork) -> NetworkProgress | None:
-        """A network with what an earlier run left of it; none where its files or its runtime are not right."""
+        """A network with what an earlier run left of it; none where its files or its runtime are not right, or where
+        its record is there and only missing ones are asked for.
+        """
         try:
             families = [name for name in self.manifest.files if "/families/" in name]
             wrong = self.manifest.wrong(self.kit, [*families, *network.needs()])
@@ -282,6 +291,9 @@ class _KitRun:
             self._failed(network, error)
             return None
         work = self.maker.identity(network, runtime)
+        if work in self.known:
+            reporting.say(f"{network.who}: has its record already")
+            return None
         parts = self.ledger.parts(work)
         artifact = network.artifact_in(self.kit).to_json()
         one = NetworkProgress(network, runtime, work, artifact, parts)
@@ -390,7 +402,7 @@ class _KitRun:
         """The record of a network with all its sets, written once."""
         record = self.maker.record(one.network, one.runtime, one.timed, one.started_at)
         if "recorded" not in one.parts:
-            reporting.append_once(record, self.records)
+            reporting.append_once(record, self.records, resumed=bool(one.parts))
             self.ledger.add(one.work, "recorded", {})
         return [record]
 

@@ -1,7 +1,6 @@
 """``python -m bench.kit make``: a folder that times networks on a device, and an archive of it."""
 
 import argparse
-import os
 import re
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from bench.backends.artifact import sha256
 from bench.backends.catalogue import Backend
 from bench.core import machine, workers
 from bench.core.errors import InputError
+from bench.core.files import side_folder
 from bench.core.record import Measurement, now
 from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.models import choose, model_names
@@ -200,22 +200,17 @@ def copy_modules(folder: Path, families: Sequence[str]) -> None:
 
 def put_in_place(folder: Path, out: Path, archive: Path) -> None:
     """Folder and archive appear whole, or not at all."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    packed = out.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
-        shutil.copytree(folder, partial)
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                file.write(path, f"{out.name}/{path.relative_to(folder).as_posix()}")
-        packed.replace(archive)
-        partial.replace(out)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(out)
+        with side_folder(out.parent) as side:
+            shutil.copytree(folder, side / out.name)
+            with zipfile.ZipFile(side / archive.name, "w", zipfile.ZIP_DEFLATED) as file:
+                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    file.write(path, f"{out.name}/{path.relative_to(folder).as_posix()}")
+            (side / archive.name).replace(archive)
+            (side / out.name).replace(out)
+    except OSError as error:
+        error.filename = error.filename or str(out)
         raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        packed.unlink(missing_ok=True)
 
 
 def _start(task: dict[str, Any]) -> workers.Worker:

@@ -46,7 +46,7 @@ def notes_on_protocol(record: Record) -> tuple[str, ...]:
         notes.append(f"{word}: not measured by the paper's protocol; see the run below.")
     for tag in tags(record):
         if tag in ("busy", "throttled", "warned"):
-            because = {"busy": "other work ran on the machine", "throttled": "the GPU was slowed down"}
+            because = {"busy": "other work ran on the machine", "throttled": "the processor or GPU was slowed down"}
             notes.append(f"{tag}: {because.get(tag, 'the record has a warning')} meanwhile; see the run below.")
     return tuple(notes)
 

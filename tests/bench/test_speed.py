@@ -67,7 +67,9 @@ def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> N
     rounds = [value for one in samples for value in one]
     assert record.metrics["latency_ms_mean"] == pytest.approx(statistics.mean(rounds))
     assert record.metrics["fps"] == pytest.approx(1000 / statistics.mean(rounds))
-    assert record.metrics["peak_rss_bytes"] >= record.metrics["rss_before_bytes"] > 0
+    # Eager's runtime is torch: it is not there before, as no backend's is.
+    assert record.metrics["peak_rss_bytes"] - record.metrics["rss_before_bytes"] > 80e6
+    assert record.metrics["rss_before_bytes"] > 0
     products = record.samples["product_ms"]
     assert [len(one) for one in products] == [5, 5, 5]
     mean_s = sum(sum(one) for one in products) / 15 / 1000

@@ -561,6 +561,46 @@ def test_an_interruption_says_what_is_kept(
         main(["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out")])
 
 
+def test_annotations_given_as_files_train_the_same_weights(
+    networks: str, options: list[str], coco: Path, tmp_path: Path
+) -> None:
+    """An export of a tool: any name, any folder, a category of its own."""
+    files = []
+    for split in ("train2017", "val2017"):
+        content = json.loads((coco / f"annotations/person_keypoints_{split}.json").read_text())
+        content["categories"] = [content["categories"][0] | {"name": "athlete"}, {"id": 2, "name": "ball"}]
+        files.append(tmp_path / f"export {split}.json")
+        files[-1].write_text(json.dumps(content))
+    options[options.index("--epochs") + 1] = "1"
+    common = ["--model", f"{networks}:drops"]
+    assert main([*common, *options, "--out", str(tmp_path / "folder")]) == 0
+    at = options.index("--data-root")
+    rest = [option for option in options[:at] + options[at + 2 :] if option not in ("--dataset", "coco")]
+    exported = [
+        *common, *rest, "--annotations", str(files[0]), "--images", str(coco / "train2017"), "--val-annotations",
+        str(files[1]), "--val-images", str(coco / "val2017"), "--category", "athlete", "--out", str(tmp_path / "files"),
+    ]  # fmt: skip
+    assert main(exported) == 0
+    by_folder, by_files = results.read(tmp_path / "results")
+    assert by_files.weights_sha256 == by_folder.weights_sha256
+    assert {name: value for name, value in by_files.metrics.items() if name.startswith(("ap", "ar"))} == {
+        name: value for name, value in by_folder.metrics.items() if name.startswith(("ap", "ar"))
+    }
+    assert by_files.dataset == "export train2017 (20 pictures)"
+    assert (tmp_path / "files" / "networks-drops_x_export-train2017_64x48_seed0").is_dir()
+    for wrong, says in (
+        (["--data-root", str(coco)], "takes the place of --data-root"), (["--category", "horse"], "horse"),
+        (["--dataset", "mpii"], "--annotations, --category and --subset go with COCO's"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            main([*exported, *wrong])
+    at = exported.index("--val-annotations")
+    with pytest.raises(InputError, match="--annotations needs --val-annotations FILE"):
+        main(exported[:at] + exported[at + 2 :])
+    with pytest.raises(InputError, match="--images goes with --annotations FILE"):
+        main([*common, *options, "--images", str(coco)])
+
+
 # --------------------------------------------------------------------------------- bad input
 
 

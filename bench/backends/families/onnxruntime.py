@@ -5,6 +5,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import contextlib
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.catalogue import Backend
+from bench.backends.native_output import caught
 from bench.backends.session import Port, Session
 from bench.core.errors import InputError, first_line
 from bench.core.library_settings import forbid_telemetry
@@ -199,6 +201,13 @@ def open_session(path: Path, threads: int, providers: Sequence[Any], *, beside: 
         raise InputError(f"{path} cannot be opened by ONNX Runtime: {first_line(error)}") from error
 
 
+def _reason(said: Sequence[str]) -> str:
+    """What ONNX Runtime logged of a provider that failed, without time, colours and its own functions' names."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
+    found = next((line for line in plain if "rror" in line and not line.startswith("*")), "it gave no reason")
+    return re.sub(r"^.* : FAIL : |^[-0-9]+ [0-9:.]+ \[[^\]]*\] ", "", found)[:400]
+
+
 class _OrtSession(Session):
     def __init__(self, artifact: Artifact, threads: int, providers: Sequence[Any]) -> None:
         self.session = open_session(artifact.file, threads, providers, beside=len(artifact.files) > 1)
@@ -244,9 +253,10 @@ class _GpuSession(_OrtSession):
                 "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache_path("tensorrt")),
             }  # fmt: skip
             providers.insert(0, (provider, options))
-        super().__init__(artifact, threads, providers)
+        with caught() as said:
+            super().__init__(artifact, threads, providers)
         if provider not in self.session.get_providers():
-            raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
+            raise InputError(f"ONNX Runtime could not start its {provider}: {_reason(said)}")
 
     def _bound(self, images: np.ndarray) -> Any:
         onnxruntime = import_onnxruntime()

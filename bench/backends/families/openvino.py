@@ -9,6 +9,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,26 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _Session(artifact.file, threads, artifact.precision)
 
 
+def open_for_pixels(
+    backend: Backend, artifact: Artifact, device: str, threads: int, mean: Sequence[float], std: Sequence[float]
+) -> Session:
+    """As ``open_artifact``, for pixels: layout, colours and normalisation become part of the compiled graph."""
+    return _Session(artifact.file, threads, artifact.precision, (mean, std))
+
+
+def _from_pixels(model: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
+    """A model that takes uint8 ``[N, H, W, 3]`` BGR, from one that takes float32 ``[N, 3, H, W]``, normalised RGB."""
+    openvino = import_openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
+    tensor = steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    tensor.set_color_format(openvino.preprocess.ColorFormat.BGR)
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).convert_color(
+        openvino.preprocess.ColorFormat.RGB
+    ).mean([255 * value for value in mean]).scale([255 * value for value in std])
+    return steps.build()
+
+
 def read_metadata(network: Any) -> dict[str, str]:
     """What a file of this project says of itself; nothing of other files."""
     if not network.has_rt_info([RT_INFO]):
@@ -228,7 +249,13 @@ def _port(entry: Any) -> Port:
 
 
 class _Session(Session):
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        precision: str,
+        statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    ) -> None:
         core = import_openvino().Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -240,11 +267,13 @@ class _Session(Session):
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            read = core.read_model(path)
-            self.inputs = tuple(map(_port, read.inputs))
-            self.outputs = tuple(one.any_name if one.names else one.node.friendly_name for one in read.outputs)
-            self.metadata = read_metadata(read)
-            self.request = core.compile_model(read, "CPU", settings).create_infer_request()
+            model = core.read_model(path)
+            self.inputs = tuple(map(_port, model.inputs))
+            self.outputs = tuple(one.any_name if one.names else one.node.friendly_name for one in model.outputs)
+            self.metadata = read_metadata(model)
+            if statistics is not None:
+                model = _from_pixels(model, *statistics)
+            self.request = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as error:
             raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
 
