@@ -126,7 +126,7 @@ def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
     file.require("output_kind", "channels", "mean", "std", command="bench.export")
     told = {key: value for key, value in file.metadata().items() if key in FIELDS}
     return told | {
-        "project": machine.PROJECT,
+        "project": PROJECT,
         "project_version": machine.this_software("").project,
         "model": file.name,
         "weights": told.get("weights", file.name),
