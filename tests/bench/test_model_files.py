@@ -28,8 +28,8 @@ from bench.model_files.description import Description, json_schema, merged, read
 from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import read_files
 from bench.models import build
-from bench.report.command import all_sections
 from bench.report.measured import Measured
+from bench.report.sections import all_sections
 from bench.timing import parity
 from tests.commands import command, run_command
 from tests.conftest import ROOT
@@ -182,7 +182,7 @@ def test_speed_and_report_have_files_beside_the_zoo(evaluated: dict[str, Record]
     for key, name in (*files, *((key, "small.onnx") for key in ("table5", "table1", "ranking"))):
         table = tables[key]
         assert table is not None
-        assert name in [row.labels["model"] for row in table.rows], key
+        assert name in [row.names["model"] for row in table.rows], key
 
 
 def test_a_file_that_says_nothing_is_written_again_with_what_was_said(tmp_path: Path, capsys: Any) -> None:
