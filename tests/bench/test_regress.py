@@ -25,7 +25,7 @@ from scipy import stats
 from bench.core import processes
 from bench.core.errors import InputError
 from bench.core.results import read
-from bench.regress import baseline, pairs, self_test
+from bench.regress import baseline, pairs, self_test, sides
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
@@ -332,6 +332,31 @@ def test_a_slow_down_planted_in_a_worker_is_one(tmp_path: Path) -> None:
     plan = RegressPlan("small_hrnet_w16", 17, (64, 64), 1, "cpu", "eager", 1)
     found = pairs.time_pair(here, Side("slower", Path.cwd(), Path.cwd(), 1.0), plan, random.Random(0))
     assert math.exp(found.log_ratio) == pytest.approx(2, rel=0.4)  # other tests run beside it
+
+
+STUCK = """
+import subprocess, sys, time
+from bench.core.workers import conversation
+
+lines, say = conversation()
+lines.get()
+say({"round_ms": 1.0, "started": subprocess.Popen(["sleep", "300"]).pid})
+time.sleep(300)
+"""
+
+
+def test_a_side_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker.py").write_text(STUCK)
+    monkeypatch.setattr(sides, "WORKER", tmp_path / "worker.py")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with SideProcess(Side("here", tmp_path, tmp_path), RegressPlan("net", 17, (64, 64), 1, "cpu", "eager", 1)) as side:
+        started = psutil.Process(side.first_answer()["started"])
+        side.limit_s = 0.2  # of --timeout
+        with pytest.raises(
+            InputError, match=r"^net in here took more than 0\.2 s: it hangs, or needs a longer --timeout"
+        ):
+            side.time(3)
+    started.wait(10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")
