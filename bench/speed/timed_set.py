@@ -125,7 +125,9 @@ def time_set(
     """
     artifact, session = opened.artifact, opened.session
     worst = None
-    if expected is not None:
+    if expected is None:
+        parity.check_finite(opened.outputs, "eager")
+    else:
         try:
             worst = parity.check(expected, opened.outputs, artifact.precision, f"backend {artifact.backend}")
         except parity.ParityError as error:
