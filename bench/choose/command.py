@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 
 from bench import cli
-from bench.choose.candidates import Accuracy, Candidate, candidates, datasets
-from bench.choose.choosing import MIB, Choice, Limits, choose, short
+from bench.report.candidates import Accuracy, Candidate, candidates, datasets
+from bench.report.choosing import MIB, Choice, Limits, choose, short
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.metrics import printed

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.choose.candidates import Candidate, candidates, datasets
+from bench.report.candidates import Candidate, candidates, datasets
 from bench.core import metrics
 from bench.core.record import Record
 from bench.report import paper

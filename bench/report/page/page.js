@@ -1,7 +1,7 @@
 "use strict";
 /* The report's page. Its data are made by bench/report/page/data.py; the address holds its state.
 
-   Parts: elements, state, what is chosen, arithmetic (the same as bench/choose/choosing.py and
+   Parts: elements, state, what is chosen, arithmetic (the same as bench/report/choosing.py and
    bench/report/comparison.py), text, details, tables, plots, views. */
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.choose.candidates import Candidate
+from bench.report.candidates import Candidate
 from bench.core.metrics import printed
 
 Verdict = Literal["fits", "maybe", "out"]
