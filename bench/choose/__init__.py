@@ -1,1 +1,1 @@
-"""Which network to take: limits on latency, accuracy, size and memory, applied to records (``bench.report.choosing``)."""
+"""Which network to take: limits on latency, accuracy, size and memory, applied to records."""

@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable, Sequence
 
 from bench import cli
-from bench.report.candidates import Accuracy, Candidate, candidates, datasets
-from bench.report.choosing import MIB, Choice, Limits, choose, short
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.metrics import printed
+from bench.report.candidates import Accuracy, Candidate, candidates, datasets
+from bench.report.choosing import MIB, Choice, Limits, choose, short
 from bench.report.command import read
 from bench.report.measured import Measured, Setting
 
@@ -115,7 +115,9 @@ def _show(choices: Sequence[Choice], dataset: str, *, quiet: bool) -> None:
         shown = Table(title=where, title_justify="left")
         for heading in ("fits", "model", "backend", "ms", "95 % interval", "AP", "file MiB", "memory MiB", "Pareto"):
             number = heading in ("ms", "AP", "file MiB", "memory MiB")
-            shown.add_column(heading, justify="right" if number else "left", no_wrap=heading in ("model", "backend", "95 % interval"))
+            shown.add_column(
+                heading, justify="right" if number else "left", no_wrap=heading in ("model", "backend", "95 % interval")
+            )
         for choice in remain:
             one = choice.candidate
             backend = one.backend if one.precision in ("fp32", "int8") else f"{one.backend} {one.precision}"

@@ -34,7 +34,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     where.add_argument("--device", choices=("cpu", "cuda"), help="default: cpu, where that was timed")
     where.add_argument("--backend", default="all", metavar="NAME", help="all, or one")
     where.add_argument(
-        "--precision", choices=(*catalogue.PRECISIONS, "int8", "all"), help="default: fp32, or what the backend named has"
+        "--precision",
+        choices=(*catalogue.PRECISIONS, "int8", "all"),
+        help="default: fp32, or what the backend named has",
     )
     where.add_argument("--threads", type=cli.threads, help="default: one per core, where that was timed")
     where.add_argument("--batch", type=cli.batch, default=1, help="images at a time")

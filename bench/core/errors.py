@@ -3,3 +3,13 @@
 
 class InputError(ValueError):
     """Bad usage or bad input: one line that says what was wrong, where, and what would be right."""
+
+
+def first_line(error: object) -> str:
+    """What an exception says first, for a message of one line."""
+    return next(iter(str(error).strip().splitlines()), "no message")
+
+
+def last_line(text: str, otherwise: str = "no message") -> str:
+    """What a process said last, which is why it failed."""
+    return next(reversed(text.strip().splitlines()), otherwise)

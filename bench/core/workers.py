@@ -1,6 +1,6 @@
 """Fresh processes for measuring: several get ready at a time, then one after the other measures, alone.
 
-A process reads its job as a line of JSON on standard input. Importing, building and exporting take far longer than
+A process reads its task as a line of JSON on standard input. Importing, building and exporting take far longer than
 what is timed, so where there are cores for it, many processes do that at once. Each says when it is ready, and waits.
 Told to go on, with all others waiting or gone, it measures and answers.
 """
@@ -19,36 +19,35 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.core import processes
-from bench.core.errors import InputError
-from bench.timing.environment import environment as environment
+from bench.core.errors import InputError, last_line
 
 Answer = dict[str, Any]
-J = TypeVar("J")
+Task = TypeVar("Task")
 
 
-def in_turns(
-    jobs: Sequence[J], start: Callable[[J], "Worker"], ahead: int = 1
-) -> Iterator[tuple[J, Answer | InputError]]:
-    """What came of each job, in order.
+def run_each(
+    tasks: Sequence[Task], start: Callable[[Task], "Worker"], ahead: int = 1
+) -> Iterator[tuple[Task, Answer | InputError]]:
+    """What came of each task, in their order.
 
     Args:
-        jobs: anything.
+        tasks: anything.
         start: the process for one.
         ahead: processes that get ready at a time.
     """
-    for first in range(0, len(jobs), ahead):
-        chosen = jobs[first : first + ahead]
+    for first in range(0, len(tasks), ahead):
+        chosen = tasks[first : first + ahead]
         with contextlib.ExitStack() as stack:
-            workers = [stack.enter_context(start(job)) for job in chosen]
+            workers = [stack.enter_context(start(task)) for task in chosen]
             for worker in workers:
                 worker.wait_until_ready()
-            for job, worker in zip(chosen, workers, strict=True):
+            for task, worker in zip(chosen, workers, strict=True):
                 with worker:  # gone before the next one measures
                     try:
                         outcome: Answer | InputError = worker.answer()
                     except InputError as error:
                         outcome = error
-                yield job, outcome
+                yield task, outcome
 
 
 class WorkerError(InputError):
@@ -60,12 +59,12 @@ class WorkerError(InputError):
 
 
 class Worker:
-    """A process that prepares one job, says so, and measures when told to; it ends with the block.
+    """A process that prepares one task, says so, and measures when told to; it ends with the block.
 
     What takes longer than ``--timeout`` (``processes.limit_s``) hangs, and is ended.
     """
 
-    def __init__(self, module: str, job: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, module: str, task: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
         self.who = who
         self.hung = False
         self.early: Answer | InputError | None = None  # it did not get ready
@@ -80,7 +79,7 @@ class Worker:
         )
         self.limit_s = processes.limit_s()
         self._set_alarm()
-        self._send(json.dumps(job))
+        self._send(json.dumps(task))
 
     def __enter__(self) -> "Worker":
         return self
@@ -155,14 +154,14 @@ class Worker:
             self.errors.seek(0)
             if status == 0:
                 raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
-            last = self.errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last[0]}")
+            last = last_line(self.errors.read().decode(errors="replace"))
+            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last}")
         answer: Answer = json.loads(line)
         return answer
 
 
 def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
-    """The other side: ``work(job, ready)`` calls ``ready`` once all is prepared, and returns the answer.
+    """The other side: ``work(task, ready)`` calls ``ready`` once all is prepared, and returns the answer.
 
     What else prints to standard output is sent to standard error, and what else reads standard input finds it empty.
     """

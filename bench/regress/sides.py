@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.core import processes, workers
+from bench.core import processes
 from bench.core.errors import InputError
 from bench.regress.plan import RegressPlan
+from bench.timing.process_variables import process_variables
 
 WORKER = Path(__file__).with_name("worker.py")
 BLOCK_TIMEOUT_S = 120  # rounds of about BLOCK_S take a second or so
@@ -67,7 +68,7 @@ class SideProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(WORKER), str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-            cwd=side.folder, env=environment(side, plan),
+            cwd=side.folder, env=variables(side, plan),
             # Ctrl-C is for the parent alone, which then ends this one.
             start_new_session=True,
         )  # fmt: skip
@@ -138,7 +139,7 @@ class SideProcess:
         )
 
 
-def environment(side: Side, plan: RegressPlan) -> dict[str, str]:
+def variables(side: Side, plan: RegressPlan) -> dict[str, str]:
     """What a process of one side is started with."""
     path = os.pathsep.join(part for part in (str(side.root), os.environ.get("PYTHONPATH", "")) if part)
-    return os.environ | workers.environment(plan.threads) | {"PYTHONPATH": path}
+    return os.environ | process_variables(plan.threads) | {"PYTHONPATH": path}

@@ -25,8 +25,8 @@ from types import ModuleType
 from typing import Any, TextIO
 
 _END_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
-Run = Callable[[], Any]
-Plan = dict[str, Any]
+Call = Callable[[], Any]
+PlanAsJson = dict[str, Any]
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def _own_clock() -> Any:
 class _Side:
     """A network that is ready to run, with what the revision made of it."""
 
-    def __init__(self, run: Run, wait: Run | None, artifact: Any = None, context: Any = None) -> None:
+    def __init__(self, run: Call, wait: Call | None, artifact: Any = None, context: Any = None) -> None:
         self.run, self.wait, self.artifact, self.context = run, wait, artifact, context
         self.root = str(Path(_bench().__file__ or "").parent.parent)
 
@@ -82,7 +82,7 @@ def _bench() -> ModuleType:
     return bench
 
 
-def _new_side(plan: Plan) -> _Side:
+def _new_side(plan: PlanAsJson) -> _Side:
     """A revision whose backends build artifacts and open them."""
     import numpy as np
 
@@ -109,7 +109,7 @@ def _new_side(plan: Plan) -> _Side:
     return _Side(inference.run, inference.wait, told, context)
 
 
-def _old_side(plan: Plan) -> _Side:
+def _old_side(plan: PlanAsJson) -> _Side:
     """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
     import torch
 
@@ -122,7 +122,7 @@ def _old_side(plan: Plan) -> _Side:
     return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
 
 
-def _network(plan: Plan) -> Any:
+def _network(plan: PlanAsJson) -> Any:
     """The network and its input, by the revision's own code."""
     import torch
 
@@ -143,7 +143,7 @@ def _network(plan: Plan) -> Any:
 
 
 class _Timer:
-    def __init__(self, plan: Plan, side: _Side, clock: Any) -> None:
+    def __init__(self, plan: PlanAsJson, side: _Side, clock: Any) -> None:
         run, wait, slower = side.run, side.wait, float(plan["slower"])
         if slower:
             run, wait = _slowed(run, wait, slower), None
@@ -160,7 +160,7 @@ class _Timer:
         return found
 
 
-def _slowed(run: Run, wait: Run | None, slower: float) -> Run:
+def _slowed(run: Call, wait: Call | None, slower: float) -> Call:
     """A slow-down on purpose, for the check's own test: the processor is kept busy for a share of the time."""
     clock = time.perf_counter
 
@@ -183,7 +183,7 @@ def _stay_on(processor: int | None) -> None:
             os.sched_setaffinity(int(thread.name), {processor})
 
 
-def _problem(error: Exception, plan: Plan) -> dict[str, Any]:
+def _problem(error: Exception, plan: PlanAsJson) -> dict[str, Any]:
     """What to answer when the network cannot be timed, and whether the revision just does not know it."""
     unknown = False
     try:

@@ -1,4 +1,4 @@
-"""Everything that was timed, with what a choice needs: how fast, how accurate, how large, and whose figures these are."""
+"""Everything that was timed, with what a choice needs: how fast, how accurate, how large, and by whose figures."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -109,7 +109,7 @@ def datasets(measured: Measured) -> list[str]:
 
 
 def _accuracy(measured: Measured, record: Record, dataset: str) -> Accuracy | None:
-    """The measured accuracy, else the paper's, else its publisher's. An int8 network is another function: measured only."""
+    """The measured accuracy, else the paper's, else its publisher's; in int8, another function, only what was measured."""
     model = name(record)
     if record.precision == "int8":
         alike = [

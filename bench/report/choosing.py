@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.report.candidates import Candidate
 from bench.core.metrics import printed
+from bench.report.candidates import Candidate
 
 Verdict = Literal["fits", "maybe", "out"]
 Front = Literal["yes", "maybe", "no"]

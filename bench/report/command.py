@@ -16,7 +16,7 @@ from bench.core.record import Record
 from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
 from bench.report.page import data, html
-from bench.report.section import Picture, Section, Shown
+from bench.report.section import ReportFigure, Section, Shown
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
@@ -104,7 +104,7 @@ def make(
     Args:
         records: in any order; of several of one measurement the newest counts.
         sets: the folders that they come from, for the page to compare; nothing where that does not matter.
-        all_figures: draw those as well that are left out otherwise (``Picture.main``).
+        all_figures: draw those as well that are left out otherwise (``ReportFigure.main``).
 
     Raises:
         InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
@@ -135,7 +135,7 @@ def make(
     return files
 
 
-def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[Picture]:
+def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[ReportFigure]:
     """The figures of a section that are drawn: all, or those that somebody opens."""
     pictures = list(section.pictures(measured))
     return pictures if all_figures else [picture for picture in pictures if picture.main][:MOST_FIGURES]

@@ -124,7 +124,7 @@ class Setting:
         return f"{where}, {self.backend}"
 
     @property
-    def labels(self) -> tuple[tuple[str, str], ...]:
+    def parts(self) -> tuple[tuple[str, str], ...]:
         """For programs: the parts that may differ within Table V."""
         return (
             ("cpu", self.cpu), ("cores", str(self.cores)), ("device", self.device), ("gpu", self.gpu),

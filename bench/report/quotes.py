@@ -29,7 +29,7 @@ OVER: dict[str, Callable[[Iterable[float]], float]] = {"min": min, "max": max, "
 
 
 @dataclass(frozen=True)
-class Block:
+class Quote:
     """Some rows and columns of a table."""
 
     table: str
@@ -50,8 +50,8 @@ class Block:
 
 
 BLOCKS = {
-    "table5": Block("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
-    "speedup": Block("speedup", "AMD EPYC, 2 cores, 2 threads"),
+    "table5": Quote("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
+    "speedup": Quote("speedup", "AMD EPYC, 2 cores, 2 threads"),
 }
 
 

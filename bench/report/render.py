@@ -29,8 +29,8 @@ def marks(cell: Cell, notes: Mapping[str, str]) -> str:
     return ",".join(sorted(notes[note] for note in dict.fromkeys(cell.notes)))
 
 
-def shown_labels(table: Table) -> list[tuple[str, str]]:
-    return [(key, title) for key, title in table.labels.items() if title]
+def row_headings_of(table: Table) -> list[tuple[str, str]]:
+    return [(key, title) for key, title in table.headings.items() if title]
 
 
 def groups(table: Table, panel: Panel) -> Iterator[tuple[str, list[int]]]:
@@ -70,19 +70,19 @@ def markdown(table: Table, measured: Measured) -> str:
 
 def markdown_rows(table: Table, panel: Panel) -> list[str]:
     """The lines of a panel, headings first."""
-    notes, labels = footnotes(table), shown_labels(table)
+    notes, row_headings = footnotes(table), row_headings_of(table)
     columns = [table.columns[index] for index in panel.columns]
-    headings = [title for _, title in labels] + [_flat_title(column) for column in columns]
+    headings = [title for _, title in row_headings] + [_flat_title(column) for column in columns]
     lines = [
         _markdown_row(map(_escape_markdown, headings)),
-        _markdown_row(["---"] * len(labels) + ["---:" if column.origins else "---" for column in columns]),
+        _markdown_row(["---"] * len(row_headings) + ["---:" if column.origins else "---" for column in columns]),
     ]
     section = ""
     for row in table.rows:
         if row.section != section:
             section = row.section
             lines.append(_markdown_row([f"{section}:"] + [""] * (len(headings) - 1)))
-        texts = [_markdown_label(key, row) for key, _ in labels]
+        texts = [_markdown_label(key, row) for key, _ in row_headings]
         lines.append(_markdown_row(texts + [_markdown_cell(row.cells[i], notes) for i in panel.columns]))
     return lines
 
@@ -110,7 +110,7 @@ def _markdown_row(texts: Iterable[str]) -> str:
 
 
 def _markdown_label(key: str, row: Row) -> str:
-    text = row.labels.get(key, "")
+    text = row.names.get(key, "")
     if not text:
         return DASH
     return f"`{text}`" if key == "model" else _escape_markdown(text)
@@ -147,7 +147,7 @@ def csv(table: Table, measured: Measured) -> str:
 
 
 def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], measured: Measured) -> dict[str, Number]:
-    line: dict[str, Number] = {key: row.labels.get(key, "") for key in table.labels}
+    line: dict[str, Number] = {key: row.names.get(key, "") for key in table.headings}
     here = [
         (column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if column.setting in ((), setting)
     ]
@@ -238,17 +238,17 @@ def latex(table: Table, measured: Measured) -> str:
 
 
 def _latex_panel(table: Table, panel: Panel, notes: Mapping[str, str], measured: Measured, *, first: bool) -> str:
-    labels = shown_labels(table)
+    row_headings = row_headings_of(table)
     columns = [table.columns[index] for index in panel.columns]
-    alignment = "l" * len(labels) + "".join("r" if column.origins else "l" for column in columns)
-    top, rules, start = ["" for _ in labels], [], len(labels) + 1
+    alignment = "l" * len(row_headings) + "".join("r" if column.origins else "l" for column in columns)
+    top, rules, start = ["" for _ in row_headings], [], len(row_headings) + 1
     for group, indices in groups(table, panel):
         span = len(indices)
         top.append(f"\\multicolumn{{{span}}}{{c}}{{{_escape_latex(group)}}}")
         if group:
             rules.append(f"\\cmidrule(lr){{{start}-{start + span - 1}}}")
         start += span
-    head = [title for _, title in labels] + [column.title for column in columns]
+    head = [title for _, title in row_headings] + [column.title for column in columns]
     lines = [
         "\\begin{table*}[t]",
         "\\centering",
@@ -268,7 +268,7 @@ def _latex_panel(table: Table, panel: Panel, notes: Mapping[str, str], measured:
             section = row.section
             lines.append("\\midrule")
             lines.append(f"\\multicolumn{{{len(alignment)}}}{{l}}{{\\emph{{{_escape_latex(section)}}}}} \\\\")
-        texts = [_escape_latex(row.labels.get(key, "")) or "---" for key, _ in labels]
+        texts = [_escape_latex(row.names.get(key, "")) or "---" for key, _ in row_headings]
         texts += [_latex_cell(row.cells[index], notes) for index in panel.columns]
         lines.append(f"{' & '.join(texts)} \\\\")
     lines += ["\\bottomrule", "\\end{tabular}}"]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.core import system_files
 from bench.core.errors import InputError
 from bench.timing import conditions, parity
 from bench.timing.clock import Fixed, Inference, Steady, Sustained, no_garbage_collection, time_rounds, warm_up
@@ -161,7 +162,7 @@ def test_a_busy_machine_and_a_throttled_one_are_said() -> None:
 
 
 def test_frequency_and_heat_are_watched_between_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "SYSTEM", tmp_path)
+    monkeypatch.setattr(system_files, "SYSTEM", tmp_path)
     policies = [tmp_path / f"devices/system/cpu/cpufreq/policy{index}" for index in (0, 4)]
     for policy in policies:
         policy.mkdir(parents=True)

@@ -1,1 +1,1 @@
-"""The interactive page: ``data`` says what it shows, ``html`` puts it into one file, page.js and page.css do the rest."""
+"""The interactive page: ``data`` says what it shows, ``html`` makes one file of it, with page.js and page.css."""

@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from bench.report.candidates import Candidate, candidates, datasets
 from bench.core import metrics
 from bench.core.record import Record
 from bench.report import paper
 from bench.report.benchmarks import BENCHMARKS
+from bench.report.candidates import Candidate, candidates, datasets
 from bench.report.measured import PROTOCOLS, Measured, Setting, name, runtime_order
 from bench.report.page import plots
-from bench.report.render import footnotes, shown_labels, sources
+from bench.report.render import footnotes, row_headings_of, sources
 from bench.report.section import Shown
 from bench.report.table import Cell, Column, Row, Table
 
@@ -75,7 +74,11 @@ def _setting(setting: Setting) -> dict[str, Any]:
 def _dataset(dataset: str) -> dict[str, Any]:
     known = next((benchmark for benchmark in BENCHMARKS if benchmark.dataset == dataset), None)
     if known is None:
-        return {"title": "drawn people (synthetic)" if dataset == "synthetic" else dataset, "metric": "AP", "joints": 17}
+        return {
+            "title": "drawn people (synthetic)" if dataset == "synthetic" else dataset,
+            "metric": "AP",
+            "joints": 17,
+        }
     metric = "AP" if "ap" in known.accuracy else "PCKh"
     return {"title": known.title.removeprefix("Comparison on "), "metric": metric, "joints": known.joints}
 
@@ -139,8 +142,8 @@ def _record(record: Record, measured: Measured) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float:
-    """Nine digits: more are nobody's measurement, and take room."""
-    return value if isinstance(value, int) else float(f"{value:.9g}")
+    """Seven digits: more are nobody's measurement, and take room."""
+    return value if isinstance(value, int) else float(f"{value:.7g}")
 
 
 def _without_nothing(told: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +176,8 @@ def _table(table: Table, measured: Measured) -> dict[str, Any]:
     notes = footnotes(table)
     order = {note: number for number, note in enumerate(notes)}
     return _without_nothing({
-        "labels": shown_labels(table), "columns": [_column(column) for column in table.columns],
-        "panels": [asdict(panel) for panel in table.panels], "rows": [_row(row, order, measured) for row in table.rows],
+        "headings": row_headings_of(table), "columns": [_column(column) for column in table.columns],
+        "rows": [_row(row, order, measured) for row in table.rows],
         "remarks": list(table.remarks), "notes": list(notes), "runs": [run for run, _ in sources(table, measured)],
     })  # fmt: skip
 
@@ -192,7 +195,7 @@ def _column(column: Column) -> dict[str, Any]:
 
 def _row(row: Row, notes: Mapping[str, int], measured: Measured) -> dict[str, Any]:
     return _without_nothing({
-        "labels": dict(row.labels), "section": row.section, "highlight": row.highlight or None,
+        "names": dict(row.names), "section": row.section, "highlight": row.highlight or None,
         "cells": [_cell(cell, notes, measured) for cell in row.cells],
     })  # fmt: skip
 

@@ -1268,8 +1268,8 @@ const tables = {
       this.left.textContent = `${columns.length - shown.length} columns of other machines, runtimes and precisions are left out.`;
     }
     let { rows } = table;
-    if (only && rows.some((row) => row.labels.machine)) {
-      const here = rows.filter((row) => !row.labels.machine || row.labels.machine === fields.machine.value);
+    if (only && rows.some((row) => row.names.machine)) {
+      const here = rows.filter((row) => !row.names.machine || row.names.machine === fields.machine.value);
       if (here.length && here.length < rows.length) {
         this.left.textContent = `${rows.length - here.length} rows of other machines are left out.`;
         rows = here;
@@ -1281,13 +1281,13 @@ const tables = {
     const used = new Map();
     const mark = (number) => letter(used.has(number) ? used.get(number) : used.set(number, used.size).get(number));
     const marks = (found) => ({ ...found, n: (found.n || []).map(mark) });
-    const labels = table.labels;
+    const { headings } = table;
     this.table.update({
       name: section.title,
-      columns: [...labels.map(([key, title]) => ({ id: key, title, words: true })), ...shown.map(titled)],
+      columns: [...headings.map(([key, title]) => ({ id: key, title, words: true })), ...shown.map(titled)],
       rows: rows.map((row, number) => ({
-        section: row.section, highlight: row.highlight, name: row.labels[labels[0][0]], key: String(number),
-        cells: [...labels.map(([key]) => (row.labels[key] ? cell(row.labels[key]) : 0)), ...shown.map((column) => (row.cells[column.index] ? marks(row.cells[column.index]) : 0))],
+        section: row.section, highlight: row.highlight, name: row.names[headings[0][0]], key: String(number),
+        cells: [...headings.map(([key]) => (row.names[key] ? cell(row.names[key]) : 0)), ...shown.map((column) => (row.cells[column.index] ? marks(row.cells[column.index]) : 0))],
       })),
     });
     this.notes.replaceChildren(...[...used].map(([number, place]) => el("p", {}, el("sup", {}, letter(place)), ` ${table.notes[number]}`)),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.core.record import Record
-from bench.regress.conditions import busy_neighbours, condition
+from bench.regress.self_test_conditions import busy_neighbours, condition
 from bench.report import curves, paper
 from bench.report.measured import Measured, Setting, metric
 from bench.report.sections import explain, regress
@@ -24,7 +24,8 @@ def _explained(measured: Measured) -> Iterator[dict[str, Any]]:
     for setting, here in explain.by_setting(measured).items():
         models = sorted(here, key=lambda model: metric(here[model], "latency_ms_measured"))
         yield {
-            "section": "explain", "kind": "bars", "title": explain.heading(setting), "x": "ms", "where": _where(setting),
+            "section": "explain", "kind": "bars", "title": explain.heading(setting), "x": "ms",
+            "where": _where(setting),
             "series": [
                 {"name": title, "colour": colour, "y": [paper.label(model) for model in models],
                  "x": [round(here[model].metrics.get(key, 0.0), 4) for model in models]}
