@@ -109,7 +109,7 @@ def datasets(measured: Measured) -> list[str]:
 
 
 def _accuracy(measured: Measured, record: Record, dataset: str) -> Accuracy | None:
-    """The measured accuracy, else the paper's, else its publisher's; in int8, another function, only what was measured."""
+    """The measured accuracy, else the paper's, else its publisher's. An int8 network has its own, or none."""
     model = name(record)
     if record.precision == "int8":
         alike = [

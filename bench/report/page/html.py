@@ -41,3 +41,9 @@ def plotly_script() -> str:
     except (importlib.metadata.PackageNotFoundError, FileNotFoundError):
         raise InputError("the report's page needs Plotly: pip install 'plotly>=6'") from None
     return script.replace("</script", "<\\/script")
+
+
+def data_of(text: str) -> dict[str, Any]:
+    """The data within a page."""
+    found: dict[str, Any] = json.loads(text.partition(' id="data">')[2].partition("</script>")[0])
+    return found
