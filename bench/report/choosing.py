@@ -135,4 +135,4 @@ def _order(best: str, dataset: str) -> Callable[[Candidate], tuple[bool | float 
 
 def short(value: float) -> str:
     """A latency or a size as one reads it: three digits."""
-    return printed(value, 1, 2 if value < 10 else 1 if value < 100 else 0)
+    return printed(value, 1, 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0)

@@ -146,7 +146,7 @@ function compareLists(a, b) {
 }
 
 /** A latency or a size as one reads it: three digits. */
-const short = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+const short = (value) => value.toFixed(value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0);
 const plain = (value) => String(Number(Number(value).toPrecision(6)));
 
 /** Whether a network keeps within limits, and why not. */
@@ -382,7 +382,7 @@ function cellNodes(found) {
   const nodes = [];
   found.v.forEach(([text, origin], index) => {
     if (index) nodes.push(el("span", { class: "quiet" }, " / "));
-    if (text || origin !== "-") nodes.push(el("span", { class: origin, title: ORIGIN_TITLE[origin] }, breakable(text)));
+    if (text || origin !== "-") nodes.push(el("span", { class: origin === "-" ? "none" : origin, title: ORIGIN_TITLE[origin] }, breakable(text)));
     else nodes.push(el("span", { class: "none" }, DASH));
   });
   if (found.hit) nodes.push(el("span", { class: "hit", title: "prints the paper's digits" }, " ✓"));
@@ -443,7 +443,7 @@ class TableView {
   get hidden() { return new Set((state[`hide.${this.id}`] || "").split(",").filter(Boolean)); }
 
   get sort() {
-    const [key, way] = (state[`sort.${this.id}`] || "").split("!");
+    const [, key, way] = /^(.*)\.(up|down)$/.exec(state[`sort.${this.id}`] || "") || [];
     return key && this.spec.columns.some((column) => column.id === key) ? { key, way: way === "down" ? -1 : 1 } : null;
   }
 
@@ -548,7 +548,7 @@ class TableView {
     const first = column.down ? "down" : "up";
     const second = column.down ? "up" : "down";
     const now = sort && sort.key === column.id ? (sort.way > 0 ? "up" : "down") : "";
-    this.remember("sort", now === "" ? `${column.id}!${first}` : now === first ? `${column.id}!${second}` : "");
+    this.remember("sort", now === "" ? `${column.id}.${first}` : now === first ? `${column.id}.${second}` : "");
   }
 
   rowNode(row, visible) {
@@ -663,6 +663,10 @@ function redraw(host) {
     xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
   };
   window.Plotly.react(host, traces, whole, { displayModeBar: false, responsive: true });
+  if (!host.listens) {
+    host.listens = true;
+    host.on("plotly_click", ({ points: [hit] }) => hit.customdata && showDetails([hit.customdata]));
+  }
 }
 
 function saveButtons(host, name) {
@@ -834,10 +838,6 @@ const choose = {
         ...(wide ? logTicks(all) : {}) },
       yaxis: { title: { text: `${metric} on ${data.datasets[state.dataset].title}` }, range } } };
     });
-    if (window.Plotly && host.on && !host.listens) {
-      host.listens = true;
-      host.on("plotly_click", ({ points: hit }) => hit[0].customdata && showDetails([hit[0].customdata]));
-    }
   },
 };
 
@@ -968,7 +968,7 @@ const rank = {
           type: "scatter", mode: "lines+markers+text", name: labelOf(speeds, model) || model, x: runtimes.map(({ title }) => title), y: there.map((place) => (place < 0 ? null : place + 1)),
           line: { color: COLOURS[number % COLOURS.length], width: model === data.baseline ? 4 : 2, dash: number < COLOURS.length ? "solid" : "dash" },
           marker: { size: 9, color: COLOURS[number % COLOURS.length] }, text: ones.map((one) => (one ? one.fps.toFixed(1) : "")), textposition: "top center",
-          textfont: { size: 10, color: palette.ink }, hovertext: ones.map((one) => (one ? hover(summary(one.record)) : "")), hoverinfo: "text", cliponaxis: false,
+          textfont: { size: 10, color: palette.ink }, customdata: ones.map((one) => one && one.record), hovertext: ones.map((one) => (one ? hover(summary(one.record)) : "")), hoverinfo: "text", cliponaxis: false,
         };
       }),
       layout: { yaxis: { autorange: false, range: [models.length + 0.5, 0.3], dtick: 1, title: { text: "Place, fastest first" }, zeroline: false },
@@ -1183,7 +1183,7 @@ const growth = {
           type: "scatter", mode: "lines+markers", name: `${line[0].label}, ${runtimeOf(line[0])}`, x: line.map((one) => one.at), y: line.map(ms),
           error_y: { type: "data", symmetric: false, array: line.map((one) => (msInterval(one) || [0, ms(one)])[1] - ms(one)), arrayminus: line.map((one) => ms(one) - (msInterval(one) || [ms(one)])[0]), thickness: 1, width: 3 },
           line: { color: COLOURS[number % COLOURS.length], dash: ["solid", "dash", "dot", "dashdot"][Math.floor(number / COLOURS.length) % 4] },
-          hovertext: line.map((one) => hover([`revision ${one.revision}, ${minute(one.at)}`, ...summary(one.record)])), hoverinfo: "text",
+          customdata: line.map((one) => one.record), hovertext: line.map((one) => hover([`revision ${one.revision}, ${minute(one.at)}`, ...summary(one.record)])), hoverinfo: "text",
         })),
         layout: { xaxis: { type: "date" }, yaxis: { title: { text: "Latency, ms" }, type: "log", ...logTicks(plotted.flat().flatMap((one) => msInterval(one) || [ms(one)])) } },
       }));
@@ -1422,11 +1422,10 @@ function loadPlotly() {
   script.textContent = source.textContent;
   source.remove();
   document.head.append(script);
-  draw();
+  redrawAll();
 }
 
 addEventListener("hashchange", () => { readAddress(); draw(); });
-addEventListener("popstate", () => { readAddress(); draw(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 addEventListener("beforeprint", () => { document.documentElement.dataset.print = "yes"; redrawAll(); });
 addEventListener("afterprint", () => { delete document.documentElement.dataset.print; redrawAll(); });
@@ -1434,6 +1433,11 @@ addEventListener("afterprint", () => { delete document.documentElement.dataset.p
 readAddress();
 build();
 draw();
+performance.mark("tables");
 // Plotly is large: everything else is painted before it is read.
-requestAnimationFrame(() => setTimeout(() => { loadPlotly(); document.documentElement.dataset.ready = "yes"; }, 0));
+requestAnimationFrame(() => setTimeout(() => {
+  loadPlotly();
+  performance.mark("plots");
+  document.documentElement.dataset.ready = "yes";
+}, 0));
 })();
