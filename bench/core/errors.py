@@ -1,5 +1,7 @@
 """Errors that a command reports as one line."""
 
+from __future__ import annotations  # this file is read by Python 3.9 too
+
 
 class InputError(ValueError):
     """Bad usage or bad input: one line that says what was wrong, where, and what would be right."""

@@ -65,8 +65,12 @@ def default_threads() -> int:
     asked = re.match(r"\s*\+?(\d{1,6})", os.environ.get("OMP_NUM_THREADS", ""))  # "4,2": of nested regions, the outer
     if asked and int(asked[1]) > 0:
         return min(int(asked[1]), usable_cores())
-    quota = cpu_quota()
-    return min(physical_cores(), usable_cores(), max(1, int(quota)) if quota is not None else usable_cores())
+    return threads_of(physical_cores(), usable_cores(), cpu_quota())
+
+
+def threads_of(physical: int, usable: int, quota: float | None) -> int:
+    """The default number of threads on a machine, unless ``OMP_NUM_THREADS`` is set."""
+    return min(physical, usable, max(1, int(quota)) if quota is not None else usable)
 
 
 def _siblings() -> set[str]:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from bench.core import processes
 from bench.core.errors import InputError, last_line
@@ -58,30 +58,44 @@ class WorkerError(InputError):
         self.answer = answer
 
 
-class Worker:
-    """A process that prepares one task, says so, and measures when told to; it ends with the block.
+class ChildProcess:
+    """A process that is told lines, and answers each with a line of JSON. It ends with the block, with all it started.
 
     What takes longer than ``--timeout`` (``processes.limit_s``) hangs, and is ended.
+
+    Args:
+        command: to start.
+        first: the first line that it is told, as JSON.
+        who: as messages call it.
+        variables: of its environment, beside this process's own.
+        folder: that it works in.
     """
 
-    def __init__(self, module: str, task: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        first: Mapping[str, Any],
+        who: str,
+        variables: Mapping[str, str],
+        folder: Path | None = None,
+    ) -> None:
         self.who = who
         self.hung = False
-        self.early: Answer | InputError | None = None  # it did not get ready
+        self.limit_s = processes.limit_s()
+        # Not a pipe, which would fill up while nobody reads it.
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
+            cwd=folder,
             env=os.environ | variables | {processes.PARENT: str(os.getpid())},
-            start_new_session=True,  # Ctrl-C is for this process alone, which then ends the worker
+            start_new_session=True,  # Ctrl-C is for this process alone, which then ends the child
         )
-        self.limit_s = processes.limit_s()
-        self._set_alarm()
-        self._send(json.dumps(task))
+        self.tell(json.dumps(first))
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,34 +107,37 @@ class Worker:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
-    def wait_until_ready(self) -> None:
-        try:
-            line = self._read()
-            self.early = None if line.get("ready") else line
-        except InputError as error:
-            self.early = error
-        self.alarm.cancel()  # it waits for its turn, and that is not its fault
-
-    def answer(self) -> Answer:
-        """Let it measure.
-
-        Raises:
-            InputError: what it was given cannot be measured, or it died or hung.
-        """
-        if self.early is None:
-            self._set_alarm()
-            self._send("go")
-            self.early = self._read()
-        if isinstance(self.early, InputError):
-            raise self.early
-        if "input_error" in self.early:
-            raise WorkerError(f"{self.who}: {self.early['input_error']}", self.early)
-        return self.early
-
-    def _set_alarm(self) -> None:
+    def tell(self, line: str) -> None:
+        """What ``read`` returns the answer to; its time runs from now on."""
         self.alarm = threading.Timer(self.limit_s, self._hang)
         self.alarm.daemon = True
         self.alarm.start()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died: there will be no answer
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+
+    def read(self) -> Answer:
+        """Its answer.
+
+        Raises:
+            InputError: it died or hung.
+        """
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.alarm.cancel()
+        if self.hung:
+            raise InputError(f"{self.who} took more than {self.limit_s:g} s: it hangs, or needs a longer --timeout")
+        if not line.endswith(b"\n"):
+            status = self.process.wait()
+            self._kill_group()  # what it has started may go on without it
+            self.errors.seek(0)
+            if status == 0:
+                raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
+            last = last_line(self.errors.read().decode(errors="replace"))
+            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last}")
+        answer: Answer = json.loads(line)
+        return answer
 
     def _hang(self) -> None:
         self.hung = True
@@ -137,42 +154,40 @@ class Worker:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _send(self, line: str) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: there will be no answer
-            self.process.stdin.write(line.encode() + b"\n")
-            self.process.stdin.flush()
 
-    def _read(self) -> Answer:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if self.hung:
-            raise InputError(f"{self.who} took more than {self.limit_s:g} s: it hangs, or needs a longer --timeout")
-        if not line.endswith(b"\n"):
-            status = self.process.wait()
-            self._kill_group()  # what it has started may go on without it
-            self.errors.seek(0)
-            if status == 0:
-                raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
-            last = last_line(self.errors.read().decode(errors="replace"))
-            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last}")
-        answer: Answer = json.loads(line)
-        return answer
+class Worker(ChildProcess):
+    """A process that prepares one task, says so, and measures when told to."""
+
+    def __init__(self, module: str, task: Mapping[str, Any], who: str, variables: Mapping[str, str]) -> None:
+        self.early: Answer | InputError | None = None  # it did not get ready
+        super().__init__([sys.executable, "-m", module], task, who, variables)
+
+    def wait_until_ready(self) -> None:
+        try:
+            line = self.read()
+            self.early = None if line.get("ready") else line
+        except InputError as error:
+            self.early = error
+
+    def answer(self) -> Answer:
+        """Let it measure.
+
+        Raises:
+            InputError: what it was given cannot be measured, or it died or hung.
+        """
+        if self.early is None:
+            self.tell("go")
+            self.early = self.read()
+        if isinstance(self.early, InputError):
+            raise self.early
+        if "input_error" in self.early:
+            raise WorkerError(f"{self.who}: {self.early['input_error']}", self.early)
+        return self.early
 
 
 def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
-    """The other side: ``work(task, ready)`` calls ``ready`` once all is prepared, and returns the answer.
-
-    What else prints to standard output is sent to standard error, and what else reads standard input finds it empty.
-    """
-    processes.end_with_whoever_asked()
-    lines = _input_lines()
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-
-    def say(line: Answer) -> None:
-        out.write(json.dumps(line) + "\n")
-        out.flush()
+    """A worker's side: ``work(task, ready)`` calls ``ready`` once all is prepared, and returns the answer."""
+    lines, say = conversation()
 
     def ready() -> None:
         say({"ready": True})
@@ -182,8 +197,25 @@ def serve(work: Callable[[Answer, Callable[[], None]], Answer]) -> int:
     return 0
 
 
+def conversation() -> "tuple[queue.Queue[bytes], Callable[[Answer], None]]":
+    """The side of a ``ChildProcess``: the lines that it is told, and what answers one.
+
+    What else prints to standard output is sent to standard error, and what else reads standard input finds it empty.
+    The end of the input ends this process: the one that asked has gone.
+    """
+    processes.end_with_whoever_asked()
+    lines = _input_lines()
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(answer: Answer) -> None:
+        out.write(json.dumps(answer) + "\n")
+        out.flush()
+
+    return lines, say
+
+
 def _input_lines() -> "queue.Queue[bytes]":
-    """The lines of standard input as they come; its end ends this process: the one that asked has gone."""
     source = os.fdopen(os.dup(0), "rb")
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -42,7 +42,7 @@ class Quote:
         if table is None or not panels:
             raise InputError(f"there is no table {self.table} of {self.panel} to quote: the records do not give it")
         indices = dict.fromkeys(index for panel in panels for index in panel.columns if self._shows(table, index))
-        return "\n".join(render.markdown_rows(table, Panel("", tuple(indices)))) + "\n"
+        return render.markdown_rows(table, Panel("", tuple(indices)))
 
     def _shows(self, table: Table, index: int) -> bool:
         backend = dict(table.columns[index].setting).get("backend")

@@ -372,6 +372,25 @@ def test_other_options_and_threads_are_not_mixed() -> None:
     assert re.search(r"`lightweight_mobilenetv3 \(attention=se\)` \|.*\*\*17\.0\*\*", text)
 
 
+def test_a_container_with_a_limit_is_a_machine_of_its_own() -> None:
+    """The same processor, and threads by default as many as the limit allows."""
+    limited = CPU.model_copy(update={"cpu_quota": 1.5})
+    found = [speed("lite_hrnet_18", 10.0), speed("lite_hrnet_18", 6.0, machine=limited, threads=1)]
+    whole, part = Measured(found).settings
+    assert (whole.machine, part.machine) == (
+        "Test(R) CPU_1 @ 2.0GHz, 2 cores", "Test(R) CPU_1 @ 2.0GHz, 2 cores, of which 1.5 may be used",
+    )  # fmt: skip
+    assert whole.usual_threads
+    assert part.usual_threads
+    files = make(found)
+    assert {name for name in files if name.endswith("svg")} == {
+        f"fig5_test-cpu-1-2-0ghz-2cores{limit}_cpu_eager.svg" for limit in ("", "-1-5-allowed")
+    }
+    rows = pd.read_csv(io.BytesIO(files["table5.csv"])).query("fps_status == 'measured'")
+    assert list(zip(rows.cpu_quota.fillna(0), rows.fps_measured, strict=True)) == [(0, 10.0), (1.5, 6.0)]
+    assert "a container that may use 1.5 processors" in files["table5.md"].decode()
+
+
 def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)

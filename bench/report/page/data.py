@@ -11,7 +11,7 @@ from bench.core.record import Record
 from bench.report import paper
 from bench.report.benchmarks import BENCHMARKS
 from bench.report.candidates import Candidate, candidates, datasets
-from bench.report.measured import PROTOCOLS, Measured, Setting, name, runtime_order
+from bench.report.measured import PROTOCOLS, Measured, Setting, machine_name, name, runtime_order
 from bench.report.page import plots
 from bench.report.render import footnotes, row_headings_of, sources
 from bench.report.section import Shown
@@ -60,7 +60,15 @@ def page_data(
 
 
 def _setting_order(setting: Setting) -> tuple[Any, ...]:
-    return setting.cpu, setting.cores, setting.device, setting.gpu, runtime_order(setting.backend), setting
+    return (
+        setting.cpu,
+        setting.cores,
+        setting.quota,
+        setting.device,
+        setting.gpu,
+        runtime_order(setting.backend),
+        setting,
+    )
 
 
 def _setting(setting: Setting) -> dict[str, Any]:
@@ -184,9 +192,9 @@ def _table(table: Table, measured: Measured) -> dict[str, Any]:
 
 def _column(column: Column) -> dict[str, Any]:
     where = dict(column.setting)
-    cores = where.pop("cores", "")
     if "cpu" in where:
-        where["machine"] = f"{where.pop('cpu')}, {cores} core{'s' if cores != '1' else ''}"
+        cpu, cores, quota = where.pop("cpu"), int(where.pop("cores")), float(where.pop("cpu_quota", 0))
+        where["machine"] = machine_name(cpu, cores, quota)
     return _without_nothing({
         "key": column.key, "title": column.title, "group": column.group, "words": not column.origins or None,
         "where": {key: value for key, value in where.items() if value},
