@@ -436,6 +436,8 @@ def test_a_results_folder_that_is_a_file(command: Callable, tiny: str, tmp_path:
 def test_impossible_numbers_are_refused_by_the_function() -> None:
     with pytest.raises(InputError, match="time at least 1"):
         measure(torch.nn.Identity(), torch.zeros(1, 3, 32, 32), rounds=0)
+    with pytest.raises(InputError, match="output 0 of eager holds 3072 values of 3072 that are not finite"):
+        measure(torch.nn.Identity(), torch.full((1, 3, 32, 32), torch.nan), rounds=1)
     assert issubclass(ParityError, Exception)
 
 
