@@ -112,8 +112,8 @@ def main() -> None:
         by_processor, by_clock = (100 * (one + all_calls) / total for one in (processor, wall))
         print(
             f"{name}: {looks[name]} looks of {processor * each:.0f} us of processor time ({wall * each:.0f} us by the "
-            f"clock), a call without one {1e9 * calls[name]:.0f} ns; together {by_processor:.4f} % ({by_clock:.4f} % by"
-            f" the clock) of {total:.1f} s of rounds"
+            f"clock), a call without one {1e9 * calls[name]:.0f} ns; together {by_processor:.4f} % ({by_clock:.4f} % "
+            f"by the clock) of {total:.1f} s of rounds"
         )
 
 

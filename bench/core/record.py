@@ -13,8 +13,8 @@ from bench.core import metrics as known
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
-KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
+Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress", "pipeline"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
 # Entries of a protocol that say what came out, how the work was spread, or which of two equal programs did it.
 OUTCOMES = frozenset(

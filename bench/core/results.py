@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import stat
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -216,8 +217,13 @@ def newest(records: Iterable[Record]) -> list[Record]:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, kind: str) -> Iterator[None]:
+def only_one(folder: Path, kind: str, option: str = "--results") -> Iterator[None]:
     """While it lasts, no other command makes unfinished work of a kind in a folder: two would take each other's parts.
+
+    Args:
+        folder: of the unfinished work.
+        kind: the command.
+        option: that names the folder on the command line, for the message.
 
     Raises:
         RecordError: one does already.
@@ -228,7 +234,7 @@ def only_one(folder: Path, kind: str) -> Iterator[None]:
             yield
     except Timeout:
         raise RecordError(
-            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another --results"
+            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another {option}"
         ) from None
 
 
@@ -240,12 +246,11 @@ def open_folder(folder: Path) -> list[Record]:
         RecordError: a file in it holds what is no record.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".writable"
     try:
-        probe.write_bytes(b"\0" * 4096)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
     except OSError as error:
         error.filename = str(folder)
         raise
-    finally:
-        probe.unlink(missing_ok=True)
     return read(folder)

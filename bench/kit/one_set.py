@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.timing.parity import ParityError
 
 NOT_WRITTEN = 74  # exit status: there is an answer, and no room for it
@@ -32,7 +32,7 @@ def main(folder: str) -> int:
     except InputError as error:
         answer = {"input_error": str(error)}
     except Exception as error:
-        answer = {"input_error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        answer = {"input_error": described(error)[:300]}
     if any(word in answer.get("input_error", "") for word in NO_MEMORY):
         answer = {"input_error": f"out of memory ({answer['input_error'][:200]})"}
     try:

@@ -61,8 +61,8 @@ class Server:
         """With its sessions, as at a power cut."""
         if self.process is None or self.process.poll() is not None:
             return
-        sessions = psutil.Process(self.process.pid).children(recursive=True)
-        for process in (self.process, *sessions):
+        server = psutil.Process(self.process.pid)
+        for process in (server, *server.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
