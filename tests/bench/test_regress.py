@@ -34,6 +34,7 @@ from bench.regress.self_test import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes
 from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
+from bench.report.page.html import data_of
 from tests.commands import command
 from tests.conftest import ROOT
 
@@ -573,7 +574,9 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert "**1.0**" in row  # the pairs of every set differ by 2 %: a standard deviation of 1.0 % over all of them
     figures = [name for name in files if name.startswith("regress_")]
     assert sorted(Path(name).suffix for name in figures) == [".png", ".svg"]
-    assert 'id="regress"' in files["index.html"].decode()
+    page = data_of(files["index.html"].decode())
+    assert "regress" in [section["key"] for section in page["sections"]]
+    assert [plot["kind"] for plot in page["plots"] if plot["section"] == "regress"] == ["lines", "steps"]
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
     one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, {"name": "x", "base": "y"})
