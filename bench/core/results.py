@@ -10,7 +10,7 @@ import stat
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from bench.core.errors import InputError
 from bench.core.record import KINDS, SCHEMA, Record
 
+_STARTED = datetime.now(UTC)  # this process, or a little later
 _BLOCK = 2**16  # bytes read at a time from the end of a file
 
 
@@ -43,10 +44,17 @@ def append(records: Sequence[Record], folder: Path) -> None:
 def append_once(records: Sequence[Record], folder: Path) -> None:
     """``append``, without records that are there already (same key, same start).
 
-    For work that may have been killed after writing its record and before removing its unfinished parts.
+    For work that may have been killed after writing its record and before removing its unfinished parts. That was
+    another process: only records whose work began before this one are looked for, so that appending reads no file.
     """
-    files = {folder / f"{record.kind}.jsonl" for record in records}
-    there = {(one.key, one.started_at) for file in files if file.exists() for one in read_file(file)}
+    older = {one.started_at for one in records if datetime.fromisoformat(one.started_at) < _STARTED}
+    files = {folder / f"{record.kind}.jsonl" for record in records if older}
+    there = {
+        (one.key, one.started_at)
+        for file in files if file.exists()
+        for number, line in lines(file) if any(time in line for time in older)
+        for one in [parse(line, f"{file}, line {number}")]
+    }  # fmt: skip
     append([record for record in records if (record.key, record.started_at) not in there], folder)
 
 

@@ -56,8 +56,9 @@ def anytime_interval(
 ) -> Interval:
     """An interval of the ratio that holds the truth at *all* numbers of pairs at once, but for ``error_rate``.
 
-    So it may be looked at after every pair, and drawing pairs may stop at whichever look one likes; an ordinary
-    interval, looked at again and again, misses far more often than it says. The truth is the median of the pairs.
+    It is an anytime-valid confidence interval (a confidence sequence): the comparison may stop after any pair. An
+    ordinary interval that is computed after every pair misses far more often than it says. The truth is the median of
+    the pairs.
 
     Args:
         log_ratios: a pair's logarithm of new over old latency, one a pair.

@@ -105,6 +105,7 @@ def time_set(
     *,
     device: str,
     expected: list[np.ndarray] | None,
+    reference: str = "eager",
     count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
@@ -115,7 +116,8 @@ def time_set(
         until: see ``bench.timing.clock.time_rounds``.
         warmup: rounds before the timed ones.
         device: that it was opened on.
-        expected: eager's outputs in float32; None for eager itself.
+        expected: the reference's outputs in float32; None for the reference itself.
+        reference: eager, or the backend that a model file is compared in.
         count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
@@ -129,7 +131,8 @@ def time_set(
         parity.check_finite(opened.outputs, "eager")
     else:
         try:
-            worst = parity.check(expected, opened.outputs, artifact.precision, f"backend {artifact.backend}")
+            who = f"backend {artifact.backend}"
+            worst = parity.check(expected, opened.outputs, artifact.precision, who, reference)
         except parity.ParityError as error:
             raise parity.ParityError(f"{error}: not timed") from error
     ready()
@@ -157,7 +160,7 @@ def time_set(
         energy_j=spent,
         median_ci95_relative=rounds.median_ci95_relative,
         conditions={**around, **watch.found()},
-        warnings=notes,
+        warnings=[*notes, *watch.warnings()],
     )
 
 

@@ -17,19 +17,21 @@ class ParityError(Exception):
     """A backend computes something other than eager; it is not timed."""
 
 
-def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend") -> float:
+def difference(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend", reference: str = "eager"
+) -> float:
     """Largest absolute difference divided by the largest absolute value, over all arrays of the outputs.
 
     Raises:
         ParityError: another number of arrays, another shape, or a value that is not finite.
     """
     if len(expected) != len(found):
-        raise ParityError(f"{who} returns {len(found)} tensors and eager {len(expected)}")
+        raise ParityError(f"{who} returns {len(found)} tensors and {reference} {len(expected)}")
     worst = largest = 0.0
     for number, (wanted, given) in enumerate(zip(expected, found)):
         if wanted.shape != given.shape:
-            raise ParityError(f"{who} makes {_text(given)} and eager {_text(wanted)}")
-        for whose, array in (("eager", wanted), (who, given)):
+            raise ParityError(f"{who} makes {_text(given)} and {reference} {_text(wanted)}")
+        for whose, array in ((reference, wanted), (who, given)):
             if not np.isfinite(array).all():
                 raise ParityError(_not_finite(number, whose, array))
         if wanted.size:
@@ -38,16 +40,18 @@ def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who:
     return worst / largest if largest else worst
 
 
-def check(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str) -> float:
+def check(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str, reference: str = "eager"
+) -> float:
     """``difference``, if it is within the tolerance of this precision.
 
     Raises:
         ParityError: it does not.
     """
-    worst = difference(expected, found, who)
+    worst = difference(expected, found, who, reference)
     if not worst <= TOLERANCE[precision]:
         raise ParityError(
-            f"{who} ({precision}) differs from eager by {worst:.2g} of the largest output, more than "
+            f"{who} ({precision}) differs from {reference} by {worst:.2g} of the largest output, more than "
             f"{TOLERANCE[precision]:g}"
         )
     return worst

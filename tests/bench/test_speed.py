@@ -194,7 +194,7 @@ def identities(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> set[str]:
 
     monkeypatch.setattr(machine, "usable_cores", lambda: 64)
     options = parse(["--models", "small_hrnet_w16", "--device", "cpu", "--threads", "1", *arguments])
-    return {plan.identity() for plan in make_plans(options, "cpu", options.backend.split(","))}
+    return {plan.identity() for plan in make_plans(options, "cpu", (options.backend or "eager").split(","))}
 
 
 @pytest.mark.parametrize("option", [*CHANGES, *NO_CHANGE])
@@ -219,7 +219,7 @@ def test_no_option_is_forgotten_in_the_test_of_identity(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(argparse._ActionsContainer, "add_argument", note)
     parse([])
-    assert seen - {"--help", "--version", "--list-backends", "--device"} == {*CHANGES, *NO_CHANGE}
+    assert seen - {"--help", "--version", "--list-backends", "--device", "--model-info"} == {*CHANGES, *NO_CHANGE}
 
 
 def test_other_versions_and_other_files_are_other_measurements(
