@@ -122,7 +122,7 @@ def test_what_is_chosen_keeps_within_and_nothing_beats_the_front(speeds: list, m
 
 def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     choosing = command("choose")
-    with pytest.raises(InputError, match="run python -m bench.speed first"):
+    with pytest.raises(InputError, match=r"run python -m bench\.speed first"):
         choosing(["--results", str(tmp_path)])
     other = CPU.model_copy(update={"cpu": "Other CPU"})
     append([speed("lite_hrnet_18", 10.0), speed("lite_hrnet_18", 10.0, batch=8),
