@@ -108,7 +108,7 @@ class ModelFile(BaseModel):
             if self.runs_as_it_is(one) or (self.onnx and one.takes_onnx)
         ]
         why = "" if backend.open_packages else ", which runs networks in memory"
-        raise InputError(f"{self.name} cannot be run by backend {name}{why}: give {' or '.join(able)}")
+        raise InputError(f"{self.name} cannot be run by backend {name}{why}: choose from {', '.join(able)}")
 
     def precision_in(self, backend: str, resolved: str) -> str:
         """What it computes in, where ``resolved`` is what the backend computes in otherwise."""

@@ -275,7 +275,8 @@ class _Session(Session):
                 model = _from_pixels(model, *statistics)
             self.request = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
+            reason = [line for line in str(error).splitlines() if line and not line.startswith("Exception from")]
+            raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(' '.join(reason)[:300])}") from error
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         # Copied, because the request writes its next outputs into the same memory.
