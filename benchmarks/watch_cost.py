@@ -24,7 +24,7 @@ TURNS = 4
 
 def lay_out(root: Path, policies: int, zones: int, *, cooling: int = 1, firmware: bool = False) -> Path:
     """Files as a board's, in ``root``."""
-    files = {}
+    files: dict[str, str] = {}
     for number in range(policies):
         folder = f"devices/system/cpu/cpufreq/policy{number}"
         files |= {f"{folder}/cpuinfo_max_freq": "2400000\n", f"{folder}/scaling_cur_freq": "2400000\n"}

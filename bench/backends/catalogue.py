@@ -190,7 +190,8 @@ def build(
         return opened
     cast = not (backend.quantises or backend.rounds_itself)
     if is_file:
-        network = Network.of_onnx(model.onnx_for(backend), example, resolved, threads, calibration)
+        path = model.onnx_for(backend)
+        network = Network.of_onnx(path, example, resolved, threads, calibration, model.normalisation)
     else:
         network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
     family = family_of(backend)

@@ -176,7 +176,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.calibration import inputs_for
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation)
 
     def make(path: Path) -> None:
         openvino = import_openvino()
