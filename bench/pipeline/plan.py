@@ -13,6 +13,10 @@ from bench.core import machine
 from bench.core.record import Measurement
 from bench.models import network_sha256, own_weights, precision_of, recorded_name
 
+# Of the sessions of a network: more people than the largest take several inferences.
+BATCH_SIZES = (1, 2, 4, 8)
+MOST_AT_A_TIME = BATCH_SIZES[-1]
+
 
 @dataclass(frozen=True)
 class PoseNetwork:
@@ -84,13 +88,17 @@ class PipelinePlan:
         """Batch sizes that the network must be open for."""
         if self.scenario == "offline":
             return (self.batch,)
-        if self.batching == "one by one" or self.frames.people == 1:
+        if self.batching == "one by one":
             return (1,)
-        if self.frames.source == "scenes":
-            return (max(self.frames.people, 1),)
-        if self.frames.source == "motion":
-            return (1, self.frames.people)
-        return (1, 2, 4, 8)  # nobody knows how many there will be
+        if self.frames.source != "scenes":  # nobody knows how many there will be: people come and go
+            most = self.frames.people or MOST_AT_A_TIME
+            return tuple(size for size in BATCH_SIZES if size <= most)
+        left, found = max(self.frames.people, 1), []
+        for size in reversed(BATCH_SIZES):
+            if left // size:
+                found.append(size)
+            left %= size
+        return tuple(found[::-1])
 
     @property
     def what(self) -> str:

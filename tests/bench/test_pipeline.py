@@ -518,6 +518,8 @@ def test_what_differs_is_another_measurement() -> None:
     ]  # fmt: skip
     assert len({one.identity() for one in plans}) == len(plans)
     assert plan_of(json.loads(json.dumps(dataclasses.asdict(plans[0])))) == plans[0]
+    sizes = {people: plan("eager", people).batches for people in (0, 1, 3, 8, 13, 16)}
+    assert sizes == {0: (1,), 1: (1,), 3: (1, 2), 8: (8,), 13: (1, 4, 8), 16: (8,)}
 
 
 def test_the_report_has_the_curve_and_the_stages() -> None:
