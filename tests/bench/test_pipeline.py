@@ -37,10 +37,13 @@ from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, Video, boxes_from_file, drawn_scenes
 from bench.pipeline.stages import Answer, Pipeline
 from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
+from bench.regress.plan import RegressPlan
+from bench.regress.sides import Side, SideProcess
 from bench.report.measured import Measured
 from bench.report.sections import pipeline as pipeline_section
 from bench.weights import build_trained, default_input
 from tests.commands import command
+from tests.conftest import ROOT
 
 MODEL = "lightweight_mobilenetv3"
 SIZE = (256, 192)
@@ -676,3 +679,18 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "pipeline.partial").exists()
     assert command("pipeline")(options) == 0
     assert len((tmp_path / "pipeline.jsonl").read_text().splitlines()) == 2
+
+
+def test_regress_times_the_whole_way_of_a_frame(tmp_path: Path) -> None:
+    """Made ready once, then timed in a process of its own; a network that cannot be decoded is told."""
+    here = Side("here", ROOT, ROOT)
+    plan_ = RegressPlan(MODEL, 17, (64, 64), 2, "cpu", "eager", 1, people=2)
+    with SideProcess(here, plan_) as side:
+        assert side.ready() > 0
+        assert len(side.time(3)) == 2
+    assert plan_.measurement({"name": "x"}).protocol == {"name": "x", "people": 2}
+    with (
+        SideProcess(here, dataclasses.replace(plan_, model="rtmpose_t")) as side,
+        pytest.raises(InputError, match="17 heatmaps are needed"),
+    ):
+        side.ready()
