@@ -15,11 +15,14 @@ import pkgutil
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.backends.profiles import ProfiledSession
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # to ask for; backends that quantise compute in int8
 
@@ -201,4 +204,30 @@ def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
     backend = find(artifact.backend)
     require(backend, backend.open_packages)
     session: Session = family_of(backend).open_artifact(backend, artifact, device, threads)
+    return session
+
+
+def profiler_of(name: str) -> types.ModuleType:
+    """The file that reads the profiler of a backend's runtime (``bench/backends/profilers``).
+
+    Raises:
+        InputError: no such backend, or its runtime tells nothing of its operators.
+    """
+    backend = find(name)
+    if importlib.util.find_spec(f"bench.backends.profilers.{backend.family}") is None:
+        reason = getattr(family_of(backend), "NO_PROFILER", "nothing reads what its runtime tells of operators")
+        raise InputError(f"backend {name} cannot be explained: {reason}")
+    return importlib.import_module(f"bench.backends.profilers.{backend.family}")
+
+
+def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> ProfiledSession:
+    """``open_artifact``, with the runtime's own profiler on.
+
+    Raises:
+        InputError: see ``open_artifact`` and ``profiler_of``; or it cannot be profiled on this device.
+    """
+    backend = find(artifact.backend)
+    profiler = profiler_of(backend.name)
+    require(backend, backend.open_packages)
+    session: ProfiledSession = profiler.open_profiled(backend, artifact, device, threads)
     return session

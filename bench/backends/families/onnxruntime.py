@@ -4,7 +4,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,12 +143,14 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _CpuSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
-    """ONNX Runtime's own session."""
+def open_session(path: Path, threads: int, providers: Sequence[Any], settings: Mapping[str, Any] | None = None) -> Any:
+    """ONNX Runtime's own session, with further settings by name."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    for name, value in (settings or {}).items():
+        setattr(options, name, value)
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
     except Exception as error:

@@ -9,6 +9,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,12 +128,14 @@ def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
     Raises:
         InputError: the network cannot be converted.
     """
+    from bench.backends.graphs.layers import name_layers
     from bench.backends.graphs.openvino_operators import use_its_operators
     from bench.backends.graphs.simplify import simplify
 
     def make(path: Path) -> None:
         graph = simplify(network.captured.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
         use_its_operators(graph, network.example)
+        name_layers(graph, network.model)
         write(graph, network.example, path)
 
     return network.file("openvino", ".xml", make, _versions(), shuffle_blocks)
@@ -143,15 +146,37 @@ def _versions() -> str:
 
 
 def write(module: Any, example: Any, path: Path) -> None:
-    """Write a torch module as it is, ``xml`` and ``bin``. Raises whatever the converter raises."""
+    """Write a torch module as it is, ``xml`` and ``bin``, its operators named after their layers.
+
+    Raises whatever the converter raises.
+    """
+    import logging
+
     import torch
 
+    from bench.backends.graphs import layers
     from bench.backends.graphs.operators import quiet
+    from bench.backends.profiles import operator_name
 
     openvino = import_openvino()
+    from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+
     with quiet(), torch.no_grad(), torch.inference_mode(False):
-        converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
+        exported = torch.export.export(module, (example.clone(),))
+        layers.carry(module, exported)
+        silent = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # it tells of operators that another version of torch had
+        # As convert_model does by itself, which then leaves nothing to read the layers from.
+        decoder = TorchFXPythonDecoder.from_exported_program(exported)
+        logging.disable(silent)
+        converted = openvino.convert_model(decoder)
     converted.reshape(list(example.shape))
+    by_operator = layers.by_operator(decoder.pt_module.graph)
+    for operator in converted.get_ops():
+        name = operator.get_friendly_name()
+        layer = by_operator.get(name.partition("/")[0])
+        if layer is not None:
+            operator.set_friendly_name(operator_name(layer, name))
     openvino.save_model(converted, path, compress_to_fp16=False)
 
 
@@ -194,23 +219,30 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _Session(artifact.file, threads, artifact.precision)
 
 
+def open_request(path: Any, threads: int, precision: str, further: Mapping[str, Any] | None = None) -> Any:
+    """OpenVINO's own request for inferences of a file, or of a model in memory, with further settings."""
+    core = import_openvino().Core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        # By default, OpenVINO uses bfloat16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": _HINT[precision],
+        "ENABLE_CPU_PINNING": False,  # the system places threads, as for the other runtimes
+        **(further or {}),
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    try:
+        model = core.read_model(path) if isinstance(path, Path) else path
+        return core.compile_model(model, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        reason = next(iter(str(error).strip().splitlines()), "no message")
+        raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
+
+
 class _Session(Session):
     def __init__(self, path: Path, threads: int, precision: str) -> None:
-        core = import_openvino().Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            # By default, OpenVINO uses bfloat16 where the processor has it.
-            "INFERENCE_PRECISION_HINT": _HINT[precision],
-            "ENABLE_CPU_PINNING": False,  # the system places threads, as for the other runtimes
-        }
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        try:
-            self.request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
-        except RuntimeError as error:
-            reason = next(iter(str(error).strip().splitlines()), "no message")
-            raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
+        self.request = open_request(path, threads, precision)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         # Copied, because the request writes its next outputs into the same memory.

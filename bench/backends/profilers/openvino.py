@@ -1,0 +1,111 @@
+"""OpenVINO's performance counts, read together with the graph as it runs."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.families.openvino import import_openvino, open_request
+from bench.backends.profiles import Executed, Part, Profile, ProfiledSession
+from bench.core.errors import InputError
+
+BYTES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8, "boolean": 1}
+VIEWS = ("Reshape",)
+
+
+def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: int) -> ProfiledSession:
+    """A session with performance counts.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    return _Session(artifact, threads)
+
+
+class _Session(ProfiledSession):
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self.path = artifact.file
+        self.request: Any = open_request(artifact.file, threads, artifact.precision, {"PERF_COUNT": True})
+        self.names: list[str] = []
+        self.seconds: list[tuple[float, ...]] = []
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        found = self.request.infer([images], share_inputs=True, share_outputs=True)
+        return [np.array(value, np.float32) for value in found.values()]
+
+    def note(self) -> None:
+        counts = [one for one in self.request.profiling_info if one.status == one.Status.EXECUTED]
+        names = [one.node_name for one in counts]
+        if self.names and names != self.names:
+            raise InputError("OpenVINO does not run the same operators every time: its times cannot be compared")
+        self.names = names
+        self.seconds.append(tuple(one.real_time.total_seconds() for one in counts))
+
+    def profile(self) -> Profile:
+        if not self.seconds:
+            raise InputError("OpenVINO's performance counts hold no inference: run one first")
+        parts = self._parts()
+        running = {one.get_friendly_name(): one for one in self.request.get_compiled_model().get_runtime_model().get_ops()}
+        operators = []
+        for name in self.names:
+            node = running.get(name)
+            told = {} if node is None else {key: str(value.value) for key, value in node.get_rt_info().items()}
+            sources = told.get("originalLayersNames", "").split(",")
+            kind = told.get("layerType", "unknown")
+            operators.append(
+                Executed(
+                    name, kind, tuple(parts[source] for source in sources if source in parts),
+                    0 if node is None or kind in VIEWS else _moved(node), told.get("primitiveType", ""),
+                )
+            )  # fmt: skip
+        return Profile(tuple(operators), tuple(self.seconds))
+
+    def _parts(self) -> dict[str, Part]:
+        """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
+        model = import_openvino().Core().read_model(self.path)
+        return {
+            one.get_friendly_name(): Part(one.get_friendly_name(), one.get_type_name(), _macs(one))
+            for one in model.get_ordered_ops()
+            if one.get_type_name() not in ("Constant", "Parameter", "Result") and not _is_bias(one)
+        }
+
+    def close(self) -> None:
+        self.request = None
+
+
+def _is_bias(operator: Any) -> bool:
+    if operator.get_type_name() != "Add":
+        return False
+    kinds = {one.get_source_output().get_node().get_type_name() for one in operator.inputs()}
+    return "Constant" in kinds and bool(kinds & {"Convolution", "GroupConvolution"})
+
+
+def _macs(operator: Any) -> int:
+    """Multiply-adds; what is none of these operators counts nothing."""
+    kind = operator.get_type_name()
+    if kind not in ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul"):
+        return 0
+    first, second = (list(one.get_shape()) for one in operator.inputs()[:2])
+    output = math.prod(operator.output(0).get_shape())
+    if kind == "MatMul":
+        return output * int(first[-2 if operator.get_attributes().get("transpose_a") else -1])
+    # [out, in, kh, kw], with the groups before them where there are any; transposed: [in, out, kh, kw]
+    per = math.prod(second[2:] if kind.startswith("Group") else second[1:])
+    return (math.prod(first) if kind.endswith("BackpropData") else output) * per
+
+
+def _moved(node: Any) -> int:
+    """Bytes of its inputs and outputs, in the numbers that they have as it runs."""
+    read = sum(_bytes(one.get_source_output()) for one in node.inputs())
+    return read + sum(_bytes(one) for one in node.outputs())
+
+
+def _bytes(port: Any) -> int:
+    told = port.get_node().get_rt_info()
+    kinds = str(told["outputPrecisions"].value).split(",") if "outputPrecisions" in told else ["f32"]
+    kind = kinds[min(port.get_index(), len(kinds) - 1)]
+    return math.prod(port.get_shape()) * BYTES.get(kind, 4)
