@@ -20,10 +20,12 @@ from bench.models import check_names, model_names
 
 
 def main(arguments: argparse.Namespace) -> int:
-    plans = make_plans(arguments)
+    device = machine.resolve_device(arguments.device)
+    backends, left_out = choose_backends(arguments.backend, device, arguments.precision)
+    plans = make_plans(arguments, device, backends)
     known = results.open_folder(arguments.results)
     if arguments.missing:
-        plans = without_record(plans, known, "explain", plans[0].device)
+        plans = without_record(plans, known, "explain", device)
     if not plans and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
     with cli.progress(len(plans), "explaining", shown=not arguments.quiet) as step:
@@ -34,33 +36,65 @@ def main(arguments: argparse.Namespace) -> int:
             cli.save([record], arguments)
             if not arguments.json:
                 show(record)
-            step(plan.model)
+            step(plan.who)
+            who = record.model if plan.backend == "eager" else f"{record.model}, {plan.backend}"
             for note in record.warnings:
-                cli.warn(f"{record.model}: {note}")
+                cli.warn(f"{who}: {note}")
+    if not arguments.quiet:
+        for backend, reason in left_out.items():
+            cli.say(f"left out: {backend} ({reason})")
     if plans and not arguments.quiet:
         cli.say(f"added to {arguments.results / 'explain.jsonl'}: {len(plans)}")
     return 0
 
 
-def make_plans(arguments: argparse.Namespace) -> list[ExplainPlan]:
-    """One plan a network, everything that can be checked beforehand checked."""
-    device = machine.resolve_device(arguments.device)
-    catalogue.resolve("eager", device, arguments.precision)
+def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
+    """The backends asked for; for ``all``, those that can be explained here, and of the others the reason why not.
+
+    Raises:
+        InputError: a backend asked for by name is unknown, does not run here, or tells nothing of its operators.
+    """
+    usable, reasons = catalogue.usable(device, precision) if text == "all" else (cli.listed(text), {})
+    found = []
+    for name in usable:
+        try:
+            catalogue.resolve(name, device, precision)
+            if name != "eager":
+                catalogue.profiler_of(name)
+            found.append(name)
+        except InputError as error:
+            if text != "all":
+                raise
+            reasons[name] = str(error)
+    return found, reasons
+
+
+def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[ExplainPlan]:
+    """One plan a network and backend, everything that can be checked beforehand checked."""
     threads = machine.checked_threads(arguments.threads)
     size = cli.one_input(arguments.input, "explain")
     names = model_names(arguments.models)
     check_names(names)
     return [
         ExplainPlan(
-            name, arguments.joints, size, device, arguments.precision, threads, arguments.rounds, arguments.seed
+            name,
+            arguments.joints,
+            size,
+            device,
+            arguments.precision,
+            threads,
+            arguments.rounds,
+            arguments.seed,
+            backend=backend,
         )
         for name in names
+        for backend in backends
     ]
 
 
 def start(plan: ExplainPlan) -> workers.Worker:
     """A process for one network, set up as those of ``bench.speed``."""
-    return workers.Worker("bench.explain.worker", asdict(plan), plan.model, variables(plan))
+    return workers.Worker("bench.explain.worker", asdict(plan), plan.who, variables(plan))
 
 
 def variables(plan: ExplainPlan) -> dict[str, str]:
@@ -82,7 +116,8 @@ def show(record: Record) -> None:
     """The paragraph, then the layers that cost most."""
     cli.output().print(escape(paragraph(record)), width=min(100, cli.output().width))
     shown = rows(record, "layers")
-    table = Table(title=f"{record.model}: {len(shown)} costliest layers", title_justify="left")
+    where = "" if record.backend == "eager" else f" in {record.backend}"
+    table = Table(title=f"{record.model}{where}: {len(shown)} costliest layers", title_justify="left")
     for heading in ("layer", "operators", "ms", "share", "M MACs", "MB", "MACs/B", "bound by", "times it"):
         words = heading in ("layer", "operators", "bound by")
         table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "layer", overflow="fold")

@@ -26,6 +26,12 @@ class ExplainPlan:
     seed: int
     batch: int = 1
     image: str | None = None  # the picture that comes along
+    backend: str = "eager"
+
+    @property
+    def who(self) -> str:
+        """Its name in progress and errors."""
+        return self.model if self.backend == "eager" else f"{self.model}, {self.backend}"
 
     def measurement(self) -> Measurement:
         """What is measured and how, as the record has it."""
@@ -36,9 +42,9 @@ class ExplainPlan:
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
             network_sha256=network_sha256(self.model),
-            backend="eager",
+            backend=self.backend,
             device=self.device.partition(":")[0],
-            precision=catalogue.resolve("eager", self.device, self.precision, here=False),  # type: ignore[arg-type]
+            precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
             protocol=protocol(self.rounds),
@@ -47,7 +53,7 @@ class ExplainPlan:
         )
 
     def identity(self) -> str:
-        return self.measurement().identity(catalogue.version("eager"))
+        return self.measurement().identity(catalogue.version(self.backend))
 
 
 def protocol(rounds: int) -> dict[str, Any]:

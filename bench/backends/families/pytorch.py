@@ -35,6 +35,7 @@ BACKENDS = (
 )  # fmt: skip
 MODES = {"compile": None, "compile_max": "max-autotune"}
 WORDS = {"eager": "", "fused": ", simplified", "compile": ", inductor", "compile_max": ", inductor max-autotune"}
+NO_PROFILER = "PyTorch's profiler tells the layers of modules alone; --backend eager explains those"
 
 
 def version(backend: Backend) -> str:

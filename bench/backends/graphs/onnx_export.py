@@ -5,7 +5,6 @@ import io
 import logging
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn

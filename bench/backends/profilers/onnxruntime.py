@@ -72,15 +72,13 @@ class _Session(ProfiledSession):
         parts = self._parts()
         operators = []
         for event in rounds[0]:
-            told = event["args"]
-            moved = sum(int(told.get(size, 0)) for size in ("activation_size", "parameter_size", "output_size"))
+            told, name = event["args"], _name(event)
             kind = told["op_name"]
-            operators.append(
-                Executed(
-                    _name(event), kind, next(parts.get((_name(event), kind)) or parts.get(("", kind), iter(())), ()), 0 if kind in VIEWS else moved,
-                    kernel="in blocks of channels" if _name(event).endswith(BLOCKED) else "",
-                )
-            )  # fmt: skip
+            moved = sum(int(told.get(size, 0)) for size in ("activation_size", "parameter_size", "output_size"))
+            # Where the file has no name, the profiler makes one.
+            computed = parts.get((name, kind)) or parts.get(("", kind), iter(()))
+            kernel = "in blocks of channels" if name.endswith(BLOCKED) else ""
+            operators.append(Executed(name, kind, next(computed, ()), 0 if kind in VIEWS else moved, kernel))
         return Profile(tuple(operators), tuple(tuple(event["dur"] / 1e6 for event in one) for one in rounds))
 
     def _parts(self) -> dict[tuple[str, str], Iterator[tuple[Part, ...]]]:

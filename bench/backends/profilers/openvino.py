@@ -15,6 +15,9 @@ from bench.core.errors import InputError
 
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8, "boolean": 1}
 VIEWS = ("Reshape",)
+MULTIPLYING = (
+    "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul",
+)  # fmt: skip
 
 
 def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: int) -> ProfiledSession:
@@ -30,28 +33,27 @@ class _Session(ProfiledSession):
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self.path = artifact.file
         self.request: Any = open_request(artifact.file, threads, artifact.precision, {"PERF_COUNT": True})
-        self.names: list[str] = []
-        self.seconds: list[tuple[float, ...]] = []
+        self.counts: list[dict[str, float]] = []  # seconds of every node, a round each
+        self.ran: dict[str, None] = {}  # nodes that took a microsecond or more at least once: it counts whole ones
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         found = self.request.infer([images], share_inputs=True, share_outputs=True)
         return [np.array(value, np.float32) for value in found.values()]
 
     def note(self) -> None:
-        counts = [one for one in self.request.profiling_info if one.status == one.Status.EXECUTED]
-        names = [one.node_name for one in counts]
-        if self.names and names != self.names:
-            raise InputError("OpenVINO does not run the same operators every time: its times cannot be compared")
-        self.names = names
-        self.seconds.append(tuple(one.real_time.total_seconds() for one in counts))
+        counts = self.request.profiling_info
+        self.counts.append({one.node_name: one.real_time.total_seconds() for one in counts})
+        self.ran.update((one.node_name, None) for one in counts if one.status == one.Status.EXECUTED)
 
     def profile(self) -> Profile:
-        if not self.seconds:
+        if not self.counts:
             raise InputError("OpenVINO's performance counts hold no inference: run one first")
         parts = self._parts()
-        running = {one.get_friendly_name(): one for one in self.request.get_compiled_model().get_runtime_model().get_ops()}
+        model = self.request.get_compiled_model().get_runtime_model()
+        running = {one.get_friendly_name(): one for one in model.get_ops()}
+        names = [name for name in self.counts[0] if name in self.ran]
         operators = []
-        for name in self.names:
+        for name in names:
             node = running.get(name)
             told = {} if node is None else {key: str(value.value) for key, value in node.get_rt_info().items()}
             sources = told.get("originalLayersNames", "").split(",")
@@ -62,7 +64,7 @@ class _Session(ProfiledSession):
                     0 if node is None or kind in VIEWS else _moved(node), told.get("primitiveType", ""),
                 )
             )  # fmt: skip
-        return Profile(tuple(operators), tuple(self.seconds))
+        return Profile(tuple(operators), tuple(tuple(one[name] for name in names) for one in self.counts))
 
     def _parts(self) -> dict[str, Part]:
         """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
@@ -87,7 +89,7 @@ def _is_bias(operator: Any) -> bool:
 def _macs(operator: Any) -> int:
     """Multiply-adds; what is none of these operators counts nothing."""
     kind = operator.get_type_name()
-    if kind not in ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul"):
+    if kind not in MULTIPLYING:
         return 0
     first, second = (list(one.get_shape()) for one in operator.inputs()[:2])
     output = math.prod(operator.output(0).get_shape())
