@@ -22,7 +22,7 @@ from bench.backends.session import Session
 from bench.core.errors import InputError
 
 if TYPE_CHECKING:
-    from bench.backends.profiles import ProfiledSession
+    from bench.backends.profiles import ProfiledSession, Value
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # to ask for; backends that quantise compute in int8
 
@@ -218,6 +218,29 @@ def profiler_of(name: str) -> types.ModuleType:
         reason = getattr(family_of(backend), "NO_PROFILER", "nothing reads what its runtime tells of operators")
         raise InputError(f"backend {name} cannot be explained: {reason}")
     return importlib.import_module(f"bench.backends.profilers.{backend.family}")
+
+
+def shows_values(name: str) -> bool:
+    """Whether what every operator of a backend's file puts out can be seen."""
+    try:
+        return hasattr(profiler_of(name), "values")
+    except InputError:
+        return False
+
+
+def values(artifact: Artifact, images: Any, *, threads: int = 0) -> list[Value]:
+    """What every operator of a file puts out for images ``[N, 3, H, W]``, on the CPU, in order."""
+    found: list[Value] = profiler_of(artifact.backend).values(artifact, images, threads)
+    return found
+
+
+def build_unquantised(name: str, model: Any, example: Any) -> Artifact:
+    """The file in float32 that a backend's file is made of: both call equal operators by equal names."""
+    from bench.backends.building import Network
+
+    backend = find(name)
+    artifact: Artifact = profiler_of(name).unquantised(backend, Network.in_precision(model, example, "fp32", 0, None))
+    return artifact
 
 
 def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> ProfiledSession:

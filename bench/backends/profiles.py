@@ -9,6 +9,8 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import abc
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.backends.session import Session
 
 ROOT = "(model)"  # the layer of operators that the network calls itself
@@ -72,6 +74,17 @@ class Profile:
 
     operators: tuple[Executed, ...]  # in the order in which they ran
     seconds: tuple[tuple[float, ...], ...]  # a row a round, of every operator
+
+
+@dataclass(frozen=True)
+class Value:
+    """What an operator of a file, or a module, puts out."""
+
+    tensor: str  # the same in all precisions
+    layer: str
+    name: str  # of the operator's kind, or of the module's class
+    array: np.ndarray  # float32
+    is_output: bool = False  # of the network
 
 
 class ProfiledSession(Session):

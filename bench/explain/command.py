@@ -16,13 +16,17 @@ from bench.core.record import Measurement, Record
 from bench.explain.explanation import paragraph, rows
 from bench.explain.options import SHOWN
 from bench.explain.plan import ExplainPlan
-from bench.models import check_names, model_names
+from bench.models import check_names, model_names, recorded_name
 
 
 def main(arguments: argparse.Namespace) -> int:
     device = machine.resolve_device(arguments.device)
-    backends, left_out = choose_backends(arguments.backend, device, arguments.precision)
+    backends, left_out = choose_backends(
+        arguments.backend, device, arguments.precision, differences=arguments.differences
+    )  # fmt: skip
     plans = make_plans(arguments, device, backends)
+    if arguments.differences:
+        return show_differences(plans, arguments)
     known = results.open_folder(arguments.results)
     if arguments.missing:
         plans = without_record(plans, known, "explain", device)
@@ -48,7 +52,44 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
+def show_differences(plans: list[ExplainPlan], arguments: argparse.Namespace) -> int:
+    """Say of each network where it parts from float32; 1 where one does."""
+    large = 0
+    with cli.progress(len(plans), "comparing", shown=not arguments.quiet) as step:
+        for plan, answer in workers.in_turns(plans, start, arguments.ahead):
+            if isinstance(answer, InputError):
+                raise answer
+            found = answer["differences"]
+            large += found["first"] is not None
+            if arguments.json:
+                cli.output().print_json(data={"model": recorded_name(plan.model)} | found, indent=None)
+            else:
+                cli.output().print(escape(f"{plan.model}, {found['backend']} ({found['precision']}): {found['says']}."))
+                show_boundaries(found, all_layers=arguments.layers)
+            step(plan.who)
+    return 1 if large else 0
+
+
+def show_boundaries(found: dict[str, Any], *, all_layers: bool) -> None:
+    """What every layer, or those around the first large difference, differ by."""
+    shown = list(enumerate(found["boundaries"]))
+    if not all_layers:
+        first = found["first"] if found["first"] is not None else len(shown)
+        shown = shown[max(0, first - SHOWN // 2) :][:SHOWN]
+    table = Table()
+    for heading in ("layer", "what", "difference", "largest value", "not finite"):
+        table.add_column(heading, justify="left" if heading in ("layer", "what") else "right")
+    for index, one in shown:
+        style = "bold" if index == found["first"] else ""
+        apart = f"{one['difference']:.2g}" if one["difference"] < 1e30 else "infinite"
+        figures = (apart, f"{one['largest']:.4g}", f"{one['not_finite']:,}")
+        table.add_row(escape(one["layer"]), escape(one["name"]), *figures, style=style)
+    cli.output().print(table)
+
+
+def choose_backends(
+    text: str, device: str, precision: str, *, differences: bool = False
+) -> tuple[list[str], dict[str, str]]:
     """The backends asked for; for ``all``, those that can be explained here, and of the others the reason why not.
 
     Raises:
@@ -59,7 +100,7 @@ def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], 
     for name in usable:
         try:
             catalogue.resolve(name, device, precision)
-            if name != "eager":
+            if name != "eager" and not differences:
                 catalogue.profiler_of(name)
             found.append(name)
         except InputError as error:
@@ -86,6 +127,7 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
             arguments.rounds,
             arguments.seed,
             backend=backend,
+            differences=arguments.differences,
         )
         for name in names
         for backend in backends

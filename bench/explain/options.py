@@ -20,6 +20,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     cli.add_threads_option(parser)
+    parser.add_argument(
+        "--differences", action="store_true",
+        help="time nothing: compare what every layer computes with float32, and name the first large difference",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=cli.count, default=ROUNDS, help="timed with the profiler and without")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     cli.add_ahead_option(parser)

@@ -27,6 +27,7 @@ class ExplainPlan:
     batch: int = 1
     image: str | None = None  # the picture that comes along
     backend: str = "eager"
+    differences: bool = False  # compare layers with float32, and time nothing
 
     @property
     def who(self) -> str:

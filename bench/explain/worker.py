@@ -14,6 +14,12 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
     try:
         model, example = preparation.network(plan)
+        if plan["differences"]:
+            from bench.explain import differences
+
+            ready()
+            how = {key: plan[key] for key in ("backend", "precision", "threads")}
+            return {"differences": differences.find(model, example, **how).to_json()}
         how = {key: plan[key] for key in ("backend", "rounds", "precision", "threads")}
         record = explain(model, example, ready=ready, **how)
         return {"record": record.to_json()}

@@ -12,17 +12,21 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.families.onnxruntime import open_session
-from bench.backends.profiles import ROOT, Executed, Part, Profile, ProfiledSession, layer_of, operator_name
+from bench.backends.profiles import ROOT, Executed, Part, Profile, ProfiledSession, Value, layer_of, operator_name
 from bench.core.errors import InputError
 
+if TYPE_CHECKING:
+    from bench.backends.building import Network
+
 REORDERS = ("ReorderInput", "ReorderOutput")  # channels into blocks and back
+QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 VIEWS = ("Reshape", "Unsqueeze", "Squeeze", "Flatten", "Identity")
 BLOCKED = "_nchwc"  # ends the name of an operator in blocks of channels, after that of its output in the file
 SUFFIX = re.compile(rf"{BLOCKED}$|_token_\d+$")  # what ONNX Runtime adds to names
@@ -40,6 +44,44 @@ def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: in
             "kernels; give --device cpu --backend onnxruntime, or --backend eager"
         )
     return _Session(artifact.file, threads)
+
+
+def unquantised(backend: Backend, network: Network) -> Artifact:
+    """The file that a quantiser gets."""
+    from bench.backends.graphs import onnx_export
+
+    return Artifact(backend.name, "fp32", (onnx_export.export(network).path,))
+
+
+def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
+    """What every operator puts out, in order; what is quantised as it reads after that."""
+    import onnx
+
+    graph = _Graph(artifact.file)
+    model = onnx.load(artifact.file)
+    known = {one.name for one in model.graph.output}
+    wanted: dict[str, str] = {}  # tensors, and where they are read
+    for tensor, node in graph.made_by.items():
+        if node.op_type in (*QUANTISING, "Constant", "Shape") and tensor not in known:
+            continue
+        rounded = graph.dequantised(tensor)
+        if rounded in graph.floating or tensor in known:
+            wanted[tensor] = rounded
+    more = [name for name in dict.fromkeys(wanted.values()) if name not in known]
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in more)
+    with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
+        path = Path(folder) / "values.onnx"
+        onnx.save(model, path)
+        session = open_session(path, threads, ["CPUExecutionProvider"])
+    names = [one.name for one in session.get_outputs()]
+    found = dict(zip(names, session.run(names, {session.get_inputs()[0].name: images})))
+    return [
+        Value(
+            tensor, graph.layers[graph.made_by[tensor].name], graph.made_by[tensor].op_type,
+            np.asarray(found[tensor if tensor in known else rounded], np.float32), is_output=tensor in known,
+        )
+        for tensor, rounded in wanted.items()
+    ]  # fmt: skip
 
 
 class _Session(ProfiledSession):
@@ -125,6 +167,8 @@ class _Graph:
             self.sizes.setdefault(one.name, [size.dim_value for size in one.type.tensor_type.shape.dim])
         for number, node in enumerate(graph.node):
             node.name = node.name or f"{node.op_type}_{number}"
+        kinds = {one.name: one.type.tensor_type.elem_type for one in (*graph.value_info, *graph.output)}
+        self.floating = {name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT}
         self.nodes = {node.name: node for node in graph.node}
         self.made_by = {tensor: node for node in graph.node for tensor in node.output}
         self.read_by: dict[str, list[Any]] = {}
@@ -158,6 +202,15 @@ class _Graph:
             targets.append(known)
         reached = {tensor for tensors in targets for tensor in tensors}
         return [self._between(tensors, reached) for tensors in targets]
+
+    def dequantised(self, tensor: str) -> str:
+        """The tensor as those read it that follow, if it is quantised in between."""
+        for kind in QUANTISING:
+            readers = [node for node in self.read_by.get(tensor, ()) if node.op_type == kind]
+            if not readers:
+                return tensor
+            tensor = readers[0].output[0]
+        return tensor
 
     def _is_reorder(self, node: Any) -> bool:
         return node.op_type in REORDERS or (node.op_type == "Transpose" and node.name not in self.nodes)

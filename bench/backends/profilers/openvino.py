@@ -3,15 +3,18 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.families.openvino import import_openvino, open_request
-from bench.backends.profiles import Executed, Part, Profile, ProfiledSession
+from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layer_of
 from bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.backends.building import Network
 
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8, "boolean": 1}
 VIEWS = ("Reshape",)
@@ -27,6 +30,57 @@ def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: in
         InputError: the file cannot be opened.
     """
     return _Session(artifact, threads)
+
+
+def unquantised(backend: Backend, network: Network) -> Artifact:
+    """The file that a quantiser gets, or the one in float32."""
+    from bench.backends.families.openvino import convert
+
+    return Artifact(backend.name, "fp32", (convert(network, shuffle_blocks=not backend.quantises).path,))
+
+
+def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
+    """What every operator puts out, in order; what is quantised as it reads after that."""
+    model = import_openvino().Core().read_model(artifact.file)
+    outputs = [result.input_value(0).get_node().get_friendly_name() for result in model.get_results()]
+    shown: list[tuple[Any, Any]] = []  # operators, and the port that is read
+    for one in model.get_ordered_ops():
+        if one.get_type_name() in ("Constant", "Parameter", "Result", "FakeQuantize", "Convert"):
+            continue
+        for port in one.outputs():
+            readers = [reader.get_node() for reader in port.get_target_inputs()]
+            rounded = next((reader for reader in readers if reader.get_type_name() == "FakeQuantize"), None)
+            last = any(reader.get_type_name() == "Result" for reader in readers)
+            if port.get_element_type().is_real() and not last and not _is_of_weights(one):
+                shown.append((one, port if rounded is None else rounded.output(0)))
+    first = len(model.outputs)
+    model.add_outputs([port for _, port in shown])
+    request = open_request(model, threads, artifact.precision)
+    request.infer([images])
+    found = [np.array(request.get_output_tensor(first + index).data, np.float32) for index in range(len(shown))]
+    request_outputs = [np.array(request.get_output_tensor(index).data, np.float32) for index in range(first)]
+    told = [_value(one, port, array) for (one, port), array in zip(shown, found)]
+    ends = [
+        Value(f"{name}:output", layer_of(name), "output", array, is_output=True)
+        for name, array in zip(outputs, request_outputs)
+    ]
+    return told + ends
+
+
+def _value(operator: Any, port: Any, array: np.ndarray) -> Value:
+    name = operator.get_friendly_name()
+    return Value(f"{name}:{port.get_index()}", layer_of(name), operator.get_type_name(), array)
+
+
+def _is_of_weights(operator: Any) -> bool:
+    """Whether it computes on constants alone."""
+    nodes = [operator]
+    while nodes:
+        node = nodes.pop()
+        if node.get_type_name() == "Parameter":
+            return False
+        nodes += [one.get_source_output().get_node() for one in node.inputs()]
+    return True
 
 
 class _Session(ProfiledSession):
