@@ -1,6 +1,7 @@
 """Explains networks, each in a fresh process, and records what was found."""
 
 import argparse
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -62,7 +63,7 @@ def show_differences(plans: list[ExplainPlan], arguments: argparse.Namespace) ->
             found = answer["differences"]
             large += found["first"] is not None
             if arguments.json:
-                cli.output().print_json(data={"model": recorded_name(plan.model)} | found, indent=None)
+                print(json.dumps({"model": recorded_name(plan.model)} | found))
             else:
                 cli.output().print(escape(f"{plan.model}, {found['backend']} ({found['precision']}): {found['says']}."))
                 show_boundaries(found, all_layers=arguments.layers)
