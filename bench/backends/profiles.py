@@ -90,9 +90,12 @@ class Value:
 class ProfiledSession(Session):
     """A session whose runtime notes what each operator takes."""
 
-    def note(self) -> None:
+    def collect(self) -> None:
         """Keep what the runtime noted of the last inference: called after each, outside of what is timed."""
         return
+
+    def __enter__(self) -> ProfiledSession:
+        return self
 
     @abc.abstractmethod
     def profile(self) -> Profile:

@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ def measure(
         warm_up(inference, WARMUP)
         for _ in range(WARMUP):
             watched.run(images)
-            watched.note()
+            watched.collect()
         ready()
         watch = conditions.Watch()
         before, started = state(device), time.perf_counter()
@@ -68,7 +67,7 @@ def measure(
                 with no_garbage_collection():
                     for _ in range(2):  # the first empties the caches of what ran before
                         _, seconds = once(lambda: watched.run(images))
-                        watched.note()
+                        watched.collect()
                 profiled.append(seconds)
             watch(time.perf_counter_ns())
         around, warnings = conditions.judge(before, state(device), time.perf_counter() - started, rounds)
@@ -134,7 +133,7 @@ def _arithmetic(backend: str, precision: str) -> torch.dtype:
 
 def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.ndarray, who: str) -> None:
     """Nobody needs to hear where the time of something else goes."""
-    wanted: list[Any] = []
+    found: list[list[np.ndarray]] = []
     for own in (catalogue.build("eager", model, example), artifact):
         with catalogue.open_artifact(own, device=str(example.device)) as session:
             session.prepare(images)
@@ -143,8 +142,8 @@ def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.nda
             except Exception as error:
                 size = cli.input_text((example.shape[-2], example.shape[-1]))
                 raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
-            wanted.append(parity.check_outputs(outputs, who))
+            found.append(parity.check_outputs(outputs, who))
     try:
-        parity.check(*wanted, artifact.precision, f"backend {artifact.backend}")
+        parity.check(found[0], found[1], artifact.precision, f"backend {artifact.backend}")
     except parity.ParityError as error:
         raise InputError(f"{error}: --differences names the layer where it begins") from error

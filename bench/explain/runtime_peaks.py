@@ -1,5 +1,6 @@
 """What a runtime takes for operators that have next to nothing to do, and what its profiler adds to them."""
 
+import functools
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -80,14 +81,14 @@ class RuntimeMeter:
         taken = []
         for session in (self.alone, self.watched):
             for _ in range(2):
-                _, seconds = once(lambda session=session: session.run(self.images))
+                _, seconds = once(functools.partial(session.run, self.images))
                 if session is self.watched:
-                    session.note()
+                    session.collect()
             taken.append(seconds)
         self.seconds.append((taken[0], taken[1]))
         if self.product is not None:
             self.product.run(self.picture)
-            self.product.note()
+            self.product.collect()
 
     def found(self) -> RuntimeCost:
         alone, watched = (min(values) for values in zip(*self.seconds, strict=True))

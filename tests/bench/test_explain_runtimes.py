@@ -93,7 +93,7 @@ def profiled(
         with catalogue.open_profiled(artifact, threads=1) as session:
             for _ in range(3):
                 outputs = session.run(example.numpy())
-                session.note()
+                session.collect()
             profile = session.profile()
         with catalogue.open_profiled(artifact, threads=1) as session:  # closed before anybody asks
             session.run(example.numpy())
@@ -140,7 +140,7 @@ def test_a_quantised_file_keeps_the_layers(backend: str, network: tuple[nn.Modul
     artifact = catalogue.build(backend, model, example, threads=1, calibration=[example])
     with catalogue.open_profiled(artifact, threads=1) as session:
         session.run(example.numpy())
-        session.note()
+        session.collect()
         profile = session.profile()
     assert Counter(part.layer for one in profile.operators for part in one.parts if part.macs) == CONVOLUTIONS
     assert any(one.added and one.kind.endswith("QuantizeLinear") for one in profile.operators)

@@ -94,7 +94,7 @@ class _Session(ProfiledSession):
         found = self.request.infer([images], share_inputs=True, share_outputs=True)
         return [np.array(value, np.float32) for value in found.values()]
 
-    def note(self) -> None:
+    def collect(self) -> None:
         counts = self.request.profiling_info
         self.counts.append({one.node_name: one.real_time.total_seconds() for one in counts})
         self.ran.update((one.node_name, None) for one in counts if one.status == one.Status.EXECUTED)

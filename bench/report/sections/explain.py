@@ -191,8 +191,8 @@ def side_by_side(measured: Measured) -> list[tuple[Chart, float]]:
     found: dict[tuple[Any, ...], list[tuple[Setting, Record]]] = {}
     for setting, records in _by_setting(measured).items():
         for model, record in records.items():
-            where = (*setting.place, setting.input, setting.batch, setting.joints, model)
-            found.setdefault(where, []).append((setting, record))
+            place = (*setting.place, setting.input, setting.batch, setting.joints, model)
+            found.setdefault(place, []).append((setting, record))
     made: list[tuple[Chart, float]] = []
     keys: set[str] = set()
     for (*_, model), runs in found.items():
