@@ -10,6 +10,7 @@ from bench.core.errors import InputError
 COMMANDS = {
     "complexity": "count parameters and multiply-adds, by five counters",
     "speed": "time networks by the paper's protocol, in any backend and precision",
+    "pipeline": "time the whole way from a frame to everybody's joints",
     "explain": "explain where a network's time goes, operator by operator",
     "accuracy": "evaluate networks on COCO, MPII or drawn people",
     "train": "train networks by the paper's recipe",

@@ -11,12 +11,13 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.core import interrupts
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described, is_of_memory
+from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bench.core.record import Record
 
 DEFAULT_RESULTS = Path("results/local")
-PROJECT = "lightpose-bench"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,6 +84,29 @@ def make_parser(name: str, description: str, *, records: bool = True) -> argpars
     parser.add_argument("--debug", action="store_true", help="show the traceback of errors")
     parser.add_argument("--version", action=_Version)
     return parser
+
+
+def parse_subcommand(
+    name: str,
+    description: str,
+    commands: Mapping[str, tuple[str, Callable[[], argparse.ArgumentParser]]],
+    argv: list[str],
+) -> argparse.Namespace:
+    """The options of a command that consists of several; ``command`` says which one was given.
+
+    Args:
+        name: of the command.
+        description: of what they do together.
+        commands: what each does, and its parser.
+        argv: what was given.
+    """
+    if argv and argv[0] in commands:
+        return commands[argv[0]][1]().parse_args(argv[1:], argparse.Namespace(command=argv[0]))
+    parser = make_parser(name, description, records=False)
+    about = "; ".join(f"{command}: {text}" for command, (text, _) in commands.items())
+    help_text = f"{about} ({program(f'{name} COMMAND')} --help says more)"
+    parser.add_argument("command", choices=list(commands), help=help_text)
+    return parser.parse_args(argv)
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
@@ -449,16 +472,13 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
 
 def _set_up_process(arguments: argparse.Namespace) -> None:
     """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
-    import os
-
-    from bench.core import processes
-    from bench.core.files import cache_path
+    from bench.core import library_settings, processes
 
     processes.end_with_whoever_asked()
     if "timeout" in arguments:
         processes.set_limit(arguments.timeout)
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    library_settings.set_inductor_folder()
+    library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
 
 
@@ -487,8 +507,8 @@ def _as_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return _os_error(error)
-    if isinstance(error, MemoryError):
-        return f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time"
+    if is_of_memory(error):
+        return described(error)
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
 
 

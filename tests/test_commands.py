@@ -213,6 +213,7 @@ def work(command: str, folder: Path) -> list[str]:
     return {
         "complexity": results,
         "speed": ["--models", "lightweight_mobilenetv3", *results],
+        "pipeline": ["--models", "lightweight_mobilenetv3", *results],
         "explain": ["--models", "lightweight_mobilenetv3", *results],
         "accuracy": ["--images", "300", *results],
         "train": ["--model", "lightweight_mobilenetv3", "--out", str(folder / "trained")],

@@ -11,7 +11,7 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -42,7 +42,11 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
     if arguments.missing:
-        evaluations = without_record(evaluations, known, "accuracy", device)
+        todo = without_record(evaluations, known, "accuracy", device)
+        for one in evaluations:
+            if one not in todo:
+                evaluation.forget(one)
+        evaluations = todo
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
@@ -129,7 +133,7 @@ def make_evaluation(
     if trained.weights == "random":
         own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
-    settings = Settings(
+    settings = EvaluationSettings(
         input=size,
         boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend,

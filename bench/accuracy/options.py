@@ -7,7 +7,7 @@ from bench.accuracy.settings import EVALUATORS, METHODS
 from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.data import registry
-from bench.data.sets.synthetic import IMAGES, SEED
+from bench.data.synthetic.evaluation_set import IMAGES, SEED
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

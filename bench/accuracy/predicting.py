@@ -29,7 +29,7 @@ PIXEL_DECIMALS, SCORE_DECIMALS = 3, 6
 
 
 @dataclass
-class Answer:
+class BatchPredictions:
     """What one batch gave."""
 
     predictions: list[dict[str, Any]]  # as ``Dataset.score`` takes them, each with its ``index``
@@ -60,7 +60,7 @@ def predict(
     workers: int,
     flip: bool = True,
     method: Method = "quarter_offset",
-) -> Iterator[Answer]:
+) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
     Args:
@@ -178,9 +178,9 @@ def _predict_batch(
     batch: int,
     flip: bool,
     method: Method,
-) -> Answer:
+) -> BatchPredictions:
     if not crops:
-        return Answer([], seconds={"network": 0.0, "decode": 0.0})
+        return BatchPredictions([], seconds={"network": 0.0, "decode": 0.0})
     started = time.perf_counter()
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
@@ -214,4 +214,4 @@ def _predict_batch(
         for one, joints_of in zip(crops, keypoints, strict=True)
         if one.person is not None and one.center is not None and one.size_px is not None
     ]
-    return Answer(predictions, seconds={"network": ran - started, "decode": time.perf_counter() - ran})
+    return BatchPredictions(predictions, seconds={"network": ran - started, "decode": time.perf_counter() - ran})

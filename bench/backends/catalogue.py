@@ -254,3 +254,23 @@ def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
     require(backend, backend.open_packages)
     session: ProfiledSession = profiler.open_profiled(backend, artifact, device, threads)
     return session
+
+
+def open_for_pixels(
+    artifact: Artifact, *, mean: Sequence[float], std: Sequence[float], device: str = "cpu", threads: int = 0
+) -> Session | None:
+    """As ``open_artifact``, for images as uint8 ``[N, H, W, 3]`` BGR, which the runtime itself normalises.
+
+    Args:
+        mean, std: of red, green and blue divided by 255.
+
+    Returns:
+        None where the runtime cannot do that, or does not do it faster.
+    """
+    backend = find(artifact.backend)
+    opener = getattr(family_of(backend), "open_for_pixels", None)
+    if opener is None:
+        return None
+    require(backend, backend.open_packages)
+    session: Session = opener(backend, artifact, device, threads, mean, std)
+    return session

@@ -12,7 +12,7 @@ from bench import cli
 from bench.backends import catalogue, precisions
 from bench.backends.artifact import Artifact
 from bench.backends.profiles import Executed
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.explain.findings import Findings
 from bench.explain.operators import Operator
 from bench.explain.peaks import PeakMeter
@@ -141,7 +141,7 @@ def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.nda
                 outputs = session.run(images)
             except Exception as error:
                 size = cli.input_text((example.shape[-2], example.shape[-1]))
-                raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
+                raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
             found.append(parity.check_outputs(outputs, who))
     try:
         parity.check(found[0], found[1], artifact.precision, f"backend {artifact.backend}")

@@ -14,7 +14,7 @@ from bench.core.workers import serve
 
 def _build(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     """The files of a network, put into the kit's folder, and what its manifest says of them."""
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     ready()
@@ -25,7 +25,7 @@ def _build(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        return {"input_error": described(error)[:300]}
 
 
 def _network(task: dict[str, Any]) -> dict[str, Any]:

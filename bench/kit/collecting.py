@@ -22,7 +22,7 @@ MOST_MEMBERS = 10_000  # of an archive
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordSource:
     """Records that came back, and the manifests that may be those of their kits, by SHA-256."""
 
     where: str
@@ -75,10 +75,9 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
             continue
         record = one.record
         conflict = ""
-        device = record.notes.get("device")
         there = known.get((record.key, record.started_at))
-        if isinstance(device, dict) and "emulated" in device:
-            conflict = f"made on an emulated processor ({device['emulated']}): its timings are of no use"
+        if record.emulated:
+            conflict = f"made on an emulated processor ({record.emulated}): its timings are of no use"
         elif there is not None and there != record:
             conflict = (
                 f"conflicts with one in {folder}: the same measurement, begun at the same time, with other figures"
@@ -104,7 +103,7 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
 # ------------------------------------------------------------------------------ checking
 
 
-def check(source: Source) -> Iterator[Checked]:
+def check(source: RecordSource) -> Iterator[Checked]:
     """Each line of records, with all that is wrong with it."""
     begun: dict[tuple[object, ...], int] = {}
     for number, line in source.lines:
@@ -155,7 +154,7 @@ def read_kit(kit: Path) -> dict[str, str]:
     return {_sha256(text): text}
 
 
-def read(path: Path, manifests: dict[str, str]) -> Source:
+def read(path: Path, manifests: dict[str, str]) -> RecordSource:
     """What a device brought back.
 
     Args:
@@ -180,10 +179,10 @@ def read(path: Path, manifests: dict[str, str]) -> Source:
         if manifest.is_file() and manifest.stat().st_size <= LARGEST_BYTES:
             text = manifest.read_bytes().decode(errors="replace")
             found[_sha256(text)] = text
-    return Source(str(file), list(results.lines(file)), found)
+    return RecordSource(str(file), list(results.lines(file)), found)
 
 
-def _read_archive(path: Path, manifests: dict[str, str]) -> Source:
+def _read_archive(path: Path, manifests: dict[str, str]) -> RecordSource:
     """Nothing of it is written anywhere: what it says of folders and sizes is not believed either."""
     found = dict(manifests)
     lines: list[tuple[int, str]] = []
@@ -214,7 +213,7 @@ def _read_archive(path: Path, manifests: dict[str, str]) -> Source:
         raise InputError(f"{path} is no archive that can be read: {error}") from error
     if not lines:
         raise InputError(f"{path} holds no records: an archive of KIT/records has {RECORDS}")
-    return Source(str(path), lines, found)
+    return RecordSource(str(path), lines, found)
 
 
 def _refuse_large(size: int, largest: int, where: str) -> None:

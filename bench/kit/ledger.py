@@ -51,14 +51,19 @@ class Ledger:
         new.replace(self.path)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
-                with contextlib.suppress(ValueError, RecursionError):
-                    line = json.loads(text)
-                    if isinstance(line, dict) and {"work", "part", "content"} <= line.keys():
-                        yield line
+        return (line for line in lines(self.path) if {"work", "part", "content"} <= line.keys())
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a file, one a line; what else is there counts as not there."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            with contextlib.suppress(ValueError, RecursionError):
+                line = json.loads(text)
+                if isinstance(line, dict):
+                    yield line
 
 
 def append_line(path: Path, line: str) -> None:

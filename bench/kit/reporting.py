@@ -2,11 +2,13 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -19,10 +21,11 @@ import numpy as np
 from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
-from bench.kit.ledger import append_line
-from bench.kit.manifest import NAME, Manifest, Network, keep
-from bench.timing import environment, sustained
+from bench.kit.ledger import append_line, lines
+from bench.kit.manifest import NAME, KitNetwork, Manifest, keep
+from bench.timing import sustained
 from bench.timing.intervals import rounds_for_percentile
+from bench.timing.process_variables import process_variables
 
 SCHEMA = 2  # of records
 
@@ -56,11 +59,15 @@ def percentile_text(latency_ms: Sequence[Sequence[float]], percentile: float) ->
 
 
 def print_table(records: Sequence[dict[str, Any]]) -> None:
-    """A line a record, on standard output."""
+    """A line a record, on standard output; of an emulated processor only that it computes the same."""
     rows: list[tuple[str, ...]] = [("model", "backend", "median ms", "p90 ms", "p99 ms", "FPS", "parity", "settled ms")]
     for record in records:
         metrics, latency = record["metrics"], record["samples"]["latency_ms"]
         settled = metrics.get("latency_ms_settled")
+        if record["notes"]["device"].get("emulated"):
+            parity = f"{metrics.get('parity_max_relative', 0):.0e}"
+            rows.append((record["model"], record["backend"], *["emulated"] * 4, parity, "-"))
+            continue
         rows.append((
             record["model"], record["backend"], f"{metrics['latency_ms_median']:.2f}", percentile_text(latency, 90),
             percentile_text(latency, 99), f"{metrics['fps']:.1f}", f"{metrics.get('parity_max_relative', 0):.0e}",
@@ -75,25 +82,35 @@ def print_table(records: Sequence[dict[str, Any]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip(), flush=True)
 
 
-def append_once(record: dict[str, Any], folder: Path) -> None:
-    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it."""
+def append_once(record: dict[str, Any], folder: Path, *, resumed: bool) -> None:
+    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it.
+
+    Args:
+        record: of a network with all its sets.
+        folder: of the records.
+        resumed: whether an earlier run left parts of it; only then the file is read.
+    """
     keep((folder.parent / NAME).read_bytes().decode(), folder)
     path = folder / "speed.jsonl"
     same = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in (
         ("network", record["notes"]["kit"]["network"]), ("started_at", record["started_at"]),
     )]  # fmt: skip
-    if path.exists():
+    if resumed and path.exists():
         with path.open(encoding="utf-8", errors="replace") as file:
             if any(all(entry in line for entry in same) for line in file if line.endswith("\n")):
                 return
     append_line(path, json.dumps(record, separators=(",", ":")))
 
 
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 class RecordMaker:
     """Makes records, schema 2, of what this device is and what was found on it."""
 
     def __init__(self, kit: Path, manifest: Manifest, protocol: dict[str, Any], threads: int, records: Path) -> None:
-        self.manifest, self.protocol, self.threads = manifest, protocol, threads
+        self.manifest, self.protocol, self.threads, self.records = manifest, protocol, threads, records
         self.machine = hardware.describe()
         self.device = board.describe()
         self.manifest_sha256 = hashlib.sha256((kit / NAME).read_bytes()).hexdigest()
@@ -121,7 +138,7 @@ class RecordMaker:
             known = datetime.fromisoformat(self.manifest.made_at) + timedelta(seconds=time.monotonic())
         return known.isoformat(timespec="milliseconds")
 
-    def runtime(self, network: Network) -> str:
+    def runtime(self, network: KitNetwork) -> str:
         """Name and version of what runs a network here.
 
         Raises:
@@ -142,23 +159,35 @@ class RecordMaker:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{', '.join(backend.open_packages)} cannot be imported here: {reason}") from error
 
-    def measurement(self, network: Network) -> dict[str, Any]:
+    def measurement(self, network: KitNetwork) -> dict[str, Any]:
         protocol = {**network.measurement.get("protocol", {}), **self.protocol}
         return {**network.measurement, "threads": self.threads, "protocol": protocol}
 
-    def identity(self, network: Network, runtime: str) -> str:
+    def identity(self, network: KitNetwork, runtime: str) -> str:
         """Sets may be put together only if nothing differs that can change them."""
-        told = [
+        return _digest(
             self.measurement(network), runtime, self.machine, self.manifest_sha256, network.id,
             platform.python_version(), np.__version__,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        )  # fmt: skip
+
+    def recorded(self) -> set[str]:
+        """The identities that have a record here, in ``records/speed.jsonl``."""
+        networks = {network.id: network for network in self.manifest.networks}
+        found = set()
+        for line in lines(self.records / "speed.jsonl"):
+            with contextlib.suppress(KeyError, TypeError):
+                kit, software = line["notes"]["kit"], line["software"]
+                measured = {key: line[key] for key in self.measurement(networks[kit["network"]])}
+                found.add(_digest(
+                    measured, software["runtime"], line["machine"], kit["manifest_sha256"], kit["network"],
+                    software["python"], software["packages"]["numpy"],
+                ))  # fmt: skip
+        return found
 
     def record(
-        self, network: Network, runtime: str, results: Sequence[dict[str, Any]], started_at: str
+        self, network: KitNetwork, runtime: str, results: Sequence[dict[str, Any]], started_at: str
     ) -> dict[str, Any]:
         """The record of a network from its sets."""
-        from bench.kit.device import command_line
         from bench.speed.figures import figures
         from bench.speed.timed_set import SetResult
 
@@ -167,7 +196,7 @@ class RecordMaker:
             found.metrics.update(sustained.figures(found.samples["latency_ms"][0]))
         notes = {
             **network.notes,
-            "environment": environment.environment(self.threads),
+            "environment": process_variables(self.threads),
             "device": self.device,
             "kit": {"manifest_sha256": self.manifest_sha256, "network": network.id, "made_with": network.runtime},
             **found.notes,
@@ -188,5 +217,5 @@ class RecordMaker:
                 "packages": {"numpy": np.__version__},
             },
             "started_at": started_at,
-            "command": command_line(),
+            "command": " ".join(["python", "run.py", *map(shlex.quote, sys.argv[1:])]),  # as one would type it
         }

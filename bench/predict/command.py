@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,23 @@ import torch
 from bench import cli
 from bench.accuracy.evaluation import refuse_bad
 from bench.accuracy.network_check import check_output
-from bench.accuracy.predicting import Answer, predict
+from bench.accuracy.predicting import BatchPredictions, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
-from bench.core import machine
+from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.unfinished import Unfinished, Work
 from bench.data import pictures
 from bench.data.dataset import Picture
 from bench.data.registry import entry_of, entry_with_joints
 from bench.drawing import draw_skeleton, sheet
+from bench.models import network_sha256
 from bench.predict.pictures import Pictures, find
-from bench.weights import build_trained, default_input
+from bench.weights import Trained, build_trained, default_input
 
 GRID_PICTURES, GRID_COLUMNS, GRID_CELL = 24, 6, (320, 240)
+UNFINISHED = ".unfinished"  # in the folder of the results: people found before an interruption
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -50,29 +54,71 @@ def main(arguments: argparse.Namespace) -> int:
         warn("the weights are random numbers: the joints mean nothing")
     if trained.weights == "bundled":
         warn("the bundled weights learnt from drawn people: they are for checking the harness, not for photographs")
-    found: list[dict[str, Any]] = []
-    bad: dict[str, None] = {}
-    try:
-        for answer in answers(trained.model.to(device), dataset, size, device, arguments):
-            found += answer.predictions
-            bad |= dict.fromkeys(answer.errors.values())
-            refuse_bad(list(bad), arguments.skip_bad)
-    except (InputError, KeyboardInterrupt) as error:
-        whole = of_whole_pictures(found, dataset)
-        if not whole:
-            raise
-        kept = write(whole, dataset, arguments, bad)
-        reason = str(error) or "interrupted"
-        raise type(error)(f"{reason}; pictures done: {len(kept)}, kept in {arguments.out}") from None
-    entries = write(found, dataset, arguments, bad)
+    unfinished = arguments.out / UNFINISHED
+    unfinished.mkdir(exist_ok=True)
+    with results.only_one(unfinished, "predict", "--out"):
+        file = Unfinished(unfinished / "people.partial", BatchPredictions)
+        work = file.work(identity(trained, dataset, device, arguments))
+        try:
+            entries, bad = draw_all(trained.model.to(device), dataset, size, device, arguments, work)
+            file.path.unlink(missing_ok=True)
+        finally:
+            if not file.path.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
     if bad:
-        warn(f"bad pictures left out: {len(bad)}, the first: {next(iter(bad))}")
+        warn(f"bad pictures left out: {len(bad)}, the first: {bad[0]}")
     if not arguments.quiet:
         people = sum(len(entry["people"]) for entry in entries)
         say(
             f"people: {people}, pictures: {len(entries)}, in {arguments.out}/predictions.json, {arguments.out}/grid.png"
         )
     return 0
+
+
+def identity(trained: Trained, dataset: Pictures, device: str, arguments: argparse.Namespace) -> str:
+    """All that decides where joints are found, the pictures' sizes and times included."""
+    files = [path.stat() for path in dict.fromkeys(look.path for look in dataset.looks)]
+    software = machine.this_software(catalogue.version("eager"))
+    return json.dumps([
+        arguments.model, network_sha256(arguments.model), trained.sha256, trained.options, arguments.input,
+        arguments.joints, arguments.batch, not arguments.no_flip, device, torch.get_num_threads(), dataset.fingerprint,
+        [(file.st_size, file.st_mtime_ns) for file in files],
+        software.model_dump_json(exclude={"git_commit", "git_dirty"}),
+    ])  # fmt: skip
+
+
+def draw_all(
+    model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace,
+    work: Work[BatchPredictions],
+) -> tuple[list[dict[str, Any]], list[str]]:  # fmt: skip
+    """Find everybody who was not found before an interruption, and draw; what ``write`` returns, and bad pictures.
+
+    Raises:
+        InputError: more bad pictures than allowed, or a network that does not fit; the pictures done are drawn.
+        KeyboardInterrupt: likewise.
+    """
+    found = {one["index"]: one for answer in work.parts.values() for one in answer.predictions}
+    todo = [index for index in range(len(dataset)) if index not in found]  # bad pictures may have been mended
+    bad: dict[str, None] = {}
+    try:
+        for answer in answers(model, dataset, todo, size, device, arguments):
+            people = [*(one["index"] for one in answer.predictions), *answer.errors]
+            work.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
+            found |= {one["index"]: one for one in answer.predictions}
+            bad |= dict.fromkeys(answer.errors.values())
+            refuse_bad(list(bad), arguments.skip_bad)
+    except (InputError, KeyboardInterrupt) as error:
+        whole = of_whole_pictures(in_order(found), dataset)
+        if not whole:
+            raise
+        kept = write(whole, dataset, arguments, bad)
+        reason = str(error) or "interrupted, the same command goes on from there"
+        raise type(error)(f"{reason}; pictures done: {len(kept)}, kept in {arguments.out}") from None
+    return write(in_order(found), dataset, arguments, bad), list(bad)
+
+
+def in_order(found: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [found[index] for index in sorted(found)]
 
 
 def check_writable(folder: Path) -> None:
@@ -87,19 +133,23 @@ def check_writable(folder: Path) -> None:
 
 
 def answers(
-    model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace
-) -> Iterator[Answer]:
-    """Predictions in the order of ``dataset``, a batch at a time."""
+    model: torch.nn.Module, dataset: Pictures, todo: Sequence[int], size: tuple[int, int], device: str,
+    arguments: argparse.Namespace,
+) -> Iterator[BatchPredictions]:  # fmt: skip
+    """Predictions of some of the people, a batch at a time."""
+    if not todo:
+        return
     batch = min(arguments.batch, len(dataset))
     artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *size, device=device))
     with (
         catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
     ):
+        step(len(dataset) - len(todo), arguments.model)
         for answer in predict(
             session,
             dataset,
-            range(len(dataset)),
+            todo,
             size,
             batch=batch,
             workers=0,

@@ -62,9 +62,9 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
         head = Side("the working tree", trees.head, trees.head / trees.below)
         if trees.changed and not arguments.quiet:
             cli.say(f"the working tree has {trees.changed} changed files: compared as it is")
-        protocol: dict[str, str | int] = {
+        protocol: dict[str, str | int | float] = {
             "name": "against a revision", "base": arguments.base, "base_commit": trees.base_commit,
-            "head_commit": trees.head_commit, "changed_files": trees.changed,
+            "head_commit": trees.head_commit, "changed_files": trees.changed, "budget_s": arguments.budget,
         }  # fmt: skip
         for plan in plans:
             seconds: dict[str, float] = {}
@@ -77,7 +77,7 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
                     raise
                 cli.warn(f"left out: {error}")
                 continue
-            record = comparison_record(plan, found, arguments.threshold, arguments.budget, protocol, seconds)
+            record = comparison_record(plan, found, arguments.threshold, protocol, seconds)
             cli.save([record], arguments)
             records.append(record)
     if not records:
@@ -159,7 +159,7 @@ def with_baseline(plans: list[RegressPlan], arguments: argparse.Namespace, tell:
                 lambda: time_process(side, plan), stored, arguments.threshold, showing(plan, tell)  # noqa: B023
             )  # fmt: skip
         base = {"name": "against a baseline", "base": arguments.baseline.name, "base_started_at": stored.started_at}
-        record = comparison_record(plan, found, arguments.threshold, arguments.budget, base, seconds)
+        record = comparison_record(plan, found, arguments.threshold, base, seconds)
         cli.save([record], arguments)
         records.append(record)
     return records

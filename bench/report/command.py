@@ -3,18 +3,17 @@
 import argparse
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from bench import cli
 from bench.core import kinds, results
 from bench.core.errors import InputError
-from bench.core.files import write_whole
+from bench.core.files import side_folder, write_whole
 from bench.core.machine import ROOT
 from bench.core.record import Record
 from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
@@ -73,6 +72,8 @@ def update_docs(root: Path) -> int:
 def read(path: Path) -> list[Record]:
     """The records of a file or a folder, each with all that a record of its kind must hold.
 
+    Timings of emulated processors are left out, with a line that says how many.
+
     Raises:
         InputError: a line is no record, or lacks something; the message names file and line.
     """
@@ -84,7 +85,10 @@ def read(path: Path) -> list[Record]:
             if problem := kinds.problem(record):
                 raise InputError(f"{where}: {problem}")
             found.append(record)
-    return found
+    sound = [record for record in found if not record.emulated]
+    if len(sound) < len(found):
+        cli.say(f"{path}: {len(found) - len(sound)} records of emulated processors are left out")
+    return sound
 
 
 def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:
@@ -92,7 +96,7 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
 
     Args:
         records: in any order; of several of one measurement the newest counts.
-        all_figures: draw those as well that are left out otherwise (``Picture.main``).
+        all_figures: draw those as well that are left out otherwise (``ReportFigure.main``).
 
     Raises:
         InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
@@ -123,7 +127,7 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
     return files
 
 
-def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[Picture]:
+def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[ReportFigure]:
     """The figures of a section that are drawn: all, or those that somebody opens."""
     pictures = list(section.pictures(measured))
     return pictures if all_figures else [picture for picture in pictures if picture.main][:MOST_FIGURES]
@@ -145,16 +149,15 @@ def write(files: dict[str, bytes], folder: Path) -> None:
             f"{folder} holds {', '.join(strange[:3])}{' and others' if len(strange) > 3 else ''}, which no report "
             "wrote: give --out a folder of its own"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
+    with side_folder(folder) as side:
         for file, content in files.items():
-            with (Path(name) / file).open("wb") as stream:
+            with (side / file).open("wb") as stream:
                 stream.write(content)
                 os.fsync(stream.fileno())
         _write_manifest(folder, earlier | set(files))  # interrupted from here on, the next report knows of both
         # The page last: until then the one that is there fits what it links to best.
         for file in sorted(files, key=lambda file: (file == PAGE, file)):
-            (Path(name) / file).replace(folder / file)
+            (side / file).replace(folder / file)
     for file in earlier.difference(files):
         (folder / file).unlink(missing_ok=True)
     _write_manifest(folder, set(files))

@@ -12,7 +12,7 @@ import numpy as np
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.speed import energy
 from bench.timing import conditions, parity
 from bench.timing.clock import Inference, once, time_rounds, warm_up
@@ -89,7 +89,7 @@ def open_network(
     except Exception as error:
         session.close()
         size = f"{images.shape[2]}x{images.shape[3]}"
-        raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
     from_cache = (built or artifact.from_cache) and session.from_cache is not False
     if not built and session.from_cache is not None:
         from_cache = session.from_cache
@@ -155,7 +155,7 @@ def time_set(
         energy_j=spent,
         median_ci95_relative=rounds.median_ci95_relative,
         conditions={**around, **watch.found()},
-        warnings=notes,
+        warnings=[*notes, *watch.warnings()],
     )
 
 

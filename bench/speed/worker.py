@@ -16,7 +16,7 @@ from bench.core.workers import serve
 
 
 def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     try:
@@ -26,7 +26,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
 def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
@@ -108,16 +108,15 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
             expected = [file[name] for name in file.files]
     until = Steady(plan["rounds"], plan["budget_s"]) if plan["budget_s"] else Fixed(plan["rounds"])
     built = plan["artifact"] is not None
+    idle = conditions.memory_bytes()
     if built:
         artifact = Artifact.from_json(plan["artifact"])
-        idle = conditions.memory_bytes()
         opened = open_network(
             lambda: artifact, images, device=device, threads=threads, who=plan["model"], built=True
         )  # fmt: skip
     else:
         from bench.speed import preparation
 
-        idle = conditions.memory_bytes()
         model, example = preparation.network(plan)
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),

@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.core import system_files
+from bench.core.system_files import content
+
 State = dict[str, Any]
 
-LOOK_EVERY_S = 0.1  # so that looking costs less than a thousandth of the time
+LOOK_EVERY_S = 0.1
+LOOKING_SHARE = 0.0005  # of the time, at most: a look that takes longer is taken more seldom
 # NVML's throttle reasons that a user does not choose, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
-SYSTEM = Path("/sys")
-PROCESSES = Path("/proc")
 
 
 def cpu_state() -> State:
@@ -67,9 +69,10 @@ def judge(before: State, after: State, elapsed_s: float, rounds: int) -> tuple[S
 
 
 class Watch:
-    """Reads frequency and temperature between rounds; call it with the time in ns after each.
+    """Reads frequency, temperature and throttling between rounds; call it with the time in ns after each.
 
-    Where the system has no file for the current frequency, as in virtual machines, it does nothing.
+    Where the system has no files for them, as in virtual machines, it does nothing. Some boards take milliseconds to
+    read a sensor: the next look is so much later that all of them take ``LOOKING_SHARE`` of the time.
     """
 
     def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
@@ -78,18 +81,25 @@ class Watch:
         self.top_mhz = _top_mhz()
         self.frequency_files = [path / "scaling_cur_freq" for path in _policies()]
         self.temperature_files = _temperature_files()
+        self.cooling_files, self.firmware_files = _cooling_files(), _firmware_files()
         self.mhz: list[float] = []
         self.celsius: list[float] = []
+        self.throttled: list[bool] = []
+        self.looking_ns: list[int] = []  # what each look took
 
     def __call__(self, now_ns: int) -> None:
         if now_ns < self.next_ns:
             return
-        self.next_ns = now_ns + self.every_ns
+        started_ns = time.perf_counter_ns()
         frequency, celsius = _mean_mhz(self.frequency_files), _hottest(self.temperature_files)
         if frequency is not None:
             self.mhz.append(frequency)
         if celsius is not None:
             self.celsius.append(celsius)
+        if self.cooling_files or self.firmware_files:
+            self.throttled.append(_throttled(self.cooling_files, self.firmware_files))
+        self.looking_ns.append(time.perf_counter_ns() - started_ns)
+        self.next_ns = now_ns + max(self.every_ns, round(self.looking_ns[-1] / LOOKING_SHARE))
 
     def found(self) -> State:
         """What it saw, as conditions hold it, with the share of time below the top frequency."""
@@ -101,7 +111,17 @@ class Watch:
                 seen["below_top_frequency_share"] = round(slow / len(self.mhz), 4)
         if self.celsius:
             seen["cpu_celsius_most"] = max(self.celsius)
+        if self.throttled:
+            seen["throttled_share"] = round(sum(self.throttled) / len(self.throttled), 4)
+        if seen:
+            seen["looks"] = len(self.looking_ns)
+            seen["looking_s"] = round(sum(self.looking_ns) / 1e9, 6)
         return seen
+
+    def warnings(self) -> list[str]:
+        """Reasons not to trust what was timed meanwhile."""
+        share = sum(self.throttled) / len(self.throttled) if self.throttled else 0
+        return [f"CPU throttled for {share:.0%} of the time: it is too warm, or its power too weak"] if share else []
 
 
 def peak_memory_bytes() -> int | None:
@@ -118,7 +138,7 @@ def memory_bytes() -> int | None:
 
 
 def _status_bytes(name: str) -> int | None:
-    for line in _text(PROCESSES / "self" / "status").splitlines():
+    for line in content(system_files.PROCESSES / "self" / "status").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     return None
@@ -126,7 +146,7 @@ def _status_bytes(name: str) -> int | None:
 
 def _processor_seconds() -> State:
     """Seconds that all processors were busy, and that a hypervisor took away; of Linux only."""
-    first = _text(PROCESSES / "stat").partition("\n")[0].split()
+    first = content(system_files.PROCESSES / "stat").partition("\n")[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return _processor_seconds_of_psutil()
     tick = os.sysconf("SC_CLK_TCK")
@@ -159,7 +179,7 @@ def _frequency_mhz() -> float | None:
     known = _mean_mhz([path / "scaling_cur_freq" for path in _policies()])
     if known is not None:
         return known
-    lines = [line for line in _text(PROCESSES / "cpuinfo").splitlines() if line.startswith("cpu MHz")]
+    lines = [line for line in content(system_files.PROCESSES / "cpuinfo").splitlines() if line.startswith("cpu MHz")]
     told = [float(line.rpartition(":")[2]) for line in lines]
     return sum(told) / len(told) if told else None
 
@@ -175,7 +195,7 @@ def _mean_mhz(files: Sequence[Path]) -> float | None:
 
 def _policies() -> list[Path]:
     """A folder for each class of cores that changes its frequency together."""
-    return sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
+    return sorted((system_files.SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
 
 
 def _celsius() -> float | None:
@@ -183,7 +203,34 @@ def _celsius() -> float | None:
 
 
 def _temperature_files() -> list[Path]:
-    return sorted(path / "temp" for path in (SYSTEM / "class/thermal").glob("thermal_zone*"))
+    return sorted(path / "temp" for path in (system_files.SYSTEM / "class/thermal").glob("thermal_zone*"))
+
+
+def _cooling_files() -> list[Path]:
+    """The states of what cools processors by slowing them down, by the kernel's names for that."""
+    folders = sorted((system_files.SYSTEM / "class/thermal").glob("cooling_device*"))
+    return [
+        folder / "cur_state" for folder in folders
+        if any(name in content(folder / "type").lower() for name in ("cpufreq", "processor"))
+    ]  # fmt: skip
+
+
+def _firmware_files() -> list[Path]:
+    """A Raspberry Pi's firmware slows the processor down by itself, unseen by the kernel."""
+    return sorted((system_files.SYSTEM / "devices/platform").glob("soc*/*firmware/get_throttled"))
+
+
+def _throttled(cooling_files: Sequence[Path], firmware_files: Sequence[Path]) -> bool:
+    """Whether a processor is slowed down now. The lowest 4 bits of a Pi's firmware say so: of voltage and of heat."""
+    if any(map(_number, cooling_files)):
+        return True
+    for file in firmware_files:
+        try:
+            if int(content(file).strip(), 16) & 0xF:
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _hottest(files: Sequence[Path]) -> float | None:
@@ -194,13 +241,6 @@ def _hottest(files: Sequence[Path]) -> float | None:
 
 def _number(path: Path) -> float | None:
     try:
-        return float(_text(path))
+        return float(content(path))
     except ValueError:
         return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -33,22 +33,21 @@ def bundle(folder: Path, target: Path) -> Path:
         InputError: the training is not finished, or its weights are too large to ship.
     """
     import torch
-    from safetensors.torch import save
 
     from bench.core.record import Record
-    from zoo.weights import files
+    from zoo.weights import files, loading
 
     told, weights = folder / "record.json", folder / "last.safetensors"
     if not told.is_file() or not weights.is_file():
         raise InputError(f"{folder} is no finished training: it needs record.json and last.safetensors")
     record = Record.model_validate_json(told.read_text())
-    held, metadata = files.read(weights)
+    state, metadata = files.read(weights)
     half = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in held.items()
+        for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
-    content = save(half, metadata)
+    content = loading.encoded(half, metadata)
     if len(content) > LARGEST_BYTES:
         raise InputError(f"{record.model} takes {len(content):,} bytes, and {LARGEST_BYTES:,} are allowed")
     path = target / f"{record.model}.safetensors"

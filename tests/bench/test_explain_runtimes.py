@@ -340,7 +340,7 @@ def test_the_command_names_the_layer_and_leaves_with_1(
     )
     # What the process of its own does is done here.
     monkeypatch.setattr(
-        workers, "in_turns", lambda plans, *_: ((plan, worker._run(asdict(plan), lambda: None)) for plan in plans)
+        workers, "run_each", lambda plans, *_: ((plan, worker._run(asdict(plan), lambda: None)) for plan in plans)
     )
     monkeypatch.chdir(tmp_path)
     options = ["--device", "cpu", "--threads", "1", "--differences", "--quiet", "--precision", "fp16"]

@@ -2,16 +2,13 @@
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,84 +24,14 @@ from bench.kit.ledger import Ledger
 from bench.kit.manifest import Manifest, inside
 from bench.kit.reporting import append_once, percentile_text
 from bench.timing import sustained
-from tests.commands import command
+from tests.commands import clean, command
 from tests.conftest import ROOT
-
-NETWORKS = """
-from torch import nn
-
-
-def tiny():
-    return nn.Sequential(nn.Conv2d(3, 17, 3, 4, 1), nn.ReLU())
-
-
-def other():
-    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 17, 3, 2, 1))
-
-
-def broken():
-    raise RuntimeError("this one cannot be built")
-"""
-ABSENT = ("torch", "pydantic", "psutil", "filelock", "scipy", "rich")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kit of two networks, and a third that cannot be built; as it was written, not to be run in."""
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "own.py").write_text(NETWORKS)
-    models = ",".join(f"{folder / 'own.py'}:{name}" for name in ("tiny", "broken", "other"))
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.kit", "make", "--models", models, "--input", "64x64", "--out", folder / "kit"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "this one cannot be built" in done.stderr
-    assert done.stderr.index("2 networks, ") < done.stderr.index("the rest is in the kit")
-    assert done.stdout == f"{folder / 'kit'}\n"
-    return folder / "kit"
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with numpy, ONNX Runtime and what they need, and nothing else."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
-    (site,) = folder.glob("lib/python*/site-packages")
-    todo, seen = ["numpy", "onnxruntime"], set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        for top in {Path(file).parts[0] for file in distribution.files or () if ".." not in Path(file).parts}:
-            there = Path(str(distribution.locate_file(top)))
-            if there.exists() and not (site / top).exists():
-                (site / top).symlink_to(there)
-        todo += [re.split(r"[^\w.-]", one)[0] for one in distribution.requires or () if "extra ==" not in one]
-    python = folder / "bin" / "python"
-    script = f"import numpy, onnxruntime, importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
-    done = subprocess.run([python, "-c", script], capture_output=True, text=True, env=clean())
-    if done.returncode or done.stdout.strip() != "[]":
-        pytest.skip(f"no environment with numpy and onnxruntime alone can be made here: {done.stdout}{done.stderr}")
-    return python
-
-
-def clean() -> dict[str, str]:
-    """The environment without what leads to this project's own packages."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture
-def kit(made: Path, tmp_path: Path) -> Path:
+def kit(made_kit: Path, tmp_path: Path) -> Path:
     """A copy to run in, unpacked from the archive as on a device."""
-    with zipfile.ZipFile(made.with_name("kit.zip")) as archive:
+    with zipfile.ZipFile(made_kit.with_name("kit.zip")) as archive:
         archive.extractall(tmp_path)
     return tmp_path / "kit"
 
@@ -113,9 +40,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(bare: Path, kit: Path) -> Run:
+def run(bare_python: Path, kit: Path) -> Run:
     def do(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([bare, "run.py", *arguments], cwd=kit, capture_output=True, text=True, env=clean())
+        return subprocess.run([bare_python, "run.py", *arguments], cwd=kit, capture_output=True, text=True, env=clean())
 
     return do
 
@@ -147,24 +74,26 @@ def test_it_runs_without_the_projects_packages_and_its_records_collect(run: Run,
     assert len(read(tmp_path / "results")) == 2
 
 
-def test_a_kit_record_is_the_same_measurement_as_one_from_home(made: Path, run: Run, kit: Path) -> None:
+def test_a_kit_record_is_the_same_measurement_as_one_from_home(made_kit: Path, run: Run, kit: Path) -> None:
     """So that a report puts them side by side."""
     from bench.core.record import Record
 
     assert run("--models", "own:tiny").returncode == 0
     (line,) = (kit / "records" / "speed.jsonl").read_text().splitlines()
     away = Record.model_validate_json(line)
-    from bench.speed.plan import Plan
+    from bench.speed.plan import SpeedPlan
 
-    home = Plan(
-        str(made.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32", away.threads or 0,
-        "paper", 50, 5, 5, 0,
+    home = SpeedPlan(
+        str(made_kit.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32",
+        away.threads or 0, "paper", 50, 5, 5, 0,
     )  # fmt: skip
     assert away.identity(away.software.runtime) == home.identity()
 
 
-def test_a_kill_half_way_costs_one_set_at_most_and_each_set_is_there_once(bare: Path, kit: Path, run: Run) -> None:
-    process = subprocess.Popen([bare, "run.py"], cwd=kit, stderr=subprocess.PIPE, text=True, env=clean())
+def test_a_kill_half_way_costs_one_set_at_most_and_each_set_is_there_once(
+    bare_python: Path, kit: Path, run: Run
+) -> None:
+    process = subprocess.Popen([bare_python, "run.py"], cwd=kit, stderr=subprocess.PIPE, text=True, env=clean())
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("4/10"):
@@ -192,7 +121,7 @@ def test_a_run_killed_after_its_records_does_not_add_them_again(kit: Path, run: 
     file = kit / "records" / "speed.jsonl"
     before = file.read_bytes()
     for line in before.splitlines():
-        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records")
+        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records", resumed=True)
     assert file.read_bytes() == before
 
 
@@ -242,9 +171,9 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_two_runs_at_once_are_refused(bare: Path, kit: Path, run: Run) -> None:
+def test_two_runs_at_once_are_refused(bare_python: Path, kit: Path, run: Run) -> None:
     first = subprocess.Popen(
-        [bare, "run.py", "--protocol", "sustained", "--for", "600"], cwd=kit, stderr=subprocess.PIPE, text=True,
+        [bare_python, "run.py", "--protocol", "sustained", "--for", "600"], cwd=kit, stderr=subprocess.PIPE, text=True,
         env=clean(),
     )  # fmt: skip
     try:
@@ -311,11 +240,13 @@ def test_the_list_says_what_each_needs(run: Run) -> None:
 
 
 @pytest.fixture(scope="module")
-def records(made: Path, bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def records(made_kit: Path, bare_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a device brings back; not to be changed."""
     kit = tmp_path_factory.mktemp("device") / "kit"
-    shutil.copytree(made, kit)
-    subprocess.run([bare, "run.py", "--models", "own:tiny"], cwd=kit, check=True, capture_output=True, env=clean())
+    shutil.copytree(made_kit, kit)
+    subprocess.run(
+        [bare_python, "run.py", "--models", "own:tiny"], cwd=kit, check=True, capture_output=True, env=clean()
+    )
     return kit / "records"
 
 
@@ -436,8 +367,8 @@ def test_archives_are_read_and_hostile_ones_refused(records: Path, tmp_path: Pat
         check("check", tmp_path / "bomb.zip")
 
 
-def test_manifests_of_other_versions_and_none_at_all(made: Path, records: Path, tmp_path: Path) -> None:
-    told = json.loads((made / "manifest.json").read_text())
+def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Path, tmp_path: Path) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
     for change, says in (
         ({"schema": 2}, "a newer one"), ({"schema": 0}, "an older one"), ({"networks": 5}, "is no manifest"),
         ({"files": {"../x": "0"}, "networks": []}, "outside of the kit"), ({"extra": 1}, "is no manifest"),
@@ -449,7 +380,7 @@ def test_manifests_of_other_versions_and_none_at_all(made: Path, records: Path, 
             Manifest.parse(text, "it")
     (tmp_path / "speed.jsonl").write_bytes((records / "speed.jsonl").read_bytes())
     assert check("check", tmp_path) == 1
-    assert check("check", tmp_path, "--kit", made) == 0
+    assert check("check", tmp_path, "--kit", made_kit) == 0
 
 
 def test_paths_that_leave_a_folder() -> None:
@@ -460,8 +391,8 @@ def test_paths_that_leave_a_folder() -> None:
 # ------------------------------------------------------------------------------ the rest
 
 
-def test_everything_on_the_device_reads_as_python_3_9(made: Path) -> None:
-    files = sorted(made.rglob("*.py"))
+def test_everything_on_the_device_reads_as_python_3_9(made_kit: Path) -> None:
+    files = sorted(made_kit.rglob("*.py"))
     assert len(files) > 25
     for file in files:
         tree = ast.parse(file.read_text(), feature_version=(3, 9))
@@ -494,7 +425,7 @@ def test_what_the_modules_import_at_once_is_in_the_kit(tmp_path: Path) -> None:
                 assert whole.with_suffix(".py").exists() or all(name.exists() for name in names), (file, node.module)
 
 
-def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
+def test_the_modules_import_in_a_real_python_3_9(made_kit: Path) -> None:
     """Those that do without numpy, which no Python 3.9 here may have."""
     python = shutil.which("python3.9")
     there = {**clean(), "PYENV_VERSION": "3.9"}
@@ -502,15 +433,15 @@ def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
         pytest.skip("there is no Python 3.9 here")
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from bench.core import board, hardware;"
-        "from bench.kit import manifest, ledger, lock; from bench.timing import environment, conditions;"
+        "from bench.kit import manifest, ledger, lock; from bench.timing import process_variables, conditions;"
         "assert hardware.describe() and board.describe(); conditions.Watch()(1)"
     )
-    done = subprocess.run([python, "-c", script, str(made)], capture_output=True, text=True, env=there)
+    done = subprocess.run([python, "-c", script, str(made_kit)], capture_output=True, text=True, env=there)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_run_of_python_3_8_is_told(made: Path) -> None:
-    ast.parse((made / "run.py").read_text(), feature_version=(3, 7))
+def test_a_run_of_python_3_8_is_told(made_kit: Path) -> None:
+    ast.parse((made_kit / "run.py").read_text(), feature_version=(3, 7))
 
 
 def test_percentiles_are_printed_where_enough_rounds_carry_them() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.core import board, hardware, machine
+from bench.core import board, machine, system_files
 from bench.timing import conditions
 from tests.conftest import ROOT
 
@@ -42,6 +42,11 @@ PI_5 = {
     "proc/cpuinfo": cpuinfo(*[(0x41, 0xD0B)] * 4) + "Revision\t: c04170\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
     "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
     "sys/class/thermal/thermal_zone0/temp": "61450\n",
+    "sys/class/thermal/cooling_device0/type": "pwm-fan\n",
+    "sys/class/thermal/cooling_device0/cur_state": "3\n",
+    "sys/class/thermal/cooling_device1/type": "cpufreq-cpu0\n",
+    "sys/class/thermal/cooling_device1/cur_state": "0\n",
+    "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled": "50000\n",  # earlier, not now
     **policy(0, 3, 1_500_000, 2_400_000, now=1_800_000),
 }
 JETSON = {
@@ -87,9 +92,8 @@ def lay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for module in (hardware, conditions):
-            monkeypatch.setattr(module, "SYSTEM", tmp_path / "sys")
-            monkeypatch.setattr(module, "PROCESSES", tmp_path / "proc")
+        monkeypatch.setattr(system_files, "SYSTEM", tmp_path / "sys")
+        monkeypatch.setattr(system_files, "PROCESSES", tmp_path / "proc")
 
     return do
 
@@ -114,9 +118,21 @@ def test_a_pi_5(lay_out: Any, aarch64: None) -> None:
         board.cores_named("big")
     watch = conditions.Watch()
     watch(1)
-    assert watch.found() == {
-        "cpu_mhz_least": 1800.0, "below_top_frequency_share": 1.0, "cpu_celsius_most": 61.45
+    found = watch.found()
+    assert found.pop("looking_s") > 0
+    assert found == {
+        "cpu_mhz_least": 1800.0, "below_top_frequency_share": 1.0, "cpu_celsius_most": 61.45, "throttled_share": 0.0,
+        "looks": 1,
     }  # fmt: skip
+    assert watch.warnings() == []
+    for name, now in (("devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled", "50005\n"),
+                      ("class/thermal/cooling_device1/cur_state", "2\n")):  # fmt: skip
+        before = (system_files.SYSTEM / name).read_text()
+        (system_files.SYSTEM / name).write_text(now)
+        slowed = conditions.Watch()
+        slowed(1)
+        assert slowed.warnings() == ["CPU throttled for 100% of the time: it is too warm, or its power too weak"]
+        (system_files.SYSTEM / name).write_text(before)
 
 
 def test_a_jetson_orin(lay_out: Any, aarch64: None) -> None:
@@ -133,7 +149,7 @@ def test_an_android_phone(lay_out: Any, aarch64: None, tmp_path: Path, monkeypat
     lay_out(PHONE)
     properties = {"ro.product.model": "SM-S901B", "ro.product.manufacturer": "samsung", "ro.soc.model": "SM8450"}
     monkeypatch.setenv("ANDROID_ROOT", "/system")
-    monkeypatch.setattr(hardware, "output", lambda *command: properties.get(command[-1], ""))
+    monkeypatch.setattr(system_files, "output", lambda *command: properties.get(command[-1], ""))
     found = board.describe()
     assert found["android"] == {"model": "SM-S901B", "maker": "samsung", "soc": "SM8450"}
     assert [(one["name"], one["cores"], one["mhz_most"]) for one in found["classes"]] == [

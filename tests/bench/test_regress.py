@@ -31,7 +31,7 @@ from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
 from bench.regress.records import comparison_record, self_test_record
 from bench.regress.self_test import CONDITIONS, Condition, Outcome
-from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes, trusted
+from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes
 from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
 from tests.commands import command
@@ -70,8 +70,8 @@ def test_the_truth_is_refuted_at_any_look_in_one_sequence_of_twenty(kind: str, w
     refuted = 0
     for _ in range(1000):
         noise = noise_of(kind, random, 100)
-        trust = trusted(noise, list(random.choice([0.01, 0.1], 100)) if weighted else None)
-        refuted += any(log_stakes(side * np.sign(noise), trust).max() >= math.log(40) for side in (-1, 1))
+        errors = list(random.choice([0.01, 0.1], 100)) if weighted else None
+        refuted += any(log_stakes(side * noise, errors).max() >= math.log(40) for side in (-1, 1))
     assert refuted <= 0.05 * 1000 + 2 * math.sqrt(1000 * 0.05 * 0.95)
     assert refuted > 0  # else it would be needlessly cautious
 
@@ -90,7 +90,7 @@ def test_students_interval_looked_at_as_often_misses_far_too_often() -> None:
 def test_the_interval_is_what_no_bet_refutes(drawn: list[tuple[float, float]], truth: float) -> None:
     logs, errors = map(list, zip(*drawn, strict=True))
     found, away = anytime_interval(logs, errors), np.subtract(logs, truth)
-    above, below = (log_stakes(side * np.sign(away), trusted(away, errors))[-1] for side in (1, -1))
+    above, below = (log_stakes(side * away, errors)[-1] for side in (1, -1))
     low, high = (math.log(end) if end > 0 else -math.inf for end in (found.low, found.high))
     if min(abs(truth - low), abs(truth - high)) > 1e-6 and abs(max(above, below) - math.log(40)) > 1e-9:
         assert (above >= math.log(40)) == (truth < low)
@@ -101,7 +101,9 @@ def test_six_pairs_that_agree_are_enough_and_one_bad_one_changes_little() -> Non
     agreed = [0.10, 0.12, 0.09, 0.11, 0.13, 0.10]
     assert anytime_interval(agreed[:5]).low == 0
     found = anytime_interval(agreed)
-    assert (found.low, found.high) == pytest.approx((math.exp(0.09), math.exp(0.13)))
+    # Nearly up to the pair that is closest: on what lies within its knee, no whole bet is made.
+    assert math.exp(0.08) < found.low <= math.exp(0.09)
+    assert math.exp(0.13) <= found.high < math.exp(0.14)
     slow = [0.10, 0.12, 0.09, 0.11, 0.13, 0.08, 0.14, 0.10, 0.11, 0.12, 0.09, 0.13, 0.10, 0.11]
     for bad in (-0.05, -0.5, -5.0):
         assert anytime_interval([*slow[:5], bad, *slow[5:]]).low > 1.05
@@ -376,10 +378,10 @@ BAD = {
     "is no Python": ("def tiny(:\n", "cannot be imported: SyntaxError"),
     "lacks the network": ("def other(): pass\n", "has no function 'tiny'"),
     "has another interface": ("def tiny():\n    return 3\n", "returned int: it must return a torch.nn.Module"),
-    "dies": ("import os\ndef tiny():\n    os.abort()\n", "the process that timed it died with status -6"),
+    "dies": ("import os\ndef tiny():\n    os.abort()\n", "the process that measured it died with status -6"),
     "hangs": (
         "import time\ndef tiny():\n    time.sleep(1000)\n",
-        "preparing it took more than 20 s: its process was ended",
+        "took more than 20 s: it hangs, or needs a longer --timeout",
     ),
 }
 
@@ -397,7 +399,7 @@ def test_a_base_that_cannot_be_timed_is_named(
         monkeypatch.setattr(processes, "limit_s", lambda: 20)
     with pytest.raises(InputError, match=re.escape(message)) as error:
         main(["--base", "bad", *SETTINGS, "--quiet", "--results", str(tmp_path / "r")])
-    assert " in bad: " in str(error.value)
+    assert re.search(r" in bad(: | took )", str(error.value))
     assert "\n" not in str(error.value)
     assert not read(tmp_path / "r")
 
@@ -410,6 +412,10 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     fails("there is no revision 'v9'", "--base", "v9", *SETTINGS)
     fails("there is no revision '--all'", "--base=--all", *SETTINGS)
     fails("--update stores a baseline", "--base", "HEAD", "--update", *SETTINGS)
+    (tmp_path / "file").write_text("")
+    for nowhere in (tmp_path / "file" / "baseline.jsonl", tmp_path):  # found out before any network is timed
+        fails("argument --baseline: ", "--baseline", str(nowhere), "--update", *SETTINGS)
+    fails("--budget is for pairs", "--baseline", str(tmp_path / "none.jsonl"), "--budget", "60", *SETTINGS)
     fails("give one size at a time", "--base", "HEAD", "--input", "64x64,96x64")
     fails("unknown backend", "--base", "HEAD", "--backend", "magic")
     fails("1000 threads are more than", "--base", "HEAD", "--threads", "1000")
@@ -545,7 +551,7 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert 'id="regress"' in files["index.html"].decode()
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
-    one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, 150.0, {"name": "x", "base": "y"})
+    one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, {"name": "x", "base": "y"})
     assert "regress.md" not in report.make([one])
     # With another threshold it is another test, and replaces nothing.
     strict = [Outcome("clear", 1.0, 9, 30.0, [[0.0, 0.01]], [[0.01] * 2])]

@@ -30,7 +30,7 @@ from bench.data.synthetic import (
     draw_scene,
     fingerprint,
 )
-from bench.data.synthetic.annotation import Plan, Someone, annotations, outlines, who_is_where
+from bench.data.synthetic.annotation import ScenePlan, Someone, annotations, outlines, who_is_where
 from bench.data.synthetic.body import ACTIVITIES, LIMITS, SIDES, sample_angles, sample_body
 from bench.data.synthetic.drawing import mark, paint
 from bench.data.synthetic.figure import PARTS
@@ -50,7 +50,7 @@ BONES = (("shoulder", "elbow", 0.186), ("elbow", "wrist", 0.146), ("hip", "knee"
 seeds, indices = st.integers(0, 2**40), st.integers(0, 10**7)
 
 
-def plans() -> Iterator[Plan]:
+def plans() -> Iterator[ScenePlan]:
     """Some of both kinds."""
     yield from (plan_scene(1, index) for index in range(25))
     yield from (plan_portrait(1, index) for index in range(60))
@@ -367,7 +367,7 @@ def test_the_command_writes_resumes_and_refuses(
     # One picture is gone and one is cut short: these two are drawn again, and nothing else.
     files[1].unlink()
     files[4].write_bytes(content[files[4]][:1000])
-    (folder / "val2017" / "000000000009.jpg.partial").write_bytes(b"rest")
+    (folder / "val2017" / ".lightpose-7-000000000009.jpg").write_bytes(b"half, as a kill leaves it")
     untouched = {file: file.stat().st_mtime_ns for file in files if file not in (files[1], files[4])}
     assert main(arguments) == 0
     assert {file: file.read_bytes() for file in (folder / "val2017").iterdir()} == content
@@ -395,7 +395,7 @@ def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "goes on from there" in errors.splitlines()[-1]
     assert not list((tmp_path / "set" / "annotations").iterdir())
-    assert not list(pictures.glob("*.partial"))
+    assert not list(pictures.glob(".*"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, light, paper
-from bench.train.samples import Plan, Samples, start
+from bench.train.samples import BatchPlan, Samples, start
 from bench.train.training import Training, make_network
 from bench.weights import build_trained, bundled, default_input
 from tests.commands import command
@@ -372,11 +372,11 @@ def test_half_a_body_holds_its_joints(upper: bool) -> None:
 def test_a_plan_does_not_depend_on_processes_or_interruptions(
     people: int, samples: int, epochs: int, batch: int, data: st.DataObject
 ) -> None:
-    alone = list(Plan(range(people), samples, epochs, 2 * batch, seed=5))
-    shares = [list(Plan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
+    alone = list(BatchPlan(range(people), samples, epochs, 2 * batch, seed=5))
+    shares = [list(BatchPlan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
     assert [first + second for first, second in zip(*shares, strict=True)] == alone
     done = data.draw(st.integers(0, len(alone)))
-    assert list(Plan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
+    assert list(BatchPlan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
     keys = list(itertools.chain(*alone))
     assert len(keys) == epochs * (samples // (2 * batch)) * 2 * batch
     assert len(set(keys)) == len(keys)
@@ -385,7 +385,7 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
 
 
 def test_samples_do_not_depend_on_workers() -> None:
-    plan = Plan(range(6), 6, 1, 3, seed=2)
+    plan = BatchPlan(range(6), 6, 1, 3, seed=2)
     samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, paper(SIZE), seed=2)
     here, there = (list(start(samples, plan, workers=n, pin=False)) for n in (0, 2))
     for mine, theirs in zip(here, there, strict=True):
@@ -559,6 +559,46 @@ def test_an_interruption_says_what_is_kept(
         KeyboardInterrupt, match=r"interrupted after step 4; .*last.pt keeps step 3, and --resume goes on"
     ):
         main(["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out")])
+
+
+def test_annotations_given_as_files_train_the_same_weights(
+    networks: str, options: list[str], coco: Path, tmp_path: Path
+) -> None:
+    """An export of a tool: any name, any folder, a category of its own."""
+    files = []
+    for split in ("train2017", "val2017"):
+        content = json.loads((coco / f"annotations/person_keypoints_{split}.json").read_text())
+        content["categories"] = [content["categories"][0] | {"name": "athlete"}, {"id": 2, "name": "ball"}]
+        files.append(tmp_path / f"export {split}.json")
+        files[-1].write_text(json.dumps(content))
+    options[options.index("--epochs") + 1] = "1"
+    common = ["--model", f"{networks}:drops"]
+    assert main([*common, *options, "--out", str(tmp_path / "folder")]) == 0
+    at = options.index("--data-root")
+    rest = [option for option in options[:at] + options[at + 2 :] if option not in ("--dataset", "coco")]
+    exported = [
+        *common, *rest, "--annotations", str(files[0]), "--images", str(coco / "train2017"), "--val-annotations",
+        str(files[1]), "--val-images", str(coco / "val2017"), "--category", "athlete", "--out", str(tmp_path / "files"),
+    ]  # fmt: skip
+    assert main(exported) == 0
+    by_folder, by_files = results.read(tmp_path / "results")
+    assert by_files.weights_sha256 == by_folder.weights_sha256
+    assert {name: value for name, value in by_files.metrics.items() if name.startswith(("ap", "ar"))} == {
+        name: value for name, value in by_folder.metrics.items() if name.startswith(("ap", "ar"))
+    }
+    assert by_files.dataset == "export train2017 (20 pictures)"
+    assert (tmp_path / "files" / "networks-drops_x_export-train2017_64x48_seed0").is_dir()
+    for wrong, says in (
+        (["--data-root", str(coco)], "takes the place of --data-root"), (["--category", "horse"], "horse"),
+        (["--dataset", "mpii"], "--annotations, --category and --subset go with COCO's"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            main([*exported, *wrong])
+    at = exported.index("--val-annotations")
+    with pytest.raises(InputError, match="--annotations needs --val-annotations FILE"):
+        main(exported[:at] + exported[at + 2 :])
+    with pytest.raises(InputError, match="--images goes with --annotations FILE"):
+        main([*common, *options, "--images", str(coco)])
 
 
 # --------------------------------------------------------------------------------- bad input

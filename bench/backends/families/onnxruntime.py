@@ -4,6 +4,7 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ import numpy as np
 
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
+from bench.backends.native_output import caught
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
+from bench.core.library_settings import forbid_telemetry
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ PROVIDERS = {
     "onnxruntime": "CPUExecutionProvider", "onnxruntime_int8": "CPUExecutionProvider",
     "onnxruntime_cuda": "CUDAExecutionProvider", "onnxruntime_tensorrt": "TensorrtExecutionProvider",
 }  # fmt: skip
-_WORDS = {
+_VERSION_SUFFIXES = {
     "onnxruntime_int8": ", int8", "onnxruntime_cuda": ", CUDA provider",
     "onnxruntime_tensorrt": ", TensorRT provider",
 }  # fmt: skip
@@ -53,7 +56,7 @@ _NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 
 
 def version(backend: Backend) -> str:
-    return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
+    return f"onnxruntime {import_onnxruntime().__version__}{_VERSION_SUFFIXES.get(backend.name, '')}"
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:
@@ -66,7 +69,7 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 def import_onnxruntime() -> Any:
     """The package, with telemetry off: it reports usage to its makers by default."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # the call below comes too late for a file that it keeps
+    forbid_telemetry()  # the call below comes too late for a file that it keeps
     import onnxruntime
 
     with contextlib.suppress(AttributeError):
@@ -154,8 +157,14 @@ def open_session(path: Path, threads: int, providers: Sequence[Any], settings: M
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"{path} cannot be opened by ONNX Runtime: {reason}") from error
+        raise InputError(f"{path} cannot be opened by ONNX Runtime: {first_line(error)}") from error
+
+
+def _reason(said: Sequence[str]) -> str:
+    """What ONNX Runtime logged of a provider that failed, without time, colours and its own functions' names."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
+    found = next((line for line in plain if "rror" in line and not line.startswith("*")), "it gave no reason")
+    return re.sub(r"^.* : FAIL : |^[-0-9]+ [0-9:.]+ \[[^\]]*\] ", "", found)[:400]
 
 
 class _CpuSession(Session):
@@ -190,9 +199,10 @@ class _GpuSession(Session):
                 "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache_path("tensorrt")),
             }  # fmt: skip
             providers.insert(0, (provider, options))
-        self.session = open_session(artifact.file, threads, providers)
+        with caught() as said:
+            self.session = open_session(artifact.file, threads, providers)
         if provider not in self.session.get_providers():
-            raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
+            raise InputError(f"ONNX Runtime could not start its {provider}: {_reason(said)}")
         self.entry = self.session.get_inputs()[0]
 
     def _bound(self, images: np.ndarray) -> Any:

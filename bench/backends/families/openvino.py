@@ -6,10 +6,11 @@ opted out. In this process the package appears not to be installed, which both a
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import importlib.metadata
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from bench.backends.building import Made, Network
@@ -219,8 +220,21 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _Session(artifact.file, threads, artifact.precision)
 
 
-def open_request(path: Any, threads: int, precision: str, further: Mapping[str, Any] | None = None) -> Any:
-    """OpenVINO's own request for inferences of a file, or of a model in memory, with further settings."""
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Errors of OpenVINO become ``InputError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
+
+
+def read_model(path: Path) -> Any:
+    return import_openvino().Core().read_model(path)
+
+
+def open_request(model: Any, threads: int, precision: str, further: Mapping[str, Any] | None = None) -> Any:
+    """OpenVINO's own request for inferences of a model, with further settings."""
     core = import_openvino().Core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -232,17 +246,42 @@ def open_request(path: Any, threads: int, precision: str, further: Mapping[str, 
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    try:
-        model = core.read_model(path) if isinstance(path, Path) else path
-        return core.compile_model(model, "CPU", settings).create_infer_request()
-    except RuntimeError as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
+    return core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def open_for_pixels(
+    backend: Backend, artifact: Artifact, device: str, threads: int, mean: Sequence[float], std: Sequence[float]
+) -> Session:
+    """As ``open_artifact``, for pixels: layout, colours and normalisation become part of the compiled graph."""
+    return _Session(artifact.file, threads, artifact.precision, (mean, std))
+
+
+def _from_pixels(model: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
+    """A model that takes uint8 ``[N, H, W, 3]`` BGR, from one that takes float32 ``[N, 3, H, W]``, normalised RGB."""
+    openvino = import_openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
+    tensor = steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    tensor.set_color_format(openvino.preprocess.ColorFormat.BGR)
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).convert_color(
+        openvino.preprocess.ColorFormat.RGB
+    ).mean([255 * value for value in mean]).scale([255 * value for value in std])
+    return steps.build()
 
 
 class _Session(Session):
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
-        self.request = open_request(path, threads, precision)
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        precision: str,
+        statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    ) -> None:
+        with opening(path):
+            model: Any = read_model(path)
+            if statistics is not None:
+                model = _from_pixels(model, *statistics)
+            self.request = open_request(model, threads, precision)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         # Copied, because the request writes its next outputs into the same memory.

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
-from bench.backends.families.openvino import import_openvino, open_request
+from bench.backends.families.openvino import open_request, opening, read_model
 from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layer_of
 from bench.core.errors import InputError
 
@@ -41,7 +41,7 @@ def unquantised(backend: Backend, network: Network) -> Artifact:
 
 def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
     """What every operator puts out, in order; what is quantised as it reads after that."""
-    model = import_openvino().Core().read_model(artifact.file)
+    model = read_model(artifact.file)
     outputs = [result.input_value(0).get_node().get_friendly_name() for result in model.get_results()]
     shown: list[tuple[Any, Any]] = []  # operators, and the port that is read
     for one in model.get_ordered_ops():
@@ -86,7 +86,10 @@ def _is_of_weights(operator: Any) -> bool:
 class _Session(ProfiledSession):
     def __init__(self, artifact: Artifact, threads: int) -> None:
         self.path = artifact.file
-        self.request: Any = open_request(artifact.file, threads, artifact.precision, {"PERF_COUNT": True})
+        with opening(artifact.file):
+            self.request: Any = open_request(
+                read_model(artifact.file), threads, artifact.precision, {"PERF_COUNT": True}
+            )
         self.counts: list[dict[str, float]] = []  # seconds of every node, a round each
         self.ran: dict[str, None] = {}  # nodes that took a microsecond or more at least once: it counts whole ones
 
@@ -122,7 +125,7 @@ class _Session(ProfiledSession):
 
     def _parts(self) -> dict[str, Part]:
         """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
-        model = import_openvino().Core().read_model(self.path)
+        model = read_model(self.path)
         return {
             one.get_friendly_name(): Part(one.get_friendly_name(), one.get_type_name(), _macs(one))
             for one in model.get_ordered_ops()

@@ -17,7 +17,7 @@ from bench.explain.explanation import paragraph
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, tags
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
 
 # The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
@@ -106,15 +106,15 @@ def _columns(setting: Setting) -> list[Column]:
     if setting.gpu:
         plain.insert(1, ("graph", "as a graph ms"))
     parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in _parts(setting))
-    labels = (*setting.labels, ("precision", setting.precision), ("input", setting.input))
-    return [Column(key, title, ("measured",), group, labels) for key, title in (*plain, *parts)]
+    where = (*setting.parts, ("precision", setting.precision), ("input", setting.input))
+    return [Column(key, title, ("measured",), group, where) for key, title in (*plain, *parts)]
 
 
 def _cells(setting: Setting, record: Record | None) -> list[Cell]:
     if record is None:
         return [Cell()] * len(_columns(setting))
     total, must = metric(record, "latency_ms_measured"), metric(record, "must_take_ms")
-    words = tuple(tag for tag in tags(record) if tag != "explain")
+    shown_tags = tuple(tag for tag in tags(record) if tag != "explain")
     shown = [
         (metrics.text("latency_ms_measured", total), {"latency_ms": total}),
         (metrics.text("must_take_ms", must, 3 if setting.gpu else None), {"must_take_ms": must}),
@@ -126,7 +126,7 @@ def _cells(setting: Setting, record: Record | None) -> list[Cell]:
         launching = 100 * record.metrics.get("launch_overhead_ms", max(0.0, total - graph)) / total
         shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph, "launch_percent": launching}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
-    cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
+    cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=shown_tags, notes=(paragraph(record),))
     for key, _, _ in _parts(setting):
         if key not in record.metrics:  # set-up is not known of every network
             cells.append(Cell())
@@ -148,7 +148,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Chart:
+class SplitChart:
     """The bars of all networks in one setting, the slowest first."""
 
     key: str
@@ -159,9 +159,9 @@ class Chart:
     backend: str = ""  # of all bars
 
 
-def charts(measured: Measured) -> list[Chart]:
+def charts(measured: Measured) -> list[SplitChart]:
     """One chart for each machine, device, thread count and input."""
-    found: dict[str, Chart] = {}
+    found: dict[str, SplitChart] = {}
     for setting, records in _by_setting(measured).items():
         key = free_key(f"explain_{setting.slug.replace('_eager', '', 1)}{_size(setting)}", found)
         found[key] = _chart(records, setting, key)
@@ -185,7 +185,7 @@ def _remarks(bars: Iterable[Bar]) -> list[str]:
     return remarks
 
 
-def side_by_side(measured: Measured) -> list[tuple[Chart, float]]:
+def side_by_side(measured: Measured) -> list[tuple[SplitChart, float]]:
     """A chart of each network that was explained in several runtimes at one place, and how far these differ: the
     longest time over the shortest. The network whose runtimes differ most comes first."""
     found: dict[tuple[Any, ...], list[tuple[Setting, Record]]] = {}
@@ -193,7 +193,7 @@ def side_by_side(measured: Measured) -> list[tuple[Chart, float]]:
         for model, record in records.items():
             place = (*setting.place, setting.input, setting.batch, setting.joints, model)
             found.setdefault(place, []).append((setting, record))
-    made: list[tuple[Chart, float]] = []
+    made: list[tuple[SplitChart, float]] = []
     keys: set[str] = set()
     for (*_, model), runs in found.items():
         if len({setting.backend for setting, _ in runs}) < 2:
@@ -204,7 +204,7 @@ def side_by_side(measured: Measured) -> list[tuple[Chart, float]]:
         where = replace(first, backend=EAGER, precision="fp32").slug.replace(f"_{EAGER}", "", 1)
         key = free_key(f"explain_runtimes_{where}_{model}{_size(first)}", keys)
         keys.add(key)
-        chart = Chart(
+        chart = SplitChart(
             key,
             f"Where {paper.label(model)}'s time goes in each runtime",
             f"{first.gpu or first.machine}, batch {first.batch}, input {first.input}{_threads(first)}",
@@ -232,7 +232,7 @@ def _threads(setting: Setting) -> str:
     return "" if setting.gpu else f", {setting.threads} threads"
 
 
-def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
+def _chart(records: dict[str, Record], setting: Setting, key: str) -> SplitChart:
     bars = [
         _bar(paper.label(model), record, highlight=model == paper.BASELINE) for model, record in records.items()
     ]  # fmt: skip
@@ -242,7 +242,7 @@ def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
         remarks.append(f"Set-up not told apart: {', '.join(unknown)}.")
     on = setting.gpu or setting.machine
     threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
-    return Chart(
+    return SplitChart(
         key,
         f"Where the time goes on {on}",
         f"{setting.backend}, {setting.precision}, batch {setting.batch}, input {setting.input}, {threads}",
@@ -252,7 +252,7 @@ def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
     )
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     """Of eager PyTorch all, of runtimes the network that they differ most on; the others where all are asked for."""
     compared = [chart for chart, _ in side_by_side(measured)]
     for chart in charts(measured):
@@ -265,12 +265,12 @@ def _pictures(measured: Measured) -> Iterator[Picture]:
             yield _picture(chart, main=not compared)
 
 
-def _picture(chart: Chart, *, main: bool = True) -> Picture:
+def _picture(chart: SplitChart, *, main: bool = True) -> ReportFigure:
     drawing = functools.partial(plotting.draw, chart.key, functools.partial(picture, chart))
-    return Picture(chart.key, drawing, main=main)
+    return ReportFigure(chart.key, drawing, main=main)
 
 
-def picture(chart: Chart) -> Figure:
+def picture(chart: SplitChart) -> Figure:
     """The chart drawn: milliseconds, and beside them shares."""
     below = textwrap.wrap(" ".join(chart.remarks), int(WIDTH * 15))
     top, bottom = 1.0, 0.55 + 0.16 * len(below)
@@ -304,9 +304,9 @@ def picture(chart: Chart) -> Figure:
         label.set(color=INK, fontweight="bold" if bar.highlight else "normal")
     axes[1].set_yticks([])
     axes[1].set_xlim(0, 100)
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles, legend = axes[0].get_legend_handles_labels()
     drawn.legend(
-        handles, labels, loc="center left", bbox_to_anchor=(0.15 / WIDTH, 1 - 0.78 / height), ncols=len(PARTS),
+        handles, legend, loc="center left", bbox_to_anchor=(0.15 / WIDTH, 1 - 0.78 / height), ncols=len(PARTS),
         frameon=False, fontsize=8, borderpad=0, borderaxespad=0, handlelength=1, handletextpad=0.4, columnspacing=1.2,
         labelcolor=INK,
     )  # fmt: skip
