@@ -136,11 +136,32 @@ def test_every_convolution_is_found_once_and_the_rest_has_a_layer(
     assert any(one.added for one in profile.operators), runtime
 
 
-@pytest.mark.parametrize("backend", ["onnxruntime_int8"])
-def test_a_quantised_file_keeps_the_layers(backend: str, network: tuple[nn.Module, Tensor]) -> None:
+def test_mnn_names_what_it_copies_for_the_network_and_for_itself(network: tuple[nn.Module, Tensor]) -> None:
+    pytest.importorskip("MNN.expr")
+    model, example = network
+    with catalogue.open_profiled(catalogue.build("mnn", model, example, threads=1), threads=1) as session:
+        for _ in range(2):
+            outputs = session.run(example.numpy())
+        profile = session.profile()
+    with torch.inference_mode():
+        assert difference([model(example).numpy()], outputs) < TOLERANCE["fp32"]
+    counted: Counter[str] = Counter()
+    for one in profile.operators:
+        counted[one.layer] += one.macs
+    assert {layer for layer, macs in counted.items() if macs} == set(CONVOLUTIONS)
+    assert {layer: counted[layer] for layer in MACS} == MACS
+    stem = next(one for one in profile.operators if one.layer == "stem.0")
+    assert (stem.what, stem.layers) == ("Conv+Relu", ("stem.0", "stem.2"))
+    copies = [one for one in profile.operators if one.kind == "Raster"]
+    assert any("Transpose" in one.what for one in copies)  # the shuffle of channels
+    assert any(one.added for one in copies)
+    assert all(one.kind == "Raster" for one in profile.operators if one.added)
+
+
+def test_a_quantised_file_keeps_the_layers(network: tuple[nn.Module, Tensor]) -> None:
     pytest.importorskip("onnxruntime")
     model, example = network
-    artifact = catalogue.build(backend, model, example, threads=1, calibration=[example])
+    artifact = catalogue.build("onnxruntime_int8", model, example, threads=1, calibration=[example])
     with catalogue.open_profiled(artifact, threads=1) as session:
         session.run(example.numpy())
         session.collect()

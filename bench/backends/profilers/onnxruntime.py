@@ -57,7 +57,7 @@ def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
     """What every operator puts out, in order; what is quantised as it reads after that."""
     import onnx
 
-    graph = _Graph(artifact.file)
+    graph = OnnxGraph(artifact.file)
     model = onnx.load(artifact.file)
     known = {one.name for one in model.graph.output}
     wanted: dict[str, str] = {}  # tensors, and where they are read
@@ -129,7 +129,7 @@ class _Session(ProfiledSession):
 
         nodes = onnx.load(self.optimised).graph.node
         found: dict[tuple[str, str], list[tuple[Part, ...]]] = {}
-        for node, parts in zip(nodes, _Graph(self.path).parts(nodes)):
+        for node, parts in zip(nodes, OnnxGraph(self.path).parts(nodes)):
             found.setdefault((node.name, node.op_type), []).append(parts)
         return {key: iter(parts) for key, parts in found.items()}
 
@@ -155,14 +155,15 @@ def _name(event: dict[str, Any]) -> str:
     return name[: -len("_kernel_time")]
 
 
-class _Graph:
-    """The file, as it was before ONNX Runtime optimised it."""
+class OnnxGraph:
+    """An ONNX file, as it was before a runtime optimised it."""
 
     def __init__(self, path: Path) -> None:
         import onnx
 
         graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
         self.sizes: dict[str, Sequence[int]] = {one.name: list(one.dims) for one in graph.initializer}
+        self.constants = set(self.sizes)
         for one in (*graph.input, *graph.value_info, *graph.output):
             self.sizes.setdefault(one.name, [size.dim_value for size in one.type.tensor_type.shape.dim])
         for number, node in enumerate(graph.node):
@@ -261,13 +262,14 @@ class _Graph:
             node = self.made_by.get(open_ends.pop())
             if node is None or node.name in found:
                 continue
-            found[node.name] = Part(self._name(node), node.op_type, self._macs(node))
+            found[node.name] = self.part(node)
             open_ends += [tensor for tensor in node.input if tensor not in reached]
         order = {name: number for number, name in enumerate(self.nodes)}
         return tuple(found[name] for name in sorted(found, key=order.__getitem__) if found[name].kind != "Constant")
 
-    def _name(self, node: Any) -> str:
-        return node.name if "/" in node.name else operator_name(self.layers[node.name], node.name)
+    def part(self, node: Any) -> Part:
+        name = node.name if "/" in node.name else operator_name(self.layers[node.name], node.name)
+        return Part(name, node.op_type, self._macs(node))
 
     def _macs(self, node: Any) -> int:
         """Multiply-adds; what is none of these operators counts nothing."""
