@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "write a network to a file that runs without this project",
     "kit": "time networks on another device, and bring its records back",
     "regress": "check whether a change made a network slower",
+    "choose": "choose a network by limits on latency, accuracy, size and memory",
     "report": "make tables and figures from records",
     "record": "check records, or print their JSON Schema",
     "data": "write the synthetic data set, or draw samples of it",

@@ -20,6 +20,7 @@ from bench.backends import catalogue
 from bench.backends.session import Session
 from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, crop, normalise
+from bench.data.cropping import Normalisation
 from bench.data.dataset import Dataset, Person
 from bench.data.pictures import start_reader
 from bench.timing.parity import check_outputs
@@ -60,6 +61,7 @@ def predict(
     workers: int,
     flip: bool = True,
     method: Method = "quarter_offset",
+    normalisation: Normalisation | None = None,
 ) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
@@ -72,6 +74,7 @@ def predict(
         workers: processes that read and crop ahead; 0 does it in this one.
         flip: average with the mirrored picture's heatmaps, the paper's flip test.
         method: of ``bench.accuracy.decode``.
+        normalisation: of the network's input; by default that of the zoo.
 
     Raises:
         InputError: the network gives another number of heatmaps than the data set has joints.
@@ -92,7 +95,7 @@ def predict(
         crops: list[_Crop] = next(batches)
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
-        answer = _predict_batch(session, good, dataset, batch, flip, method)
+        answer = _predict_batch(session, good, dataset, batch, flip, method, normalisation)
         answer.errors = {one.index: one.error for one in crops if one.pixels is None}
         answer.seconds |= {
             "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
@@ -178,13 +181,14 @@ def _predict_batch(
     batch: int,
     flip: bool,
     method: Method,
+    normalisation: Normalisation | None,
 ) -> BatchPredictions:
     if not crops:
         return BatchPredictions([], seconds={"network": 0.0, "decode": 0.0})
     started = time.perf_counter()
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
-    images = normalise(pixels)
+    images = normalise(pixels, normalisation)
     heatmaps = _heatmaps(session, images)
     joints = len(dataset.skeleton.joints)
     if heatmaps.dim() != 4 or heatmaps.shape[1] != joints:

@@ -28,10 +28,11 @@ class Complexity(_Part):
     class Metrics(_Part):
         params: Count
         macs_mmcv: Count
-        macs_torchstat: Count
-        macs_fvcore: Count
-        macs_thop: Count
-        macs_torch: Count
+        macs_torchstat: Count | None = None  # of networks that it refuses, and of files: none
+        macs_fvcore: Count | None = None
+        macs_thop: Count | None = None
+        macs_torch: Count | None = None
+        macs_onnx: Count | None = None  # of files alone
 
     metrics: Metrics
 

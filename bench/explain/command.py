@@ -17,7 +17,7 @@ from bench.core.record import Measurement, Record
 from bench.explain.explanation import paragraph, rows
 from bench.explain.options import SHOWN
 from bench.explain.plan import ExplainPlan
-from bench.models import check_names, model_names, recorded_name
+from bench.models import choose, model_names, recorded_name
 from bench.timing.process_variables import process_variables
 
 
@@ -115,23 +115,22 @@ def choose_backends(
 def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[ExplainPlan]:
     """One plan a network and backend, everything that can be checked beforehand checked."""
     threads = machine.checked_threads(arguments.threads)
-    size = cli.one_input(arguments.input, "explain")
-    names = model_names(arguments.models)
-    check_names(names)
+    models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "explain"))
+    for model in models:
+        if model.file:
+            model.file.check_backend("eager")
     return [
         ExplainPlan(
-            name,
-            arguments.joints,
-            size,
-            device,
-            arguments.precision,
-            threads,
-            arguments.rounds,
-            arguments.seed,
+            **model.planned,
+            device=device,
+            precision=arguments.precision,
+            threads=threads,
+            rounds=arguments.rounds,
+            seed=arguments.seed,
             backend=backend,
             differences=arguments.differences,
         )
-        for name in names
+        for model in models
         for backend in backends
     ]
 

@@ -148,7 +148,7 @@ def _check_and_bind(session: Session, example: Tensor, who: str) -> Inference:
     except Exception as error:
         size = cli.input_text((example.shape[-2], example.shape[-1]))
         raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
-    parity.check_outputs(outputs, who)
+    parity.check_finite(parity.check_outputs(outputs, who), who)
     return session.bind(images)
 
 

@@ -38,8 +38,9 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
     folder, threads, name = Path(task["folder"]), task["threads"], task["backend"]
     model, example = preparation.network(task)
     images = example.cpu().numpy()
+    own = getattr(model, "backend", "eager")  # of a file, what it is compared with
     plain = open_network(
-        lambda: catalogue.build("eager", model, example, threads=threads),
+        lambda: catalogue.build(own, model, example, threads=threads),
         images, device="cpu", threads=threads, who=task["model"], built=False,
     )  # fmt: skip
     plain.session.close()
@@ -58,7 +59,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
         lambda: shipped, images, device="cpu", threads=threads, who=task["model"], built=True
     )  # fmt: skip
     tried.session.close()
-    parity.check(plain.outputs, tried.outputs, shipped.precision, f"backend {name}")
+    parity.check(plain.outputs, tried.outputs, shipped.precision, f"backend {name}", own)
     notes: dict[str, Any] = {}
     if backend.quantises:
         from bench.backends import calibration

@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.core import board, hardware
 from bench.core.errors import InputError
-from bench.kit import lock, reporting
+from bench.kit import lock, one_set, reporting
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.timing.parity import ParityError
@@ -31,23 +31,21 @@ from bench.timing.process_variables import process_variables
 
 ONE_SET = "--one-set"  # how a process of a set is called
 HEARTBEAT_S = 60.0  # between two lines while nothing else is said
-EARLIEST = "2020"  # a clock that is behind the kit's making was never set
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of what a file may hold
 
 
 def main(folder: str) -> int:
     """Exit status: 0 done, 1 a network computes something else, 2 one or all could not run, 130 interrupted."""
     if sys.argv[1:] == [ONE_SET]:
-        from bench.kit import one_set
-
         return one_set.main(folder)
     try:
         return run(Path(folder), parse(sys.argv[1:]))
     except InputError as error:
         reporting.say(f"error: {error}")
     except OSError as error:
-        full = error.errno == errno.ENOSPC
+        full = error.errno in FULL
         reason = "the disk is full: free some space, and start again to go on" if full else error.strerror or error
-        reporting.say(f"error: {error.filename}: {reason}")
+        reporting.say(f"error: {error.filename or folder}: {reason}")
     except KeyboardInterrupt:
         reporting.say("interrupted: the finished sets are kept, the same command goes on from there")
         return 130
@@ -378,6 +376,8 @@ class _KitRun:
             found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
             answer.unlink()
         except (OSError, ValueError):
+            if process.returncode == one_set.NOT_WRITTEN:
+                raise OSError(errno.ENOSPC, "", str(answer)) from None
             return InputError(_how_it_died(process.returncode, said))
         if "parity_error" in found:
             return ParityError(found["parity_error"])
@@ -417,6 +417,6 @@ def _how_it_died(status: int, said: Sequence[str]) -> str:
     last = said[-1] if said else "no message"
     if status == -9:
         return "the system ended its process, as it does where memory runs out: give it a device with more"
-    if "MemoryError" in last or "bad_alloc" in last:
+    if any(text in last for text in one_set.NO_MEMORY):
         return f"out of memory ({last[:200]})"
     return f"its process died with status {status}: {last[:300]}"

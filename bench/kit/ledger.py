@@ -73,12 +73,13 @@ def append_line(path: Path, line: str) -> None:
         OSError: it cannot be written; the file is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with path.open("ab+", buffering=0) as file:  # closing it is to write nothing
         end = _end_of_whole_lines(file)
         file.truncate(end)
         try:
-            file.write(line.encode() + b"\n")
-            file.flush()
+            left = line.encode() + b"\n"
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):

@@ -14,6 +14,8 @@ from typing import Any
 from bench.core.errors import InputError, described
 from bench.timing.parity import ParityError
 
+NOT_WRITTEN = 74  # exit status: there is an answer, and no room for it
+NO_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "Failed to allocate memory")  # Python, C++, ONNX Runtime
 UNTIL = {"paper": "Fixed", "steady": "Steady", "sustained": "Sustained"}
 
 
@@ -31,8 +33,12 @@ def main(folder: str) -> int:
         answer = {"input_error": str(error)}
     except Exception as error:
         answer = {"input_error": described(error)[:300]}
-    with Path(task["answer"]).open("w", encoding="utf-8") as file:
-        json.dump(answer, file)
+    if any(word in answer.get("input_error", "") for word in NO_MEMORY):
+        answer = {"input_error": f"out of memory ({answer['input_error'][:200]})"}
+    try:
+        Path(task["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    except OSError:
+        return NOT_WRITTEN
     return 0
 
 

@@ -20,7 +20,7 @@ from bench.core.record import Record
 from bench.core.unfinished import Unfinished
 from bench.models import check_names, model_names
 from bench.pipeline import tables
-from bench.pipeline.measuring import CellResult, frames_of
+from bench.pipeline.cell import CellResult, frames_of
 from bench.pipeline.options import BATCHING, FLIP, RATE
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
@@ -104,8 +104,8 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
     for number in range(1, plans[0].sets + 1):
         name = f"set {number}"
         if name not in work.parts:
-            job = {"plans": [asdict(plan) for plan in plans], "artifacts": prepared.artifacts, "set": number}
-            cells = [CellResult(**told) for told in _ask(network, job)["cells"]]
+            task = {"plans": [asdict(plan) for plan in plans], "artifacts": prepared.artifacts, "set": number}
+            cells = [CellResult(**told) for told in _ask(network, task)["cells"]]
             work.add(name, Part(cells=cells))
         step(f"{network.who}, {name}")
     sets = [work.parts[f"set {number}"].cells or [] for number in range(1, plans[0].sets + 1)]
@@ -125,8 +125,8 @@ def _still_there(prepared: Part) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def _ask(network: PoseNetwork, job: dict[str, Any]) -> dict[str, Any]:
-    with workers.Worker(WORKER, job, network.who, process_variables(network.threads)) as worker:
+def _ask(network: PoseNetwork, task: dict[str, Any]) -> dict[str, Any]:
+    with workers.Worker(WORKER, task, network.who, process_variables(network.threads)) as worker:
         worker.wait_until_ready()
         return worker.answer()
 

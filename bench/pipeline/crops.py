@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
 from bench.data.cropping import MEAN, STD
 
 PADDING = 1.25  # of ``bench.data.cropping.box_to_crop``
 
 Frame = npt.NDArray[np.uint8]  # BGR [H, W, 3], as OpenCV decodes it
-Floats = npt.NDArray[np.float32]
 
 
 class Crops:
@@ -54,7 +54,7 @@ class Crops:
         self.tables = tables(mean, std)
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Floats, Floats]:
+    def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Float32Array, Float32Array]:
         """Crop everyone into ``images``, and their mirror images into ``mirrors``.
 
         Args:
@@ -93,7 +93,7 @@ class Crops:
         elif self.mirrors is not None:
             np.copyto(self.mirrors[number], self.images[number][:, :, ::-1])
 
-    def _look_up(self, warped: Frame, image: Floats) -> None:
+    def _look_up(self, warped: Frame, image: Float32Array) -> None:
         for channel, plane in enumerate(cv2.split(warped)[::-1]):
             cv2.LUT(plane, self.tables[channel], dst=image[channel])
 
@@ -103,13 +103,13 @@ class Crops:
             self.pool.shutdown()
 
 
-def tables(mean: Sequence[float], std: Sequence[float]) -> list[Floats]:
+def tables(mean: Sequence[float], std: Sequence[float]) -> list[Float32Array]:
     """Normalised values of the 256 levels of red, green and blue, as ``bench.data.cropping.normalise`` has them."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     return [(levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
 
 
-def regions(boxes: npt.NDArray[np.float64], height: int, width: int) -> tuple[Floats, Floats]:
+def regions(boxes: npt.NDArray[np.float64], height: int, width: int) -> tuple[Float32Array, Float32Array]:
     """``bench.data.cropping.box_to_crop`` for all boxes ``[N, 4]`` at once: centres and sizes ``[N, 2]``, float32.
 
     Raises:

@@ -10,8 +10,8 @@ from bench import cli
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Record, complete
+from bench.pipeline.cell import CellResult
 from bench.pipeline.described import STAGES
-from bench.pipeline.measuring import CellResult
 from bench.pipeline.plan import PipelinePlan
 from bench.speed.figures import kinds_of_warnings
 from bench.speed.statistics import summarise

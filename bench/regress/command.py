@@ -16,7 +16,8 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record
-from bench.models import check_names, is_factory, model_names
+from bench.model_files.endings import is_file
+from bench.models import USUAL_INPUT, USUAL_JOINTS, Model, choose, is_factory, model_names
 from bench.regress import baseline, output, self_test
 from bench.regress.checkout import checkout
 from bench.regress.compare import Comparison, DrawPair, Show, compare
@@ -44,14 +45,21 @@ def main(arguments: argparse.Namespace) -> int:
 def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
     """One plan a network, what can be checked beforehand checked; whether it can be built, each side finds out."""
     device = machine.resolve_device(arguments.device)
-    catalogue.resolve(arguments.backend, device, "fp32")
     threads = machine.checked_threads(arguments.threads)
-    size = cli.one_input(arguments.input, "regress")
-    names = model_names(arguments.models)
-    check_names([name for name in names if not is_factory(name)])
-    return [
-        RegressPlan(name, arguments.joints, size, arguments.batch, device, arguments.backend, threads) for name in names
-    ]
+    given, names = cli.given_input(arguments.input, "regress"), model_names(arguments.models)
+    own = [Model(name, given or USUAL_INPUT, arguments.joints or USUAL_JOINTS) for name in names if is_factory(name)]
+    found = choose(arguments, [name for name in names if not is_factory(name)], given)
+    plans = []
+    for model in sorted((*own, *found), key=lambda model: names.index(model.name)):
+        backend = arguments.backend or model.own_backend(device)
+        catalogue.resolve(backend, device, "fp32")
+        if model.file:
+            model.file.check_backend(backend)
+            model.file.check_batch(arguments.batch)
+        plans.append(
+            RegressPlan(**model.planned, batch=arguments.batch, device=device, backend=backend, threads=threads)
+        )
+    return plans
 
 
 def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tell) -> list[Record]:
@@ -87,6 +95,9 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
 
 def inside(root: Path, plan: RegressPlan) -> RegressPlan:
     """A user's own file in the repository is each side's own, also where its full path was given."""
+    if is_file(plan.model):
+        path = Path(plan.model)
+        return replace(plan, model=os.path.relpath(path)) if path.is_absolute() and path.is_relative_to(root) else plan
     where, _, factory = plan.model.rpartition(":")
     if is_factory(plan.model) and Path(where).is_absolute() and Path(where).is_relative_to(root):
         return replace(plan, model=f"{os.path.relpath(where)}:{factory}")

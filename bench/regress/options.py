@@ -32,10 +32,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--update", action="store_true", help="with --baseline: measure and store new latencies, compare nothing"
     )
     cli.add_models_option(parser, default=None)
-    parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
+    parser.add_argument(
+        "--input", metavar="HxW", help="height x width of the input (default: 256x192; of a model file, its own)"
+    )
     cli.add_joints_option(parser)
+    cli.add_model_info_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=1, help="images per round")
-    parser.add_argument("--backend", default="eager", help=f"one of {', '.join(catalogue.names())}")
+    parser.add_argument(
+        "--backend", help=f"one of {', '.join(catalogue.names())} (default: eager; of a model file, its own)"
+    )
     cli.add_device_option(parser, default="cpu")
     cli.add_threads_option(parser, default=1, why="%(default)s, which a busy neighbour hardly disturbs")
     parser.add_argument("--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is tolerated")

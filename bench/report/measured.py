@@ -70,6 +70,12 @@ def runtime_order(backend: str) -> tuple[int, str]:
     return known.index(backend) if backend in known else len(known), backend
 
 
+def machine_name(cpu: str, cores: int, quota: float) -> str:
+    """A machine as tables name it; quota: processors that a container may use, 0 where there is no limit."""
+    limit = f", of which {quota:g} may be used" if quota else ""
+    return f"{cpu}, {cores} core{'s' if cores > 1 else ''}{limit}"
+
+
 @dataclass(frozen=True, order=True)
 class Setting:
     """What must be equal for two speeds to stand in one column."""
@@ -118,8 +124,7 @@ class Setting:
 
     @property
     def machine(self) -> str:
-        limit = f", of which {self.quota:g} may be used" if self.quota else ""
-        return f"{self.cpu}, {self.cores} core{'s' if self.cores > 1 else ''}{limit}"
+        return machine_name(self.cpu, self.cores, self.quota)
 
     @property
     def what(self) -> str:

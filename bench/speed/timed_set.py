@@ -105,6 +105,7 @@ def time_set(
     *,
     device: str,
     expected: list[np.ndarray] | None,
+    reference: str = "eager",
     count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
@@ -115,7 +116,8 @@ def time_set(
         until: see ``bench.timing.clock.time_rounds``.
         warmup: rounds before the timed ones.
         device: that it was opened on.
-        expected: eager's outputs in float32; None for eager itself.
+        expected: the reference's outputs in float32; None for the reference itself.
+        reference: eager, or the backend that a model file is compared in.
         count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
@@ -125,9 +127,12 @@ def time_set(
     """
     artifact, session = opened.artifact, opened.session
     worst = None
-    if expected is not None:
+    if expected is None:
+        parity.check_finite(opened.outputs, "eager")
+    else:
         try:
-            worst = parity.check(expected, opened.outputs, artifact.precision, f"backend {artifact.backend}")
+            who = f"backend {artifact.backend}"
+            worst = parity.check(expected, opened.outputs, artifact.precision, who, reference)
         except parity.ParityError as error:
             raise parity.ParityError(f"{error}: not timed") from error
     ready()

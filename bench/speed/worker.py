@@ -44,13 +44,15 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         network_error = True
         model, example = preparation.network(plan)
         images = example.cpu().numpy()
+        own = getattr(model, "backend", "eager")  # of a file, what it is compared with
+        placed = example if own == "eager" else example.cpu()
         plain = open_network(
-            lambda: catalogue.build("eager", model, example, threads=threads),
-            images, device=device, threads=threads, who=who, built=False,
+            lambda: catalogue.build(own, model, placed, threads=threads),
+            images, device=str(placed.device), threads=threads, who=who, built=False,
         )  # fmt: skip
         plain.session.close()
         network_error = False
-        is_eager = (plan["backend"], plan["precision"]) == ("eager", "fp32")
+        is_reference = (plan["backend"], plan["precision"]) == (own, "fp32")
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
             images, device=device, threads=threads, who=who, built=False,
@@ -58,9 +60,11 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
-        expected = None if is_eager else plain.outputs
+        expected = None if is_reference else plain.outputs
         try:
-            result = time_set(opened, Fixed(1), 0, device=device, expected=expected, count_energy=False, ready=ready)
+            result = time_set(
+                opened, Fixed(1), 0, device=device, expected=expected, reference=own, count_energy=False, ready=ready
+            )
         except ParityError as error:
             raise ParityError(f"{error}{_where(plan, model, example)}") from error
     try:
@@ -82,7 +86,8 @@ def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
     from bench.explain import differences
 
     backend, precision = plan["backend"], plan["precision"]
-    if not (catalogue.shows_values(backend) or precision in differences.HALF):
+    shown = catalogue.shows_values(backend) or precision in differences.HALF
+    if not shown or plan.get("file"):  # of a file, nothing is known but what it is
         return ""
     try:
         return f"; {differences.find(model, example, backend, precision=precision).sentence()}"
@@ -123,7 +128,8 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
             images, device=device, threads=threads, who=plan["model"], built=False,
         )  # fmt: skip
     with opened.session:
-        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, ready=ready)
+        own = plan["file"]["backend"] if plan.get("file") else "eager"
+        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, reference=own, ready=ready)
     result.rss_before_bytes = idle
     if device == "cpu":
         result.product_ms = yardstick.rounds_ms()

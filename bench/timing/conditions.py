@@ -19,6 +19,7 @@ State = dict[str, Any]
 
 LOOK_EVERY_S = 0.1
 LOOKING_SHARE = 0.0005  # of the time, at most: a look that takes longer is taken more seldom
+WATCHED, WARMEST = 8, 4  # files of a kind, and zones, that a look reads at most
 # NVML's throttle reasons that a user does not choose, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
@@ -78,10 +79,14 @@ class Watch:
     def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
         self.every_ns = int(every_s * 1e9)
         self.next_ns = 0
-        self.top_mhz = _top_mhz()
-        self.frequency_files = [path / "scaling_cur_freq" for path in _policies()]
-        self.temperature_files = _temperature_files()
-        self.cooling_files, self.firmware_files = _cooling_files(), _firmware_files()
+        # Of many alike some are enough; of zones those that are warmest now.
+        policies = _some(_policies())
+        self.top_mhz = _mean_mhz([path / "cpuinfo_max_freq" for path in policies])
+        self.frequency_files = [path / "scaling_cur_freq" for path in policies]
+        self.temperature_files = sorted(_temperature_files(), key=lambda file: -(_hottest([file]) or 0))[:WARMEST]
+        self.cooling_files, self.firmware_files = _some(_cooling_files()), _firmware_files()
+        if not (self.frequency_files or self.temperature_files or self.cooling_files or self.firmware_files):
+            self.next_ns = sys.maxsize
         self.mhz: list[float] = []
         self.celsius: list[float] = []
         self.throttled: list[bool] = []
@@ -184,10 +189,6 @@ def _frequency_mhz() -> float | None:
     return sum(told) / len(told) if told else None
 
 
-def _top_mhz() -> float | None:
-    return _mean_mhz([path / "cpuinfo_max_freq" for path in _policies()])
-
-
 def _mean_mhz(files: Sequence[Path]) -> float | None:
     known = [kilohertz / 1000 for kilohertz in map(_number, files) if kilohertz]
     return sum(known) / len(known) if known else None
@@ -204,6 +205,11 @@ def _celsius() -> float | None:
 
 def _temperature_files() -> list[Path]:
     return sorted(path / "temp" for path in (system_files.SYSTEM / "class/thermal").glob("thermal_zone*"))
+
+
+def _some(paths: list[Path]) -> list[Path]:
+    """At most ``WATCHED`` of them, evenly chosen."""
+    return paths[:: -(-len(paths) // WATCHED) or 1]
 
 
 def _cooling_files() -> list[Path]:

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from typing import Any
 import pytest
 
 from bench.backends import catalogue
+from bench.backends.artifact import sha256
 from bench.core.errors import InputError
-from bench.core.results import read
+from bench.core.results import append, read
 from bench.kit import lock, making
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import Manifest, inside
@@ -169,6 +171,96 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "onnxruntime is not installed here: pip install onnxruntime" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def limited(kind: str, most: int) -> Callable[[], None]:
+    """For a process that is to begin: a limit of its own and of those that it starts."""
+    resource = pytest.importorskip("resource", reason="this system has no limits of processes")
+    return lambda: resource.setrlimit(getattr(resource, kind), (most, most))
+
+
+def test_out_of_memory_costs_its_network_only(bare_python: Path, kit: Path) -> None:
+    """As on a board of 512 MB: one network of two needs a gigabyte."""
+    import onnx
+
+    many = onnx.helper.make_tensor("many", onnx.TensorProto.INT64, [4], [20_000, 3, 64, 64])
+    nodes = [
+        onnx.helper.make_node("Expand", ["input", "many"], ["large"]),
+        onnx.helper.make_node("ReduceMax", ["large"], ["output"], keepdims=1),
+    ]
+    file = kit / "artifacts" / "own_other.onnxruntime" / "network.onnx"
+    entry = onnx.load(file).graph.input[0]
+    nodes[0].input[0] = entry.name
+    found = onnx.helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, [1, 1, 1, 1])
+    graph = onnx.helper.make_graph(nodes, "large", [entry], [found], [many])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    file.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    manifest = json.loads((kit / "manifest.json").read_text())
+    manifest["files"]["artifacts/own_other.onnxruntime/network.onnx"] = sha256(file)
+    (kit / "manifest.json").write_text(json.dumps(manifest))
+    done = subprocess.run(
+        [bare_python, "run.py", "--sets", "1"], cwd=kit, capture_output=True, text=True, env=clean(),
+        preexec_fn=limited("RLIMIT_AS", 2**29),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "failed: own:other, onnxruntime: out of memory (" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["own:tiny"]
+
+
+def test_a_full_disk_loses_nothing(bare_python: Path, kit: Path, run: Run) -> None:
+    """Files that may not grow beyond two sets and a half stand in for it."""
+    command_line = [bare_python, "run.py", "--models", "own:tiny"]
+    done = subprocess.run(
+        command_line, cwd=kit, capture_output=True, text=True, env=clean() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=limited("RLIMIT_FSIZE", 6000),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {kit}/records/speed.partial: the disk is full: free some space, and start again to go on"
+    )
+    assert "Traceback" not in done.stderr
+    kept = [json.loads(line) for line in (kit / "records" / "speed.partial").read_text().splitlines()]
+    assert len(kept) >= 1
+    done = run("--models", "own:tiny")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(kept)} of 5 sets are there from before" in done.stderr
+    record = json.loads((kit / "records" / "speed.jsonl").read_text())
+    assert all(line["content"]["result"]["latency_ms"] in record["samples"]["latency_ms"] for line in kept)
+
+
+def test_clocks_that_jump_or_were_never_set(bare_python: Path, kit: Path) -> None:
+    """Latency has a clock of its own; the record says what was wrong, and its time is not before the kit's making."""
+    manifest = json.loads((kit / "manifest.json").read_text())
+    manifest["made_at"] = "2126-01-02T03:04:05.000+00:00"
+    (kit / "manifest.json").write_text(json.dumps(manifest))
+    script = (
+        "import itertools, runpy, sys, time; hours = itertools.count(); real = time.time;"
+        "time.time = lambda: real() + 3600 * next(hours); sys.argv = ['run.py', '--sets', '1', '--models', 'own:tiny'];"
+        "runpy.run_path('run.py', run_name='__main__')"
+    )
+    done = subprocess.run([bare_python, "-c", script], cwd=kit, capture_output=True, text=True, env=clean())
+    assert done.returncode == 0, done.stderr
+    record = json.loads((kit / "records" / "speed.jsonl").read_text())
+    jump, never = record["warnings"]
+    assert re.fullmatch(r"the clock jumped by \+36\d\d s meanwhile; latency has one of its own", jump)
+    assert never.startswith("the clock was never set")
+    assert "2126-01-02T03:04:05" <= record["started_at"] < "2127"
+    assert record["metrics"]["latency_ms_median"] < 1000
+
+
+def test_an_int8_network_in_a_kit(made_kit: Path, bare_python: Path, tmp_path: Path) -> None:
+    """Quantised at home; the device needs neither the quantiser nor pictures."""
+    kit = tmp_path / "kit"
+    own = f"{made_kit.parent / 'own.py'}:other"
+    assert check("make", "--models", own, "--input", "64x64", "--backend", "onnxruntime_int8", "--out", kit) == 0
+    run = [bare_python, "run.py", "--sets", "1"]
+    done = subprocess.run(run, cwd=kit, capture_output=True, text=True, env=clean())
+    assert done.returncode == 0, done.stderr
+    assert check("collect", kit / "records", "--results", tmp_path / "results") == 0
+    (record,) = read(tmp_path / "results")
+    assert (record.precision, record.backend) == ("int8", "onnxruntime_int8")
+    assert "drawn people" in str(record.notes["calibration"])
+    assert 1e-5 < record.metrics["parity_max_relative"] < 0.5
 
 
 def test_two_runs_at_once_are_refused(bare_python: Path, kit: Path, run: Run) -> None:
@@ -386,6 +478,26 @@ def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Pa
 def test_paths_that_leave_a_folder() -> None:
     assert all(inside(name) for name in ("a", "a/b.txt", "a/..b"))
     assert not any(inside(name) for name in ("", "..", "../a", "/a", "a/../b", "c:/a", "a\\b", "a\0"))
+
+
+def test_a_report_shows_them_beside_those_from_home(records: Path, tmp_path: Path) -> None:
+    from bench.report import render
+    from bench.report.measured import Measured
+    from bench.report.sections import all_sections
+
+    def to_board(record: dict[str, Any]) -> None:
+        record["machine"]["cpu"] = "Raspberry Pi 5"
+
+    results = tmp_path / "results"
+    assert check("collect", edited(records, tmp_path / "in", to_board), "--results", results / "pi5") == 0
+    (away,) = read(results)
+    home = away.model_copy(update={"machine": away.machine.model_copy(update={"cpu": "Home"}), "notes": {}})
+    append([home], results / "home")
+    measured = Measured(read(results))
+    tables = [table for section in all_sections() if (table := section.table(measured)) is not None]
+    shown = [text for text in (render.markdown(table, measured) for table in tables) if "own:tiny" in text]
+    fps = f"{away.metrics['fps']:.1f}"
+    assert any("Raspberry Pi 5" in text and "Home" in text and text.count(fps) >= 2 for text in shown), shown
 
 
 # ------------------------------------------------------------------------------ the rest

@@ -24,13 +24,13 @@ from bench.data import box_to_crop, crop, normalise
 from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
 from bench.pipeline import detectors, quality, scenarios
+from bench.pipeline.cell import CellResult
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
-from bench.pipeline.measuring import CellResult
 from bench.pipeline.networks import Networks
-from bench.pipeline.opening import open_artifact
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, plan_of
+from bench.pipeline.preparation import open_artifact
 from bench.pipeline.record import complete_record
 from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, Video, boxes_from_file, drawn_scenes

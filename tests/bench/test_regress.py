@@ -25,7 +25,7 @@ from scipy import stats
 from bench.core import processes
 from bench.core.errors import InputError
 from bench.core.results import read
-from bench.regress import baseline, pairs, self_test
+from bench.regress import baseline, pairs, self_test, sides
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
@@ -34,6 +34,7 @@ from bench.regress.self_test import CONDITIONS, Condition, Outcome
 from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes
 from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
+from bench.report.page.html import data_of
 from tests.commands import command
 from tests.conftest import ROOT
 
@@ -334,6 +335,31 @@ def test_a_slow_down_planted_in_a_worker_is_one(tmp_path: Path) -> None:
     assert math.exp(found.log_ratio) == pytest.approx(2, rel=0.4)  # other tests run beside it
 
 
+STUCK = """
+import subprocess, sys, time
+from bench.core.workers import conversation
+
+lines, say = conversation()
+lines.get()
+say({"round_ms": 1.0, "started": subprocess.Popen(["sleep", "300"]).pid})
+time.sleep(300)
+"""
+
+
+def test_a_side_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker.py").write_text(STUCK)
+    monkeypatch.setattr(sides, "WORKER", tmp_path / "worker.py")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with SideProcess(Side("here", tmp_path, tmp_path), RegressPlan("net", 17, (64, 64), 1, "cpu", "eager", 1)) as side:
+        started = psutil.Process(side.first_answer()["started"])
+        side.limit_s = 0.2  # of --timeout
+        with pytest.raises(
+            InputError, match=r"^net in here took more than 0\.2 s: it hangs, or needs a longer --timeout"
+        ):
+            side.time(3)
+    started.wait(10)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")
 def test_with_one_thread_both_sides_are_kept_to_one_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Side("here", Path.cwd(), Path.cwd())
@@ -548,7 +574,9 @@ def test_error_rates_are_reported_from_their_records() -> None:
     assert "**1.0**" in row  # the pairs of every set differ by 2 %: a standard deviation of 1.0 % over all of them
     figures = [name for name in files if name.startswith("regress_")]
     assert sorted(Path(name).suffix for name in figures) == [".png", ".svg"]
-    assert 'id="regress"' in files["index.html"].decode()
+    page = data_of(files["index.html"].decode())
+    assert "regress" in [section["key"] for section in page["sections"]]
+    assert [plot["kind"] for plot in page["plots"] if plot["section"] == "regress"] == ["lines", "steps"]
     rates = pd.read_csv(io.BytesIO(files["regress.csv"])).set_index("condition")
     assert rates.loc["10% slower", "regression"] == 19
     one = comparison_record(PLAN, simulated(0.0, 0.03, random.Random(0)), 0.05, {"name": "x", "base": "y"})

@@ -145,6 +145,7 @@ def test_parity_names_what_is_wrong() -> None:
         (None, "NoneType"),
         (np.zeros(3, np.int64), "int64 numbers"),
         (np.zeros(2, complex), "complex"),
+        (np.zeros((0, 17, 16, 12), np.float32), "returns 0x17x16x12 numbers, which is none"),
     ):
         with pytest.raises(InputError, match=says):
             parity.check_outputs([output], "net")
