@@ -94,7 +94,7 @@ def heading(setting: Setting) -> str:
     return f"{where}{threads}{backend}{precision}, input {setting.input}"
 
 
-def _parts(setting: Setting) -> tuple[tuple[str, str, str], ...]:
+def parts_of(setting: Setting) -> tuple[tuple[str, str, str], ...]:
     """The parts that are known: PyTorch adds no changes of layout of its own, and a file is for one size of picture."""
     absent = "layout_ms" if setting.backend == EAGER else "setup_ms"
     return tuple(part for part in PARTS if part[0] != absent)
@@ -105,7 +105,7 @@ def _columns(setting: Setting) -> list[Column]:
     plain = [("latency", "ms"), ("must", "must take ms"), ("operators", "operators"), ("small", "too small")]
     if setting.gpu:
         plain.insert(1, ("graph", "as a graph ms"))
-    parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in _parts(setting))
+    parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in parts_of(setting))
     where = (*setting.parts, ("precision", setting.precision), ("input", setting.input))
     return [Column(key, title, ("measured",), group, where) for key, title in (*plain, *parts)]
 
@@ -127,7 +127,7 @@ def _cells(setting: Setting, record: Record | None) -> list[Cell]:
         shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph, "launch_percent": launching}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
     cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=shown_tags, notes=(paragraph(record),))
-    for key, _, _ in _parts(setting):
+    for key, _, _ in parts_of(setting):
         if key not in record.metrics:  # set-up is not known of every network
             cells.append(Cell())
             continue
