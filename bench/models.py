@@ -92,6 +92,31 @@ def choose(
     return found
 
 
+def pairs(
+    models: Sequence[Model], device: str, backends: Sequence[str], left_out: dict[str, str]
+) -> list[tuple[Model, str]]:
+    """Which model runs in which backend, backend by backend.
+
+    Raises:
+        InputError: a file runs in none of the backends that were asked for.
+    """
+    if not backends:
+        return [(model, model.own_backend(device)) for model in models]
+    found = []
+    for backend in backends:
+        for model in models:
+            try:
+                if model.file:
+                    model.file.check_backend(backend)
+                found.append((model, backend))
+            except InputError as error:
+                left_out[f"{model.name}, {backend}"] = str(error)
+    for model in models:
+        if model not in [one for one, _ in found]:
+            raise InputError(left_out[f"{model.name}, {backends[0]}"])
+    return found
+
+
 def model_names(text: str) -> list[str]:
     """``NAME,NAME`` as a list of names, each once; ``all``, ``paper`` and ``newer`` among them stand for several.
 

@@ -1,7 +1,6 @@
 """Times networks: plans the measurements, runs them in fresh processes, and records the results."""
 
 import argparse
-from collections.abc import Sequence
 
 from pydantic import JsonValue
 
@@ -12,7 +11,7 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
-from bench.models import Model, choose, model_names, recorded_name
+from bench.models import choose, model_names, pairs, recorded_name
 from bench.speed import schedule, tables
 from bench.speed.figures import kinds_of_warnings
 from bench.speed.plan import SpeedPlan
@@ -132,31 +131,6 @@ def make_plans(
         for batch in arguments.batch
         for model, backend in chosen
     ]
-
-
-def pairs(
-    models: Sequence[Model], device: str, backends: Sequence[str], left_out: dict[str, str]
-) -> list[tuple[Model, str]]:
-    """Which model is timed in which backend, backend by backend.
-
-    Raises:
-        InputError: a file runs in none of the backends that were asked for.
-    """
-    if not backends:
-        return [(model, model.own_backend(device)) for model in models]
-    found = []
-    for backend in backends:
-        for model in models:
-            try:
-                if model.file:
-                    model.file.check_backend(backend)
-                found.append((model, backend))
-            except InputError as error:
-                left_out[f"{model.name}, {backend}"] = str(error)
-    for model in models:
-        if model not in [one for one, _ in found]:
-            raise InputError(left_out[f"{model.name}, {backends[0]}"])
-    return found
 
 
 def plan_record(progress: schedule.PlanProgress, ahead: int) -> Record:

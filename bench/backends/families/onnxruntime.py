@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,12 +188,17 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _CpuSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int, providers: Sequence[Any], *, beside: bool = False) -> Any:
-    """ONNX Runtime's own session; ``beside``: the weights are in files beside it."""
+def open_session(
+    path: Path, threads: int, providers: Sequence[Any], settings: Mapping[str, Any] | None = None, *,
+    beside: bool = False,
+) -> Any:  # fmt: skip
+    """ONNX Runtime's own session, with further settings by name; ``beside``: the weights are in files beside it."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    for name, value in (settings or {}).items():
+        setattr(options, name, value)
     try:
         content = str(path) if beside else path.read_bytes()  # the path where weights lie in files of their own
         return onnxruntime.InferenceSession(content, options, providers=list(providers))
