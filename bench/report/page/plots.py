@@ -29,7 +29,7 @@ def _explained(measured: Measured) -> Iterator[dict[str, Any]]:
             "series": [
                 {"name": title, "colour": colour, "y": [paper.label(model) for model in models],
                  "x": [round(here[model].metrics.get(key, 0.0), 4) for model in models]}
-                for key, title, colour in explain.PARTS
+                for key, title, colour in explain.parts_of(setting)
             ],
         }  # fmt: skip
 
