@@ -1,5 +1,6 @@
 """The report, from records written as the commands write them to the files that people read."""
 
+import importlib.metadata
 import io
 import json
 import math
@@ -486,6 +487,16 @@ def test_the_whole_report_is_made_without_torch(tmp_path: Path) -> None:
     made, committed = contents(tmp_path / "out"), contents(ROOT / "reports")
     assert sorted(made) == sorted(committed)
     assert all(made[name] == committed[name] for name in committed if name.endswith((".md", ".csv", ".tex")))
+
+
+def test_without_plotly_one_line_says_so_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(report_command, "chosen_pictures", lambda *_, **__: pytest.fail("a figure is drawn"))
+    with pytest.raises(InputError, match=r"^the report's page needs Plotly: pip install 'plotly>=6'$"):
+        make([speed("lite_hrnet_18", 4.0)])
 
 
 def test_a_section_is_added_by_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
