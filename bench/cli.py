@@ -567,8 +567,9 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def _os_error(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return where + _os_reason(error)
+    name = str(error.filename or "")
+    where = name if len(name) <= 400 else f"{name[:200]} ... {name[-150:]}"
+    return f"{where}: {_os_reason(error)}" if where else _os_reason(error)
 
 
 def _os_reason(error: OSError) -> str:

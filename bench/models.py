@@ -121,7 +121,9 @@ def check_names(names: Sequence[str]) -> None:
             raise InputError(f"{name} is a model file, and this command takes networks alone: give a name of the zoo")
         if not is_factory(name) and ":timm/" not in name:
             zoo.model_card(name)
-        where = name.rpartition(":")[0]
+        where, _, function = name.rpartition(":")
+        if is_factory(name) and not (where and function):
+            raise InputError(f"no network {name!r}: give path/to/file.py:function or package.module:function")
         if is_factory(name) and where.endswith(".py") and not Path(where).is_file():
             raise InputError(f"no file {where}: give the path of a Python file, then a colon and a function")
 
@@ -129,7 +131,7 @@ def check_names(names: Sequence[str]) -> None:
 def source_file(name: str) -> Path | None:
     """The file that defines a network of the user's own, as far as it is found without importing anything."""
     where = name.rpartition(":")[0]
-    if not is_factory(name):
+    if not is_factory(name) or not where:
         return None
     if where.endswith(".py"):
         return Path(where) if Path(where).is_file() else None

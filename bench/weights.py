@@ -92,7 +92,11 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
 
 def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
     if weights == "published":
-        return fetch(find(name, input_size, dataset))
+        try:
+            entry = find(name, input_size, dataset)
+        except InputError as error:
+            raise InputError(f"{error}; --weights FILE takes a checkpoint of your own") from error
+        return fetch(entry)
     if weights != "bundled":
         return Path(weights)
     if name not in bundled():

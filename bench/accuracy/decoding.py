@@ -6,18 +6,18 @@ import numpy.typing as npt
 from torch import Tensor
 
 from bench.accuracy.settings import METHODS, Method
+from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
 
 # Of the smoothing that "dark" does before its Taylor step: pixels, as published for 256x192.
 KERNEL = 11
 
-_Float32Array = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
 
 
 def decode(
     heatmaps: npt.ArrayLike | Tensor, centers: npt.ArrayLike, sizes: npt.ArrayLike, method: Method = "quarter_offset"
-) -> tuple[npt.NDArray[np.float64], _Float32Array]:
+) -> tuple[npt.NDArray[np.float64], Float32Array]:
     """Where each joint is, in pixels of the picture, and how sure the network is of it.
 
     A map's highest pixel is the joint and its value the score; of a map without a positive value the pixel is -1, -1.
@@ -66,7 +66,7 @@ def decode(
     return located, scores.reshape(people, joints)
 
 
-def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices) -> None:
+def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: Float32Array, x: _Indices, y: _Indices) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 1) & (y > 1) & (y < height - 1))
     x, y = x[k], y[k]
@@ -76,7 +76,7 @@ def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Float32Arra
 
 @np.errstate(divide="ignore", invalid="ignore")  # flat maps have no peak to go to, and stay where they are
 def _add_taylor_step(
-    coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices, scores: _Float32Array
+    coordinates: npt.NDArray[np.float64], maps: Float32Array, x: _Indices, y: _Indices, scores: Float32Array
 ) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (scores > 0))
@@ -100,7 +100,7 @@ def _add_taylor_step(
     coordinates[k] += np.where(np.isfinite(step), step, 0)
 
 
-def _smooth(maps: _Float32Array) -> _Float32Array:
+def _smooth(maps: Float32Array) -> Float32Array:
     """Gaussian blur of every map, zero outside it: one call for all, with zero rows between them."""
     count, height, width = maps.shape
     margin = KERNEL // 2

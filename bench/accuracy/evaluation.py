@@ -203,15 +203,18 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
     settings, threads = evaluation.settings, evaluation.options.threads
     example = torch.zeros(evaluation.options.batch, 3, *settings.input, device=device)
+    trained = evaluation.trained
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
     own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
         settings.backend,
-        evaluation.trained.on(device),
+        trained.on(device),
         example,
         precision=settings.precision,
         threads=threads,
-        calibration=inputs_of(evaluation.dataset, settings.input) if own else None,
+        calibration=(
+            inputs_of(evaluation.dataset, settings.input, normalisation=trained.normalisation) if own else None
+        ),
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())

@@ -14,6 +14,7 @@ from bench.backends.artifact import sha256
 from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
 from bench.core.errors import InputError
+from bench.data.cropping import Normalisation
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Network:
     threads: int
     calibration: Sequence[Tensor] | None = None
     onnx: Path | None = None  # in place of the module
+    normalisation: Normalisation | None = None  # of its input; none: as networks of the zoo have it
 
     @classmethod
     def in_precision(
@@ -46,9 +48,11 @@ class Network:
 
     @classmethod
     def of_onnx(
-        cls, path: Path, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None
-    ) -> "Network":
-        return cls(nn.Identity(), example, precision, threads or torch.get_num_threads(), calibration, path)
+        cls, path: Path, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None,
+        normalisation: Normalisation | None = None,
+    ) -> "Network":  # fmt: skip
+        threads = threads or torch.get_num_threads()
+        return cls(nn.Identity(), example, precision, threads, calibration, path, normalisation)
 
     @functools.cached_property
     def traced(self) -> Captured | None:

@@ -48,7 +48,8 @@ class ExportSource:
         from bench.backends.building import Network
 
         if self.from_file:
-            return Network.of_onnx(self.model.onnx_for(catalogue.find(backend)), self.example, "fp32", 0, None)
+            path = self.model.onnx_for(catalogue.find(backend))
+            return Network.of_onnx(path, self.example, "fp32", 0, None, self.model.normalisation)
         return Network.in_precision(self.model, self.example, "fp32", 0, None)
 
     @property

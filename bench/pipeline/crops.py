@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
-from bench.data.cropping import MEAN, STD
+from bench.data.cropping import Normalisation
 
 PADDING = 1.25  # of ``bench.data.cropping.box_to_crop``
 
 Frame = npt.NDArray[np.uint8]  # BGR [H, W, 3], as OpenCV decodes it
-Floats = npt.NDArray[np.float32]
 
 
 class Crops:
@@ -29,9 +29,10 @@ class Crops:
         input_size: height, width of the network's input.
         most: people that there is memory for.
         pixels: leave them uint8 ``[N, H, W, 3]`` BGR, for a runtime that normalises inside; otherwise float32
-            ``[N, 3, H, W]`` RGB, normalised.
+            ``[N, 3, H, W]``, normalised.
         mirrored: make the mirror images as well.
         threads: that share the people.
+        how: the network wants its pixels normalised; by default as networks of the zoo do.
     """
 
     def __init__(
@@ -42,19 +43,20 @@ class Crops:
         pixels: bool = False,
         mirrored: bool = False,
         threads: int = 1,
-        mean: Sequence[float] = MEAN,
-        std: Sequence[float] = STD,
+        how: Normalisation | None = None,
     ) -> None:
         self.height, self.width = input_size
-        self.pixels, self.most, self.threads = pixels, most, threads
+        self.pixels, self.most = pixels, most
         self.warped = np.zeros((most, self.height, self.width, 3), np.uint8)
         shape = self.warped.shape if pixels else (most, 3, self.height, self.width)
         self.images: npt.NDArray[Any] = self.warped if pixels else np.zeros(shape, np.float32)
         self.mirrors: npt.NDArray[Any] | None = np.zeros(shape, self.images.dtype) if mirrored else None
-        self.tables = tables(mean, std)
+        how = how or Normalisation()
+        self.tables = tables(how.mean, how.std)
+        self.order = slice(None) if how.channels == "BGR" else slice(None, None, -1)
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Floats, Floats]:
+    def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Float32Array, Float32Array]:
         """Crop everyone into ``images``, and their mirror images into ``mirrors``.
 
         Args:
@@ -93,8 +95,8 @@ class Crops:
         elif self.mirrors is not None:
             np.copyto(self.mirrors[number], self.images[number][:, :, ::-1])
 
-    def _look_up(self, warped: Frame, image: Floats) -> None:
-        for channel, plane in enumerate(cv2.split(warped)[::-1]):
+    def _look_up(self, warped: Frame, image: Float32Array) -> None:
+        for channel, plane in enumerate(cv2.split(warped)[self.order]):
             cv2.LUT(plane, self.tables[channel], dst=image[channel])
 
     def close(self) -> None:
@@ -103,13 +105,13 @@ class Crops:
             self.pool.shutdown()
 
 
-def tables(mean: Sequence[float], std: Sequence[float]) -> list[Floats]:
+def tables(mean: Sequence[float], std: Sequence[float]) -> list[Float32Array]:
     """Normalised values of the 256 levels of red, green and blue, as ``bench.data.cropping.normalise`` has them."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     return [(levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
 
 
-def regions(boxes: npt.NDArray[np.float64], height: int, width: int) -> tuple[Floats, Floats]:
+def regions(boxes: npt.NDArray[np.float64], height: int, width: int) -> tuple[Float32Array, Float32Array]:
     """``bench.data.cropping.box_to_crop`` for all boxes ``[N, 4]`` at once: centres and sizes ``[N, 2]``, float32.
 
     Raises:

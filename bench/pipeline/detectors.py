@@ -1,8 +1,9 @@
 """A person detector as a file: ONNX, or OpenVINO's xml, whose outputs have one of the known forms.
 
-What the file does not say stands in a JSON file beside it, of the same name: the form and, where they differ from those
-usual for the form, ``input`` (3, height, width), ``channels`` (RGB or BGR), ``mean`` and ``std`` (of values divided by
-255), ``resize`` (letterbox or stretch), ``person`` (the class' number), ``decoded`` (boxes are in pixels already).
+What the file does not say stands in FILE.json beside it, as for pose networks (``bench.model_files``): the form and,
+where they differ from those usual for the form, ``input`` (3, height, width), ``channels`` (RGB or BGR), ``mean`` and
+``std`` (of values divided by 255), ``resize`` (letterbox or stretch), ``person`` (the class' number), ``decoded``
+(boxes are in pixels already).
 """
 
 import json
@@ -18,10 +19,11 @@ import numpy.typing as npt
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.arrays import Float64Array
+from bench.core.errors import InputError, first_line
+from bench.model_files.description import sidecar_of
 from bench.pipeline.crops import Frame, tables
 
-Floats = npt.NDArray[np.float64]
 Outputs = Sequence[npt.NDArray[Any]]
 Size = tuple[int, int]  # height, width
 
@@ -42,7 +44,7 @@ class Form:
     about: str
     fits: Callable[[Outputs, Size], bool]
     # Corners [A, 4] (left, top, right, bottom in pixels of the input) and scores [A] of one class.
-    decode: Callable[[Outputs, Size, "Sidecar"], tuple[Floats, Floats]]
+    decode: Callable[[Outputs, Size, "Sidecar"], tuple[Float64Array, Float64Array]]
     channels: str = "BGR"
     mean: tuple[float, ...] = _PLAIN[0]
     std: tuple[float, ...] = _PLAIN[1]
@@ -131,7 +133,7 @@ class Detector:
         self.image = np.zeros((1, 3, height, width), np.float32)
         self._shown: Size = (0, 0)
 
-    def __call__(self, _number: int, frame: Frame) -> Floats:
+    def __call__(self, _number: int, frame: Frame) -> Float64Array:
         """Boxes ``[N, 4]`` of people, x, y, width, height in pixels, the surest first."""
         scale = self._prepare(frame)
         outputs = self.session.run(self.image)
@@ -156,8 +158,8 @@ class Detector:
 
 
 def select(
-    corners: Floats, scores: Floats, size: Sequence[int], confidence: float, *, suppressed: bool = False
-) -> Floats:
+    corners: Float64Array, scores: Float64Array, size: Sequence[int], confidence: float, *, suppressed: bool = False
+) -> Float64Array:
     """The boxes of people: sure enough, inside the frame, and one of each person.
 
     Args:
@@ -187,37 +189,30 @@ def open_detector(path: Path, threads: int, confidence: float = CONFIDENCE) -> D
         raise InputError(f"{path} is no detector that can be opened: give an .onnx file, or OpenVINO's .xml")
     if not path.is_file():
         raise InputError(f"no detector {path}: give an .onnx file, or OpenVINO's .xml")
-    sidecar = Sidecar.read(path.with_suffix(".json"))
-    if not all(sidecar.input):
-        sidecar = replace(sidecar, input=_input_size(path))
+    sidecar = Sidecar.read(sidecar_of(path))
     files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
     session = catalogue.open_artifact(Artifact(BACKENDS[path.suffix], "fp32", files), threads=threads)
+    if not all(sidecar.input):
+        sidecar = replace(sidecar, input=_input_size(session, path))
     try:
         return Detector(session, sidecar, str(path), confidence)
     except InputError:
         raise
     except Exception as error:
         height, width = sidecar.input
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {reason}") from error
+        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
 
 
-def _input_size(path: Path) -> Size:
+def _input_size(session: Session, path: Path) -> Size:
     """Height and width as the file itself has them.
 
     Raises:
         InputError: it leaves them open.
     """
-    shape: list[Any] = []
-    if path.suffix == ".onnx":
-        from bench.backends.families.onnxruntime import open_session
-
-        shape = list(open_session(path, 1, ["CPUExecutionProvider"]).get_inputs()[0].shape)
-    if len(shape) != 4 or not all(isinstance(number, int) and number > 0 for number in shape[2:]):
-        raise InputError(
-            f'{path} does not fix the size of its input: say it in {path.with_suffix(".json")}, as {{"input": [3, 416, '
-            "416]}"
-        )
+    shape = session.inputs[0].shape if len(session.inputs) == 1 else ()
+    if len(shape) != 4 or not shape[2] or not shape[3]:
+        example = '{"input": [3, 416, 416]}'
+        raise InputError(f"{path} does not fix the size of its input: write {sidecar_of(path)} with {example}")
     return int(shape[2]), int(shape[3])
 
 
@@ -248,7 +243,7 @@ def known() -> str:
     return "; ".join(f"{form.name}: {form.about}" for form in FORMS.values())
 
 
-def grid(size: Size, strides: Sequence[int]) -> tuple[Floats, Floats]:
+def grid(size: Size, strides: Sequence[int]) -> tuple[Float64Array, Float64Array]:
     """Places ``[A, 2]`` of anchors (column, row) and their strides ``[A]``, row by row, one stride after the other."""
     places, steps = [], []
     for stride in strides:
@@ -273,7 +268,7 @@ def _fits_yolox(outputs: Outputs, size: Size) -> bool:
     return not rest and output.ndim == 3 and output.shape[1] == _anchors(size, YOLOX_STRIDES) and output.shape[2] > 5
 
 
-def _decode_yolox(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats, Floats]:
+def _decode_yolox(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
     """Centre, size, objectness and classes of every anchor; places in cells and sizes as logarithms, unless decoded."""
     found = outputs[0][0].astype(np.float64)
     centres, sizes = found[:, :2], found[:, 2:4]
@@ -295,7 +290,7 @@ def _fits_rtmdet(outputs: Outputs, size: Size) -> bool:
     )
 
 
-def _decode_rtmdet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats, Floats]:
+def _decode_rtmdet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
     """Logits of classes, and pixels from a cell's corner to left, top, right and bottom; a map of each a stride."""
     places, steps = grid(size, YOLOX_STRIDES)
     logits, distances = (
@@ -311,7 +306,7 @@ def _fits_nanodet(outputs: Outputs, size: Size) -> bool:
     return whole and output.shape[1] == _anchors(size, NANODET_STRIDES)
 
 
-def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats, Floats]:
+def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
     """Probabilities of classes, then a distribution over 8 bins for each of four distances (in strides)."""
     found = outputs[0][0].astype(np.float64)
     places, steps = grid(size, NANODET_STRIDES)
@@ -328,7 +323,7 @@ def _fits_ssd(outputs: Outputs, size: Size) -> bool:
     return boxes.shape[2] == 4 and scores.shape[1] == boxes.shape[1] and scores.shape[2] > 1
 
 
-def _decode_ssd(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats, Floats]:
+def _decode_ssd(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
     """Corners as shares of the input, unless decoded, and probabilities of classes, the background first."""
     corners = outputs[0][0].astype(np.float64)
     if not sidecar.decoded:
@@ -339,17 +334,17 @@ def _decode_ssd(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats,
 def _fits_detections(outputs: Outputs, size: Size) -> bool:
     if len(outputs) != 2:
         return False
-    boxes, labels = outputs
-    return boxes.ndim == 3 and boxes.shape[2] == 5 and labels.shape == boxes.shape[:2]
+    boxes, classes = outputs
+    return boxes.ndim == 3 and boxes.shape[2] == 5 and classes.shape == boxes.shape[:2]
 
 
-def _decode_detections(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Floats, Floats]:
+def _decode_detections(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
     """Corners in pixels of the input, and a score; the class of each beside them."""
-    found, labels = outputs[0][0].astype(np.float64), outputs[1][0]
-    return found[:, :4], np.where(labels == sidecar.person, found[:, 4], 0.0)
+    found, classes = outputs[0][0].astype(np.float64), outputs[1][0]
+    return found[:, :4], np.where(classes == sidecar.person, found[:, 4], 0.0)
 
 
-def _around(points: Floats, distances: Floats) -> Floats:
+def _around(points: Float64Array, distances: Float64Array) -> Float64Array:
     return np.concatenate((points - distances[:, :2], points + distances[:, 2:]), 1)
 
 
@@ -372,7 +367,7 @@ FORMS = {
             mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize="stretch", person=1,
         ),
         Form(
-            "detections", "corners with scores [1, A, 5] and labels [1, A], one box of each person", _fits_detections,
+            "detections", "corners with scores [1, A, 5] and classes [1, A], one box of each person", _fits_detections,
             _decode_detections, mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1], suppressed=True,
         ),
     )

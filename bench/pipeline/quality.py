@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from bench.core.arrays import Float64Array
 from bench.pipeline.sources import Drawn
 from bench.pipeline.stages import Answer
 from bench.pipeline.tracking import LEAST_OVERLAP, overlaps
 
-Floats = npt.NDArray[np.float64]
 SEEN = 2  # of a joint that is to be seen
 LEAST_FRAMES = 3  # of a joint, for jitter and lag
 
@@ -55,19 +55,19 @@ def figures(answers: Mapping[int, Answer], truth: Drawn) -> dict[str, float]:
     return told | _jitter(found, seen, sizes, still) | _lag(found, places, seen, sizes, ~still, np.array(frames))
 
 
-def _pairs(found: Floats, truth: Floats) -> list[tuple[int, int]]:
+def _pairs(found: Float64Array, truth: Float64Array) -> list[tuple[int, int]]:
     """Who was found as whom, by the overlap of boxes."""
     shared = overlaps(found, truth)
     matched = zip(*linear_sum_assignment(-shared), strict=True)
     return [(int(mine), int(theirs)) for mine, theirs in matched if shared[mine, theirs] >= LEAST_OVERLAP]
 
 
-def _size(box: Floats) -> float:
+def _size(box: Float64Array) -> float:
     return float(np.sqrt(box[2] * box[3]))
 
 
 def _jitter(
-    found: Floats, seen: npt.NDArray[np.bool_], sizes: Floats, still: npt.NDArray[np.bool_]
+    found: Float64Array, seen: npt.NDArray[np.bool_], sizes: Float64Array, still: npt.NDArray[np.bool_]
 ) -> dict[str, float]:
     squares, scaled = [], []
     for person in np.flatnonzero(still):
@@ -83,8 +83,8 @@ def _jitter(
 
 
 def _lag(
-    found: Floats, truth: Floats, seen: npt.NDArray[np.bool_], sizes: Floats, moving: npt.NDArray[np.bool_],
-    frames: npt.NDArray[np.int_],
+    found: Float64Array, truth: Float64Array, seen: npt.NDArray[np.bool_], sizes: Float64Array,
+    moving: npt.NDArray[np.bool_], frames: npt.NDArray[np.int_],
 ) -> dict[str, float]:  # fmt: skip
     if len(frames) < LEAST_FRAMES or (np.diff(frames) != 1).any():
         return {}

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 FILTERS = ("none", "one-euro")
 
@@ -35,9 +33,9 @@ class OneEuro:
         if not 0 < rate_hz < math.inf:
             raise InputError(f"a filter at {rate_hz} frames a second is impossible: give a rate above 0")
         self.seconds, self.settings = 1 / rate_hz, settings
-        self._states: dict[int, tuple[Floats, Floats]] = {}
+        self._states: dict[int, tuple[Float64Array, Float64Array]] = {}
 
-    def __call__(self, joints: Floats, people: Sequence[int], sizes: Floats) -> Floats:
+    def __call__(self, joints: Float64Array, people: Sequence[int], sizes: Float64Array) -> Float64Array:
         """Smoothed joints; a person's first frame stays as it is, and who is not there is forgotten.
 
         Args:
@@ -46,7 +44,7 @@ class OneEuro:
             sizes: ``[N]`` of the people in pixels.
         """
         smoothed = joints.copy()
-        states: dict[int, tuple[Floats, Floats]] = {}
+        states: dict[int, tuple[Float64Array, Float64Array]] = {}
         for index, person in enumerate(people):
             now = joints[index, :, :2]
             place, speed = self._states.get(person, (now, np.zeros_like(now)))
@@ -60,6 +58,6 @@ class OneEuro:
         self._states = states
         return smoothed
 
-    def _weight(self, cutoff_hz: float | Floats) -> float | Floats:
+    def _weight(self, cutoff_hz: float | Float64Array) -> float | Float64Array:
         """Of the new value, for an exponential filter with this cutoff (equation 6)."""
         return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * self.seconds))

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.files import cache_folder, write_whole
 from bench.data.synthetic import frames as drawn
 from bench.data.synthetic.random_numbers import RandomNumbers
 from bench.pipeline.crops import Frame
 
-Floats = npt.NDArray[np.float64]
 QUALITY = 95  # of the JPEG files that drawn frames are decoded from
 JITTER_STREAM = 9
 
@@ -30,9 +30,9 @@ class Drawn:
     """
 
     files: list[npt.NDArray[np.uint8]]
-    boxes: list[Floats]  # [N, 4] a frame
-    joints: list[Floats]  # [N, 17, 2] a frame
-    seen: list[Floats]  # [N, 17] a frame, 0 not labelled
+    boxes: list[Float64Array]  # [N, 4] a frame
+    joints: list[Float64Array]  # [N, 17, 2] a frame
+    seen: list[Float64Array]  # [N, 17] a frame, 0 not labelled
     still: tuple[bool, ...] = ()  # of a video: who stands still
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Drawn:
     def read(self, number: int) -> Frame:
         return decoded(self.files[number % len(self.files)])
 
-    def given(self, jitter: float, seed: int) -> Callable[[int, Frame], Floats]:
+    def given(self, jitter: float, seed: int) -> Callable[[int, Frame], Float64Array]:
         """The true boxes, moved and resized as a detector's would be.
 
         Args:
@@ -52,7 +52,7 @@ class Drawn:
         return lambda number, _frame: moved[number % len(moved)]
 
 
-def jittered(boxes: Floats, jitter: float, seed: int, number: int) -> Floats:
+def jittered(boxes: Float64Array, jitter: float, seed: int, number: int) -> Float64Array:
     """Boxes ``[N, 4]`` with each side moved at random; a side stays on its side of the middle."""
     if not jitter or not len(boxes):
         return np.asarray(boxes, np.float64)
@@ -199,7 +199,7 @@ class Video:
         self._at = 0
 
 
-def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callable[[int, Frame], Floats]:
+def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callable[[int, Frame], Float64Array]:
     """Boxes of every frame, from JSON: a list with one list of ``[x, y, width, height]`` a frame, or, for pictures,
     picture names with such lists.
 
@@ -221,7 +221,7 @@ def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callab
     if not isinstance(told, list) or len(told) < count:
         found = f"{len(told)} entries" if isinstance(told, list) else type(told).__name__
         raise InputError(f"{path} has {found}, and there are {count} frames: give a list of boxes for each frame")
-    frames: list[Floats] = []
+    frames: list[Float64Array] = []
     for number, boxes in enumerate(told[:count]):
         try:
             found_boxes = np.array(boxes, np.float64).reshape(-1, 4)

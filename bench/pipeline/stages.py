@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.core.arrays import Float64Array
 from bench.core.skeletons import COCO, Skeleton
 from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.described import STAGES
@@ -15,8 +15,6 @@ from bench.pipeline.joints import joints_of
 from bench.pipeline.networks import Networks
 from bench.pipeline.smoothing import OneEuro
 from bench.pipeline.tracking import Identities, boxes_from_joints
-
-Floats = npt.NDArray[np.float64]
 
 
 class Source(Protocol):
@@ -27,15 +25,15 @@ class Source(Protocol):
         ...
 
 
-Boxes = Callable[[int, Frame], Floats]  # number and frame to boxes [N, 4] x, y, width, height
+Boxes = Callable[[int, Frame], Float64Array]  # number and frame to boxes [N, 4] x, y, width, height
 
 
 @dataclass
 class Answer:
     """What a frame gave."""
 
-    boxes: Floats  # [N, 4] that were looked into
-    joints: Floats  # [N, J, 3] x, y in pixels, confidence
+    boxes: Float64Array  # [N, 4] that were looked into
+    joints: Float64Array  # [N, J, 3] x, y in pixels, confidence
     people: Sequence[int]  # numbers that stay with people, where they are followed
     detected: bool  # whether the detector ran
     stage_ns: dict[str, int] = field(default_factory=dict)
@@ -80,7 +78,7 @@ class Pipeline:
     def restart(self) -> None:
         """Forget the frames before."""
         self._since = 0  # frames since the last detection
-        self._last: tuple[Floats, Floats] | None = None  # joints and boxes of the frame before
+        self._last: tuple[Float64Array, Float64Array] | None = None  # joints and boxes of the frame before
         self._people: list[int] = []
         self._identities = Identities()
 
@@ -111,7 +109,7 @@ class Pipeline:
         spent = {name: after - before for name, before, after in zip(STAGES, marks, marks[1:], strict=False)}
         return Answer(boxes, joints, list(self._people), detected, spent)
 
-    def _boxes(self, number: int, frame: Frame) -> tuple[Floats, bool]:
+    def _boxes(self, number: int, frame: Frame) -> tuple[Float64Array, bool]:
         if self.follow and self._last is not None:
             height, width = frame.shape[:2]
             boxes, kept = boxes_from_joints(*self._last, (width, height))
@@ -135,13 +133,13 @@ class Pipeline:
         assert self.crops.mirrors is not None
         return outputs, self.networks.run(self.crops.mirrors, people)
 
-    def joints(self, outputs: list[Any], mirrored: list[Any] | None, centers: Any, sizes: Any) -> Floats:
+    def joints(self, outputs: list[Any], mirrored: list[Any] | None, centers: Any, sizes: Any) -> Float64Array:
         """Everybody's joints ``[N, J, 3]`` from the network's outputs."""
         if not outputs:
             return np.empty((0, len(self.skeleton.joints), 3))
         return joints_of(outputs, mirrored, centers, sizes, self.skeleton)
 
-    def _draw(self, frame: Frame, joints: Floats, boxes: Floats) -> None:
+    def _draw(self, frame: Frame, joints: Float64Array, boxes: Float64Array) -> None:
         from bench.drawing import draw_skeleton
 
         # Its colours are RGB and the frame is BGR, which takes as long.

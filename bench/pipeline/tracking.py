@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-Floats = npt.NDArray[np.float64]
+from bench.core.arrays import Float64Array
 
 MARGIN = 0.15  # of the longer side of the joints' box, on every side: heads and feet reach beyond their joints
 CONFIDENT = 0.2  # joints below that do not count
@@ -13,7 +13,9 @@ SMALLEST = 8.0  # pixels; who is smaller is lost until the next detection
 LEAST_OVERLAP = 0.1  # intersection over union of the boxes of one person in two frames
 
 
-def boxes_from_joints(joints: Floats, boxes: Floats, size: tuple[int, int]) -> tuple[Floats, npt.NDArray[np.intp]]:
+def boxes_from_joints(
+    joints: Float64Array, boxes: Float64Array, size: tuple[int, int]
+) -> tuple[Float64Array, npt.NDArray[np.intp]]:
     """Where to look for everyone in the next frame.
 
     Args:
@@ -37,7 +39,7 @@ def boxes_from_joints(joints: Floats, boxes: Floats, size: tuple[int, int]) -> t
     return found[kept], kept
 
 
-def overlaps(first: Floats, second: Floats) -> Floats:
+def overlaps(first: Float64Array, second: Float64Array) -> Float64Array:
     """Intersection over union of boxes ``[N, 4]`` and ``[M, 4]`` (x, y, width, height), ``[N, M]``."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, :2] + first[:, None, 2:], second[None, :, :2] + second[None, :, 2:])
@@ -54,7 +56,7 @@ class Identities:
         self._boxes = np.empty((0, 4))
         self._numbers: list[int] = []
 
-    def of(self, boxes: Floats) -> list[int]:
+    def of(self, boxes: Float64Array) -> list[int]:
         """The number of everyone in these boxes, by the best overlap with those of the call before."""
         shared = overlaps(self._boxes, boxes)
         numbers = [-1] * len(boxes)
@@ -67,6 +69,6 @@ class Identities:
         self.moved(boxes, numbers)
         return numbers
 
-    def moved(self, boxes: Floats, numbers: list[int]) -> None:
+    def moved(self, boxes: Float64Array, numbers: list[int]) -> None:
         """Where people of these numbers are by now; the others have gone."""
         self._boxes, self._numbers = boxes, numbers

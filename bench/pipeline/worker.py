@@ -12,25 +12,25 @@ from typing import Any
 from bench.core.workers import serve
 
 
-def _run(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+def _run(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     try:
-        return _prepare(job, ready) if job.get("prepare") else _measure(job, ready)
+        return _prepare(task, ready) if task.get("prepare") else _measure(task, ready)
     except (InputError, ParityError) as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
-def _prepare(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.pipeline.opening import prepare
+def _prepare(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     from bench.pipeline.plan import network_of
+    from bench.pipeline.preparation import prepare
 
-    network = network_of(job["network"])
+    network = network_of(task["network"])
     ready()
-    artifacts, worst = prepare(network, job["batches"])
+    artifacts, worst = prepare(network, task["batches"])
     try:
         told: dict[str, Any] | None = {str(batch): one.to_json() for batch, one in artifacts.items()}
     except ValueError:  # a network in memory: every process builds its own
@@ -38,17 +38,17 @@ def _prepare(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     return {"prepared": {"artifacts": told, "parity": worst}}
 
 
-def _measure(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
+def _measure(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from bench.backends.artifact import Artifact
-    from bench.pipeline.measuring import measure
-    from bench.pipeline.opening import artifact_of, module
+    from bench.pipeline.cell import measure
     from bench.pipeline.plan import plan_of
+    from bench.pipeline.preparation import artifact_of, module
 
-    plans = [plan_of(told) for told in job["plans"]]
-    if job["artifacts"]:
-        artifacts = {int(batch): Artifact.from_json(told) for batch, told in job["artifacts"].items()}
+    plans = [plan_of(told) for told in task["plans"]]
+    if task["artifacts"]:
+        artifacts = {int(batch): Artifact.from_json(told) for batch, told in task["artifacts"].items()}
     else:
         network = plans[0].network
         model = module(network)
@@ -56,7 +56,7 @@ def _measure(job: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     ready()
     # In another order in each set, so that what slows the machine for a while does not always meet the same cells.
     order = list(range(len(plans)))
-    random.Random(job["set"]).shuffle(order)
+    random.Random(task["set"]).shuffle(order)
     found = {index: asdict(measure(plans[index], artifacts)) for index in order}
     return {"cells": [found[index] for index in range(len(plans))]}
 

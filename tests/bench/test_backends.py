@@ -686,6 +686,7 @@ def test_not_installed_is_said_or_refused(command: Callable, tiny: str, tmp_path
     assert all(name in listed.stdout for name in catalogue.names())
     assert f"torch {torch.__version__}" in listed.stdout
     assert "lightpose-bench[openvino]" in "".join(listed.stdout.split()).replace("│", "")
+    assert ("no CUDA" in listed.stdout) != torch.cuda.is_available()  # what it lacks is not a package
 
 
 def test_what_onnxruntime_says_of_a_provider_that_fails_is_in_the_error(

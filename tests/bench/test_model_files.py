@@ -28,6 +28,8 @@ from bench.model_files.description import Description, json_schema, merged, read
 from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import read_files
 from bench.models import build
+from bench.regress.plan import RegressPlan
+from bench.regress.sides import Side, prepared
 from bench.report.measured import Measured
 from bench.report.sections import all_sections
 from bench.timing import parity
@@ -108,12 +110,14 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, na
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the bundled network as an ONNX file, as OpenVINO's, and as a checkpoint; none has a sidecar."""
+    """The bundled network as an ONNX file, as OpenVINO's made of that, and as a checkpoint; none has a sidecar."""
     folder = tmp_path_factory.mktemp("files")
-    export = command("export")
-    for kind, name in (("onnx", "net.onnx"), ("openvino", "net.xml")):
-        out = str(folder / name)
-        assert export(["--model", ZOO, "--weights", "bundled", "--format", kind, "--out", out, "--quiet"]) == 0
+    command("export")(
+        ["--model", ZOO, "--weights", "bundled", "--format", "onnx", "--out", str(folder / "net.onnx"), "--quiet"]
+    )
+    command("export")(
+        ["--model", str(folder / "net.onnx"), "--format", "openvino", "--out", str(folder / "net.xml"), "--quiet"]
+    )
     shutil.copy(BUNDLED, folder / "net.safetensors")
     return folder
 
@@ -123,7 +127,7 @@ def evaluated(files: Path) -> dict[str, Record]:
     """Records of the network and its files on drawn people, evaluated in one list."""
     models = [ZOO, *(str(files / name) for name in ("net.onnx", "net.xml", "net.safetensors"))]
     common = ["--results", str(files / "results"), "--quiet", "--device", "cpu", "--threads", "1"]
-    command("accuracy")(["--models", ",".join(models), "--images", "8", "--workers", "0", *common])
+    command("accuracy")(["--models", ",".join(models), "--images", "6", "--workers", "0", *common])
     return {record.model: record for record in read(files / "results")}
 
 
@@ -175,7 +179,8 @@ def test_speed_and_report_have_files_beside_the_zoo(evaluated: dict[str, Record]
     for record in speeds.values():
         assert (record.model, record.weights, record.input) == ("small.onnx", "the file's own", "256x192")
         assert record.network_sha256 == speeds["openvino"].network_sha256 is not None
-    everything = [*found, *evaluated.values()]
+    other = [record.model_copy(update={"model": "other.onnx"}) for record in speeds.values()]  # no ranking of one
+    everything = [*found, *evaluated.values(), *other]
     assert not any(map(problem, everything))
     tables = {section.key: section.table(Measured(everything)) for section in all_sections()}
     files = [("synthetic", name) for name in ("net.onnx", "net.xml", "net.safetensors")]
@@ -467,6 +472,23 @@ def test_commands_refuse_what_they_cannot_use_in_a_line(
             (tmp_path / name).write_bytes(content)
         assert message in line(capsys, monkeypatch, "speed", "--models", tmp_path / name, *results)
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").rglob("*.jsonl"))
+
+
+def test_each_revision_is_timed_with_its_own_file_of_that_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or with the very file, where its tree has none of that path."""
+    trees = {name: tmp_path / name for name in ("old", "new", "none")}
+    for name, tree in trees.items():
+        (tree / "models").mkdir(parents=True)
+        if name != "none":
+            make_onnx(tree / "models" / "net.onnx", joints=16 if name == "old" else 17)
+    monkeypatch.chdir(trees["new"])
+    told = looked_at(Path("models/net.onnx")).model_dump(mode="json")
+    plan = RegressPlan("models/net.onnx", 17, (64, 48), 1, "cpu", "onnxruntime", 1, file=told)
+    for name, tree in trees.items():
+        side = prepared(Side(name, tree, tree), plan, tmp_path)
+        assert side.artifact is not None
+        assert side.artifact["files"] == [str(trees["old" if name == "old" else "new"] / "models" / "net.onnx")]
+        assert np.load(side.images).shape == (1, 3, 64, 48)
 
 
 # ------------------------------------------------------------------- checkpoints

@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from pylatexenc.latexwalker import LatexWalker
 
+from bench.core.record import Record
 from bench.report import command as report
 from bench.report import comparison
 from bench.report.candidates import candidates
@@ -44,13 +45,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the reference records; its figures in files are another test's."""
+    sets = report.read_sets(REFERENCE)
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_bytes(page_of([record for members in sets.values() for record in members], sets))
+    return path
+
+
+def page_of(records: list[Record], sets: dict[str, list[Record]] | None = None) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "chosen_pictures", lambda *_, **__: [])
-        sets = report.read_sets(REFERENCE)
-        files = report.make([record for members in sets.values() for record in members], sets)
-    path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_bytes(files["index.html"])
-    return path
+        return report.make(records, sets)["index.html"]
 
 
 class Opened:
@@ -460,7 +464,7 @@ def test_every_view_fits_and_has_no_serious_fault_of_access(
 )
 def test_it_opens_whatever_the_records_are(browser: Browser, tmp_path: Path, records: Callable) -> None:
     path = tmp_path / "index.html"
-    path.write_bytes(report.make(records())["index.html"])
+    path.write_bytes(page_of(records()))
     opened = Opened(browser, path)
     for view in VIEWS:
         opened.show(f"view={view}")

@@ -438,7 +438,7 @@ def test_kill_and_resume_give_the_weights_of_an_uninterrupted_run(
     assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()
     assert cv2.imread(str(only(out, "curve.png"))).std() > 5
     assert only(out, "log.csv").read_text().splitlines()[2].startswith("2,20,")
-    assert not list(out.glob("*/.*partial"))
+    assert not list(out.glob("*/.lightpose-*"))
 
     # The same again: found to be finished, and not recorded a second time.
     before = (tmp_path / "results/train.jsonl").read_text()
@@ -511,7 +511,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert checkpoint.load(only(out, "last.pt"))["state"]["step"] == 6
-    assert not list(out.glob("*/.*partial"))
+    assert not list(out.glob("*/.lightpose-*"))
     monkeypatch.undo()
     assert main([*options, "--out", str(out), "--resume"]) == 0
     assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()

@@ -37,6 +37,7 @@ def page_data(
     ids |= {id(record): f"older-{number}" for number, record in enumerate(older, 1)}
     speeds = candidates(measured, [*measured.of_kind("speed"), *older])
     settings = sorted({one.setting for one in speeds}, key=_setting_order)
+    places = {setting: number for number, setting in enumerate(settings)}
     folder = {id(record): name for name, members in sets.items() for record in members}
     of_kind = (r for r in measured.records if r.kind != "speed")
     found = [*of_kind, *(one.record for one in speeds)]
@@ -47,9 +48,7 @@ def page_data(
         "datasets": {dataset: _dataset(dataset) for dataset in datasets(measured)},
         "sets": list(sets) if len(sets) > 1 else [],
         "settings": [_setting(setting) for setting in settings],
-        "speeds": [
-            _speed(one, settings.index(one.setting), ids, folder if len(sets) > 1 else {}) for one in speeds
-        ],
+        "speeds": [_speed(one, places[one.setting], ids, folder if len(sets) > 1 else {}) for one in speeds],
         "checks": [_check(record, ids[id(record)]) for record in measured.of_kind("regress") if _is_check(record)],
         "records": {ids[id(record)]: _record(record, measured) for record in found},
         "runs": {run.name: measured.described(run) for run in measured.runs},

@@ -142,7 +142,7 @@ def table(measured: Measured) -> Table | None:
         panels=tuple(panels),
         remarks=(
             "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, "
-            "all people of a frame in one inference, without the flip test, with the scenes' own boxes (no detector).",
+            "up to 8 people in an inference, without the flip test, with the scenes' own boxes (no detector).",
             f"One by one, and with flip: the same of {SHARED} people. Outside the network: the share of the time of a "
             f"frame with {SHARED} people that is not the network's. docs/pipeline.md has the method.",
         ),
@@ -151,19 +151,19 @@ def table(measured: Measured) -> Table | None:
 
 def _columns(cells: Cells, backend: str) -> list[Column]:
     view = cells.view
-    labels = (
+    where = (
         ("machine", view.machine), ("gpu", view.gpu), ("threads", str(view.threads)), ("backend", backend),
         ("precision", view.precision), ("input", view.input), ("size", view.size),
     )  # fmt: skip
     found = [
-        Column("fps", str(people), ("measured",), "People", (*labels, ("people", str(people))))
+        Column("fps", str(people), ("measured",), "People", (*where, ("people", str(people))))
         for people in cells.people
     ]
     if SHARED in cells.people:
         found += [
-            Column("each_fps", "one by one", ("measured",), f"{SHARED} people", labels),
-            Column("flip_fps", "with flip", ("measured",), f"{SHARED} people", labels),
-            Column("outside", "outside the network, %", ("measured",), f"{SHARED} people", labels),
+            Column("each_fps", "one by one", ("measured",), f"{SHARED} people", where),
+            Column("flip_fps", "with flip", ("measured",), f"{SHARED} people", where),
+            Column("outside", "outside the network, %", ("measured",), f"{SHARED} people", where),
         ]
     return found
 
@@ -190,8 +190,8 @@ def _speed(record: Record | None) -> Cell:
         if key in record.metrics
     }  # fmt: skip
     shown = metrics.text("frames_per_s", metric(record, "frames_per_s"))
-    words = tuple(tag for tag in tags(record) if tag != "single stream")
-    return Cell((Value(shown, "measured"),), tags=words, extra=extra, record=record)
+    shown_tags = tuple(tag for tag in tags(record) if tag != "single stream")
+    return Cell((Value(shown, "measured"),), tags=shown_tags, extra=extra, record=record)
 
 
 def _outside(record: Record | None) -> Cell:
@@ -284,9 +284,9 @@ def curves(cells: Cells) -> Figure:
         one.set_title(backend, fontsize=9, color=INK, loc="left")
         if number == 0:
             one.set_ylabel("Frames a second")
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles, legend = axes[0].get_legend_handles_labels()
     drawn.legend(
-        handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=7.5, labelcolor=INK, handlelength=1.6,
+        handles, legend, loc="lower center", ncols=3, frameon=False, fontsize=7.5, labelcolor=INK, handlelength=1.6,
         columnspacing=1.2,
     )  # fmt: skip
     return drawn

@@ -11,17 +11,18 @@ import cv2
 import numpy as np
 
 from bench.backends.artifact import Artifact
+from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.registry import entry_with_joints
 from bench.pipeline import quality, scenarios
 from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.detectors import open_detector
 from bench.pipeline.networks import Networks
-from bench.pipeline.opening import open_networks
 from bench.pipeline.plan import PipelinePlan
+from bench.pipeline.preparation import normalisation, open_networks
 from bench.pipeline.smoothing import OneEuro
 from bench.pipeline.sources import Drawn, Pictures, Video, boxes_from_file, drawn_scenes, drawn_video
-from bench.pipeline.stages import Answer, Boxes, Floats, Pipeline
+from bench.pipeline.stages import Answer, Boxes, Pipeline
 from bench.speed.timed_set import state
 from bench.timing import conditions
 from bench.timing.clock import Fixed, Inference, Sustained, time_rounds, warm_up
@@ -117,15 +118,16 @@ def frames_of(plan: PipelinePlan) -> _Given:
     return _Given(source, _whole, 1)
 
 
-def _whole(_number: int, frame: Frame) -> Floats:
+def _whole(_number: int, frame: Frame) -> Float64Array:
     """The frame as one person."""
     return np.array([[0.0, 0.0, frame.shape[1], frame.shape[0]]])
 
 
 def _pipeline(plan: PipelinePlan, given: _Given, networks: Networks, pixels: bool) -> Pipeline:
+    most = plan.batch if plan.scenario == "offline" else max(given.most, 1)
     crops = Crops(
-        plan.network.input, networks.room(max(given.most, 1)), pixels=pixels, mirrored=plan.flip,
-        threads=plan.network.threads // max(plan.streams, 1),
+        plan.network.input, networks.room(most), pixels=pixels, mirrored=plan.flip,
+        threads=plan.network.threads // plan.streams, how=normalisation(plan.network),
     )  # fmt: skip
     smoother = OneEuro(plan.frames.rate) if plan.smooth == "one-euro" else None
     return Pipeline(
@@ -289,11 +291,7 @@ class OfflineBatches:
 
     def __init__(self, pipeline: Pipeline, batch: int, count: int, clock: Callable[[], int] = time.perf_counter_ns):
         self.pipeline, self.batch, self.count, self.clock = pipeline, batch, count, clock
-        old = pipeline.crops
-        self.crops = Crops(
-            (old.height, old.width), batch, pixels=old.pixels, mirrored=old.mirrors is not None, threads=old.threads
-        )
-        pipeline.crops = self.crops
+        self.crops = pipeline.crops
         self.number = 0
         self.forget()
 
@@ -301,7 +299,7 @@ class OfflineBatches:
         self.spent: dict[str, int] = {}
         self.frames = self.people = 0
 
-    def next(self) -> Floats:
+    def next(self) -> Float64Array:
         """The joints of the next people, ``[batch, J, 3]``.
 
         Raises:
