@@ -125,7 +125,9 @@ def make_evaluation(
         input_size=cli.input_text(size),
         dataset=dataset.entry.weights,
     )
-    check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
+    codec = check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
+    decoding = arguments.decode or codec.decoding
+    codec.kind.check_decoding(decoding, udp=codec.udp, who=name)
     if trained.weights == "random":
         own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
@@ -135,7 +137,7 @@ def make_evaluation(
         backend=arguments.backend,
         precision=arguments.precision,
         flip=not arguments.no_flip,
-        decode=arguments.decode,
+        decode=decoding,
         limit=arguments.limit,
     )
     how = EvaluationOptions(
@@ -147,7 +149,7 @@ def make_evaluation(
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, how)
+    return Evaluation(name, trained, dataset, settings, how, codec)
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:

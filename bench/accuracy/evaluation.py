@@ -20,6 +20,7 @@ from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Evaluation
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
+from bench.codecs import Codec
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
@@ -43,6 +44,7 @@ class Evaluation:
     dataset: Dataset
     settings: Settings
     options: EvaluationOptions
+    codec: Codec
 
     @property
     def name(self) -> str:
@@ -73,6 +75,7 @@ class Evaluation:
                 "flip": settings.flip,
                 "decode": settings.decode,
                 "evaluator": self.options.evaluator,
+                **({"crop": "udp"} if self.codec.udp else {}),
                 **({"limit": settings.limit} if settings.limit else {}),
             },
             dataset=self.dataset.name,
@@ -95,7 +98,7 @@ class Evaluation:
         """How far this is the paper's evaluation, in words that stand beside the figure."""
         if self.trained.weights == "random":
             return "random weights"
-        if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
+        if not self.settings.flip or self.settings.decode != self.codec.decoding or self.settings.limit:
             return "custom"
         detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
         return GROUND_TRUTH_BOXES if detectors else "paper"
@@ -176,6 +179,7 @@ def _predict_share(
             workers=evaluation.options.workers,
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
+            codec=evaluation.codec,
         ):
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), evaluation.options.skip_bad)
@@ -203,7 +207,7 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
         example,
         precision=settings.precision,
         threads=threads,
-        calibration=inputs_of(evaluation.dataset, settings.input) if own else None,
+        calibration=inputs_of(evaluation.dataset, evaluation.codec) if own else None,
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bench.backends import precisions
 from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
+from bench.codecs import Codec, codec_of
 from bench.core.errors import InputError
 
 
@@ -40,6 +41,11 @@ class Network:
         if cast:
             model, example = precisions.cast(model, example, precision)
         return cls(model, example, precision, threads or torch.get_num_threads(), calibration)
+
+    @property
+    def codec(self) -> Codec:
+        """What it sees, and what its output means."""
+        return codec_of(self.model, (self.example.shape[2], self.example.shape[3]))
 
     @functools.cached_property
     def traced(self) -> Captured | None:

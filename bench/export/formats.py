@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.core.output_kinds import KINDS
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     Run = Callable[[np.ndarray], list[np.ndarray]]
 
 INPUT = "images"
-OUTPUTS = {"heatmap": ("heatmaps",), "simcc": ("simcc_x", "simcc_y")}  # by kind of output
 RT_INFO = "lightpose"  # where an OpenVINO file keeps the metadata
 EXTRA_FILE = "metadata.json"  # and a TorchScript one
 
@@ -39,7 +40,7 @@ class Source:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of its outputs."""
-        return OUTPUTS[self.metadata["output_kind"]]
+        return KINDS[self.metadata["output_kind"]].arrays
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bench.accuracy.network_check import check_output
 from bench.accuracy.predicting import Answer, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
+from bench.codecs import Codec
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
@@ -45,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
         input_size=arguments.input,
         dataset=entry.weights,
     )
-    check_output(arguments.model, trained.model, entry.name, arguments.joints, size)
+    codec = check_output(arguments.model, trained.model, entry.name, arguments.joints, size)
     if trained.weights == "random":
         warn("the weights are random numbers: the joints mean nothing")
     if trained.weights == "bundled":
@@ -53,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     bad: dict[str, None] = {}
     try:
-        for answer in answers(trained.model.to(device), dataset, size, device, arguments):
+        for answer in answers(trained.model.to(device), dataset, codec, device, arguments):
             found += answer.predictions
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), arguments.skip_bad)
@@ -87,11 +88,11 @@ def check_writable(folder: Path) -> None:
 
 
 def answers(
-    model: torch.nn.Module, dataset: Pictures, size: tuple[int, int], device: str, arguments: argparse.Namespace
+    model: torch.nn.Module, dataset: Pictures, codec: Codec, device: str, arguments: argparse.Namespace
 ) -> Iterator[Answer]:
     """Predictions in the order of ``dataset``, a batch at a time."""
     batch = min(arguments.batch, len(dataset))
-    artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *size, device=device))
+    artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *codec.input_size, device=device))
     with (
         catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
@@ -100,10 +101,11 @@ def answers(
             session,
             dataset,
             range(len(dataset)),
-            size,
+            codec.input_size,
             batch=batch,
             workers=0,
             flip=not arguments.no_flip,
+            codec=codec,
         ):
             yield answer
             step(len(answer.predictions) + len(answer.errors), arguments.model)
