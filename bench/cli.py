@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.core import interrupts
 from bench.core.errors import InputError
+from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bench.core.record import Record
 
 DEFAULT_RESULTS = Path("results/local")
-PROJECT = "lightpose-bench"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -449,16 +449,13 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
 
 def _set_up_process(arguments: argparse.Namespace) -> None:
     """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
-    import os
-
-    from bench.core import processes
-    from bench.core.files import cache_path
+    from bench.core import library_settings, processes
 
     processes.end_with_whoever_asked()
     if "timeout" in arguments:
         processes.set_limit(arguments.timeout)
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    library_settings.set_inductor_folder()
+    library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
 
 

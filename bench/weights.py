@@ -91,8 +91,8 @@ def _options(path: Path, name: str) -> dict[str, str]:
     metadata = files.read(path)[1]
     if metadata.get("name") != name:
         return {}
-    held = json.loads(metadata.get("options", "{}"))
-    return {str(key): str(value) for key, value in held.items()}
+    options = json.loads(metadata.get("options", "{}"))
+    return {str(key): str(value) for key, value in options.items()}
 
 
 def state_sha256(model: nn.Module) -> str:

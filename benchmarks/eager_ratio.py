@@ -20,7 +20,7 @@ import torchvision  # type: ignore[import-untyped]
 
 import zoo
 from bench.data import photograph
-from bench.timing.clock import Inference, in_turns, warm_up
+from bench.timing.clock import Inference, time_in_turns, warm_up
 
 PUBLISHED = Path(__file__).parents[1] / "tests" / "reference" / "speed.json"
 WARM_UP = 8
@@ -32,7 +32,7 @@ def alternate(networks: list[torch.nn.Module], image: torch.Tensor, rounds: int)
     with torch.inference_mode():
         for run in runs:
             warm_up(run, WARM_UP)
-        found = in_turns(runs, turns=rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf)
+        found = time_in_turns(runs, turns=rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf)
     return [statistics.median(sample) for sample in found]
 
 

@@ -26,7 +26,7 @@ from bench.data import photograph
 from bench.models import build
 from bench.random_weights import enliven
 from bench.timing import yardstick
-from bench.timing.clock import in_turns
+from bench.timing.clock import time_in_turns
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
                 catalogue.open_artifact(Artifact("openvino", "fp32", (path,)), threads=arguments.threads)
                 for path in files.values()
             ]
-            seconds = in_turns(
+            seconds = time_in_turns(
                 [session.bind(images) for session in sessions], turns=arguments.turns, rounds=2 + arguments.rounds,
                 skipped=2, budget_s=math.inf, give_up=math.inf,
             )  # fmt: skip

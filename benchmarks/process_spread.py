@@ -18,8 +18,8 @@ from dataclasses import asdict
 from math import log
 from typing import Any
 
-from bench.speed.plan import Plan
-from bench.timing.environment import KEEP_MEMORY
+from bench.speed.plan import SpeedPlan
+from bench.timing.process_variables import KEEP_MEMORY
 
 BIND = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--backend", default="eager")
     parser.add_argument("--busy", action="store_true", help="with one other process that never rests")
     arguments = parser.parse_args()
-    plan = Plan(
+    plan = SpeedPlan(
         arguments.model, 17, (256, 192), None, 1, "cpu", arguments.backend, "fp32", arguments.threads, "custom",
         arguments.rounds, 5, 1, 0,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.core.results import read
-from bench.regress.conditions import busy_neighbours
+from bench.regress.self_test_conditions import busy_neighbours
 from bench.regress.sequential import ERROR_RATE, log_stakes
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"

@@ -32,7 +32,7 @@ from bench.data import photograph
 from bench.models import build
 from bench.random_weights import enliven
 from bench.timing import yardstick
-from bench.timing.clock import Inference, in_turns
+from bench.timing.clock import Inference, time_in_turns
 
 
 def forms(model: nn.Module, example: Tensor) -> dict[str, fx.GraphModule]:
@@ -88,7 +88,7 @@ def main() -> None:
         model = enliven(build(name), 0)
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             found = runs(model, example, arguments.backends.split(","), arguments.threads, Path(folder))
-            seconds = in_turns(
+            seconds = time_in_turns(
                 list(found.values()), turns=arguments.turns, rounds=2 + arguments.rounds, skipped=2, budget_s=math.inf,
                 give_up=math.inf,
             )  # fmt: skip

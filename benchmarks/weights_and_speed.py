@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import zoo
 from bench.data import photograph
 from bench.models import build
-from bench.timing.clock import Inference, in_turns, warm_up
+from bench.timing.clock import Inference, time_in_turns, warm_up
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 
@@ -82,7 +82,9 @@ def main() -> None:
         with torch.inference_mode():
             for run in runs:
                 warm_up(run, 5)
-            times = in_turns(runs, turns=arguments.rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf)
+            times = time_in_turns(
+                runs, turns=arguments.rounds, rounds=1, skipped=0, budget_s=math.inf, give_up=math.inf
+            )
         random, live, starving = (statistics.median(latency) for latency in times)
         shares = [subnormal_share(variant, example) for variant in (variants[0], variants[2])]
         print(

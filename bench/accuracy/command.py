@@ -11,7 +11,7 @@ from bench import cli, distributed
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
 from bench.accuracy.network_check import check_output
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.core import machine, results
@@ -131,7 +131,7 @@ def make_evaluation(
     if trained.weights == "random":
         own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
-    settings = Settings(
+    settings = EvaluationSettings(
         input=size,
         boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend,

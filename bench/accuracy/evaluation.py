@@ -15,8 +15,8 @@ from lightning_fabric import Fabric
 
 from bench import cli
 from bench.accuracy.coco import coco_results
-from bench.accuracy.predicting import Answer, predict
-from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, Settings
+from bench.accuracy.predicting import BatchPredictions, predict
+from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
@@ -25,8 +25,7 @@ from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
 from bench.core.record import Measurement, Record, complete
-from bench.core.unfinished import Unfinished
-from bench.core.unfinished import Work as Progress
+from bench.core.unfinished import Unfinished, Work
 from bench.data import COCO, Dataset
 from bench.distributed import only_one
 from bench.models import network_sha256, recorded_name
@@ -42,7 +41,7 @@ class Evaluation:
     model: str  # as named on the command line
     trained: Trained
     dataset: Dataset
-    settings: Settings
+    settings: EvaluationSettings
     options: EvaluationOptions
     codec: Codec
 
@@ -109,7 +108,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EvaluationResult:
     """A finished evaluation."""
 
     files: tuple[Path, ...]  # predictions, and what the server takes
@@ -118,7 +117,7 @@ class Outcome:
 
 def run(
     evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
-) -> Outcome | None:
+) -> EvaluationResult | None:
     """Evaluate, going on from what earlier runs of the same evaluation left.
 
     Args:
@@ -154,16 +153,16 @@ def run(
         return outcome
 
 
-def _progress(evaluation: Evaluation) -> Progress[Answer]:
+def _progress(evaluation: Evaluation) -> Work[BatchPredictions]:
     """The finished batches of earlier runs, from however many processes, one line of a file each."""
-    return Unfinished(evaluation.folder / f"{evaluation.name}.partial", Answer).work(evaluation.name)
+    return Unfinished(evaluation.folder / f"{evaluation.name}.partial", BatchPredictions).work(evaluation.name)
 
 
 def _predict_share(
     evaluation: Evaluation,
     fabric: Fabric,
     indices: Sequence[int],
-    progress: Progress[Answer],
+    progress: Work[BatchPredictions],
     step: Callable[[int], None],
 ) -> None:
     if not indices:
@@ -214,7 +213,9 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     return session
 
 
-def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], started_at: str) -> Outcome:
+def _finish(
+    evaluation: Evaluation, fabric: Fabric, answers: list[BatchPredictions], started_at: str
+) -> EvaluationResult:
     # A batch that two runs did counts once.
     by_index = {prediction["index"]: prediction for answer in answers for prediction in answer.predictions}
     errors = {index: text for answer in answers for index, text in answer.errors.items() if index not in by_index}
@@ -226,7 +227,7 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     write_whole(files[0], results.encode())
     if not evaluation.dataset.annotated:
         files.append(_server_file(evaluation, results))
-        return Outcome(tuple(files), None)
+        return EvaluationResult(tuple(files), None)
     metrics: dict[str, int | float] = dict(
         evaluation.dataset.score(predictions, evaluator=evaluation.options.evaluator)
     )
@@ -237,7 +238,7 @@ def _finish(evaluation: Evaluation, fabric: Fabric, answers: list[Answer], start
     }
     metrics |= _throughput(answers, fabric.world_size)
     warnings = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
-    return Outcome(
+    return EvaluationResult(
         tuple(files), _record(evaluation, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
     )
 
@@ -267,7 +268,7 @@ def _server_file(evaluation: Evaluation, results: str) -> Path:
     return archive
 
 
-def _throughput(answers: list[Answer], processes: int) -> dict[str, float]:
+def _throughput(answers: list[BatchPredictions], processes: int) -> dict[str, float]:
     """Milliseconds a person, phase by phase, and what part of the time the network had."""
     people = sum(len(answer.predictions) for answer in answers)
     spent = {phase: sum(answer.seconds.get(phase, 0.0) for answer in answers) for phase in PHASES}

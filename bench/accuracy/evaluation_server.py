@@ -52,10 +52,10 @@ def make_record(path: Path, model: str, size: str, *, weights: str) -> Record:
 
 def _from_json(text: str) -> dict[str, int | float]:
     try:
-        held = json.loads(text)
+        scores = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    plain = {_plain(key): value for key, value in held.items() if isinstance(value, (int, float))}
+    plain = {_plain(key): value for key, value in scores.items() if isinstance(value, (int, float))}
     return {name: plain[_plain(name)] for name in NAMES if _plain(name) in plain}
 
 

@@ -9,7 +9,7 @@ import scipy.io
 from bench.accuracy.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.json_files import read_json
-from bench.data.sets.mpii import TRUTHS
+from bench.data.mpii import TRUTHS
 
 JOINTS = 16
 # The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
@@ -90,17 +90,17 @@ def _ground_truth(path: Path) -> tuple[Float64Array, Float64Array, npt.NDArray[n
         arrays = scipy.io.loadmat(path)
     except Exception as error:  # what a damaged file brings the parser to raise is anything
         raise InputError(f"{path} is not a MATLAB file that can be read: {error}") from error
-    fields = []
+    found = []
     for name, shape in (("pos_gt_src", (JOINTS, 2)), ("headboxes_src", (2, 2)), ("jnt_missing", (JOINTS,))):
         try:
-            field = np.moveaxis(np.asarray(arrays[name], np.float64), -1, 0)
+            array = np.moveaxis(np.asarray(arrays[name], np.float64), -1, 0)
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(f"{path} has no array {name}") from error
-        if field.shape[1:] != shape:
+        if array.shape[1:] != shape:
             needed = " x ".join(map(str, shape))
             raise InputError(f"{path}: {name} is {arrays[name].shape}, and {needed} x people is needed")
-        fields.append(field)
-    joints, heads, missing = fields
+        found.append(array)
+    joints, heads, missing = found
     if not len(joints) == len(heads) == len(missing):
         raise InputError(f"{path}: its arrays are of {len(joints)}, {len(heads)} and {len(missing)} people")
     annotated = missing == 0

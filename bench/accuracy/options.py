@@ -8,7 +8,7 @@ from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.core.output_kinds import DECODINGS
 from bench.data import registry
-from bench.data.sets.synthetic import IMAGES, SEED
+from bench.data.synthetic.evaluation_set import IMAGES, SEED
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

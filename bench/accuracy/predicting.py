@@ -27,7 +27,7 @@ PIXEL_DECIMALS, SCORE_DECIMALS = 3, 6
 
 
 @dataclass
-class Answer:
+class BatchPredictions:
     """What one batch gave."""
 
     predictions: list[dict[str, Any]]  # as ``Dataset.score`` takes them, each with its ``index``
@@ -59,7 +59,7 @@ def predict(
     flip: bool = True,
     method: str | None = None,
     codec: Codec | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
     Args:
@@ -188,9 +188,9 @@ def _predict_batch(
     flip: bool,
     method: str,
     codec: Codec,
-) -> Answer:
+) -> BatchPredictions:
     if not crops:
-        return Answer([], seconds={"network": 0.0, "decode": 0.0})
+        return BatchPredictions([], seconds={"network": 0.0, "decode": 0.0})
     started = time.perf_counter()
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
@@ -219,4 +219,4 @@ def _predict_batch(
         for one, joints_of in zip(crops, keypoints, strict=True)
         if one.person is not None and one.center is not None and one.size_px is not None
     ]
-    return Answer(predictions, seconds={"network": ran - started, "decode": time.perf_counter() - ran})
+    return BatchPredictions(predictions, seconds={"network": ran - started, "decode": time.perf_counter() - ran})

@@ -12,7 +12,7 @@ GROUND_TRUTH_BOXES = "ground-truth boxes"  # the protocol: the paper's, but for 
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """What decides the result, besides network and data."""
 
     input: tuple[int, int]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 from bench.core.files import cache_folder, cache_path
 
 _SIDE = ".new-"  # begins the name of a folder that a file is written in
@@ -39,8 +39,7 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
         except (OSError, InputError):
             raise
         except Exception as error:
-            reason = next(iter(str(error).strip().splitlines()), "no message")
-            raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {reason}") from error
+            raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {first_line(error)}") from error
         # Files beside it are moved first: once the file exists, everything does.
         for made in sorted(Path(name).iterdir(), key=lambda made: made == temporary):
             made.replace(folder / made.name)

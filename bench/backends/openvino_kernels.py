@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.backends.session import Session
-from bench.timing.clock import in_turns
+from bench.timing.clock import time_in_turns
 
 ROUNDS, SKIPPED, TURNS = 6, 2, 10
 BUDGET_S = 8.0  # for the trials of one network
@@ -41,7 +41,7 @@ def keep_fastest(path: Path, images: np.ndarray, load: Callable[[Path], Session]
         prefer(path, kinds).write(file)
         shutil.copy(path.with_suffix(".bin"), file.with_suffix(".bin"))
     sessions = [load(file) for file in files]
-    seconds = in_turns(
+    seconds = time_in_turns(
         [session.bind(images) for session in sessions], turns=TURNS, rounds=ROUNDS, skipped=SKIPPED, budget_s=BUDGET_S
     )
     for session in sessions:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bench.core import hardware
+from bench.core import system_files
 
 # Of the register MIDR_EL1, as /proc/cpuinfo gives it; source: the kernel's arch/arm64/include/asm/cputype.h.
 IMPLEMENTERS = {
@@ -63,7 +63,7 @@ def describe() -> dict[str, Any]:
         "power": _power(),
         "temperature_zones": _zones(),
         "container": _container(),
-        "cpu_quota": hardware.cpu_quota(),
+        "cpu_quota": system_files.cpu_quota(),
         "emulated": emulated(),
     }
     return {name: value for name, value in found.items() if value not in (None, "", {}, [])}
@@ -97,7 +97,7 @@ def core_classes() -> list[dict[str, Any]]:
     names = _part_names()
     capacities = _capacities()
     groups: list[tuple[list[int], Path | None]] = []
-    for policy in sorted((hardware.SYSTEM / "devices/system/cpu/cpufreq").glob("policy*")):
+    for policy in sorted((system_files.SYSTEM / "devices/system/cpu/cpufreq").glob("policy*")):
         cores = _numbers(_text(policy / "related_cpus") or _text(policy / "affected_cpus"))
         if cores:
             groups.append((cores, policy))
@@ -151,7 +151,7 @@ def _part_names() -> dict[int, str]:
     """Arm's names of cores by number; codes where they are not known here."""
     found: dict[int, str] = {}
     core, implementer = -1, None
-    for line in _text(hardware.PROCESSES / "cpuinfo").splitlines():
+    for line in _text(system_files.PROCESSES / "cpuinfo").splitlines():
         key, _, value = (part.strip() for part in line.partition(":"))
         if key == "processor" and value.isdecimal():
             core, implementer = int(value), None
@@ -167,7 +167,7 @@ def _part_names() -> dict[int, str]:
 
 def _capacities() -> dict[int, int]:
     found = {}
-    for folder in (hardware.SYSTEM / "devices/system/cpu").glob("cpu[0-9]*"):
+    for folder in (system_files.SYSTEM / "devices/system/cpu").glob("cpu[0-9]*"):
         told = _text(folder / "cpu_capacity")
         if told.isdecimal():
             found[int(folder.name[3:])] = int(told)
@@ -178,7 +178,7 @@ def _capacities() -> dict[int, int]:
 
 
 def _board_model() -> str:
-    for folder in (hardware.PROCESSES / "device-tree", hardware.SYSTEM / "firmware/devicetree/base"):
+    for folder in (system_files.PROCESSES / "device-tree", system_files.SYSTEM / "firmware/devicetree/base"):
         model = _text(folder / "model").strip("\0 \n")
         if model:
             return model
@@ -188,12 +188,12 @@ def _board_model() -> str:
 def _of_firmware() -> str:
     """A computer's model, as its maker told the firmware, Apple or Windows."""
     if platform.system() == "Darwin":
-        return hardware.output("sysctl", "-n", "hw.model")
+        return system_files.output("sysctl", "-n", "hw.model")
     if platform.system() == "Windows":
         return _windows_model()
-    folder = hardware.SYSTEM / "class/dmi/id"
-    words = [_text(folder / name) for name in ("sys_vendor", "product_name")]
-    return " ".join(word for word in words if word and "filled by" not in word.lower())
+    folder = system_files.SYSTEM / "class/dmi/id"
+    names = [_text(folder / name) for name in ("sys_vendor", "product_name")]
+    return " ".join(name for name in names if name and "filled by" not in name.lower())
 
 
 def _windows_model() -> str:
@@ -209,13 +209,13 @@ def _windows_model() -> str:
 
 
 def _soc() -> str:
-    for folder in sorted((hardware.SYSTEM / "devices").glob("soc[0-9]*")):
-        words = [_text(folder / name) for name in ("family", "soc_id", "machine")]
-        told = " ".join(word for word in words if word)
+    for folder in sorted((system_files.SYSTEM / "devices").glob("soc[0-9]*")):
+        names = [_text(folder / name) for name in ("family", "soc_id", "machine")]
+        told = " ".join(name for name in names if name)
         if told:
             return told
     # The board's list of names that it is compatible with ends with its system on chip's.
-    compatible = _text(hardware.PROCESSES / "device-tree/compatible").strip("\0 \n").split("\0")
+    compatible = _text(system_files.PROCESSES / "device-tree/compatible").strip("\0 \n").split("\0")
     return compatible[-1] if len(compatible) > 1 else ""
 
 
@@ -223,7 +223,7 @@ def _android() -> dict[str, str]:
     """Its properties, where Python runs on Android, as under Termux."""
     if "ANDROID_ROOT" not in os.environ:
         return {}
-    found = {name: hardware.output("getprop", key) for name, key in _ANDROID.items()}
+    found = {name: system_files.output("getprop", key) for name, key in _ANDROID.items()}
     return {name: value for name, value in found.items() if value}
 
 
@@ -232,7 +232,7 @@ def _android() -> dict[str, str]:
 
 def _power() -> str:
     """battery, or mains."""
-    supplies = [(_text(one / "type"), one) for one in sorted((hardware.SYSTEM / "class/power_supply").glob("*"))]
+    supplies = [(_text(one / "type"), one) for one in sorted((system_files.SYSTEM / "class/power_supply").glob("*"))]
     outside = [_text(one / "online") for kind, one in supplies if kind in ("Mains", "USB", "Wireless")]
     batteries = [
         _text(one / "status") for kind, one in supplies if kind == "Battery" and _text(one / "scope") != "Device"
@@ -247,7 +247,7 @@ def _power() -> str:
 def _zones() -> dict[str, float]:
     """Degrees Celsius now, by the names of the zones."""
     found = {}
-    for zone in sorted((hardware.SYSTEM / "class/thermal").glob("thermal_zone*")):
+    for zone in sorted((system_files.SYSTEM / "class/thermal").glob("thermal_zone*")):
         told = _text(zone / "temp")
         if re.fullmatch(r"-?\d{1,6}", told) and 0 < int(told) < 200_000:
             found[f"{_text(zone / 'type') or 'zone'} ({zone.name[12:]})"] = int(told) / 1000
@@ -256,11 +256,11 @@ def _zones() -> dict[str, float]:
 
 def _container() -> str:
     """What kind of container this runs in; empty on the machine itself."""
-    if (hardware.PROCESSES.parent / ".dockerenv").exists():
+    if (system_files.PROCESSES.parent / ".dockerenv").exists():
         return "docker"
-    if (hardware.PROCESSES.parent / "run/.containerenv").exists():
+    if (system_files.PROCESSES.parent / "run/.containerenv").exists():
         return "podman"
-    groups = _text(hardware.PROCESSES / "1/cgroup") + _text(hardware.PROCESSES / "self/cgroup")
+    groups = _text(system_files.PROCESSES / "1/cgroup") + _text(system_files.PROCESSES / "self/cgroup")
     for word, name in _CONTAINERS.items():
         if word in groups:
             return name
@@ -270,17 +270,17 @@ def _container() -> str:
 def emulated() -> str:
     """What speaks for a processor that is emulated, where timings mean nothing; empty where nothing does."""
     mine = platform.machine()
-    kernel = _text(hardware.PROCESSES / "sys/kernel/arch")
+    kernel = _text(system_files.PROCESSES / "sys/kernel/arch")
     intel = bool(X86.match(mine))
     if kernel and intel != bool(X86.match(kernel)):
         return f"the program is for {mine}, and the kernel is for {kernel}"
-    if not intel and "GenuineIntel" in _text(hardware.PROCESSES / "cpuinfo"):
+    if not intel and "GenuineIntel" in _text(system_files.PROCESSES / "cpuinfo"):
         return f"the program is for {mine}, and the processor is Intel's"
-    if not intel and "AuthenticAMD" in _text(hardware.PROCESSES / "cpuinfo"):
+    if not intel and "AuthenticAMD" in _text(system_files.PROCESSES / "cpuinfo"):
         return f"the program is for {mine}, and the processor is AMD's"
-    if not intel and (hardware.SYSTEM / "devices/system/cpu/microcode").exists():
+    if not intel and (system_files.SYSTEM / "devices/system/cpu/microcode").exists():
         return f"the program is for {mine}, and the processor takes x86 microcode"
-    if platform.system() == "Darwin" and hardware.output("sysctl", "-n", "sysctl.proc_translated") == "1":
+    if platform.system() == "Darwin" and system_files.output("sysctl", "-n", "sysctl.proc_translated") == "1":
         return "Rosetta translates the program"
     return ""
 
@@ -289,7 +289,7 @@ def emulated() -> str:
 
 
 def _text(path: Path) -> str:
-    return hardware.content(path).strip()
+    return system_files.content(path).strip()
 
 
 def _hex(value: str) -> int | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bench.core.errors import InputError
 
+PROJECT = "lightpose-bench"  # the name of this distribution, and of its cache folder
+
 
 class CacheError(InputError):
     """The cache folder cannot be written."""
@@ -17,7 +19,7 @@ def cache_path(kind: str) -> Path:
     """The folder of files of one kind that can be made again; it may not be there yet."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("lightpose-bench") / kind
+    return user_cache_path(PROJECT) / kind
 
 
 def cache_folder(kind: str) -> Path:

@@ -8,12 +8,11 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import os
 import platform
 import re
-import subprocess
-from pathlib import Path
 from typing import Any
 
-SYSTEM = Path("/sys")
-PROCESSES = Path("/proc")
+from bench.core import board, system_files
+from bench.core.system_files import content, output
+from bench.core.system_files import cpu_quota as cpu_quota
 
 
 def describe() -> dict[str, Any]:
@@ -66,46 +65,17 @@ def default_threads() -> int:
     asked = re.match(r"\s*\+?(\d{1,6})", os.environ.get("OMP_NUM_THREADS", ""))  # "4,2": of nested regions, the outer
     if asked and int(asked[1]) > 0:
         return min(int(asked[1]), usable_cores())
-    quota = cpu_quota()
-    return min(physical_cores(), usable_cores(), max(1, int(quota)) if quota is not None else usable_cores())
+    return threads_of(physical_cores(), usable_cores(), cpu_quota())
 
 
-def cpu_quota() -> float | None:
-    """The CPU quota of this process's container in processors, such as 1.5; ``None`` without a limit.
-
-    Read from control groups, version 1 and 2; the narrowest of the process's own group and those above it counts.
-    """
-    limits = []
-    for line in content(PROCESSES / "self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if number == "0" and not controllers:
-            roots = [SYSTEM / "fs/cgroup", SYSTEM / "fs/cgroup/unified"]
-        elif "cpu" in controllers.split(","):
-            roots = [SYSTEM / "fs/cgroup" / controllers, SYSTEM / "fs/cgroup/cpu"]
-        else:
-            continue
-        for root in roots:
-            # In a container the path may be that of the host, and the group's files lie at the root.
-            parts = [part for part in group.split("/") if part not in ("", "..")]
-            for length in range(len(parts) + 1):
-                limits.append(_quota_of(root.joinpath(*parts[:length])))
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if known else None
-
-
-def _quota_of(group: Path) -> float | None:
-    quota, _, period = content(group / "cpu.max").strip().partition(" ")  # version 2
-    if not quota:
-        quota, period = content(group / "cpu.cfs_quota_us").strip(), content(group / "cpu.cfs_period_us").strip()
-    if not (quota.isdecimal() and period.isdecimal() and int(quota) > 0 and int(period) > 0):  # "max" or -1: none
-        return None
-    return round(int(quota) / int(period), 3)
+def threads_of(physical: int, usable: int, quota: float | None) -> int:
+    """The default number of threads on a machine, unless ``OMP_NUM_THREADS`` is set."""
+    return min(physical, usable, max(1, int(quota)) if quota is not None else usable)
 
 
 def _siblings() -> set[str]:
     """Which logical processors share a core, a text a core; of Linux."""
-    folders = (SYSTEM / "devices/system/cpu").glob("cpu[0-9]*")
+    folders = (system_files.SYSTEM / "devices/system/cpu").glob("cpu[0-9]*")
     return {text for text in (content(folder / "topology/thread_siblings_list").strip() for folder in folders) if text}
 
 
@@ -114,9 +84,7 @@ def _siblings() -> set[str]:
 
 def _cpu_name() -> str:
     """Of a board or phone with an Arm processor, which has no name of its own, the board's with its cores."""
-    from bench.core import board
-
-    for line in content(PROCESSES / "cpuinfo").splitlines():
+    for line in content(system_files.PROCESSES / "cpuinfo").splitlines():
         name = line.partition(":")[2].strip()
         if line.startswith("model name") and not name.startswith("ARMv"):  # as all cores of an architecture are called
             return name
@@ -161,7 +129,7 @@ def _top_mhz() -> float | None:
     try:
         import psutil
     except ImportError:
-        policies = sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
+        policies = sorted((system_files.SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
         told = [content(policy / "scaling_max_freq").strip() for policy in policies]
         known = [int(text) / 1000 for text in told if text.isdecimal()]
         return sum(known) / len(known) if known else None
@@ -170,19 +138,3 @@ def _top_mhz() -> float | None:
     except Exception:  # what sensors there are differs from machine to machine
         return None
     return (frequency.max or None) if frequency else None
-
-
-def output(*command: str) -> str:
-    """Of a command; empty where it fails."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def content(path: Path) -> str:
-    """Of a file of the system; empty where it cannot be read."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

@@ -12,12 +12,12 @@ from typing import Any
 
 from bench.core import hardware
 from bench.core.errors import InputError
+from bench.core.files import PROJECT
 from bench.core.hardware import default_threads as default_threads
 from bench.core.hardware import usable_cores as usable_cores
 from bench.core.record import Machine, Software
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = "lightpose-bench"
 WHAT_RUNS = (".", ":!results", ":!reports")  # records change while they are being made
 
 

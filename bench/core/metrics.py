@@ -23,7 +23,7 @@ def printed(value: float, unit: int, decimals: int) -> str:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a record; braces in the name stand for words that vary; ``{variant}``: such as 50 or _m."""
+    """A number of a record; braces in the name stand for what varies; ``{variant}``: such as 50 or _m."""
 
     name: str
     unit: str  # of the number in the record; empty where it has none
@@ -156,8 +156,8 @@ def find(name: str) -> Metric | None:
 def _pattern(name: str) -> str:
     """A name with braces as a regular expression."""
     parts = re.split(r"(\{\w+\})", name)
-    words = {"{variant}": r"(?:\d+|[_@][a-z0-9.]+)?"}
-    return "".join(words.get(part, "[a-z0-9]+") if part.startswith("{") else re.escape(part) for part in parts)
+    patterns = {"{variant}": r"(?:\d+|[_@][a-z0-9.]+)?"}
+    return "".join(patterns.get(part, "[a-z0-9]+") if part.startswith("{") else re.escape(part) for part in parts)
 
 
 def text(name: str, value: float, decimals: int | None = None) -> str:

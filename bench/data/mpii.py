@@ -12,16 +12,18 @@ from bench.core.skeletons import MPII, Skeleton
 from bench.data import pictures
 from bench.data.dataset import Person, Picture
 from bench.data.json_files import Items, fingerprint, read_bytes, read_json
-from bench.data.sets.mpii import ENTRY, TRUTHS
+from bench.data.registry import DatasetEntry, entry_of
 
 NOWHERE = -1e6  # pixels; far from every joint
+# Annotations with what PCKh needs beside them: head sizes and true joints of the same people. First as commonly
+# converted, then as HRNet and SimpleBaseline lay it out.
+TRUTHS = {"mpii_val.json": "mpii_gt_val.mat", "valid.json": "gt_valid.mat"}
 
 
 class MpiiDataset:
     """People in pictures, in the order of the annotation file, which scoring goes by."""
 
     skeleton: Skeleton = MPII
-    entry = ENTRY
 
     def __init__(self, annotation_file: Path, image_folder: Path, *, name: str, limit: int | None = None) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
@@ -40,6 +42,7 @@ class MpiiDataset:
         """
         self.annotation_file = annotation_file
         self.image_folder = image_folder
+        self.entry: DatasetEntry = entry_of("mpii")
         self.name = name
         content, sha = read_json(annotation_file)
         hashes = [sha]

@@ -17,6 +17,7 @@ from bench.explain.explanation import paragraph, rows
 from bench.explain.options import SHOWN
 from bench.explain.plan import ExplainPlan
 from bench.models import check_names, model_names
+from bench.timing.process_variables import process_variables
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not plans and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
     with cli.progress(len(plans), "explaining", shown=not arguments.quiet) as step:
-        for plan, answer in workers.in_turns(plans, start, arguments.ahead):
+        for plan, answer in workers.run_each(plans, start, arguments.ahead):
             if isinstance(answer, InputError):
                 raise answer
             record = whole_record(plan, answer, all_layers=arguments.layers)
@@ -65,7 +66,7 @@ def start(plan: ExplainPlan) -> workers.Worker:
 
 def variables(plan: ExplainPlan) -> dict[str, str]:
     # The profiler's library reports on standard error whatever it does; 99 is above all its levels.
-    return workers.environment(plan.threads) | {"KINETO_LOG_LEVEL": "99"}
+    return process_variables(plan.threads) | {"KINETO_LOG_LEVEL": "99"}
 
 
 def whole_record(plan: ExplainPlan, answer: workers.Answer, *, all_layers: bool) -> Record:
@@ -84,8 +85,8 @@ def show(record: Record) -> None:
     shown = rows(record, "layers")
     table = Table(title=f"{record.model}: {len(shown)} costliest layers", title_justify="left")
     for heading in ("layer", "operators", "ms", "share", "M MACs", "MB", "MACs/B", "bound by", "times it"):
-        words = heading in ("layer", "operators", "bound by")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "layer", overflow="fold")
+        is_text = heading in ("layer", "operators", "bound by")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading != "layer", overflow="fold")
     for row in shown:
         first, *more = row["kinds"] or ["view"]
         table.add_row(

@@ -68,15 +68,15 @@ class _Recorder(TorchDispatchMode):
                 name=func._schema.name,
                 layer=self.where[-1],
                 macs=self.counter.get_total_flops() // 2,  # it counts 2 a multiply-add
-                bytes=_moved(inputs, _tensors(output), in_place=func._schema.is_mutable),
+                bytes=_moved(inputs, _tensors(output), mutates=func._schema.is_mutable),
             )
         )
         return output
 
 
-def _moved(inputs: list[Tensor], outputs: list[Tensor], *, in_place: bool) -> int:
+def _moved(inputs: list[Tensor], outputs: list[Tensor], *, mutates: bool) -> int:
     here = {tensor.untyped_storage().data_ptr() for tensor in inputs}
-    written = [t for t in outputs if in_place or t.untyped_storage().data_ptr() not in here]
+    written = [t for t in outputs if mutates or t.untyped_storage().data_ptr() not in here]
     return sum(map(_size, (*inputs, *written))) if written else 0
 
 

@@ -39,7 +39,7 @@ class PeakMeter:
         side, length = SIDE[device.type], COPY_BYTES[device.type] // dtype.itemsize
         a, b, out = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(3))
         source, target = (torch.ones(length, device=device, dtype=dtype) for _ in range(2))
-        self.product = self._waited_for(lambda: torch.mm(a, b, out=out))
+        self.matrix_product = self._waited_for(lambda: torch.mm(a, b, out=out))
         self.copy = self._waited_for(lambda: target.copy_(source))
         self.seconds: list[tuple[float, float, float, float]] = []
         self.round()
@@ -48,7 +48,7 @@ class PeakMeter:
     def round(self) -> None:
         """A matrix product, a copy, empty calls, and those again under the profiler."""
         with torch.inference_mode():
-            _, multiply = once(self.product)
+            _, multiply = once(self.matrix_product)
             _, copy = once(self.copy)
             empty = _empty_call_s(self.one)
             with profiler_of(self.device):

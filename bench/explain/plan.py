@@ -14,7 +14,7 @@ TOLERANCE = 0.1  # of the sum of all operators and what is between them, against
 
 @dataclass(frozen=True)
 class ExplainPlan:
-    """Plain values, so that a worker can be told; the names are those of ``bench.speed.plan.Plan``."""
+    """Plain values, so that a worker can be told; the names are those of ``bench.speed.plan.SpeedPlan``."""
 
     model: str  # as on the command line
     num_joints: int

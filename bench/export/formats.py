@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    Run = Callable[[np.ndarray], list[np.ndarray]]
+    RunArrays = Callable[[np.ndarray], list[np.ndarray]]
 
 INPUT = "images"
 RT_INFO = "lightpose"  # where an OpenVINO file keeps the metadata
@@ -28,7 +28,7 @@ EXTRA_FILE = "metadata.json"  # and a TorchScript one
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """What is to be written."""
 
     model: nn.Module  # on the CPU, in evaluation mode and float32
@@ -49,13 +49,13 @@ class Format:
 
     name: str
     suffix: str
-    write: Callable[[Source, Path], None]
+    write: Callable[[ExportSource, Path], None]
     metadata: Callable[[Path], dict[str, str]]
     backend: str | None = None  # none for TorchScript, which PyTorch itself opens
     int8_backend: str | None = None  # none where it cannot be quantised
 
 
-def _write_onnx(source: Source, path: Path) -> None:
+def _write_onnx(source: ExportSource, path: Path) -> None:
     import onnx
 
     from bench.backends.building import Network
@@ -81,7 +81,7 @@ def _write_onnx(source: Source, path: Path) -> None:
     onnx.save(graph, path)
 
 
-def _write_dynamic_onnx(source: Source, path: Path) -> None:
+def _write_dynamic_onnx(source: ExportSource, path: Path) -> None:
     import torch
 
     from bench.backends.graphs import onnx_export
@@ -105,7 +105,7 @@ def _onnx_metadata(path: Path) -> dict[str, str]:
     return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
-def _write_openvino(source: Source, path: Path) -> None:
+def _write_openvino(source: ExportSource, path: Path) -> None:
     from bench.backends.building import Network
     from bench.backends.families import openvino
     from bench.backends.graphs.operators import quiet
@@ -135,7 +135,7 @@ def _openvino_metadata(path: Path) -> dict[str, str]:
     return {key: str(graph.get_rt_info([RT_INFO, key]).value) for key in graph.get_rt_info([RT_INFO]).value}
 
 
-def _write_torchscript(source: Source, path: Path) -> None:
+def _write_torchscript(source: ExportSource, path: Path) -> None:
     # By tracing: the networks have no control flow that depends on values, and scripting knows less of Python. A trace
     # takes any batch size, unless the network fixed one; that is checked where it is asked for.
     import torch

@@ -19,16 +19,17 @@ from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.codecs import codec_of
 from bench.core import machine
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
+from bench.core.files import PROJECT
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
-from bench.export.formats import FORMATS, Format, Source, load_torchscript
+from bench.export.formats import FORMATS, ExportSource, Format, load_torchscript
 from bench.timing import parity
 from bench.timing.parity import ParityError
 
 if TYPE_CHECKING:
-    from bench.export.formats import Run
+    from bench.export.formats import RunArrays
 
 BATCHES = (1, 2, 5)  # compared with eager where the file takes any
 RANDOM_INPUTS = 2
@@ -89,7 +90,7 @@ def describe(
     card = zoo.model_card(name) if name in zoo.list_models() else None
     skeleton = SKELETONS.get(joints)
     told = {
-        "project": machine.PROJECT,
+        "project": PROJECT,
         "project_version": machine.this_software("").project,
         "model": name,
         "weights": weights,
@@ -158,7 +159,7 @@ def export(
         written = Path(folder) / path.name
         with _reasons(format_name):
             with torch.no_grad():
-                chosen.write(Source(model, example, metadata, dynamic_batch, int8), written)
+                chosen.write(ExportSource(model, example, metadata, dynamic_batch, int8), written)
             kept = chosen.metadata(written)
         if kept != metadata:
             raise ParityError(f"the {format_name} file does not hold the metadata as given")
@@ -178,8 +179,7 @@ def _reasons(format_name: str) -> Iterator[None]:
     except (InputError, OSError):
         raise
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {reason}") from error
+        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> Iterator[Tensor]:
@@ -208,7 +208,7 @@ def _compare(
 
 
 @contextmanager
-def _opened(chosen: Format, path: Path, precision: str) -> "Iterator[Run]":
+def _opened(chosen: Format, path: Path, precision: str) -> "Iterator[RunArrays]":
     """A written file, opened as its user will."""
     backend = chosen.int8_backend if precision == "int8" else chosen.backend
     if backend is not None:

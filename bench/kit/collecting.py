@@ -22,7 +22,7 @@ MOST_MEMBERS = 10_000  # of an archive
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordSource:
     """Records that came back, and the manifests that may be those of their kits, by SHA-256."""
 
     where: str
@@ -104,7 +104,7 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
 # ------------------------------------------------------------------------------ checking
 
 
-def check(source: Source) -> Iterator[Checked]:
+def check(source: RecordSource) -> Iterator[Checked]:
     """Each line of records, with all that is wrong with it."""
     begun: dict[tuple[object, ...], int] = {}
     for number, line in source.lines:
@@ -155,7 +155,7 @@ def read_kit(kit: Path) -> dict[str, str]:
     return {_sha256(text): text}
 
 
-def read(path: Path, manifests: dict[str, str]) -> Source:
+def read(path: Path, manifests: dict[str, str]) -> RecordSource:
     """What a device brought back.
 
     Args:
@@ -180,10 +180,10 @@ def read(path: Path, manifests: dict[str, str]) -> Source:
         if manifest.is_file() and manifest.stat().st_size <= LARGEST_BYTES:
             text = manifest.read_bytes().decode(errors="replace")
             found[_sha256(text)] = text
-    return Source(str(file), list(results.lines(file)), found)
+    return RecordSource(str(file), list(results.lines(file)), found)
 
 
-def _read_archive(path: Path, manifests: dict[str, str]) -> Source:
+def _read_archive(path: Path, manifests: dict[str, str]) -> RecordSource:
     """Nothing of it is written anywhere: what it says of folders and sizes is not believed either."""
     found = dict(manifests)
     lines: list[tuple[int, str]] = []
@@ -214,7 +214,7 @@ def _read_archive(path: Path, manifests: dict[str, str]) -> Source:
         raise InputError(f"{path} is no archive that can be read: {error}") from error
     if not lines:
         raise InputError(f"{path} holds no records: an archive of KIT/records has {RECORDS}")
-    return Source(str(path), lines, found)
+    return RecordSource(str(path), lines, found)
 
 
 def _refuse_large(size: int, largest: int, where: str) -> None:

@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import random
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -26,9 +25,9 @@ from bench.core import board, hardware
 from bench.core.errors import InputError
 from bench.kit import lock, reporting
 from bench.kit.ledger import Ledger
-from bench.kit.manifest import NAME, Manifest, Network
-from bench.timing import environment
+from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.timing.parity import ParityError
+from bench.timing.process_variables import process_variables
 
 ONE_SET = "--one-set"  # how a process of a set is called
 HEARTBEAT_S = 60.0  # between two lines while nothing else is said
@@ -96,7 +95,7 @@ def _seconds(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TimingSettings:
     """How all networks of a run are timed."""
 
     protocol: dict[str, Any]  # as records have it, without what the network adds
@@ -110,10 +109,10 @@ class Settings:
 
 
 @dataclass
-class Progress:
+class NetworkProgress:
     """What is there of one network."""
 
-    network: Network
+    network: KitNetwork
     runtime: str
     work: str  # what its finished sets are kept under
     artifact: dict[str, Any]
@@ -142,10 +141,10 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     settings = make_settings(manifest, arguments)
     records = kit / "records"
     with lock.alone(records / ".running"):
-        return _Run(kit, manifest, settings, records).all(chosen)
+        return _KitRun(kit, manifest, settings, records).all(chosen)
 
 
-def choose(networks: Sequence[Network], arguments: argparse.Namespace) -> list[Network]:
+def choose(networks: Sequence[KitNetwork], arguments: argparse.Namespace) -> list[KitNetwork]:
     """The networks that were asked for.
 
     Raises:
@@ -167,7 +166,7 @@ def choose(networks: Sequence[Network], arguments: argparse.Namespace) -> list[N
     return chosen
 
 
-def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> Settings:
+def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> TimingSettings:
     """The protocol with its numbers, as ``bench.speed`` has them.
 
     Raises:
@@ -197,7 +196,7 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> Settings
         until["budget_s"] = usual["budget_s"] / sets
     if cores:
         protocol["cores"] = ",".join(map(str, cores))
-    return Settings(protocol, kind, until, warmup, sets, threads, cores, limit_s)
+    return TimingSettings(protocol, kind, until, warmup, sets, threads, cores, limit_s)
 
 
 def chosen_cores(text: str | None) -> list[int]:
@@ -228,17 +227,17 @@ def chosen_cores(text: str | None) -> list[int]:
     return sorted(cores)
 
 
-class _Run:
+class _KitRun:
     """One run of a kit."""
 
-    def __init__(self, kit: Path, manifest: Manifest, settings: Settings, records: Path) -> None:
+    def __init__(self, kit: Path, manifest: Manifest, settings: TimingSettings, records: Path) -> None:
         self.kit, self.manifest, self.settings, self.records = kit, manifest, settings, records
         self.ledger = Ledger(records / "speed.partial")
         self.maker = reporting.RecordMaker(kit, manifest, settings.protocol, settings.threads, records)
         self.status = 0
         self.failures: list[str] = []
 
-    def all(self, networks: Sequence[Network]) -> int:
+    def all(self, networks: Sequence[KitNetwork]) -> int:
         settings = self.settings
         reporting.say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
         for note in self.maker.warnings:
@@ -271,7 +270,7 @@ class _Run:
         self.ledger.drop({one.work for one in everything})
         return self.status
 
-    def _start(self, network: Network) -> Progress | None:
+    def _start(self, network: KitNetwork) -> NetworkProgress | None:
         """A network with what an earlier run left of it; none where its files or its runtime are not right."""
         try:
             families = [name for name in self.manifest.files if "/families/" in name]
@@ -285,7 +284,7 @@ class _Run:
         work = self.maker.identity(network, runtime)
         parts = self.ledger.parts(work)
         artifact = network.artifact_in(self.kit).to_json()
-        one = Progress(network, runtime, work, artifact, parts)
+        one = NetworkProgress(network, runtime, work, artifact, parts)
         while len(one.timed) < self.settings.sets and f"set {len(one.timed) + 1}" in parts:
             part = parts[f"set {len(one.timed) + 1}"]
             one.timed.append(part["result"])
@@ -294,7 +293,7 @@ class _Run:
             reporting.say(f"{network.who}: {len(one.timed)} of {self.settings.sets} sets are there from before")
         return one
 
-    def _fit(self, one: Progress) -> bool:
+    def _fit(self, one: NetworkProgress) -> bool:
         """Let a backend that has several forms of a network choose the one that is fastest here."""
         from bench.backends import catalogue
         from bench.backends.artifact import sha256
@@ -318,7 +317,7 @@ class _Run:
         one.artifact = answer["artifact"]
         return True
 
-    def _one_set(self, one: Progress, index: int) -> dict[str, Any] | None:
+    def _one_set(self, one: NetworkProgress, index: int) -> dict[str, Any] | None:
         started_at = self.maker.now()
         clocks = time.time(), time.monotonic()
         answer = self._process(one, {})
@@ -334,7 +333,7 @@ class _Run:
         one.started_at = one.started_at or started_at
         return result
 
-    def _process(self, one: Progress, more: dict[str, Any]) -> dict[str, Any] | Exception:
+    def _process(self, one: NetworkProgress, more: dict[str, Any]) -> dict[str, Any] | Exception:
         """What a fresh process found, or why it found nothing."""
         settings = self.settings
         answer = self.records / ".answer"
@@ -349,7 +348,7 @@ class _Run:
             process = subprocess.Popen(
                 [sys.executable, str(self.kit / "run.py"), ONE_SET],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
-                env={**os.environ, **environment.environment(settings.threads)},
+                env={**os.environ, **process_variables(settings.threads)},
             )  # fmt: skip
             try:
                 hung = self._wait(process, json.dumps(task).encode() + b"\n", one.network.who)
@@ -387,7 +386,7 @@ class _Run:
                 reporting.say(f"{who}: going on for {time.monotonic() - started:.0f} s")
         return True
 
-    def _finish(self, one: Progress) -> list[dict[str, Any]]:
+    def _finish(self, one: NetworkProgress) -> list[dict[str, Any]]:
         """The record of a network with all its sets, written once."""
         record = self.maker.record(one.network, one.runtime, one.timed, one.started_at)
         if "recorded" not in one.parts:
@@ -395,7 +394,7 @@ class _Run:
             self.ledger.add(one.work, "recorded", {})
         return [record]
 
-    def _failed(self, network: Network, error: Exception) -> None:
+    def _failed(self, network: KitNetwork, error: Exception) -> None:
         line = f"{network.who}: {error}"
         reporting.say(f"failed: {line}")
         self.failures.append(line)
@@ -409,8 +408,3 @@ def _how_it_died(status: int, said: Sequence[str]) -> str:
     if "MemoryError" in last or "bad_alloc" in last:
         return f"out of memory ({last[:200]})"
     return f"its process died with status {status}: {last[:300]}"
-
-
-def command_line() -> str:
-    """This run's command as one would type it."""
-    return " ".join(["python", "run.py", *map(shlex.quote, sys.argv[1:])])

@@ -18,18 +18,19 @@ from bench.backends.catalogue import Backend
 from bench.core import machine, workers
 from bench.core.errors import InputError
 from bench.core.record import Measurement, now
-from bench.kit.manifest import NAME, Manifest, Network
+from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.models import check_names, model_names
 from bench.speed import options as speed
-from bench.speed.plan import Plan
-from bench.timing.environment import environment
+from bench.speed.plan import SpeedPlan
+from bench.timing.process_variables import process_variables
 
 WORKER = "bench.kit.building"
 # The project's own modules that a device needs, copied as they are; of the families only those that are chosen.
 MODULES = (
     "bench/__init__.py", "bench/core/__init__.py", "bench/core/errors.py", "bench/core/hardware.py",
-    "bench/core/board.py", "bench/core/lazy.py", "bench/timing/*.py", "bench/backends/__init__.py",
-    "bench/backends/artifact.py", "bench/backends/session.py", "bench/backends/catalogue.py",
+    "bench/core/board.py", "bench/core/lazy.py", "bench/core/library_settings.py", "bench/core/system_files.py",
+    "bench/timing/*.py", "bench/backends/__init__.py", "bench/backends/artifact.py",
+    "bench/backends/session.py", "bench/backends/catalogue.py",
     "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
     "bench/backends/families/__init__.py", "bench/speed/__init__.py",
     "bench/speed/energy.py", "bench/speed/figures.py", "bench/speed/statistics.py", "bench/speed/timed_set.py",
@@ -63,10 +64,10 @@ def main(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "kit"
         folder.mkdir()
-        networks: list[Network] = []
+        networks: list[KitNetwork] = []
         with cli.progress(len(plans), "building", shown=not arguments.quiet) as step:
             tasks = [asdict(plan) | {"id": identity(plan), "folder": str(folder)} for plan in plans]
-            for plan, (task, answer) in zip(plans, workers.in_turns(tasks, _start), strict=True):
+            for plan, (task, answer) in zip(plans, workers.run_each(tasks, _start), strict=True):
                 error = answer if isinstance(answer, InputError) else answer.get("parity_error")
                 if error is not None:
                     failures.append(f"{plan.who}: {error}" if isinstance(error, str) else str(error))
@@ -74,7 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
                     shutil.rmtree(folder / "artifacts" / task["id"], ignore_errors=True)
                 else:
                     assert not isinstance(answer, InputError)
-                    networks.append(Network(id=task["id"], measurement=measurement(plan), **answer))
+                    networks.append(KitNetwork(id=task["id"], measurement=measurement(plan), **answer))
                 step(plan.who)
         if networks:
             finish(folder, networks, out, archive, quiet=arguments.quiet)
@@ -85,7 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_plans(arguments: argparse.Namespace) -> list[Plan]:
+def make_plans(arguments: argparse.Namespace) -> list[SpeedPlan]:
     """One plan a network and backend, all checked that can be checked beforehand.
 
     Raises:
@@ -97,7 +98,7 @@ def make_plans(arguments: argparse.Namespace) -> list[Plan]:
     backends = carried(arguments.backend)
     threads = machine.checked_threads(arguments.threads)
     return [
-        Plan(
+        SpeedPlan(
             model=model, num_joints=arguments.joints, input=size, image=None, batch=1, device="cpu", backend=backend,
             precision="fp32", threads=threads, protocol="paper", rounds=speed.ROUNDS, warmup=speed.WARMUP,
             sets=speed.SETS, seed=arguments.seed,
@@ -130,13 +131,13 @@ def travels(backend: Backend) -> bool:
     return "cpu" in backend.devices and bool(backend.open_packages) and "torch" not in backend.open_packages
 
 
-def identity(plan: Plan) -> str:
+def identity(plan: SpeedPlan) -> str:
     """What a network is called in a kit: a name for folders as well."""
     name = re.sub(r"[^\w-]+", "_", measurement(plan)["model"])
     return f"{name[:80]}.{plan.backend}"
 
 
-def measurement(plan: Plan) -> dict[str, Any]:
+def measurement(plan: SpeedPlan) -> dict[str, Any]:
     """What is measured, without what the device decides on."""
     told = plan.measurement().model_dump(mode="json", include=set(Measurement.model_fields), exclude_none=True)
     del told["threads"]
@@ -144,7 +145,7 @@ def measurement(plan: Plan) -> dict[str, Any]:
     return told
 
 
-def finish(folder: Path, networks: Sequence[Network], out: Path, archive: Path, *, quiet: bool) -> None:
+def finish(folder: Path, networks: Sequence[KitNetwork], out: Path, archive: Path, *, quiet: bool) -> None:
     """Add the modules, the manifest and the README, say how large it is, and put folder and archive in place.
 
     Raises:
@@ -217,4 +218,4 @@ def put_in_place(folder: Path, out: Path, archive: Path) -> None:
 
 def _start(task: dict[str, Any]) -> workers.Worker:
     who = f"{task['model']}, {task['backend']}"
-    return workers.Worker(WORKER, task, who, environment(task["threads"]))
+    return workers.Worker(WORKER, task, who, process_variables(task["threads"]))

@@ -19,7 +19,7 @@ LARGEST_BYTES = 64 * 2**20  # of a manifest: more is no manifest
 
 
 @dataclass(frozen=True)
-class Network:
+class KitNetwork:
     """A network for a backend."""
 
     id: str
@@ -49,7 +49,7 @@ class Network:
 class Manifest:
     """The whole of ``manifest.json``."""
 
-    networks: list[Network]
+    networks: list[KitNetwork]
     files: dict[str, str]  # path within the kit to SHA-256
     protocols: dict[str, dict[str, float]]
     software: dict[str, Any]  # as records have it: of the machine that made the kit
@@ -87,7 +87,7 @@ class Manifest:
                     f"{where} is of another version of the project, a{'n' if age == 'older' else ''} {age} one (schema "
                     f"{str(schema)[:20]}, this is {SCHEMA}): make the kit anew with the version that is to read it"
                 )
-            networks = [Network(**one) for one in told["networks"]]
+            networks = [KitNetwork(**one) for one in told["networks"]]
             found = cls(**{**told, "networks": networks})
             for network in networks:
                 for name in network.needs():

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -20,9 +21,10 @@ from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
 from bench.kit.ledger import append_line
-from bench.kit.manifest import NAME, Manifest, Network, keep
-from bench.timing import environment, sustained
+from bench.kit.manifest import NAME, KitNetwork, Manifest, keep
+from bench.timing import sustained
 from bench.timing.intervals import rounds_for_percentile
+from bench.timing.process_variables import process_variables
 
 SCHEMA = 2  # of records
 
@@ -121,7 +123,7 @@ class RecordMaker:
             known = datetime.fromisoformat(self.manifest.made_at) + timedelta(seconds=time.monotonic())
         return known.isoformat(timespec="milliseconds")
 
-    def runtime(self, network: Network) -> str:
+    def runtime(self, network: KitNetwork) -> str:
         """Name and version of what runs a network here.
 
         Raises:
@@ -142,11 +144,11 @@ class RecordMaker:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{', '.join(backend.open_packages)} cannot be imported here: {reason}") from error
 
-    def measurement(self, network: Network) -> dict[str, Any]:
+    def measurement(self, network: KitNetwork) -> dict[str, Any]:
         protocol = {**network.measurement.get("protocol", {}), **self.protocol}
         return {**network.measurement, "threads": self.threads, "protocol": protocol}
 
-    def identity(self, network: Network, runtime: str) -> str:
+    def identity(self, network: KitNetwork, runtime: str) -> str:
         """Sets may be put together only if nothing differs that can change them."""
         told = [
             self.measurement(network), runtime, self.machine, self.manifest_sha256, network.id,
@@ -155,10 +157,9 @@ class RecordMaker:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def record(
-        self, network: Network, runtime: str, results: Sequence[dict[str, Any]], started_at: str
+        self, network: KitNetwork, runtime: str, results: Sequence[dict[str, Any]], started_at: str
     ) -> dict[str, Any]:
         """The record of a network from its sets."""
-        from bench.kit.device import command_line
         from bench.speed.figures import figures
         from bench.speed.timed_set import SetResult
 
@@ -167,7 +168,7 @@ class RecordMaker:
             found.metrics.update(sustained.figures(found.samples["latency_ms"][0]))
         notes = {
             **network.notes,
-            "environment": environment.environment(self.threads),
+            "environment": process_variables(self.threads),
             "device": self.device,
             "kit": {"manifest_sha256": self.manifest_sha256, "network": network.id, "made_with": network.runtime},
             **found.notes,
@@ -188,5 +189,5 @@ class RecordMaker:
                 "packages": {"numpy": np.__version__},
             },
             "started_at": started_at,
-            "command": command_line(),
+            "command": " ".join(["python", "run.py", *map(shlex.quote, sys.argv[1:])]),  # as one would type it
         }

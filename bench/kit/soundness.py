@@ -9,7 +9,7 @@ from typing import Any
 from bench.backends.artifact import sha256
 from bench.core import machine
 from bench.core.record import Measurement, Record
-from bench.kit.manifest import Manifest, Network
+from bench.kit.manifest import KitNetwork, Manifest
 from bench.record import soundness
 from bench.speed.statistics import mean_interval
 from bench.timing import parity, sustained, yardstick
@@ -83,7 +83,7 @@ def _of_the_kit(record: Record, manifest: Manifest) -> Iterator[str]:
     yield from _modules(manifest)
 
 
-def _measurement(record: Record, network: Network) -> Iterator[str]:
+def _measurement(record: Record, network: KitNetwork) -> Iterator[str]:
     told = record.model_dump(mode="json", include=set(Measurement.model_fields), exclude_none=True)
     for key in sorted((told.keys() | network.measurement.keys()) - OF_THE_DEVICE):
         if told.get(key) != network.measurement.get(key) and (told.get(key) or network.measurement.get(key)):

@@ -14,7 +14,7 @@ import torch
 from bench import cli
 from bench.accuracy.evaluation import refuse_bad
 from bench.accuracy.network_check import check_output
-from bench.accuracy.predicting import Answer, predict
+from bench.accuracy.predicting import BatchPredictions, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
 from bench.codecs import Codec
@@ -89,7 +89,7 @@ def check_writable(folder: Path) -> None:
 
 def answers(
     model: torch.nn.Module, dataset: Pictures, codec: Codec, device: str, arguments: argparse.Namespace
-) -> Iterator[Answer]:
+) -> Iterator[BatchPredictions]:
     """Predictions in the order of ``dataset``, a batch at a time."""
     batch = min(arguments.batch, len(dataset))
     artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *codec.input_size, device=device))

@@ -184,18 +184,18 @@ class _Index:
 
 def _read(file: Path, category: str | None) -> tuple[list[_Entry], bool]:
     """The entries of one of the three kinds of files, and whether every one of them must be among the pictures."""
-    held = read_json(file)[0]
-    if isinstance(held, Mapping) and "annotations" in held:
+    content = read_json(file)[0]
+    if isinstance(content, Mapping) and "annotations" in content:
         return _annotated(file, category), False
     found: dict[tuple[str, int | None], list[tuple[Box, float]]] = defaultdict(list)
-    if isinstance(held, Mapping):
-        for name, listed in held.items():
+    if isinstance(content, Mapping):
+        for name, listed in content.items():
             if not isinstance(listed, list):
                 raise InputError(f"{file} is no list of boxes: {shown(name)} has {shown(listed)}; {_KINDS}")
             for box in listed:
                 found[name, None].append((_box(box, f"{file}, {shown(name)}"), 1.0))
-    elif isinstance(held, list):
-        for number, one in enumerate(held):
+    elif isinstance(content, list):
+        for number, one in enumerate(content):
             where = f"{file}, entry {number}"
             if not isinstance(one, Mapping) or not isinstance(one.get("image_id"), (int, str)):
                 raise InputError(f"{file} is no list of boxes: entry {number} is {shown(one)}; {_KINDS}")
@@ -206,7 +206,7 @@ def _read(file: Path, category: str | None) -> tuple[list[_Entry], bool]:
             found[key].append((_box(one.get("bbox"), where), _score(one.get("score", 1), where)))
     else:
         raise InputError(f"{file} is no list of boxes: {_KINDS}")
-    return [_Entry(*key, boxes) for key, boxes in found.items()], isinstance(held, Mapping)
+    return [_Entry(*key, boxes) for key, boxes in found.items()], isinstance(content, Mapping)
 
 
 def _brief(name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core import processes
-from bench.core.errors import InputError
+from bench.core.errors import InputError, last_line
 
 KEEPER = Path(__file__).with_name("worktree_keeper.py")
 
@@ -76,6 +76,6 @@ def _git(folder: Path, *arguments: str) -> str:
     except FileNotFoundError:
         raise InputError("git is not installed, and --base needs it: install git, or compare with --baseline") from None
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"git {arguments[0]} failed"]
-        raise InputError(f"{folder} is no git repository with a commit: {last[0].removeprefix('fatal: ')}")
+        last = last_line(done.stderr, f"git {arguments[0]} failed")
+        raise InputError(f"{folder} is no git repository with a commit: {last.removeprefix('fatal: ')}")
     return done.stdout.strip()

@@ -8,7 +8,7 @@ from rich.table import Table
 from bench import cli
 from bench.core.metrics import text
 from bench.core.record import Record
-from bench.regress.conditions import condition
+from bench.regress.self_test_conditions import condition
 
 SHOWN = {"regression": "SLOWER", "faster": "faster", "clear": "clear", "undecided": "undecided"}
 STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undecided": "yellow"}

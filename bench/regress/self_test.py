@@ -14,8 +14,8 @@ from bench.core import machine
 from bench.core.unfinished import Unfinished, Work
 from bench.models import network_sha256
 from bench.regress.compare import Comparison
-from bench.regress.conditions import describe
 from bench.regress.plan import RegressPlan
+from bench.regress.self_test_conditions import describe
 
 
 @dataclass(frozen=True)

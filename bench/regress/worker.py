@@ -1,66 +1,55 @@
 """One process of a side: makes its network ready, or times as many rounds as it is told to.
 
-    python -P worker.py PARENT
+    python -P worker.py
 
-Started by ``bench.regress.sides`` with its own process number and with the root of the revision first on the path. Both
-revisions are timed by this same code and by the clock that stands beside it; all that is theirs is what they import. A
-plan comes as a line of JSON on standard input, then numbers of rounds, a line each; every line is answered by one. What
-else prints goes to standard error.
+Started by ``bench.regress.sides`` with the root of the revision first on the path. Both revisions are timed by this
+same code and by the clock that stands beside it; all that is theirs is what they import. It is told a plan as a line of
+JSON, then numbers of rounds, a line each, and answers every line (``bench.core.workers.ChildProcess``).
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import importlib.util
 import inspect
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
-_END_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
-Run = Callable[[], Any]
-Plan = dict[str, Any]
+Call = Callable[[], Any]
+PlanAsJson = dict[str, Any]
 
 
 def main() -> None:
-    if sys.platform == "linux":  # also while it computes, when it does not see that its input has ended
-        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
-        if os.getppid() != int(sys.argv[1]):  # it ended before that
-            return
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    plan = json.loads(sys.stdin.readline())
-    clock = _own_clock()
+    clock, workers = _own_modules("timing.clock", "core.workers")
+    lines, say = workers.conversation()
+    plan = json.loads(lines.get())
     try:
         side = _new_side(plan) if importlib.util.find_spec("bench.backends.catalogue") else _old_side(plan)
         if plan["prepare"]:
             side.run()
-            _say(answers, {"root": side.root, "artifact": side.artifact})
+            say({"root": side.root, "artifact": side.artifact})
             return
         timer = _Timer(plan, side, clock)
     except Exception as error:
-        _say(answers, _problem(error, plan))
+        say(_problem(error, plan))
         return
-    _say(answers, {"round_ms": timer.round_ms, "root": side.root})
-    for line in sys.stdin:
-        _say(answers, {"ms": timer.rounds(int(line))})
+    say({"round_ms": timer.round_ms, "root": side.root})
+    while True:  # until the end of the input ends this process
+        say({"ms": timer.rounds(int(lines.get()))})
 
 
-def _own_clock() -> Any:
-    """The timing kit of the tree that this file is in, imported before the revision's own modules of that name."""
+def _own_modules(*names: str) -> list[Any]:
+    """Modules of the tree that this file is in, imported before the revision's own of those names."""
     own = str(Path(__file__).parents[2])
     sys.path.insert(0, own)
     try:
-        from bench.timing import clock
-
-        return clock
+        return [importlib.import_module(f"bench.{name}") for name in names]
     finally:
         sys.path.remove(own)
         for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
@@ -71,7 +60,7 @@ def _own_clock() -> Any:
 class _Side:
     """A network that is ready to run, with what the revision made of it."""
 
-    def __init__(self, run: Run, wait: Run | None, artifact: Any = None, context: Any = None) -> None:
+    def __init__(self, run: Call, wait: Call | None, artifact: Any = None, context: Any = None) -> None:
         self.run, self.wait, self.artifact, self.context = run, wait, artifact, context
         self.root = str(Path(_bench().__file__ or "").parent.parent)
 
@@ -82,7 +71,7 @@ def _bench() -> ModuleType:
     return bench
 
 
-def _new_side(plan: Plan) -> _Side:
+def _new_side(plan: PlanAsJson) -> _Side:
     """A revision whose backends build artifacts and open them."""
     import numpy as np
 
@@ -109,7 +98,7 @@ def _new_side(plan: Plan) -> _Side:
     return _Side(inference.run, inference.wait, told, context)
 
 
-def _old_side(plan: Plan) -> _Side:
+def _old_side(plan: PlanAsJson) -> _Side:
     """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
     import torch
 
@@ -122,7 +111,7 @@ def _old_side(plan: Plan) -> _Side:
     return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
 
 
-def _network(plan: Plan) -> Any:
+def _network(plan: PlanAsJson) -> Any:
     """The network and its input, by the revision's own code."""
     import torch
 
@@ -143,7 +132,7 @@ def _network(plan: Plan) -> Any:
 
 
 class _Timer:
-    def __init__(self, plan: Plan, side: _Side, clock: Any) -> None:
+    def __init__(self, plan: PlanAsJson, side: _Side, clock: Any) -> None:
         run, wait, slower = side.run, side.wait, float(plan["slower"])
         if slower:
             run, wait = _slowed(run, wait, slower), None
@@ -160,7 +149,7 @@ class _Timer:
         return found
 
 
-def _slowed(run: Run, wait: Run | None, slower: float) -> Run:
+def _slowed(run: Call, wait: Call | None, slower: float) -> Call:
     """A slow-down on purpose, for the check's own test: the processor is kept busy for a share of the time."""
     clock = time.perf_counter
 
@@ -183,7 +172,7 @@ def _stay_on(processor: int | None) -> None:
             os.sched_setaffinity(int(thread.name), {processor})
 
 
-def _problem(error: Exception, plan: Plan) -> dict[str, Any]:
+def _problem(error: Exception, plan: PlanAsJson) -> dict[str, Any]:
     """What to answer when the network cannot be timed, and whether the revision just does not know it."""
     unknown = False
     try:
@@ -194,11 +183,6 @@ def _problem(error: Exception, plan: Plan) -> dict[str, Any]:
         pass
     kind = "" if type(error).__name__ in ("InputError", "ZooError") else f"{type(error).__name__}: "
     return {"error": f"{kind}{error}", "unknown": unknown}
-
-
-def _say(answers: TextIO, content: dict[str, Any]) -> None:
-    answers.write(json.dumps(content) + "\n")
-    answers.flush()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from bench.core.machine import ROOT
 from bench.core.record import Record
 from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
@@ -92,7 +92,7 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
 
     Args:
         records: in any order; of several of one measurement the newest counts.
-        all_figures: draw those as well that are left out otherwise (``Picture.main``).
+        all_figures: draw those as well that are left out otherwise (``ReportFigure.main``).
 
     Raises:
         InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
@@ -123,7 +123,7 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
     return files
 
 
-def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[Picture]:
+def chosen_pictures(section: Section, measured: Measured, *, all_figures: bool) -> list[ReportFigure]:
     """The figures of a section that are drawn: all, or those that somebody opens."""
     pictures = list(section.pictures(measured))
     return pictures if all_figures else [picture for picture in pictures if picture.main][:MOST_FIGURES]

@@ -19,7 +19,7 @@ MAY = 0.01  # a smaller difference is none that matters, whatever the interval
 
 
 @dataclass(frozen=True)
-class Line:
+class DifferenceLine:
     """One network in one runtime, in both folders."""
 
     model: str
@@ -66,7 +66,7 @@ def show(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path,
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def lines(first: Sequence[Record], second: Sequence[Record]) -> list[Line]:
+def lines(first: Sequence[Record], second: Sequence[Record]) -> list[DifferenceLine]:
     """The measurements that both have, in the order of the first; of several of one the newest counts."""
     here, there = _speeds(first), _speeds(second)
     return [_line(here[key], there[key]) for key in here if key in there]
@@ -96,10 +96,10 @@ def _speeds(records: Sequence[Record]) -> dict[tuple[object, ...], Record]:
     return dict(sorted(found.items(), key=lambda item: (str(item[0][3]), str(item[0][0]))))
 
 
-def _line(first: Record, second: Record) -> Line:
+def _line(first: Record, second: Record) -> DifferenceLine:
     ratio, low, high = ratio_interval(first.samples["latency_ms"], second.samples["latency_ms"])
     medians = (first.metrics["latency_ms_median"], second.metrics["latency_ms_median"])
-    return Line(
+    return DifferenceLine(
         first.model, first.backend or "", (first.threads, second.threads), (float(medians[0]), float(medians[1])),
         ratio, low, high,
     )  # fmt: skip

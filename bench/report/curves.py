@@ -14,7 +14,7 @@ from bench.core.record import Record
 from bench.report import paper, plotting
 from bench.report.measured import Measured
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture
+from bench.report.section import ReportFigure
 from bench.report.training import ABLATIONS, Budget, by_budget, named, of_ablation, of_networks
 
 # Okabe and Ito's, and dashes once they are used up.
@@ -25,7 +25,7 @@ Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """A row's curves, one a seed: epochs and percent."""
 
     label: str
@@ -38,17 +38,17 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Chart:
+class CurveChart:
     key: str
     table: str  # that it belongs to
     title: str
     subtitle: str
-    lines: tuple[Line, ...]  # the one that ends highest first
+    lines: tuple[CurveLine, ...]  # the one that ends highest first
 
 
-def charts(measured: Measured) -> list[Chart]:
+def charts(measured: Measured) -> list[CurveChart]:
     """A chart for each table of trainings and each budget with more than one row in it."""
-    found: list[Chart] = []
+    found: list[CurveChart] = []
     for which in ABLATIONS:
         for budget, records in by_budget(of_ablation(which, measured)).items():
             rows = [(named(which, record), record) for record in records]
@@ -60,16 +60,16 @@ def charts(measured: Measured) -> list[Chart]:
 
 
 def _chart(
-    table: str, title: str, budget: Budget, rows: Sequence[tuple[str, Record]], before: Sequence[Chart]
-) -> list[Chart]:
+    table: str, title: str, budget: Budget, rows: Sequence[tuple[str, Record]], before: Sequence[CurveChart]
+) -> list[CurveChart]:
     """None where there is nothing to compare."""
-    labels = list(dict.fromkeys(label for label, _ in rows))
-    if len(labels) < 2:
+    line_names = list(dict.fromkeys(label for label, _ in rows))
+    if len(line_names) < 2:
         return []
-    lines = [Line(label, tuple(_points(record) for name, record in rows if name == label)) for label in labels]
+    lines = [CurveLine(label, tuple(_points(record) for name, record in rows if name == label)) for label in line_names]
     number = 1 + sum(chart.table == table for chart in before)
     lines.sort(key=lambda line: (-line.end, line.label))
-    return [Chart(f"{table}_curves_{number}", table, f"{title}: learning curves", budget.what, tuple(lines))]
+    return [CurveChart(f"{table}_curves_{number}", table, f"{title}: learning curves", budget.what, tuple(lines))]
 
 
 def _points(record: Record) -> Points:
@@ -77,14 +77,16 @@ def _points(record: Record) -> Points:
     return tuple((row["epoch"], 100 * row["accuracy"]) for row in history)
 
 
-def pictures(table: str, measured: Measured) -> Iterator[Picture]:
+def pictures(table: str, measured: Measured) -> Iterator[ReportFigure]:
     """The charts that belong to a table, to be drawn."""
     for chart in charts(measured):
         if chart.table == table:
-            yield Picture(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
+            yield ReportFigure(
+                chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart))
+            )
 
 
-def picture(chart: Chart) -> Figure:
+def picture(chart: CurveChart) -> Figure:
     subtitle = textwrap.wrap(chart.subtitle, int(WIDTH * 13.5))
     top, bottom, left = 0.42 + 0.17 * len(subtitle), 0.5, 0.6
     height = top + HEIGHT + bottom

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from bench.backends import catalogue
 from bench.core.errors import InputError
+from bench.core.hardware import threads_of
 from bench.core.record import Record
 from bench.core.results import newest
 
@@ -75,6 +76,7 @@ class Setting:
 
     cpu: str
     cores: int
+    quota: float  # processors that a container may use; 0: no limit
     device: str
     gpu: str
     backend: str
@@ -92,6 +94,7 @@ class Setting:
         return cls(
             cpu=machine.cpu,
             cores=machine.cores,
+            quota=machine.cpu_quota or 0.0,
             device=record.device or "unknown device",
             gpu=(machine.gpu or "unknown GPU") if cuda else "",
             backend=record.backend or "unknown backend",
@@ -101,7 +104,7 @@ class Setting:
             input=record.input,
             # A network measured in the user's own program tells no joint count; it is not a reason to set it apart.
             joints=record.num_joints or JOINTS,
-            default_threads=0 if cuda else min(machine.cores, machine.logical_cores),
+            default_threads=0 if cuda else threads_of(machine.cores, machine.logical_cores, machine.cpu_quota),
         )
 
     @property
@@ -115,7 +118,8 @@ class Setting:
 
     @property
     def machine(self) -> str:
-        return f"{self.cpu}, {self.cores} core{'s' if self.cores > 1 else ''}"
+        limit = f", of which {self.quota:g} may be used" if self.quota else ""
+        return f"{self.cpu}, {self.cores} core{'s' if self.cores > 1 else ''}{limit}"
 
     @property
     def what(self) -> str:
@@ -124,11 +128,11 @@ class Setting:
         return f"{where}, {self.backend}"
 
     @property
-    def labels(self) -> tuple[tuple[str, str], ...]:
+    def parts(self) -> tuple[tuple[str, str], ...]:
         """For programs: the parts that may differ within Table V."""
         return (
-            ("cpu", self.cpu), ("cores", str(self.cores)), ("device", self.device), ("gpu", self.gpu),
-            ("backend", self.backend), ("threads", str(self.threads or "")),
+            ("cpu", self.cpu), ("cores", str(self.cores)), *([("cpu_quota", f"{self.quota:g}")] if self.quota else ()),
+            ("device", self.device), ("gpu", self.gpu), ("backend", self.backend), ("threads", str(self.threads or "")),
         )  # fmt: skip
 
     @property
@@ -139,7 +143,8 @@ class Setting:
     @property
     def slug(self) -> str:
         """``MACHINE_DEVICE_BACKEND`` for file names; precision and threads are named where they are unusual."""
-        machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", slug(self.gpu)) if part)
+        limit = slug(f"{self.quota:g}-allowed") if self.quota else ""
+        machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", limit, slug(self.gpu)) if part)
         parts = [machine, slug(self.device), slug(self.backend)]
         if self.precision != "fp32":
             parts.append(self.precision)
@@ -209,7 +214,9 @@ class Measured:
     @functools.cached_property
     def settings(self) -> list[Setting]:
         """Where speeds were measured: by machine and device, and then in the order in which runtimes are listed."""
-        return sorted(self._in_setting, key=lambda s: (s.cpu, s.cores, s.device, s.gpu, runtime_order(s.backend), s))
+        return sorted(
+            self._in_setting, key=lambda s: (s.cpu, s.cores, s.quota, s.device, s.gpu, runtime_order(s.backend), s)
+        )
 
     def timed(self, setting: Setting) -> list[str]:
         """The networks with a speed in a setting, sorted."""
@@ -245,6 +252,8 @@ def _describe(run: CommandRun) -> dict[str, str]:
     machine, software = first.machine, first.software
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
     parts = [f"{machine.cpu}, {machine.cores} cores ({machine.logical_cores} logical), {memory}", machine.os]
+    if machine.cpu_quota:
+        parts.insert(1, f"a container that may use {machine.cpu_quota:g} processors")
     if machine.gpu:
         parts.insert(1, f"{machine.gpu}, driver {machine.gpu_driver or 'unknown'}")
     version = f"commit {software.git_commit[:10]}" if software.git_commit else f"sources {software.source_sha256[:10]}"
@@ -273,14 +282,14 @@ def _describe(run: CommandRun) -> dict[str, str]:
 
 def _how(record: Record) -> str:
     wanted = [(key, record.protocol[key]) for key in ("sets", "rounds", "warmup", "image") if key in record.protocol]
-    words = [f"{key} {value}" for key, value in wanted]
+    parts = [f"{key} {value}" for key, value in wanted]
     if record.weights:
-        words.append(f"weights {record.weights}")
+        parts.append(f"weights {record.weights}")
     if record.dataset:
-        words.append(f"data set {record.dataset}")
+        parts.append(f"data set {record.dataset}")
     if record.kind == "speed":
-        words.insert(0, f"protocol {protocol(record)}")
-    return ", ".join(words)
+        parts.insert(0, f"protocol {protocol(record)}")
+    return ", ".join(parts)
 
 
 def _warnings(records: Iterable[Record]) -> str:

@@ -68,7 +68,7 @@ Segment = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Place:
+class LabelPlace:
     """A name's box, and the line from its circle's centre where the name is not beside it."""
 
     box: Box
@@ -78,7 +78,7 @@ class Place:
 
 def place(
     sizes: Sequence[tuple[float, float]], circles: Sequence[Circle], obstacles: Sequence[Box], frame: Box
-) -> list[Place] | None:
+) -> list[LabelPlace] | None:
     """A place for every name.
 
     Args:
@@ -104,9 +104,9 @@ def place(
     return None
 
 
-def _settle(candidates: Sequence[Sequence[Place]], order: Sequence[int]) -> tuple[dict[int, Place], int]:
+def _settle(candidates: Sequence[Sequence[LabelPlace]], order: Sequence[int]) -> tuple[dict[int, LabelPlace], int]:
     """Everyone takes the best place in turn, again and again, until nobody moves; and how many conflicts remain."""
-    chosen: dict[int, Place] = {}
+    chosen: dict[int, LabelPlace] = {}
     for _ in range(PASSES):
         before = dict(chosen)
         for index in order:
@@ -118,7 +118,7 @@ def _settle(candidates: Sequence[Sequence[Place]], order: Sequence[int]) -> tupl
     return chosen, sum(_conflict(one, other) for one, other in pairs)
 
 
-def _best(candidates: Sequence[Place], others: Sequence[Place]) -> Place:
+def _best(candidates: Sequence[LabelPlace], others: Sequence[LabelPlace]) -> LabelPlace:
     """The cheapest place; a conflict costs more than any distance."""
     best, best_cost = candidates[0], math.inf
     for candidate in candidates:
@@ -136,7 +136,7 @@ def _best(candidates: Sequence[Place], others: Sequence[Place]) -> Place:
 
 def _candidates(
     index: int, size: tuple[float, float], circles: Sequence[Circle], obstacles: Sequence[Box], frame: Box
-) -> list[Place]:
+) -> list[LabelPlace]:
     """All places for one name that touch neither circles nor obstacles, the best first."""
     circle = circles[index]
     others = [other for i, other in enumerate(circles) if i != index]
@@ -161,7 +161,7 @@ def _candidates(
             cost += 8 + 6 * sum(_crosses(leader, c) for c in others)
             if any(_touches(leader, obstacle) for obstacle in obstacles):
                 cost += 2
-        found.append(Place(box, leader, cost))
+        found.append(LabelPlace(box, leader, cost))
     return sorted(found, key=lambda place: place.cost)
 
 
@@ -181,7 +181,7 @@ def _distances(circle: Circle, boxes: Corners) -> Corners:
     return np.hypot(circle.x - x, circle.y - y) - circle.radius
 
 
-def _conflict(one: Place, other: Place) -> bool:
+def _conflict(one: LabelPlace, other: LabelPlace) -> bool:
     if one.box.grown(GAP).overlaps(other.box):
         return True
     if one.leader and _touches(one.leader, other.box.grown(1)):

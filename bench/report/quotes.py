@@ -29,7 +29,7 @@ OVER: dict[str, Callable[[Iterable[float]], float]] = {"min": min, "max": max, "
 
 
 @dataclass(frozen=True)
-class Block:
+class Quote:
     """Some rows and columns of a table."""
 
     table: str
@@ -42,7 +42,7 @@ class Block:
         if table is None or not panels:
             raise InputError(f"there is no table {self.table} of {self.panel} to quote: the records do not give it")
         indices = dict.fromkeys(index for panel in panels for index in panel.columns if self._shows(table, index))
-        return "\n".join(render.markdown_rows(table, Panel("", tuple(indices)))) + "\n"
+        return render.markdown_rows(table, Panel("", tuple(indices)))
 
     def _shows(self, table: Table, index: int) -> bool:
         backend = dict(table.columns[index].setting).get("backend")
@@ -50,8 +50,8 @@ class Block:
 
 
 BLOCKS = {
-    "table5": Block("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
-    "speedup": Block("speedup", "AMD EPYC, 2 cores, 2 threads"),
+    "table5": Quote("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
+    "speedup": Quote("speedup", "AMD EPYC, 2 cores, 2 threads"),
 }
 
 

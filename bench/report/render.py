@@ -1,14 +1,16 @@
 """A table as Markdown, CSV and LaTeX, and all of the report as one HTML page."""
 
 import csv as csv_format
+import functools
 import io
 import itertools
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -36,8 +38,8 @@ def marks(cell: Cell, notes: Mapping[str, str]) -> str:
     return ",".join(sorted(notes[note] for note in dict.fromkeys(cell.notes)))
 
 
-def shown_labels(table: Table) -> list[tuple[str, str]]:
-    return [(key, title) for key, title in table.labels.items() if title]
+def row_headings_of(table: Table) -> list[tuple[str, str]]:
+    return [(key, title) for key, title in table.headings.items() if title]
 
 
 def groups(table: Table, panel: Panel) -> Iterator[tuple[str, list[int]]]:
@@ -57,79 +59,50 @@ def sources(table: Table, measured: Measured, panel: Panel | None = None) -> lis
 
 # ------------------------------------------------------------------------------ Markdown
 
-MARKDOWN_LEGEND = (
-    f"**Bold**: measured, from the records below. *Italic*: printed in the paper. {DASH}: no such number "
-    "(not measured, or not in the paper)."
-)
-
 
 def markdown(table: Table, measured: Measured) -> str:
     """A table for GitHub and other Markdown readers."""
-    notes = footnotes(table)
-    lines = [f"# {table.title}", "", MARKDOWN_LEGEND, "", *_markdown_list(table.remarks)]
-    for panel in table.shown:
-        lines += [f"## {_escape_markdown(panel.title)}", ""] if panel.title else []
-        lines += [*markdown_rows(table, panel), ""]
-    lines += [f"<sup>{mark}</sup> {_escape_markdown(note)}  " for note, mark in notes.items()]
-    lines += ["", "## Where the measured numbers come from", "", *_markdown_sources(table, measured)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+    template = _markdown_environment().get_template("table.md.jinja")
+    text = template.render(table=table, sources=lambda table: _told_sources(table, measured))
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def markdown_rows(table: Table, panel: Panel) -> list[str]:
+def markdown_rows(table: Table, panel: Panel) -> str:
     """The lines of a panel, headings first."""
-    notes, labels = footnotes(table), shown_labels(table)
-    columns = [table.columns[index] for index in panel.columns]
-    headings = [title for _, title in labels] + [_flat_title(column) for column in columns]
-    lines = [
-        _markdown_row(map(_escape_markdown, headings)),
-        _markdown_row(["---"] * len(labels) + ["---:" if column.origins else "---" for column in columns]),
-    ]
-    section = ""
-    for row in table.rows:
-        if row.section != section:
-            section = row.section
-            lines.append(_markdown_row([f"{section}:"] + [""] * (len(headings) - 1)))
-        texts = [_markdown_label(key, row) for key, _ in labels]
-        lines.append(_markdown_row(texts + [_markdown_cell(row.cells[i], notes) for i in panel.columns]))
-    return lines
+    template: Any = _markdown_environment().get_template("rows.md.jinja").module
+    return str(template.rows_of(table, panel))
 
 
-def _markdown_sources(table: Table, measured: Measured) -> list[str]:
-    found = sources(table, measured)
-    if not found:
-        return ["Nothing in this table was measured."]
+@functools.cache
+def _markdown_environment() -> jinja2.Environment:
+    return _text_environment(_escape_markdown)
+
+
+def _text_environment(escaped: Callable[[str], str], **delimiters: Any) -> jinja2.Environment:
+    """Of a text format: what its templates call, and ``escaped``, which escapes its special characters."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        **delimiters,
+    )
+    environment.filters["escaped"] = escaped
+    environment.globals.update(
+        footnotes=footnotes,
+        marks=marks,
+        row_headings_of=row_headings_of,
+        flat_title=_flat_title,
+        dash=DASH,
+        check=CHECK,
+    )
+    return environment
+
+
+def _told_sources(table: Table, measured: Measured) -> list[tuple[str, dict[str, str]]]:
+    """The runs behind a table, and what is told of each; of its records, those that the table shows."""
     runs = {run.name: run for run in measured.runs}
-    lines = ["Every record has its line in [records.csv](records.csv)."]
-    for run, models in found:
-        told = measured.described(runs[run])
-        lines += ["", f"**{run}**: `{told.pop('command')}`", ""]
-        told["records"] = models
-        lines += [f"- {heading}: {_escape_markdown(text)}" for heading, text in told.items()]
-    return lines
-
-
-def _markdown_list(sentences: tuple[str, ...]) -> list[str]:
-    return [*(f"- {_escape_markdown(sentence)}" for sentence in sentences), ""] if sentences else []
-
-
-def _markdown_row(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _markdown_label(key: str, row: Row) -> str:
-    text = row.labels.get(key, "")
-    if not text:
-        return DASH
-    return f"`{text}`" if key == "model" else _escape_markdown(text)
-
-
-def _markdown_cell(cell: Cell, notes: Mapping[str, str]) -> str:
-    style = {"paper": "*{}*", "measured": "**{}**", "missing": "{}"}
-    text = " / ".join(style[value.origin].format(_escape_markdown(value.text or DASH)) for value in cell.values)
-    text += f" {CHECK}" if cell.hit else ""
-    text += f" ({cell.detail})" if cell.detail else ""
-    text += "".join(f" *{tag}*" for tag in cell.tags)
-    return text + (f" <sup>{marks(cell, notes)}</sup>" if cell.notes else "")
+    return [(run, measured.described(runs[run]) | {"records": models}) for run, models in sources(table, measured)]
 
 
 def _escape_markdown(text: str) -> str:
@@ -154,7 +127,7 @@ def csv(table: Table, measured: Measured) -> str:
 
 
 def _csv_line(table: Table, row: Row, setting: tuple[tuple[str, str], ...], measured: Measured) -> dict[str, Number]:
-    line: dict[str, Number] = {key: row.labels.get(key, "") for key in table.labels}
+    line: dict[str, Number] = {key: row.names.get(key, "") for key in table.headings}
     here = [
         (column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if column.setting in ((), setting)
     ]
@@ -236,79 +209,55 @@ def _csv_text(rows: Sequence[Mapping[str, object]]) -> str:
 
 def latex(table: Table, measured: Measured) -> str:
     r"""A table for ``\input`` into a paper, with booktabs."""
-    notes = footnotes(table)
-    parts = [
-        "% Made by python -m bench.report. Needs \\usepackage{booktabs} and \\usepackage{graphicx}.",
-        *(_latex_panel(table, panel, notes, measured, first=index == 0) for index, panel in enumerate(table.shown)),
-    ]
-    return "\n".join(parts)
+    notes = functools.partial(_latex_notes, measured=measured)
+    return _latex_template().render(table=table, notes_below=notes).rstrip() + "\n"
 
 
-def _latex_panel(table: Table, panel: Panel, notes: Mapping[str, str], measured: Measured, *, first: bool) -> str:
-    labels = shown_labels(table)
-    columns = [table.columns[index] for index in panel.columns]
-    alignment = "l" * len(labels) + "".join("r" if column.origins else "l" for column in columns)
-    top, rules, start = ["" for _ in labels], [], len(labels) + 1
+@functools.cache
+def _latex_template() -> jinja2.Template:
+    delimiters = {
+        "block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<",
+        "variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>",
+    }  # fmt: skip
+    environment = _text_environment(_escape_latex, **delimiters)
+    environment.globals.update(caption=_caption, group_spans=_group_spans)
+    return environment.get_template("table.tex.jinja")
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Neighbouring columns under one heading, counted from 1 with those of the rows' names."""
+
+    group: str
+    first: int
+    last: int
+
+
+def _group_spans(table: Table, panel: Panel) -> list[_Span]:
+    spans, before = [], len(row_headings_of(table))
     for group, indices in groups(table, panel):
-        span = len(indices)
-        top.append(f"\\multicolumn{{{span}}}{{c}}{{{_escape_latex(group)}}}")
-        if group:
-            rules.append(f"\\cmidrule(lr){{{start}-{start + span - 1}}}")
-        start += span
-    head = [title for _, title in labels] + [column.title for column in columns]
-    lines = [
-        "\\begin{table*}[t]",
-        "\\centering",
-        f"\\caption{{{_latex_caption(table, panel)}}}",
-        f"\\label{{tab:{table.key}}}" if first else "",
-        "\\resizebox{\\textwidth}{!}{%",
-        f"\\begin{{tabular}}{{{alignment}}}",
-        "\\toprule",
-        f"{' & '.join(top)} \\\\" if rules else "",
-        " ".join(rules),
-        f"{' & '.join(map(_escape_latex, head))} \\\\",
-        "\\midrule",
-    ]
-    section = ""
-    for row in table.rows:
-        if row.section != section:
-            section = row.section
-            lines.append("\\midrule")
-            lines.append(f"\\multicolumn{{{len(alignment)}}}{{l}}{{\\emph{{{_escape_latex(section)}}}}} \\\\")
-        texts = [_escape_latex(row.labels.get(key, "")) or "---" for key, _ in labels]
-        texts += [_latex_cell(row.cells[index], notes) for index in panel.columns]
-        lines.append(f"{' & '.join(texts)} \\\\")
-    lines += ["\\bottomrule", "\\end{tabular}}"]
+        spans.append(_Span(group, before + 1, before + len(indices)))
+        before += len(indices)
+    return spans
+
+
+def _latex_notes(table: Table, panel: Panel, measured: Measured) -> Iterator[str]:
+    """What stands below a panel: the notes of its cells, and the runs that its numbers come from."""
     used = {note for row in table.rows for index in panel.columns for note in row.cells[index].notes}
-    below = [f"\\textsuperscript{{{mark}}} {_escape_latex(note)}" for note, mark in notes.items() if note in used]
-    below += [f"{_escape_latex(run)}: {_latex_run(run, measured)}" for run, _ in sources(table, measured, panel)]
-    if below:
-        lines.append("\\par\\smallskip\\begin{minipage}{\\textwidth}\\raggedright\\footnotesize")
-        lines += [f"{line}\\par" for line in below]
-        lines.append("\\end{minipage}")
-    return "\n".join(line for line in [*lines, "\\end{table*}", ""] if line) + "\n"
+    for note, mark in footnotes(table).items():
+        if note in used:
+            yield f"\\textsuperscript{{{mark}}} {_escape_latex(note)}"
+    for run, _ in sources(table, measured, panel):
+        told = measured.described(next(r for r in measured.runs if r.name == run))
+        wanted = ("command", "machine", "software", "started", "measured", "warnings")
+        text = "; ".join(told[key] for key in wanted if key in told)
+        yield f"{_escape_latex(run)}: {_escape_latex(text)}."
 
 
-def _latex_run(run: str, measured: Measured) -> str:
-    told = measured.described(next(r for r in measured.runs if r.name == run))
-    wanted = ("command", "machine", "software", "started", "measured", "warnings")
-    return _escape_latex("; ".join(told[key] for key in wanted if key in told)) + "."
-
-
-def _latex_caption(table: Table, panel: Panel) -> str:
+def _caption(table: Table, panel: Panel) -> list[str]:
+    """Its sentences, without their full stops."""
     title = re.sub(r"^Table [IVX]+\. ", "", table.title)
-    parts = [title + (f": {panel.title}" if panel.title else ""), *(remark.rstrip(".") for remark in table.remarks)]
-    legend = "\\textbf{Bold}: measured. \\textit{Italic}: printed in the paper. ---: neither."
-    return f"{'. '.join(map(_escape_latex, parts))}. {legend}"
-
-
-def _latex_cell(cell: Cell, notes: Mapping[str, str]) -> str:
-    style = {"paper": "\\textit{%s}", "measured": "\\textbf{%s}", "missing": "%s"}
-    text = " / ".join(style[value.origin] % (_escape_latex(value.text) or "---") for value in cell.values)
-    text += " $\\surd$" if cell.hit else ""
-    text += f" {{\\footnotesize({_escape_latex(cell.detail)})}}" if cell.detail else ""
-    text += "".join(f" {{\\footnotesize {_escape_latex(tag)}}}" for tag in cell.tags)
-    return text + (f"\\textsuperscript{{{marks(cell, notes)}}}" if cell.notes else "")
+    return [title + (f": {panel.title}" if panel.title else ""), *(remark.rstrip(".") for remark in table.remarks)]
 
 
 _LATEX = {
@@ -376,7 +325,7 @@ def html(sections: Sequence[Shown], measured: Measured) -> str:
         footnotes=footnotes,
         marks=marks,
         groups=groups,
-        shown_labels=shown_labels,
+        row_headings_of=row_headings_of,
         sources=lambda table: sources(table, measured),
         dash=DASH,
         check=CHECK,

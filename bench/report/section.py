@@ -8,7 +8,7 @@ from bench.report.table import Table
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportFigure:
     """A figure that can be drawn."""
 
     key: str  # file name without its ending
@@ -16,7 +16,7 @@ class Picture:
     main: bool = True  # drawn without ``--figures all``
 
 
-def _no_pictures(_: Measured) -> Iterable[Picture]:
+def _no_pictures(_: Measured) -> Iterable[ReportFigure]:
     return ()
 
 
@@ -32,7 +32,7 @@ class Section:
     title: str  # what precedes its last ". " is its name in the list of contents
     order: int  # of its place in the page, the lowest first
     make_table: Callable[[Measured], Table | None] = _no_table
-    pictures: Callable[[Measured], Iterable[Picture]] = _no_pictures
+    pictures: Callable[[Measured], Iterable[ReportFigure]] = _no_pictures
     without_pictures: str = ""  # said where there is no table and nothing to draw; without it the section is left out
 
     def table(self, measured: Measured) -> Table | None:

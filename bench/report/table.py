@@ -63,7 +63,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    labels: Mapping[str, str]
+    names: Mapping[str, str]  # what stands in front of the cells, by key in CSV
     cells: tuple[Cell, ...]
     section: str = ""  # heading above the first row of a section
     highlight: bool = False
@@ -81,7 +81,7 @@ class Panel:
 class Table:
     """A table with all that stands around it."""
 
-    labels: Mapping[str, str]  # key in CSV -> heading; an empty heading is for CSV only
+    headings: Mapping[str, str]  # above the rows' names, by key in CSV; an empty one is for CSV only
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     panels: tuple[Panel, ...] = ()

@@ -60,7 +60,7 @@ class Budget:
         return f"Measured on {self.validation}, {self.input}"
 
     @property
-    def labels(self) -> tuple[tuple[str, str], ...]:
+    def parts(self) -> tuple[tuple[str, str], ...]:
         return (
             ("dataset", self.dataset), ("validation", self.validation), ("input", self.input),
             ("epochs", str(self.epochs)), ("samples_an_epoch", str(self.samples)), ("batch", str(self.batch)),
@@ -79,7 +79,7 @@ class Ablation:
     option: str  # of the records
     fixed: Mapping[str, str]  # the other option
     heading: str
-    words: Mapping[str, str]  # the paper's name for each row
+    row_names: Mapping[str, str]  # the paper's name for each row
 
 
 ABLATIONS = (
@@ -111,8 +111,8 @@ def of_ablation(which: Ablation, measured: Measured) -> list[Record]:
 
 
 def named(which: Ablation, record: Record) -> str:
-    """A training's row in words."""
-    return which.words[_rows(which)[str(record.options[which.option])][which.column]]
+    """A training's row, as the paper calls it."""
+    return which.row_names[_rows(which)[str(record.options[which.option])][which.column]]
 
 
 def ablation(which: Ablation, measured: Measured) -> Table:
@@ -131,8 +131,8 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         for budget in budgets:
             cells += _cells([r for r in trained if r.options[which.option] == option and Budget.of(r) == budget])
         cells += [Cell()] * (0 if budgets else len(COLUMNS))
-        labels = {which.option: option, "name": which.words[row[which.column]]}
-        made.append(Row(labels, tuple(cells), highlight=option in ("x", "parallel")))
+        names = {which.option: option, "name": which.row_names[row[which.column]]}
+        made.append(Row(names, tuple(cells), highlight=option in ("x", "parallel")))
     return Table(
         {which.option: "", "name": which.heading},
         tuple(columns),
@@ -179,8 +179,8 @@ def networks(measured: Measured) -> Table | None:
         cells = [paper_cell(printed_row.get("ap"))]
         for budget in budgets:
             cells += _cells([r for r in trained if r.model == model and Budget.of(r) == budget])
-        labels = {"model": model, "name": "" if section == OWN else paper.label(model)}
-        rows.append(Row(labels, tuple(cells), section, highlight=model == paper.BASELINE))
+        names = {"model": model, "name": "" if section == OWN else paper.label(model)}
+        rows.append(Row(names, tuple(cells), section, highlight=model == paper.BASELINE))
     columns = [Column("ap", "AP", ("paper",), IN_PAPER), *_columns(budgets)]
     return Table(
         {"model": "Model", "name": "In the paper"},
@@ -202,7 +202,7 @@ def _columns(budgets: Sequence[Budget]) -> list[Column]:
     if not budgets:
         return [Column(f"trained_{key}", title, ("measured",), "Measured") for key, title in COLUMNS.items()]
     return [
-        Column(f"trained_{key}", title, ("measured",), budget.short, budget.labels)
+        Column(f"trained_{key}", title, ("measured",), budget.short, budget.parts)
         for budget in budgets
         for key, title in COLUMNS.items()
     ]

@@ -7,15 +7,16 @@ from pydantic import JsonValue
 from bench import cli
 from bench.backends import catalogue
 from bench.cli import say, warn
-from bench.core import machine, results, workers
+from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.models import check_names, model_names, recorded_name
 from bench.speed import schedule, tables
 from bench.speed.figures import kinds_of_warnings
-from bench.speed.plan import Plan
+from bench.speed.plan import SpeedPlan
 from bench.speed.record import complete_record
+from bench.timing.process_variables import process_variables
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -36,12 +37,12 @@ def main(arguments: argparse.Namespace) -> int:
     failures: list[str] = []
     status = 0
 
-    def finished(progress: schedule.Progress) -> None:
+    def finished(progress: schedule.PlanProgress) -> None:
         record = plan_record(progress, arguments.ahead)
         cli.save([record], arguments)
         records.append(record)
 
-    def failed(_plan: Plan, error: Exception) -> None:
+    def failed(_plan: SpeedPlan, error: Exception) -> None:
         nonlocal status
         failures.append(str(error))
         status = max(status, 2 if isinstance(error, InputError) else 1)
@@ -88,7 +89,7 @@ def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], 
     return names, {}
 
 
-def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[Plan]:
+def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[SpeedPlan]:
     """One plan per network, backend and batch size; everything that can be checked in advance is."""
     threads = machine.checked_threads(arguments.threads)
     size = cli.one_input(arguments.input, "speed")
@@ -97,7 +98,7 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
     if arguments.image and not arguments.image.is_file():
         raise InputError(f"no image {arguments.image}: give a JPEG or PNG file with --image")
     return [
-        Plan(
+        SpeedPlan(
             model=name,
             num_joints=arguments.joints,
             input=size,
@@ -120,9 +121,9 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
     ]
 
 
-def plan_record(progress: schedule.Progress, ahead: int) -> Record:
+def plan_record(progress: schedule.PlanProgress, ahead: int) -> Record:
     plan = progress.plan
-    notes: dict[str, JsonValue] = {"environment": dict(workers.environment(plan.threads))}
+    notes: dict[str, JsonValue] = {"environment": dict(process_variables(plan.threads))}
     if catalogue.find(plan.backend).quantises:
         from bench.backends import calibration
 

@@ -19,8 +19,8 @@ def read(device: str) -> State:
         try:
             # Domains within a package, such as its cores, have a second number and would count twice.
             if folder.name.count(":") == 1 and (folder / "name").read_text().startswith("package"):
-                words = ("energy", "max_energy_range")
-                joules, wrap = (int((folder / f"{word}_uj").read_text()) / 1e6 for word in words)
+                kinds = ("energy", "max_energy_range")
+                joules, wrap = (int((folder / f"{kind}_uj").read_text()) / 1e6 for kind in kinds)
                 found[f"cpu{index}"] = (joules, wrap)
         except (OSError, ValueError):
             continue

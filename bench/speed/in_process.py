@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from bench import cli
 from bench.backends import catalogue
 from bench.core.record import Measurement, Record, now
+from bench.speed.options import ROUNDS, WARMUP
 from bench.speed.record import complete_record
 from bench.speed.timed_set import SetResult, open_network, time_set
 from bench.timing.clock import Fixed
-
-ROUNDS, WARMUP = 50, 5  # section IV-D of the paper
 
 
 def measure(

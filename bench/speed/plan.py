@@ -16,7 +16,7 @@ PHOTOGRAPH = "astronaut.png"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SpeedPlan:
     """One network, one backend, and how to time it; plain values, so it can be sent to a worker."""
 
     model: str  # as on the command line

@@ -17,9 +17,10 @@ from typing import Any
 from bench.core import workers
 from bench.core.errors import InputError
 from bench.core.unfinished import Unfinished, Work
-from bench.speed.plan import Plan
+from bench.speed.plan import SpeedPlan
 from bench.speed.timed_set import SetResult
 from bench.timing.parity import ParityError
+from bench.timing.process_variables import process_variables
 
 WORKER = "bench.speed.worker"
 
@@ -43,10 +44,10 @@ class Part:
 
 
 @dataclass
-class Progress:
+class PlanProgress:
     """The finished parts of one network."""
 
-    plan: Plan
+    plan: SpeedPlan
     work: Work[Part]
     timed: list[SetResult] = field(default_factory=list)
     prepared: Prepared | None = None
@@ -57,12 +58,12 @@ class Progress:
 
 
 def run(
-    plans: Sequence[Plan],
+    plans: Sequence[SpeedPlan],
     folder: Path,
     *,
     ahead: int = 1,
-    finished: Callable[[Progress], None],
-    failed: Callable[[Plan, Exception], None],
+    finished: Callable[[PlanProgress], None],
+    failed: Callable[[SpeedPlan, Exception], None],
     step: Callable[[str], None],
     tell: Callable[[str], None] = lambda _note: None,
 ) -> None:
@@ -88,12 +89,12 @@ def run(
         alive.remove(progress)
     unprepared = [progress for progress in alive if progress.prepared is None]
 
-    def start(progress: Progress) -> workers.Worker:
+    def start(progress: PlanProgress) -> workers.Worker:
         if progress.plan.backend != "eager":
             tell(f"converting {progress.plan.who}: up to a minute the first time, then from the cache folder")
         return _start_preparation(progress)
 
-    for progress, answer in workers.in_turns(unprepared, start, ahead):
+    for progress, answer in workers.run_each(unprepared, start, ahead):
         outcome = _outcome(progress.plan, answer)
         if isinstance(outcome, Exception):
             if isinstance(answer, workers.WorkerError) and answer.answer.get("network_error"):
@@ -109,7 +110,7 @@ def run(
     for index in range(max((progress.plan.sets for progress in alive), default=0)):
         turn = [progress for progress in alive if len(progress.timed) == index]
         order.shuffle(turn)
-        for progress, answer in workers.in_turns(turn, _start_set, ahead):
+        for progress, answer in workers.run_each(turn, _start_set, ahead):
             outcome = _outcome(progress.plan, answer)
             if isinstance(outcome, Exception):
                 failed(progress.plan, outcome)
@@ -123,22 +124,22 @@ def run(
                 _finish(progress, finished)
 
 
-def forget(plans: Sequence[Plan], folder: Path) -> None:
+def forget(plans: Sequence[SpeedPlan], folder: Path) -> None:
     """Drop what is left of plans that have their record: a kill came between the two."""
     file = Unfinished(folder / "speed.partial", Part)
     for plan in plans if file.path.exists() else ():
         file.work(plan.circumstances()).drop()
 
 
-def steps(plans: Sequence[Plan]) -> int:
+def steps(plans: Sequence[SpeedPlan]) -> int:
     """How often ``run`` calls ``step``."""
     return sum(plan.sets + 1 for plan in plans)
 
 
-def _from_before(plan: Plan, file: Unfinished[Part], step: Callable[[str], None]) -> Progress:
+def _from_before(plan: SpeedPlan, file: Unfinished[Part], step: Callable[[str], None]) -> PlanProgress:
     """The finished parts of an interrupted run, as far as the files that it made still exist."""
     work = file.work(plan.circumstances())
-    progress = Progress(plan, work)
+    progress = PlanProgress(plan, work)
     found = work.parts.get("prepared")
     if found and found.prepared and _still_there(found.prepared):
         progress.prepared = found.prepared
@@ -154,16 +155,16 @@ def _still_there(prepared: Prepared) -> bool:
     return all(Path(file).is_file() for file in files if file)
 
 
-def _finish(progress: Progress, finished: Callable[[Progress], None]) -> None:
+def _finish(progress: PlanProgress, finished: Callable[[PlanProgress], None]) -> None:
     finished(progress)
     progress.work.drop()
 
 
-def _start_preparation(progress: Progress) -> workers.Worker:
+def _start_preparation(progress: PlanProgress) -> workers.Worker:
     return _start(progress.plan, {"prepare": True})
 
 
-def _start_set(progress: Progress) -> workers.Worker:
+def _start_set(progress: PlanProgress) -> workers.Worker:
     assert progress.prepared is not None
     prepared = progress.prepared
     return _start(
@@ -172,11 +173,11 @@ def _start_set(progress: Progress) -> workers.Worker:
     )
 
 
-def _start(plan: Plan, more: dict[str, Any]) -> workers.Worker:
-    return workers.Worker(WORKER, asdict(plan) | more, plan.who, workers.environment(plan.threads))
+def _start(plan: SpeedPlan, more: dict[str, Any]) -> workers.Worker:
+    return workers.Worker(WORKER, asdict(plan) | more, plan.who, process_variables(plan.threads))
 
 
-def _outcome(plan: Plan, answer: workers.Answer | InputError) -> SetResult | Exception:
+def _outcome(plan: SpeedPlan, answer: workers.Answer | InputError) -> SetResult | Exception:
     if isinstance(answer, InputError):
         return answer
     if "parity_error" in answer:

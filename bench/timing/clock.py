@@ -165,7 +165,7 @@ def once(work: Callable[[], Any]) -> Any:
 SLOW_S = 0.1  # a first inference below that is not worth judging
 
 
-def in_turns(
+def time_in_turns(
     candidates: Sequence[Inference], *, turns: int, rounds: int, skipped: int, budget_s: float, give_up: float = 2.5
 ) -> list[list[float]]:
     """Seconds of each candidate's rounds. They take turns, so that whatever slows the machine slows all of them.

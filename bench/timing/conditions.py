@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.core import system_files
+from bench.core.system_files import content
+
 State = dict[str, Any]
 
 LOOK_EVERY_S = 0.1  # so that looking costs less than a thousandth of the time
 # NVML's throttle reasons that a user does not choose, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
-SYSTEM = Path("/sys")
-PROCESSES = Path("/proc")
 
 
 def cpu_state() -> State:
@@ -118,7 +119,7 @@ def memory_bytes() -> int | None:
 
 
 def _status_bytes(name: str) -> int | None:
-    for line in _text(PROCESSES / "self" / "status").splitlines():
+    for line in content(system_files.PROCESSES / "self" / "status").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     return None
@@ -126,7 +127,7 @@ def _status_bytes(name: str) -> int | None:
 
 def _processor_seconds() -> State:
     """Seconds that all processors were busy, and that a hypervisor took away; of Linux only."""
-    first = _text(PROCESSES / "stat").partition("\n")[0].split()
+    first = content(system_files.PROCESSES / "stat").partition("\n")[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return _processor_seconds_of_psutil()
     tick = os.sysconf("SC_CLK_TCK")
@@ -159,7 +160,7 @@ def _frequency_mhz() -> float | None:
     known = _mean_mhz([path / "scaling_cur_freq" for path in _policies()])
     if known is not None:
         return known
-    lines = [line for line in _text(PROCESSES / "cpuinfo").splitlines() if line.startswith("cpu MHz")]
+    lines = [line for line in content(system_files.PROCESSES / "cpuinfo").splitlines() if line.startswith("cpu MHz")]
     told = [float(line.rpartition(":")[2]) for line in lines]
     return sum(told) / len(told) if told else None
 
@@ -175,7 +176,7 @@ def _mean_mhz(files: Sequence[Path]) -> float | None:
 
 def _policies() -> list[Path]:
     """A folder for each class of cores that changes its frequency together."""
-    return sorted((SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
+    return sorted((system_files.SYSTEM / "devices/system/cpu/cpufreq").glob("policy*"))
 
 
 def _celsius() -> float | None:
@@ -183,7 +184,7 @@ def _celsius() -> float | None:
 
 
 def _temperature_files() -> list[Path]:
-    return sorted(path / "temp" for path in (SYSTEM / "class/thermal").glob("thermal_zone*"))
+    return sorted(path / "temp" for path in (system_files.SYSTEM / "class/thermal").glob("thermal_zone*"))
 
 
 def _hottest(files: Sequence[Path]) -> float | None:
@@ -194,13 +195,6 @@ def _hottest(files: Sequence[Path]) -> float | None:
 
 def _number(path: Path) -> float | None:
     try:
-        return float(_text(path))
+        return float(content(path))
     except ValueError:
         return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

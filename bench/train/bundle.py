@@ -42,10 +42,10 @@ def bundle(folder: Path, target: Path) -> Path:
     if not told.is_file() or not weights.is_file():
         raise InputError(f"{folder} is no finished training: it needs record.json and last.safetensors")
     record = Record.model_validate_json(told.read_text())
-    held, metadata = files.read(weights)
+    state, metadata = files.read(weights)
     half = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in held.items()
+        for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
     content = save(half, metadata)

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from bench.codecs import Codec, HeatmapCodec, Target
-from bench.core.errors import InputError
+from bench.core.errors import InputError, last_line
 from bench.data import Dataset
 from bench.data.pictures import start_reader
 from bench.train.augment import disturb, random_view, show
@@ -30,7 +30,7 @@ AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """The batches of one process, from a step on to the end of the training.
 
     People come in shuffled passes through the data set; an epoch is a number of samples, not a pass. Of the
@@ -100,7 +100,7 @@ class Samples(TorchDataset[Batch]):
         return torch.from_numpy(disturb(image, recipe, rng)), target, weights
 
 
-def start(samples: Samples, plan: Plan, *, workers: int, pin: bool) -> Iterator[Batch]:
+def start(samples: Samples, plan: BatchPlan, *, workers: int, pin: bool) -> Iterator[Batch]:
     """The batches of a plan, made ahead by worker processes, which start now."""
     loader = DataLoader(
         samples,
@@ -129,7 +129,7 @@ def take(batches: Iterator[Batch]) -> Batch:
         return next(batches)
     except InputError as error:
         # From a worker it comes with the traceback in its text; the last line is what was said.
-        last = str(error).strip().splitlines()[-1]
+        last = last_line(str(error))
         raise InputError(last.partition("Error: ")[2] or last) from error
     except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):

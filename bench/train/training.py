@@ -32,7 +32,7 @@ from bench.train.engine import Callbacks, DivergedError, Row, State, train
 from bench.train.initial import initialise
 from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, Scalar
-from bench.train.samples import Plan, Samples, start
+from bench.train.samples import BatchPlan, Samples, start
 from zoo.weights.imagenet import load_backbone
 
 Step = Callable[[int, str], None]
@@ -103,7 +103,7 @@ def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fa
 
 def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
     started_at = now()
-    plan = Plan(
+    plan = BatchPlan(
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size,
         last_epochs=run.recipe.last_epochs,
     )  # fmt: skip

@@ -48,7 +48,7 @@ from bench.core.errors import InputError
 from bench.models import build
 from bench.random_weights import enliven
 from bench.speed import measure
-from bench.timing.clock import Inference, in_turns
+from bench.timing.clock import Inference, time_in_turns
 from bench.timing.parity import ParityError
 from tests.conftest import ROOT
 
@@ -558,7 +558,7 @@ def test_a_form_far_slower_than_the_best_is_dropped_after_its_first_inference() 
 
         return Inference(run)
 
-    seconds = in_turns(
+    seconds = time_in_turns(
         [candidate(0, 0.002), candidate(1, 0.2), candidate(2, 0.002)], turns=4, rounds=3, skipped=1, budget_s=60
     )
     assert calls_of == [2 + 12, 1, 2 + 12]
@@ -566,9 +566,9 @@ def test_a_form_far_slower_than_the_best_is_dropped_after_its_first_inference() 
     assert seconds[1][0] > 0.1
     # Time runs out after the turn that is under way.
     two = [candidate(0, 0.003), candidate(2, 0.003)]
-    assert [len(taken) for taken in in_turns(two, turns=9, rounds=3, skipped=1, budget_s=0)] == [4, 4]
+    assert [len(taken) for taken in time_in_turns(two, turns=9, rounds=3, skipped=1, budget_s=0)] == [4, 4]
     # With one there is nothing to compare.
-    assert [len(taken) for taken in in_turns(two[:1], turns=9, rounds=3, skipped=1, budget_s=60)] == [1]
+    assert [len(taken) for taken in time_in_turns(two[:1], turns=9, rounds=3, skipped=1, budget_s=60)] == [1]
 
 
 def test_quantised_by_the_inputs_that_are_given(corners: tuple[nn.Module, Tensor], cache: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.backends import catalogue, converters, environments, native_output
+from bench.backends import catalogue, converter_environments, converters, native_output
 from bench.backends.artifact import Artifact
 from bench.backends.families import openvino
 from bench.core.errors import InputError
@@ -28,7 +28,7 @@ BOUNDS = {
     "ncnn": (2e-5, 0.0), "ncnn_fp16": (5e-3, 1e-6), "mnn": (2e-5, 0.0), "mnn_fp16": (2e-2, 1e-5),
     "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5),
 }  # fmt: skip
-PREPARED = environments.folder_of("onnx2tf")  # in the user's own cache: made there once, not by every test
+PREPARED = converter_environments.folder_of("onnx2tf")  # in the user's own cache: made there once, not by every test
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +139,7 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
     """With a stand-in for uv: what it is asked for, one line where it fails, another try after that."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     uv = tmp_path / "uv"
-    monkeypatch.setattr(environments, "find_uv", lambda: str(uv))
+    monkeypatch.setattr(converter_environments, "find_uv", lambda: str(uv))
     asked = tmp_path / "asked"
     for status in (1, 0):
         uv.write_text(
@@ -149,8 +149,8 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
         uv.chmod(0o755)
         if status:
             with pytest.raises(InputError, match=r"^the environment of onnx2tf cannot be made: no network$"):
-                environments.python_of("onnx2tf")
-    assert environments.python_of("onnx2tf") == environments.python_of("onnx2tf")
+                converter_environments.python_of("onnx2tf")
+    assert converter_environments.python_of("onnx2tf") == converter_environments.python_of("onnx2tf")
     failed, made, filled = asked.read_text().splitlines()
     assert failed == made
     assert "venv" in made
@@ -159,9 +159,9 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
     assert lock.count("==") > 20
     assert "http" not in lock
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
-    monkeypatch.setattr(environments, "find_uv", lambda: None)
+    monkeypatch.setattr(converter_environments, "find_uv", lambda: None)
     with pytest.raises(InputError, match="install with pip install uv"):
-        environments.python_of("onnx2tf")
+        converter_environments.python_of("onnx2tf")
 
 
 def test_a_converter_that_fails_says_why(tmp_path: Path) -> None:

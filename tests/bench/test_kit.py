@@ -154,9 +154,9 @@ def test_a_kit_record_is_the_same_measurement_as_one_from_home(made: Path, run: 
     assert run("--models", "own:tiny").returncode == 0
     (line,) = (kit / "records" / "speed.jsonl").read_text().splitlines()
     away = Record.model_validate_json(line)
-    from bench.speed.plan import Plan
+    from bench.speed.plan import SpeedPlan
 
-    home = Plan(
+    home = SpeedPlan(
         str(made.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32", away.threads or 0,
         "paper", 50, 5, 5, 0,
     )  # fmt: skip
@@ -502,7 +502,7 @@ def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
         pytest.skip("there is no Python 3.9 here")
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from bench.core import board, hardware;"
-        "from bench.kit import manifest, ledger, lock; from bench.timing import environment, conditions;"
+        "from bench.kit import manifest, ledger, lock; from bench.timing import process_variables, conditions;"
         "assert hardware.describe() and board.describe(); conditions.Watch()(1)"
     )
     done = subprocess.run([python, "-c", script, str(made)], capture_output=True, text=True, env=there)

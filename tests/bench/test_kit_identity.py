@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.core import board, hardware, machine
+from bench.core import board, machine, system_files
 from bench.timing import conditions
 from tests.conftest import ROOT
 
@@ -87,9 +87,8 @@ def lay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for module in (hardware, conditions):
-            monkeypatch.setattr(module, "SYSTEM", tmp_path / "sys")
-            monkeypatch.setattr(module, "PROCESSES", tmp_path / "proc")
+        monkeypatch.setattr(system_files, "SYSTEM", tmp_path / "sys")
+        monkeypatch.setattr(system_files, "PROCESSES", tmp_path / "proc")
 
     return do
 
@@ -133,7 +132,7 @@ def test_an_android_phone(lay_out: Any, aarch64: None, tmp_path: Path, monkeypat
     lay_out(PHONE)
     properties = {"ro.product.model": "SM-S901B", "ro.product.manufacturer": "samsung", "ro.soc.model": "SM8450"}
     monkeypatch.setenv("ANDROID_ROOT", "/system")
-    monkeypatch.setattr(hardware, "output", lambda *command: properties.get(command[-1], ""))
+    monkeypatch.setattr(system_files, "output", lambda *command: properties.get(command[-1], ""))
     found = board.describe()
     assert found["android"] == {"model": "SM-S901B", "maker": "samsung", "soc": "SM8450"}
     assert [(one["name"], one["cores"], one["mhz_most"]) for one in found["classes"]] == [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.core import hardware, machine
+from bench.core import hardware, machine, system_files
 from tests.conftest import ROOT
 
 MAX, HALF = "max 100000\n", "150000 100000\n"
@@ -39,7 +39,7 @@ GROUPS = {
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folders in place of /sys and /proc."""
     for name in ("SYSTEM", "PROCESSES"):
-        monkeypatch.setattr(hardware, name, tmp_path / name)
+        monkeypatch.setattr(system_files, name, tmp_path / name)
         (tmp_path / name).mkdir()
     (tmp_path / "PROCESSES" / "self").mkdir()
     return tmp_path

@@ -20,11 +20,11 @@ from bench.data import normalise
 from bench.data.dataset import Person
 from bench.data.synthetic import SyntheticDataset
 from bench.train import command as train_command
-from bench.train import engine
+from bench.train import engine, samples
 from bench.train.augment import disturb, plain_view, random_view
 from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, make_recipe, sigmas
-from bench.train.samples import Plan, Samples
+from bench.train.samples import BatchPlan, Samples
 from bench.train.training import Training, make_network
 from tests.commands import command
 
@@ -158,7 +158,7 @@ def test_what_a_published_recipe_shows() -> None:
     assert (
         max(abs(one.astype(int).max(2) - picture.max(2)).max() for one in jitter) <= 31
     )  # the value, by 30 and rounding
-    plan = Plan(range(8), 8, 4, 2, seed=0, last_epochs=1)
+    plan = BatchPlan(range(8), 8, 4, 2, seed=0, last_epochs=1)
     assert [len(key) for keys in plan for key in keys] == [2] * 24 + [3] * 8
 
 
@@ -173,8 +173,8 @@ def test_they_learn_crops_by_heart(name: str, recipe_name: str) -> None:
         recipe, half_body_prob=0, flip_prob=0, rot_prob=0, scale_factor=0, shift_prob=0, colour_jitter=0, blur_prob=0,
         median_blur_prob=0, blank_prob=0,
     )  # fmt: skip
-    samples = Samples(SyntheticDataset(8, 0, "portraits"), SIZE, still, 0, codec)
-    images, target, weight = default_collate([samples[0, index] for index in range(8)])
+    crops = Samples(SyntheticDataset(8, 0, "portraits"), SIZE, still, 0, codec)
+    images, target, weight = default_collate([crops[0, index] for index in range(8)])
     optimizer = make_optimizer(network, recipe)
     found = []
     for step in range(25):
@@ -200,7 +200,7 @@ def test_a_training_with_an_average_goes_on_where_it_stopped(
         "--results", str(tmp_path / "results"), "--quiet",
     ]  # fmt: skip
     assert main([*common, "--out", str(tmp_path / "whole")]) == 0
-    real, calls = engine.take, iter(range(9))
+    real, calls = samples.take, iter(range(9))
 
     def stopping(batches):
         if next(calls) == 3:

@@ -27,7 +27,7 @@ from bench.report.measured import Measured
 from bench.report.placement import Box, Circle, place
 from bench.report.sections import fig5
 from bench.report.sections.audit import audit
-from bench.report.sections.fig5 import Bubble, Chart
+from bench.report.sections.fig5 import Bubble, BubbleChart
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTS = json.loads((ROOT / "tests/reference/complexity.json").read_text())
@@ -267,7 +267,7 @@ def test_audit_tells_not_measured_and_changed_networks() -> None:
     changed = complexity("lightweight_mobilenetv3", "256x192", 17)
     changed = changed.model_copy(update={"metrics": {**changed.metrics, "params": 3_500_000}})
     audited = audit(Measured([changed]))
-    words = {(row.labels["table"], row.labels["model"], row.labels["input"]): row.cells[2] for row in audited.rows}
+    words = {(row.names["table"], row.names["model"], row.names["input"]): row.cells[2] for row in audited.rows}
     ours = words["I", "lightweight_mobilenetv3", "256x192"]
     assert ours.values[0].text == "not reproducible"
     assert "another network" in ours.notes[0]
@@ -405,6 +405,25 @@ def test_other_options_and_threads_are_not_mixed() -> None:
     assert re.search(r"`lightweight_mobilenetv3 \(attention=se\)` \|.*\*\*17\.0\*\*", text)
 
 
+def test_a_container_with_a_limit_is_a_machine_of_its_own() -> None:
+    """The same processor, and threads by default as many as the limit allows."""
+    limited = CPU.model_copy(update={"cpu_quota": 1.5})
+    found = [speed("lite_hrnet_18", 10.0), speed("lite_hrnet_18", 6.0, machine=limited, threads=1)]
+    whole, part = Measured(found).settings
+    assert (whole.machine, part.machine) == (
+        "Test(R) CPU_1 @ 2.0GHz, 2 cores", "Test(R) CPU_1 @ 2.0GHz, 2 cores, of which 1.5 may be used",
+    )  # fmt: skip
+    assert whole.usual_threads
+    assert part.usual_threads
+    files = make(found)
+    assert {name for name in files if name.endswith("svg")} == {
+        f"fig5_test-cpu-1-2-0ghz-2cores{limit}_cpu_eager.svg" for limit in ("", "-1-5-allowed")
+    }
+    rows = pd.read_csv(io.BytesIO(files["table5.csv"])).query("fps_status == 'measured'")
+    assert list(zip(rows.cpu_quota.fillna(0), rows.fps_measured, strict=True)) == [(0, 10.0), (1.5, 6.0)]
+    assert "a container that may use 1.5 processors" in files["table5.md"].decode()
+
+
 def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)
@@ -519,7 +538,7 @@ def test_a_section_is_added_by_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 SECTION = """
 from bench.core.metrics import printed
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import Column, Row, Table, measured_cell
 
 
@@ -536,8 +555,9 @@ def draw():
     return b"png", b"<svg></svg>"
 
 
+drawn = [ReportFigure("dot", draw), ReportFigure("undrawn", draw, False)]
 SECTIONS = [
-    Section("slowest", "The slowest", 25, slowest, lambda _: [Picture("dot", draw), Picture("undrawn", draw, False)])
+    Section("slowest", "The slowest", 25, slowest, lambda _: drawn)
 ]
 """
 
@@ -679,7 +699,7 @@ def test_names_never_touch_anything(points: list[tuple[float, float]], interval:
     )  # fmt: skip
     with matplotlib.rc_context(plotting.STYLE):
         sizes = (
-            fig5._figure(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()), 1.2**growth)
+            fig5._figure(BubbleChart("fig5", "Title", "below", "COCO val2017", bubbles, ()), 1.2**growth)
             for growth in range(8)
         )
         drawn, texts = next((drawn, texts) for drawn, texts in sizes if texts is not None)
@@ -699,13 +719,13 @@ def test_of_many_networks_the_papers_and_the_fastest_are_named() -> None:
         Bubble(f"own:{n}", f"own:{n}", fig5.OWN if n else "ViPNAS", 10.0 + 9 * n, None, 50.0 + n % 5 * 5, False, 1e6)
         for n in range(20)
     )
-    chart = fig5._with_names(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ("Remark.",)), 16)
+    chart = fig5._with_names(BubbleChart("fig5", "Title", "below", "COCO val2017", bubbles, ("Remark.",)), 16)
     assert [bubble.model for bubble in chart.bubbles if not bubble.label] == ["own:1", "own:2", "own:3", "own:4"]
     assert chart.remarks == ("Remark.", "For want of room without a name: 4 circles.")
     fewer = fig5._with_names(chart, 1)
     assert [bubble.label for bubble in fewer.bubbles if bubble.label] == ["own:0"]
     assert fewer.remarks == ("Remark.", "For want of room without a name: 19 circles.")
-    png, svg = fig5.draw(Chart("fig5", "Title", "below", "COCO val2017", bubbles, ()))
+    png, svg = fig5.draw(BubbleChart("fig5", "Title", "below", "COCO val2017", bubbles, ()))
     assert png.startswith(b"\x89PNG")
     assert svg.count(b"<!-- own:") == 16
 
@@ -747,12 +767,12 @@ def test_committed_reports_come_from_the_committed_records() -> None:
 
 def test_a_figure_that_nobody_would_open_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.report import command
-    from bench.report.section import Picture
+    from bench.report.section import ReportFigure
 
     class Many:
         @staticmethod
-        def pictures(_measured: object) -> list[Picture]:
-            return [Picture(f"machine{number}", lambda: (b"", b""), main=number % 2 == 0) for number in range(40)]
+        def pictures(_measured: object) -> list[ReportFigure]:
+            return [ReportFigure(f"machine{number}", lambda: (b"", b""), main=number % 2 == 0) for number in range(40)]
 
     few = command.chosen_pictures(Many, None, all_figures=False)
     assert [picture.key for picture in few] == [f"machine{number}" for number in range(0, 16, 2)]

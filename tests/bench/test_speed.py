@@ -22,7 +22,7 @@ from bench.core.results import read
 from bench.core.unfinished import Unfinished
 from bench.speed import ParityError, energy, measure, schedule
 from bench.speed.options import parse
-from bench.speed.plan import Plan
+from bench.speed.plan import SpeedPlan
 from bench.speed.schedule import Part, Prepared
 from bench.speed.timed_set import SetResult
 from bench.timing.intervals import median_interval, relative_precision
@@ -146,13 +146,13 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None
                 assert f"{record.metrics['fps'] * batch:.1f}" in matrix
 
 
-def a_plan(tiny: str, **changed: object) -> Plan:
+def a_plan(tiny: str, **changed: object) -> SpeedPlan:
     settings: dict[str, object] = {
         "model": tiny, "num_joints": 17, "input": (64, 32), "image": None, "batch": 1, "device": "cpu",
         "backend": "onnxruntime", "precision": "fp32", "threads": 1, "protocol": "custom", "rounds": 2, "warmup": 1,
         "sets": 3, "seed": 0,
     }  # fmt: skip
-    return Plan(**(settings | changed))  # type: ignore[arg-type]
+    return SpeedPlan(**(settings | changed))  # type: ignore[arg-type]
 
 
 def test_a_preparation_that_was_interrupted_is_not_made_again(
@@ -167,7 +167,7 @@ def test_a_preparation_that_was_interrupted_is_not_made_again(
     work.add("set 1", Part(timed=SetResult([3.0])))
     work.add("set 2", Part(timed=SetResult([4.0])))
     monkeypatch.setattr("bench.core.workers.Worker", None)  # no process is started
-    finished: list[schedule.Progress] = []
+    finished: list[schedule.PlanProgress] = []
     steps: list[str] = []
     schedule.run([plan], tmp_path, finished=finished.append, failed=lambda *_: None, step=steps.append)
     ((progress,), count) = (finished, len(steps))

@@ -30,7 +30,7 @@ from bench.data.synthetic import (
     draw_scene,
     fingerprint,
 )
-from bench.data.synthetic.annotation import Plan, Someone, annotations, outlines, who_is_where
+from bench.data.synthetic.annotation import ScenePlan, Someone, annotations, outlines, who_is_where
 from bench.data.synthetic.body import ACTIVITIES, LIMITS, SIDES, sample_angles, sample_body
 from bench.data.synthetic.drawing import mark, paint
 from bench.data.synthetic.figure import PARTS
@@ -50,7 +50,7 @@ BONES = (("shoulder", "elbow", 0.186), ("elbow", "wrist", 0.146), ("hip", "knee"
 seeds, indices = st.integers(0, 2**40), st.integers(0, 10**7)
 
 
-def plans() -> Iterator[Plan]:
+def plans() -> Iterator[ScenePlan]:
     """Some of both kinds."""
     yield from (plan_scene(1, index) for index in range(25))
     yield from (plan_portrait(1, index) for index in range(60))

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.core import system_files
 from bench.core.errors import InputError
 from bench.timing import conditions, parity
 from bench.timing.clock import Fixed, Inference, Steady, Sustained, no_garbage_collection, time_rounds, warm_up
-from bench.timing.intervals import binomial_quantile, rounds_for_percentile
+from bench.timing.intervals import binomial_quantile, median_interval, rounds_for_percentile
 from bench.timing.parity import ParityError
 from tests.conftest import ROOT
 
@@ -111,6 +112,13 @@ def test_the_binomial_quantile_is_scipys(count: int, probability: float) -> None
     assert found == wanted or abs(stats.binom.cdf(min(found, wanted), count, 0.5) - probability) < 1e-9
 
 
+@pytest.mark.parametrize("count", [6, 7, 10, 50, 51, 1000])
+def test_the_medians_interval_is_scipys(count: int) -> None:
+    """Ours is computed with numpy alone, on devices too."""
+    rounds = np.random.default_rng(count).lognormal(size=count)
+    assert median_interval(rounds) == tuple(stats.quantile_test(rounds, p=0.5).confidence_interval(0.95))
+
+
 def test_rounds_that_a_percentile_needs_are_mlperfs() -> None:
     assert [rounds_for_percentile(p) for p in (90, 99)] == [64, 662]
 
@@ -161,7 +169,7 @@ def test_a_busy_machine_and_a_throttled_one_are_said() -> None:
 
 
 def test_frequency_and_heat_are_watched_between_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "SYSTEM", tmp_path)
+    monkeypatch.setattr(system_files, "SYSTEM", tmp_path)
     policies = [tmp_path / f"devices/system/cpu/cpufreq/policy{index}" for index in (0, 4)]
     for policy in policies:
         policy.mkdir(parents=True)
@@ -208,7 +216,7 @@ def test_what_is_measured_of_this_process_is_true() -> None:
 ON_DEVICES = sorted(
     [*(ROOT / "bench/timing").glob("*.py"), *(ROOT / "bench/backends/families").glob("*.py")]
     + [ROOT / f"bench/backends/{name}.py" for name in ("artifact", "catalogue", "openvino_kernels", "session")]
-    + [ROOT / f"bench/core/{name}.py" for name in ("errors", "hardware")]
+    + [ROOT / f"bench/core/{name}.py" for name in ("board", "errors", "hardware", "library_settings", "system_files")]
 )
 
 

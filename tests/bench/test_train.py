@@ -43,7 +43,7 @@ from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, light, paper
-from bench.train.samples import Plan, Samples, start
+from bench.train.samples import BatchPlan, Samples, start
 from bench.train.training import Training, make_network
 from bench.weights import build_trained, bundled, default_input
 from tests.commands import command
@@ -372,11 +372,11 @@ def test_half_a_body_holds_its_joints(upper: bool) -> None:
 def test_a_plan_does_not_depend_on_processes_or_interruptions(
     people: int, samples: int, epochs: int, batch: int, data: st.DataObject
 ) -> None:
-    alone = list(Plan(range(people), samples, epochs, 2 * batch, seed=5))
-    shares = [list(Plan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
+    alone = list(BatchPlan(range(people), samples, epochs, 2 * batch, seed=5))
+    shares = [list(BatchPlan(range(people), samples, epochs, batch, 5, rank, processes=2)) for rank in (0, 1)]
     assert [first + second for first, second in zip(*shares, strict=True)] == alone
     done = data.draw(st.integers(0, len(alone)))
-    assert list(Plan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
+    assert list(BatchPlan(range(people), samples, epochs, 2 * batch, 5, start=done)) == alone[done:]
     keys = list(itertools.chain(*alone))
     assert len(keys) == epochs * (samples // (2 * batch)) * 2 * batch
     assert len(set(keys)) == len(keys)
@@ -385,7 +385,7 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
 
 
 def test_samples_do_not_depend_on_workers() -> None:
-    plan = Plan(range(6), 6, 1, 3, seed=2)
+    plan = BatchPlan(range(6), 6, 1, 3, seed=2)
     samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, paper(SIZE), seed=2)
     here, there = (list(start(samples, plan, workers=n, pin=False)) for n in (0, 2))
     for mine, theirs in zip(here, there, strict=True):

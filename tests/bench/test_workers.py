@@ -51,7 +51,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_they_get_ready_together_and_measure_alone(start: Start, ahead: int) -> None:
     jobs = ["measure", "refuse", "measure", "die", "measure"]
-    found = list(workers.in_turns(jobs, start, ahead))
+    found = list(workers.run_each(jobs, start, ahead))
     assert [job for job, _ in found] == jobs
     failed = {job: str(answer) for job, answer in found if isinstance(answer, InputError)}
     assert failed.keys() == {"refuse", "die"}
@@ -80,17 +80,17 @@ def running(process: int) -> bool:
 
 def test_one_that_hangs_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_limit_s", 0.2)
-    ((_, answer),) = workers.in_turns(["measure"], start)
+    ((_, answer),) = workers.run_each(["measure"], start)
     assert str(answer) == "measure took more than 0.2 s: it hangs, or needs a longer --timeout"
 
 
 @pytest.mark.parametrize("job", ["leave", "leave at once"])
 def test_one_that_ends_its_process_has_not_succeeded(start: Start, job: str) -> None:
-    ((_, answer),) = workers.in_turns([job], start)
+    ((_, answer),) = workers.run_each([job], start)
     assert isinstance(answer, InputError)
     assert str(answer) == f"{job} ended its process with sys.exit(0) or the like: it must return"
 
 
 def test_one_that_reads_standard_input_finds_it_empty(start: Start) -> None:
-    ((_, answer),) = workers.in_turns(["ask"], start)
+    ((_, answer),) = workers.run_each(["ask"], start)
     assert answer == {"read": "", "input": []}

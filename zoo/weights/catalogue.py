@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from bench.core.files import PROJECT, cache_path
 from zoo.errors import ZooError
 from zoo.registry import Size, list_models
 
@@ -122,7 +122,7 @@ def find(
 
 def cache_folder() -> Path:
     """Where fetched weights are kept."""
-    return user_cache_path("lightpose-bench") / "weights"
+    return cache_path("weights")
 
 
 def is_cached(entry: Entry) -> bool:
@@ -253,7 +253,7 @@ def _download(entry: Entry, partial: Path, target: Path, step: Step) -> None:
 def _open(url: str, start: int) -> http.client.HTTPResponse:
     if not re.match(r"https?://", url):
         raise ZooError(f"{url} is no address to download from: it must begin with https://")
-    request = urllib.request.Request(url, headers={"User-Agent": "lightpose-bench"})
+    request = urllib.request.Request(url, headers={"User-Agent": PROJECT})
     if start:
         request.add_header("Range", f"bytes={start}-")
     return urllib.request.urlopen(request, timeout=TIMEOUT)

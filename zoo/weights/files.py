@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.core.errors import first_line
 from zoo.errors import ZooError
 from zoo.weights import pickles
 
@@ -53,8 +54,8 @@ def read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # What a failed look-up says is the key alone.
-        reason = "" if isinstance(error, LookupError) else str(error).strip()
-        reason = reason.splitlines()[0] if reason else "its structure is broken"
+        says = str(error).strip() and not isinstance(error, LookupError)
+        reason = first_line(error) if says else "its structure is broken"
         raise ZooError(f"{path} is damaged ({reason}): get the file again") from error
 
 
@@ -76,11 +77,11 @@ def _read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
     )
 
 
-def _state_dict(path: Path, held: object) -> Mapping[str, object]:
-    if not isinstance(held, Mapping):
-        what = held.name if isinstance(held, pickles.Inert) else type(held).__name__
+def _state_dict(path: Path, content: object) -> Mapping[str, object]:
+    if not isinstance(content, Mapping):
+        what = content.name if isinstance(content, pickles.Inert) else type(content).__name__
         raise ZooError(f"{path} holds {what}, not a state dict: save model.state_dict()")
-    return held
+    return content
 
 
 def _read_safetensors(path: Path, size: int) -> tuple[Mapping[str, object], dict[str, str]]:
@@ -176,14 +177,14 @@ def _read_pickles_inert(path: Path) -> object:
         facts = next_pickle()
         if isinstance(facts, dict) and facts.get("little_endian") is False:
             raise ValueError("its numbers are big-endian")
-        held, keys = next_pickle(), next_pickle()
+        content, keys = next_pickle(), next_pickle()
         if not isinstance(keys, list):
             raise ValueError("the list of stored tensors is missing")
         for key in keys:
             # Each is preceded by its number of elements, which the pickle gave already.
             file.read(8)
             stored.fill(key, file)
-    return held
+    return content
 
 
 class _Stored:

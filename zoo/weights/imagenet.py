@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from bench.core.errors import first_line
 from zoo import mobilenet_v2
 from zoo.errors import ZooError
 from zoo.mobilenet_v2 import MobileNetV2
@@ -151,7 +152,7 @@ def _download(source: str, load: Callable[[], Mapping[str, Tensor]]) -> Mapping[
     try:
         return load()
     except Exception as error:  # each library has its own kinds for no network, a bad name or a bad checksum
-        reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        reason = first_line(error) if str(error).strip() else type(error).__name__
         raise ZooError(
             f"the ImageNet weights {source} cannot be had ({reason}): go online and run the same again, "
             "or give a file with the state dict"

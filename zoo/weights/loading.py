@@ -39,16 +39,16 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
             numbers. One line that names them.
     """
     metadata: dict[str, str] = {}
-    held: Mapping[str, object]
+    checkpoint: Mapping[str, object]
     if isinstance(source, (str, Path)):
         where = f" in {source}"
-        held, metadata = files.read(Path(source))
+        checkpoint, metadata = files.read(Path(source))
     else:
         where = ""
-        held = source
+        checkpoint = source
     own = model.state_dict()
     namings = _namings(model, own)
-    state = find_weights(held, {name for naming in namings for name in naming.values()}, where)
+    state = find_weights(checkpoint, {name for naming in namings for name in naming.values()}, where)
     names = max(namings, key=lambda naming: sum(name in state for name in naming.values()))
     _adapt(model, names, state)
     problem = _problem(model, own, names, state, metadata)

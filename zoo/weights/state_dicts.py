@@ -26,7 +26,7 @@ _PREFIXES = {"module", "model", "net", "network"}
 _WRAPPERS, _DEPTH = 10_000, 20
 
 
-def find_weights(held: Mapping[str, object], names: Collection[str], where: str) -> dict[str, Tensor]:
+def find_weights(checkpoint: Mapping[str, object], names: Collection[str], where: str) -> dict[str, Tensor]:
     """The tensors of a network, without wrappers and prefixes.
 
     Of several sets of tensors, the first is taken that has any of ``names``, in the order that
@@ -34,38 +34,38 @@ def find_weights(held: Mapping[str, object], names: Collection[str], where: str)
     makes the most names known.
 
     Args:
-        held: what a checkpoint file holds.
+        checkpoint: what a checkpoint file holds.
         names: every name that an entry of the network may have.
         where: for messages, `` in FILE``.
 
     Raises:
         ZooError: there are no tensors at all, or what stands under ``state_dict`` is something else.
     """
-    found = [_stripped(tensors, names) for tensors in _sets(held, set(), _DEPTH)]
+    found = [_stripped(tensors, names) for tensors in _sets(checkpoint, set(), _DEPTH)]
     if not found:
         for wrapper in _USUAL[:2]:
-            if wrapper in held and not isinstance(held[wrapper], Mapping):
-                what = type(held[wrapper]).__name__
+            if wrapper in checkpoint and not isinstance(checkpoint[wrapper], Mapping):
+                what = type(checkpoint[wrapper]).__name__
                 raise ZooError(f"the checkpoint{where} holds {what} under {wrapper!r}, not names and tensors")
-        inner = next((value for key in _USUAL if isinstance(value := held.get(key), Mapping)), held)
+        inner = next((value for key in _USUAL if isinstance(value := checkpoint.get(key), Mapping)), checkpoint)
         listed = [str(key) for key in inner]
         more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
         raise ZooError(f"the checkpoint{where} holds no weights, only {', '.join(listed[:3]) or 'nothing'}{more}")
     return next((tensors for tensors in found if any(name in tensors for name in names)), found[0])
 
 
-def _sets(held: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[dict[str, Tensor]]:
+def _sets(checkpoint: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[dict[str, Tensor]]:
     """Every set of named tensors, the likeliest first: wrapped ones, bare ones, averaged ones, parts put together."""
-    if id(held) in seen or len(seen) > _WRAPPERS or not depth:
+    if id(checkpoint) in seen or len(seen) > _WRAPPERS or not depth:
         return
-    seen.add(id(held))
-    inner = {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, Mapping)}
+    seen.add(id(checkpoint))
+    inner = {key: value for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Mapping)}
     usual = [key for key in _USUAL if key in inner]
     averaged = [key for key in inner if _AVERAGED.search(key)]
     others = [key for key in inner if key not in usual and key not in averaged and not _NO_WEIGHTS.search(key)]
     for key in usual:
         yield from _sets(inner[key], seen, depth - 1)
-    tensors = _tensors(held)
+    tensors = _tensors(checkpoint)
     if tensors:
         yield tensors
     for key in others + averaged:
@@ -81,8 +81,8 @@ def _sets(held: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[di
                 yield group
 
 
-def _tensors(held: Mapping[Any, object]) -> dict[str, Tensor]:
-    return {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, Tensor)}
+def _tensors(checkpoint: Mapping[Any, object]) -> dict[str, Tensor]:
+    return {key: value for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Tensor)}
 
 
 def _stripped(tensors: dict[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.native_output import caught
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def convert(network: Network) -> Made:
     import shutil
     import tempfile
 
-    from bench.backends import converters, environments
+    from bench.backends import converter_environments, converters
     from bench.backends.graphs import onnx_export
 
     def make(path: Path) -> None:
@@ -72,7 +72,7 @@ def convert(network: Network) -> Made:
         exported = onnx_export.export(network)
         with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
             written = Path(folder) / f"{exported.path.stem}_float{16 if network.precision == 'fp16' else 32}.tflite"
-            python = environments.python_of(_CONVERTER)
+            python = converter_environments.python_of(_CONVERTER)
             command = (python, "-m", "onnx2tf", "-i", exported.path, "-o", folder, "-tb", "flatbuffer_direct", "-nuo")
             converters.run((*command, "-v", "error"), _CONVERTER, (written,))
             shutil.move(written, path)
@@ -88,9 +88,9 @@ def convert(network: Network) -> Made:
 
 
 def _versions() -> tuple[str, ...]:
-    from bench.backends import environments
+    from bench.backends import converter_environments
 
-    return environments.folder_of(_CONVERTER).name, importlib.metadata.version("ai-edge-litert")
+    return converter_environments.folder_of(_CONVERTER).name, importlib.metadata.version("ai-edge-litert")
 
 
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
@@ -108,8 +108,7 @@ class _Session(Session):
                 self.interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count() or 1)
                 self.interpreter.allocate_tensors()
             except (RuntimeError, ValueError) as error:
-                reason = next(iter(str(error).strip().splitlines()), "no message")
-                raise InputError(f"{path} cannot be opened by LiteRT: {reason}") from error
+                raise InputError(f"{path} cannot be opened by LiteRT: {first_line(error)}") from error
         (self.entry,) = self.interpreter.get_input_details()
         self.exits = self.interpreter.get_output_details()
 

@@ -37,14 +37,14 @@ BACKENDS = (
         ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", quantises=True,
     ),
 )  # fmt: skip
-_WORDS = {"mnn_fp16": ", fp16", "mnn_int8_weights": ", 8-bit weights"}
+_VERSION_SUFFIXES = {"mnn_fp16": ", fp16", "mnn_int8_weights": ", 8-bit weights"}
 _OPTIONS = {"mnn": (), "mnn_fp16": ("--fp16",), "mnn_int8_weights": ("--weightQuantBits", "8")}
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 WINOGRAD_LEVEL, LEAST_MEMORY = 3, 1  # Winograd's larger tiles cost small_hrnet_w16 1.6e-4 of its largest output
 
 
 def version(backend: Backend) -> str:
-    return f"MNN {importlib.metadata.version('MNN')}{_WORDS.get(backend.name, '')}"
+    return f"MNN {importlib.metadata.version('MNN')}{_VERSION_SUFFIXES.get(backend.name, '')}"
 
 
 def build(backend: Backend, network: Network) -> Artifact:

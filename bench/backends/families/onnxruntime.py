@@ -13,7 +13,8 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
+from bench.core.library_settings import forbid_telemetry
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ PROVIDERS = {
     "onnxruntime": "CPUExecutionProvider", "onnxruntime_int8": "CPUExecutionProvider",
     "onnxruntime_cuda": "CUDAExecutionProvider", "onnxruntime_tensorrt": "TensorrtExecutionProvider",
 }  # fmt: skip
-_WORDS = {
+_VERSION_SUFFIXES = {
     "onnxruntime_int8": ", int8", "onnxruntime_cuda": ", CUDA provider",
     "onnxruntime_tensorrt": ", TensorRT provider",
 }  # fmt: skip
@@ -53,7 +54,7 @@ _NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 
 
 def version(backend: Backend) -> str:
-    return f"onnxruntime {import_onnxruntime().__version__}{_WORDS.get(backend.name, '')}"
+    return f"onnxruntime {import_onnxruntime().__version__}{_VERSION_SUFFIXES.get(backend.name, '')}"
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:
@@ -66,7 +67,7 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 def import_onnxruntime() -> Any:
     """The package, with telemetry off: it reports usage to its makers by default."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # the call below comes too late for a file that it keeps
+    forbid_telemetry()  # the call below comes too late for a file that it keeps
     import onnxruntime
 
     with contextlib.suppress(AttributeError):
@@ -152,8 +153,7 @@ def open_session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "no message")
-        raise InputError(f"{path} cannot be opened by ONNX Runtime: {reason}") from error
+        raise InputError(f"{path} cannot be opened by ONNX Runtime: {first_line(error)}") from error
 
 
 class _CpuSession(Session):

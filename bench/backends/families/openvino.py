@@ -17,7 +17,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from bench.backends.building import Made, Network
@@ -209,8 +209,7 @@ class _Session(Session):
         try:
             self.request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
         except RuntimeError as error:
-            reason = next(iter(str(error).strip().splitlines()), "no message")
-            raise InputError(f"{path} cannot be opened by OpenVINO: {reason}") from error
+            raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         # Copied, because the request writes its next outputs into the same memory.

@@ -14,7 +14,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import PRECISIONS, Backend
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -34,13 +34,18 @@ BACKENDS = (
     Backend("compile_max", "torch.compile, mode max-autotune", 40, ("cpu", "cuda"), PRECISIONS),
 )  # fmt: skip
 MODES = {"compile": None, "compile_max": "max-autotune"}
-WORDS = {"eager": "", "fused": ", simplified", "compile": ", inductor", "compile_max": ", inductor max-autotune"}
+_VERSION_SUFFIXES = {
+    "eager": "",
+    "fused": ", simplified",
+    "compile": ", inductor",
+    "compile_max": ", inductor max-autotune",
+}
 
 
 def version(backend: Backend) -> str:
     from bench.core.machine import torch_version
 
-    return f"torch {torch_version()}{WORDS[backend.name]}"
+    return f"torch {torch_version()}{_VERSION_SUFFIXES[backend.name]}"
 
 
 def lacking(backend: Backend, device: str, precision: str) -> str | None:
@@ -241,9 +246,9 @@ class CompiledSession(TorchSession):
         Raises:
             InputError: it cannot be compiled.
         """
-        from bench.core.files import cache_path
+        from bench.core.library_settings import set_inductor_folder
 
-        kept = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
+        kept = set_inductor_folder()
         os.environ.setdefault("TRITON_CACHE_DIR", str(Path(kept) / "triton"))
         import torch
         from torch._dynamo.utils import counters
@@ -256,7 +261,6 @@ class CompiledSession(TorchSession):
             with quiet(), self.computing():
                 self.network(self.place(images))
         except Exception as error:
-            reason = next(iter(str(error).strip().splitlines()), "no message")
-            raise InputError(f"cannot be compiled: {type(error).__name__}: {reason}") from error
+            raise InputError(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
         hits, misses = (counters["inductor"][f"fxgraph_cache_{what}"] for what in ("hit", "miss"))
         self.from_cache = hits > before[0] and misses == before[1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from bench.backends.graphs.operators import argument, aten, calls, quiet, tidy
-from bench.core.errors import InputError
+from bench.core.errors import InputError, first_line
 
 END = 2**63 - 1  # the end of an open slice
 
@@ -33,10 +33,10 @@ class Captured:
             digest.update(source.read_bytes())
         _add_graph(digest, self.program.graph_module)
         signature = self.program.graph_signature
-        held = dict(self.program.state_dict) | dict(self.program.constants)
+        tensors = dict(self.program.state_dict) | dict(self.program.constants)
         for placed in signature.input_specs:
             if placed.target is not None:
-                _add_value(digest, placed.target, held.get(placed.target))
+                _add_value(digest, placed.target, tensors.get(placed.target))
         digest.update(repr([(spec.kind, spec.target) for spec in signature.output_specs]).encode())
         return digest
 
@@ -101,8 +101,7 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
 
 
 def _untraceable(error: Exception) -> InputError:
-    reason = next(iter(str(error).strip().splitlines()), "no message")
-    return InputError(f"cannot be traced as a graph: {type(error).__name__}: {reason}")
+    return InputError(f"cannot be traced as a graph: {type(error).__name__}: {first_line(error)}")
 
 
 def _add_graph(digest: "hashlib._Hash", module: fx.GraphModule) -> None:

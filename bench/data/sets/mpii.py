@@ -9,9 +9,6 @@ from bench.data.registry import DatasetEntry, Source, find_base, first_existing
 if TYPE_CHECKING:
     from bench.data.mpii import MpiiDataset
 
-# Annotations with what PCKh needs beside them: head sizes and true joints of the same people. First as commonly
-# converted, then as HRNet and SimpleBaseline lay it out.
-TRUTHS = {"mpii_val.json": "mpii_gt_val.mat", "valid.json": "gt_valid.mat"}
 METRICS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "PCKh", "PCKh@0.1")
 
 

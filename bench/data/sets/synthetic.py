@@ -6,11 +6,10 @@ from bench.core.errors import InputError
 from bench.core.skeletons import COCO
 from bench.data.registry import DatasetEntry, Source
 from bench.data.sets.coco import METRICS, open_coco, score_keypoints
+from bench.data.synthetic.evaluation_set import IMAGES, SEED
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
-
-IMAGES, SEED = 200, 2_000_003  # of the set to evaluate on: no training's seed, nor that of its validation
 
 
 def open_synthetic(source: Source) -> "Dataset":

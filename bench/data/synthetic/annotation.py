@@ -37,7 +37,7 @@ Item = Someone | list[Layer]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScenePlan:
     """Everything that decides a picture's annotations."""
 
     size: tuple[int, int]  # width, height
@@ -46,7 +46,7 @@ class Plan:
     main: int | None = None  # the item that is annotated first
 
 
-def outlines(plan: Plan) -> list[list[Layer]]:
+def outlines(plan: ScenePlan) -> list[list[Layer]]:
     """What the map needs of every item, without colours."""
     light = np.zeros(2)
     return [
@@ -54,7 +54,7 @@ def outlines(plan: Plan) -> list[list[Layer]]:
     ]
 
 
-def who_is_where(plan: Plan, shown: list[list[Layer]]) -> Parts:
+def who_is_where(plan: ScenePlan, shown: list[list[Layer]]) -> Parts:
     """The map of who is seen where, uint16 ``[H, W]``: see ``drawing.mark``; items are numbered from 1."""
     width, height = plan.size
     parts = np.zeros((height, width), np.uint16)
@@ -63,7 +63,7 @@ def who_is_where(plan: Plan, shown: list[list[Layer]]) -> Parts:
     return parts
 
 
-def annotations(plan: Plan, shown: list[list[Layer]], parts: Parts) -> list[Annotation]:
+def annotations(plan: ScenePlan, shown: list[list[Layer]], parts: Parts) -> list[Annotation]:
     """What COCO's file would hold of a picture, without ids: people of whom a pixel is seen, then the crowd."""
     found, crowd = [], []
     for index in sorted(range(len(plan.items)), key=lambda index: index != plan.main):

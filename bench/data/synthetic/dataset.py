@@ -8,8 +8,9 @@ import numpy as np
 
 from bench.core.skeletons import COCO, Skeleton
 from bench.data.dataset import Person, Picture
-from bench.data.sets.synthetic import ENTRY, IMAGES, SEED
+from bench.data.registry import DatasetEntry, entry_of
 from bench.data.synthetic.annotation import Annotation
+from bench.data.synthetic.evaluation_set import IMAGES, SEED
 from bench.data.synthetic.picture import (
     GENERATOR_VERSION,
     Scene,
@@ -44,11 +45,11 @@ class SyntheticDataset:
 
     name: str
     skeleton: Skeleton = COCO
-    entry = ENTRY
     annotated = True
 
     def __init__(self, images: int, seed: int, kind: Kind = "scenes") -> None:
         self.images, self.seed, self.kind = images, seed, kind
+        self.entry: DatasetEntry = entry_of("synthetic")
         # Every training draws people of its own; of the sets to evaluate on, one has the plain name.
         usual = kind == "portraits" or (images, seed) == (IMAGES, SEED)
         self.name = NAME if usual else f"{NAME} ({images} scenes, seed {seed})"

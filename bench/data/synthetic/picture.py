@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.data.dataset import Picture
 from bench.data.synthetic import scenery
-from bench.data.synthetic.annotation import Annotation, Item, Plan, Someone, annotations, outlines, who_is_where
+from bench.data.synthetic.annotation import Annotation, Item, ScenePlan, Someone, annotations, outlines, who_is_where
 from bench.data.synthetic.body import Array, rotations, sample_body
 from bench.data.synthetic.camera import View
 from bench.data.synthetic.drawing import Layer, Palette, Parts, bright, extent, layers, paint
@@ -82,7 +82,7 @@ def draw_portrait(seed: int, index: int) -> Scene:
     return _draw(plan_portrait(seed, index), RandomNumbers(seed, index, PORTRAIT, LOOKS))
 
 
-def annotate(plan: Plan) -> list[Annotation]:
+def annotate(plan: ScenePlan) -> list[Annotation]:
     """A picture's annotations without drawing it."""
     return _look(plan, outlines(plan))[2]
 
@@ -91,7 +91,7 @@ def annotate(plan: Plan) -> list[Annotation]:
 # Drawing
 
 
-def _draw(plan: Plan, looks: RandomNumbers) -> Scene:
+def _draw(plan: ScenePlan, looks: RandomNumbers) -> Scene:
     width, height = plan.size
     image = scenery.background(looks, width, height, plan.horizon)
     light = np.array((looks.between(-0.5, 0.5), looks.between(-0.5, -0.1)))
@@ -107,7 +107,7 @@ def _draw(plan: Plan, looks: RandomNumbers) -> Scene:
     return Scene(scenery.finish(looks, image), found)
 
 
-def _look(plan: Plan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Parts, list[Annotation]]:
+def _look(plan: ScenePlan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Parts, list[Annotation]]:
     """What is drawn in the end, the map and the annotations: nothing stays before a main person who would be lost."""
     parts = who_is_where(plan, shown)
     found = annotations(plan, shown, parts)
@@ -176,7 +176,7 @@ def _sample_figure(rng: RandomNumbers) -> Figure:
     return build(body, sample_outfit(rng))
 
 
-def plan_scene(seed: int, index: int) -> Plan:
+def plan_scene(seed: int, index: int) -> ScenePlan:
     """A scene's geometry: people on one ground, seen by one camera."""
     rng = RandomNumbers(seed, index, SCENE, GEOMETRY)
     width, height = rng.pick(SIZES)
@@ -210,10 +210,10 @@ def plan_scene(seed: int, index: int) -> Plan:
         things = scenery.thing(rng, rng.between(0, width), rng.between(0.3, 1) * height, size)
         placed.append((distance, list(things)))
     placed.sort(key=lambda entry: -entry[0])
-    return Plan((width, height), horizon, [item for _, item in placed])
+    return ScenePlan((width, height), horizon, [item for _, item in placed])
 
 
-def plan_portrait(seed: int, index: int) -> Plan:
+def plan_portrait(seed: int, index: int) -> ScenePlan:
     """A portrait's geometry: the main person, and others and things around and before them."""
     rng = RandomNumbers(seed, index, PORTRAIT, GEOMETRY)
     width, height = PORTRAIT_SIZE
@@ -240,7 +240,7 @@ def plan_portrait(seed: int, index: int) -> Plan:
     placed.sort(key=lambda entry: -entry[0])
     items = [item for _, item in placed]
     main = next(number for number, item in enumerate(items) if item is person)
-    return Plan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
+    return ScenePlan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
 
 
 def _framing(

@@ -105,7 +105,7 @@ def _key(convention: Convention) -> str:
 def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) -> Row:
     model, size = printed_row["model"], printed_row["input"]
     record = measured.complexity(model, size, benchmark.joints)
-    labels = {"table": benchmark.roman, "model": model, "input": size}
+    row_names = {"table": benchmark.roman, "model": model, "input": size}
     highlight = model == paper.BASELINE
     params, gflops = paper_cell(printed_row["params_m"]), paper_cell(printed_row["gflops"])
     if record is None:
@@ -113,7 +113,7 @@ def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) 
         how = MEASURE.format(inputs=",".join(inputs), joints=benchmark.joints)
         unknown = Cell((Value("not measured", "missing"),), notes=(how,))
         blank = [Cell()] * (len(TABLES) + len(LIBRARIES))
-        return Row(labels, (params, Cell(), unknown, gflops, unknown, *blank), highlight=highlight)
+        return Row(row_names, (params, Cell(), unknown, gflops, unknown, *blank), highlight=highlight)
     count = metric(record, "params")
     params_hit = _prints(count, 10**6, printed_row["params_m"])
     hits = [
@@ -135,7 +135,7 @@ def _row(benchmark: Benchmark, measured: Measured, printed_row: dict[str, str]) 
         ),
         *(_count_cell(record, convention, convention in hits) for convention in (*TABLES, *LIBRARIES)),
     ]
-    return Row(labels, tuple(cells), highlight=highlight)
+    return Row(row_names, tuple(cells), highlight=highlight)
 
 
 def _count_cell(record: Record, convention: Convention, hit: bool) -> Cell:

@@ -17,7 +17,7 @@ from bench.explain.explanation import paragraph
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, tags
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
 
 # The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
@@ -95,15 +95,15 @@ def _columns(setting: Setting) -> list[Column]:
     if setting.gpu:
         plain.insert(1, ("graph", "as a graph ms"))
     parts = tuple((key.removesuffix("_ms"), f"{title}, %") for key, title, _ in PARTS)
-    labels = (*setting.labels, ("precision", setting.precision), ("input", setting.input))
-    return [Column(key, title, ("measured",), group, labels) for key, title in (*plain, *parts)]
+    where = (*setting.parts, ("precision", setting.precision), ("input", setting.input))
+    return [Column(key, title, ("measured",), group, where) for key, title in (*plain, *parts)]
 
 
 def _cells(setting: Setting, record: Record | None) -> list[Cell]:
     if record is None:
         return [Cell()] * len(_columns(setting))
     total, must = metric(record, "latency_ms_measured"), metric(record, "must_take_ms")
-    words = tuple(tag for tag in tags(record) if tag != "explain")
+    shown_tags = tuple(tag for tag in tags(record) if tag != "explain")
     shown = [
         (metrics.text("latency_ms_measured", total), {"latency_ms": total}),
         (metrics.text("must_take_ms", must, 3 if setting.gpu else None), {"must_take_ms": must}),
@@ -115,7 +115,7 @@ def _cells(setting: Setting, record: Record | None) -> list[Cell]:
         launching = 100 * record.metrics.get("launch_overhead_ms", max(0.0, total - graph)) / total
         shown.insert(1, (metrics.text("graph_ms", graph), {"graph_ms": graph, "launch_percent": launching}))
     cells = [Cell((Value(text, "measured"),), extra=extra, record=record) for text, extra in shown]
-    cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=words, notes=(paragraph(record),))
+    cells[0] = Cell(cells[0].values, extra=cells[0].extra, record=record, tags=shown_tags, notes=(paragraph(record),))
     for key, _, _ in PARTS:
         if key not in record.metrics:  # set-up is not known of every network
             cells.append(Cell())
@@ -137,7 +137,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Chart:
+class SplitChart:
     """The bars of all networks in one setting, the slowest first."""
 
     key: str
@@ -147,9 +147,9 @@ class Chart:
     remarks: tuple[str, ...]
 
 
-def charts(measured: Measured) -> list[Chart]:
+def charts(measured: Measured) -> list[SplitChart]:
     """One chart for each machine, device, thread count and input."""
-    found: dict[str, Chart] = {}
+    found: dict[str, SplitChart] = {}
     for setting, records in _by_setting(measured).items():
         size = "" if setting.input == "256x192" else f"_{setting.input}"
         key = free_key(f"explain_{setting.slug.replace('_eager', '', 1)}{size}", found)
@@ -157,7 +157,7 @@ def charts(measured: Measured) -> list[Chart]:
     return list(found.values())
 
 
-def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
+def _chart(records: dict[str, Record], setting: Setting, key: str) -> SplitChart:
     bars = []
     for model, record in records.items():
         parts = tuple(record.metrics.get(part, 0.0) for part, _, _ in PARTS)
@@ -172,7 +172,7 @@ def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
         remarks.append(f"Set-up not told apart: {', '.join(unknown)}.")
     on = setting.gpu or setting.machine
     threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
-    return Chart(
+    return SplitChart(
         key,
         f"Where the time goes on {on}",
         f"eager, {setting.precision}, batch {setting.batch}, input {setting.input}, {threads}",
@@ -181,12 +181,12 @@ def _chart(records: dict[str, Record], setting: Setting, key: str) -> Chart:
     )
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     for chart in charts(measured):
-        yield Picture(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
+        yield ReportFigure(chart.key, functools.partial(plotting.draw, chart.key, functools.partial(picture, chart)))
 
 
-def picture(chart: Chart) -> Figure:
+def picture(chart: SplitChart) -> Figure:
     """The chart drawn: milliseconds, and beside them shares."""
     below = textwrap.wrap(" ".join(chart.remarks), int(WIDTH * 15))
     top, bottom = 1.0, 0.55 + 0.16 * len(below)
@@ -220,9 +220,9 @@ def picture(chart: Chart) -> Figure:
         label.set(color=INK, fontweight="bold" if bar.highlight else "normal")
     axes[1].set_yticks([])
     axes[1].set_xlim(0, 100)
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles, legend = axes[0].get_legend_handles_labels()
     drawn.legend(
-        handles, labels, loc="center left", bbox_to_anchor=(0.15 / WIDTH, 1 - 0.78 / height), ncols=len(PARTS),
+        handles, legend, loc="center left", bbox_to_anchor=(0.15 / WIDTH, 1 - 0.78 / height), ncols=len(PARTS),
         frameon=False, fontsize=8, borderpad=0, borderaxespad=0, handlelength=1, handletextpad=0.4, columnspacing=1.2,
         labelcolor=INK,
     )  # fmt: skip

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from bench.report import paper, plotting
 from bench.report.benchmarks import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, free_key, metric, tags
-from bench.report.placement import Box, Circle, Place, place
+from bench.report.placement import Box, Circle, LabelPlace, place
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = {
@@ -52,7 +52,7 @@ class Bubble:
 
 
 @dataclass(frozen=True)
-class Chart:
+class BubbleChart:
     """What one figure shows, and what it has to say about it."""
 
     key: str
@@ -64,13 +64,13 @@ class Chart:
     main: bool = True  # the first runtime of its machine and device: drawn without ``--figures all``
 
 
-def charts(measured: Measured) -> list[Chart]:
+def charts(measured: Measured) -> list[BubbleChart]:
     """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input.
 
     AP is COCO's, or in charts of their own that on drawn people. Where no network has both a speed and an AP there
     is nothing to draw. The main one of a machine and device is of the first runtime in the catalogue's order.
     """
-    found: dict[str, Chart] = {}
+    found: dict[str, BubbleChart] = {}
     seen: set[tuple[str, str, str, str]] = set()
     for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
         for setting in measured.settings:
@@ -87,11 +87,11 @@ def charts(measured: Measured) -> list[Chart]:
     return list(found.values())
 
 
-def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> Chart:
+def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> BubbleChart:
     zoo, own = paper.in_order(measured.timed(setting))
     records = {model: record for model in (*zoo, *own) if (record := measured.speed(model, setting))}
-    words = {model: " ".join(tags(record)) for model, record in records.items()}
-    alike = len(set(words.values())) == 1
+    tags_of = {model: " ".join(tags(record)) for model, record in records.items()}
+    alike = len(set(tags_of.values())) == 1
     bubbles, absent = [], []
     for model, record in records.items():
         in_paper = paper.row(1, model) or {}
@@ -109,7 +109,7 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
         bubbles.append(
             Bubble(
                 model=model,
-                label=paper.label(model) + (f" ({words[model]})" if words[model] and not alike else ""),
+                label=paper.label(model) + (f" ({tags_of[model]})" if tags_of[model] and not alike else ""),
                 method=method,
                 fps=metric(record, "fps"),
                 interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
@@ -122,8 +122,8 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     remarks = ["Circle area: parameters. Point: the mean."]
     if any(bubble.interval for bubble in bubbles):
         remarks.append("Bar: 95 % interval.")
-    if alike and any(words.values()):
-        remarks.append(f"Caution, all measurements: {next(iter(words.values())).replace(' ', ', ')}.")
+    if alike and any(tags_of.values()):
+        remarks.append(f"Caution, all measurements: {next(iter(tags_of.values())).replace(' ', ', ')}.")
     if any(bubble.ap_measured for bubble in bubbles) and not all(bubble.ap_measured for bubble in bubbles):
         remarks.append("* AP from the paper.")
     if absent:
@@ -132,15 +132,15 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     threads = f"in a machine with {setting.machine}" if setting.gpu else f"{setting.threads} threads"
     subtitle = f"{setting.backend}, {setting.precision}, batch 1, input {SIZE}, {threads}"
     dataset = "COCO val2017" if benchmark.number else DRAWN_PEOPLE
-    return Chart(key, f"Speed and accuracy on {on}", subtitle, dataset, tuple(bubbles), tuple(remarks))
+    return BubbleChart(key, f"Speed and accuracy on {on}", subtitle, dataset, tuple(bubbles), tuple(remarks))
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     for chart in charts(measured):
-        yield Picture(chart.key, functools.partial(draw, chart), main=chart.main)
+        yield ReportFigure(chart.key, functools.partial(draw, chart), main=chart.main)
 
 
-def draw(chart: Chart) -> tuple[bytes, bytes]:
+def draw(chart: BubbleChart) -> tuple[bytes, bytes]:
     """The chart as PNG and SVG, in the first size that has room for every name.
 
     Where none has, or there are more names than anyone would read, some circles have none, as the figure then says.
@@ -159,7 +159,7 @@ def draw(chart: Chart) -> tuple[bytes, bytes]:
             chart = _with_names(chart, sum(bool(bubble.label) for bubble in chart.bubbles) // 2)
 
 
-def _with_names(chart: Chart, most: int) -> Chart:
+def _with_names(chart: BubbleChart, most: int) -> BubbleChart:
     """At most so many names: the paper's networks' first, then those of the fastest."""
     named = sorted((bubble for bubble in chart.bubbles if bubble.label), key=lambda b: (b.method == OWN, -b.fps))
     kept = {bubble.model for bubble in named[:most]}
@@ -169,7 +169,7 @@ def _with_names(chart: Chart, most: int) -> Chart:
     return replace(chart, bubbles=bubbles, remarks=(*remarks, f"{NAMELESS} {nameless} circles."))
 
 
-def _figure(chart: Chart, scale: float) -> tuple[Figure, list[Any] | None]:
+def _figure(chart: BubbleChart, scale: float) -> tuple[Figure, list[Any] | None]:
     """The figure, and its names' texts in order, or ``None`` where there is no room for them."""
     width = WIDTH * scale
     key_width = (LARGEST + 44) / 72  # of the key of sizes, in inches; it stands beside the title
@@ -289,7 +289,7 @@ def _bar(axes: Axes, bubble: Bubble) -> Box:
     return Box(float(x0), float(y0) - half, float(x1), float(y0) + half)
 
 
-def _draw_leader(figure: Figure, found: Place) -> None:
+def _draw_leader(figure: Figure, found: LabelPlace) -> None:
     if found.leader:
         ends = figure.transFigure.inverted().transform(found.leader)
         line = Line2D(ends[:, 0], ends[:, 1], transform=figure.transFigure, color=FAINT, linewidth=0.7, zorder=5)

@@ -31,11 +31,11 @@ def table(measured: Measured) -> Table | None:
         exact = _exact(measured, record)
         if exact is not None:
             machine = measured.setting(record).machine
-            labels = {
+            row_names = {
                 "model": name(record), "input": record.input, "runtime": _runtime(record),
                 "dataset": record.dataset or "", "weights": record.weights or "", "machine": machine,
             }  # fmt: skip
-            rows.append(Row(labels, (*_accuracies(exact, record), *_speeds(measured, record))))
+            rows.append(Row(row_names, (*_accuracies(exact, record), *_speeds(measured, record))))
     if not rows:
         return None
     return Table(

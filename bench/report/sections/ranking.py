@@ -27,7 +27,7 @@ from bench.report.measured import (
     tags,
 )
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import COLUMNS_A_PANEL, Cell, Column, Number, Panel, Row, Table, Value
 
 REFERENCE = "eager"
@@ -61,7 +61,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Place:
+class MachineRuntimes:
     """Several runtimes on one machine and device: the reference first, int8 last."""
 
     key: str  # of its figure
@@ -85,13 +85,13 @@ class Place:
         return list(dict.fromkeys(name(record) for runtime in self.runtimes for record in runtime.records))
 
 
-def places(measured: Measured) -> list[Place]:
+def places(measured: Measured) -> list[MachineRuntimes]:
     """Where two runtimes or more ran two networks or more at batch 1 and Table V's input."""
     groups: dict[tuple[str, ...], list[Setting]] = {}
     for setting in measured.settings:
         if (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
             groups.setdefault(setting.place, []).append(setting)
-    found: list[Place] = []
+    found: list[MachineRuntimes] = []
     for alike, settings in groups.items():
         runtimes = [runtime for setting in settings if len((runtime := _runtime(measured, setting)).records) > 1]
         if len(runtimes) > 1:
@@ -99,7 +99,7 @@ def places(measured: Measured) -> list[Place]:
             where = first.gpu or f"{first.machine}, {first.threads} thread{'s' if first.threads != 1 else ''}"
             wanted = "_".join(filter(None, ("ranking", *(slug(part) for part in alike))))
             key = free_key(wanted, {place.key for place in found})
-            found.append(Place(key, where, tuple(sorted(runtimes, key=_order))))
+            found.append(MachineRuntimes(key, where, tuple(sorted(runtimes, key=_order))))
     return found
 
 
@@ -158,8 +158,8 @@ def table(measured: Measured) -> Table | None:
             panels.append(Panel(place.title, tuple(range(len(columns), len(columns) + len(shown)))))
             for runtime in shown:
                 title = runtime.title + (" (int8)" if runtime.int8 else "")
-                labels = (*runtime.setting.labels, ("precision", runtime.setting.precision))
-                columns.append(Column("rank", title, ("measured",), setting=labels))
+                where = (*runtime.setting.parts, ("precision", runtime.setting.precision))
+                columns.append(Column("rank", title, ("measured",), setting=where))
                 for model, row in cells.items():
                     row.append(_cell(runtime, place.reference, model))
     zoo, own = paper.in_order(cells)
@@ -187,14 +187,14 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
         return Cell()
     fps = metric(record, "fps")
     sure, unsure = overtaken(runtime, reference, model) if reference else ([], [])
-    words = [f"{metrics.text('fps', fps)} FPS"]
-    words += [f"passes {', '.join(map(paper.label, sure))}"] if sure else []
-    words += [f"perhaps {', '.join(map(paper.label, unsure))}"] if unsure else []
+    details = [f"{metrics.text('fps', fps)} FPS"]
+    details += [f"passes {', '.join(map(paper.label, sure))}"] if sure else []
+    details += [f"perhaps {', '.join(map(paper.label, unsure))}"] if unsure else []
     extra: dict[str, Number] = {
         "fps": fps, "passes": " ".join(sure), "perhaps_passes": " ".join(unsure),
     }  # fmt: skip
     return Cell(
-        (Value(str(rank), "measured"),), detail="; ".join(words), tags=tags(record), notes=notes_on_protocol(record),
+        (Value(str(rank), "measured"),), detail="; ".join(details), tags=tags(record), notes=notes_on_protocol(record),
         extra=extra, record=record,
     )  # fmt: skip
 
@@ -202,17 +202,17 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
 # -------------------------------------------------------------------------------- figure
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     for place in places(measured):
         draw = functools.partial(plotting.draw, place.key, functools.partial(picture, place))
-        yield Picture(place.key, draw, main=place.usual)
+        yield ReportFigure(place.key, draw, main=place.usual)
 
 
-def picture(place: Place) -> Figure:
+def picture(place: MachineRuntimes) -> Figure:
     """A line a network through its places in the runtimes."""
     models = place.models
-    labels = {model: paper.label(model) for model in models}
-    longest = 0.085 * max(map(len, labels.values())) + 0.35  # of a name, in inches
+    titles = {model: paper.label(model) for model in models}
+    longest = 0.085 * max(map(len, titles.values())) + 0.35  # of a name, in inches
     width = 2 * longest + STEP * (len(place.runtimes) - 1) + 0.7
     title = textwrap.wrap(f"Fastest first, by runtime: {place.title}", int(width * 9.5))
     busy = {word for runtime in place.runtimes for record in runtime.records for word in tags(record)}
@@ -240,11 +240,11 @@ def picture(place: Place) -> Figure:
     # The same colour in every figure for a network of the paper.
     known = [*paper.models(), *(model for model in models if model not in paper.models())]
     for model in models:
-        _line(axes, place, model, labels[model], known.index(model))
+        _line(axes, place, model, titles[model], known.index(model))
     return drawn
 
 
-def _line(axes: Axes, place: Place, model: str, label: str, number: int) -> None:
+def _line(axes: Axes, place: MachineRuntimes, model: str, label: str, number: int) -> None:
     """One network: its line, its speeds on it, and its name at both ends."""
     colour, bold = COLOURS[number % len(COLOURS)], model == paper.BASELINE
     dashes = "-" if number < len(COLOURS) else (0, (5, 2))

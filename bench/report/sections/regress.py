@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.regress.conditions import busy_neighbours, condition
+from bench.regress.self_test_conditions import busy_neighbours, condition
 from bench.report import plotting
 from bench.report.measured import Measured, Setting, free_key, metric
 from bench.report.plotting import DPI, FAINT, INK
-from bench.report.section import Picture, Section
+from bench.report.section import ReportFigure, Section
 from bench.report.table import Cell, Column, Panel, Row, Table, Value
 
 HEADINGS = {
@@ -33,7 +33,7 @@ WIDTH, HEIGHT = 8.4, 3.1  # of the figure, and of its axes, in inches
 
 
 @dataclass(frozen=True, order=True)
-class SelfTest:
+class SelfTestSetting:
     """All conditions of one self-test."""
 
     setting: Setting
@@ -42,7 +42,7 @@ class SelfTest:
     budget_s: float
 
     @classmethod
-    def of(cls, record: Record) -> "SelfTest":
+    def of(cls, record: Record) -> "SelfTestSetting":
         told = record.protocol
         return cls(Setting.of(record), record.model, float(told["threshold"]), float(told["budget_s"]))
 
@@ -55,12 +55,12 @@ class SelfTest:
         )
 
 
-def tests(measured: Measured) -> dict[SelfTest, list[Record]]:
+def tests(measured: Measured) -> dict[SelfTestSetting, list[Record]]:
     """The records of every self-test, by slow-down."""
-    found: dict[SelfTest, list[Record]] = {}
+    found: dict[SelfTestSetting, list[Record]] = {}
     for record in measured.of_kind("regress"):
         if record.protocol.get("name") == "self-test":
-            found.setdefault(SelfTest.of(record), []).append(record)
+            found.setdefault(SelfTestSetting.of(record), []).append(record)
     return {test: sorted(found[test], key=_order) for test in sorted(found)}
 
 
@@ -78,8 +78,8 @@ def table(measured: Measured) -> Table | None:
     panels = []
     for test in found:
         start = len(columns)
-        labels = (("model", test.model), ("threshold", f"{test.threshold:g}"), *test.setting.labels)
-        columns += [Column(key, title, ("measured",), "", labels) for key, title in HEADINGS.items()]
+        what = (("model", test.model), ("threshold", f"{test.threshold:g}"), *test.setting.parts)
+        columns += [Column(key, title, ("measured",), "", what) for key, title in HEADINGS.items()]
         panels.append(Panel(test.title, tuple(range(start, len(columns)))))
     rows = []
     for order in sorted(conditions):
@@ -118,21 +118,21 @@ def _cells(record: Record | None) -> list[Cell]:
     return cells
 
 
-def charts(measured: Measured) -> list[tuple[str, SelfTest, list[Record]]]:
+def charts(measured: Measured) -> list[tuple[str, SelfTestSetting, list[Record]]]:
     """File name, self-test and records of each figure."""
-    named: dict[str, tuple[str, SelfTest, list[Record]]] = {}
+    named: dict[str, tuple[str, SelfTestSetting, list[Record]]] = {}
     for test, records in tests(measured).items():
         key = free_key(f"regress_{test.setting.slug}_{test.model}_{100 * test.threshold:g}percent", named)
         named[key] = (key, test, records)
     return list(named.values())
 
 
-def _pictures(measured: Measured) -> Iterator[Picture]:
+def _pictures(measured: Measured) -> Iterator[ReportFigure]:
     for key, test, records in charts(measured):
-        yield Picture(key, functools.partial(plotting.draw, key, functools.partial(_picture, test, records)))
+        yield ReportFigure(key, functools.partial(plotting.draw, key, functools.partial(_picture, test, records)))
 
 
-def _picture(test: SelfTest, records: Sequence[Record]) -> Figure:
+def _picture(test: SelfTestSetting, records: Sequence[Record]) -> Figure:
     """Detection against slow-down, and what was decided against time."""
     lines = textwrap.wrap(test.title, int(WIDTH * 13.5))
     top, bottom = 0.45 + 0.17 * len(lines) + 0.3, 0.55
@@ -157,7 +157,7 @@ def _picture(test: SelfTest, records: Sequence[Record]) -> Figure:
     return drawn
 
 
-def _detection(axes: Axes, test: SelfTest, records: Sequence[Record]) -> None:
+def _detection(axes: Axes, test: SelfTestSetting, records: Sequence[Record]) -> None:
     slower = [100 * float(record.options["slower_by"]) for record in records]
     rate = [100 * metric(record, "regression") / metric(record, "comparisons") for record in records]
     low = [100 * metric(record, "regression_rate_low") for record in records]

@@ -8,7 +8,7 @@ from bench.core.record import PRECISIONS, Record
 from bench.report import paper
 from bench.report.measured import Measured, metric, name, notes_on_protocol, protocol, tags
 from bench.report.section import Section
-from bench.report.sections.ranking import REFERENCE, Place, Runtime, places
+from bench.report.sections.ranking import REFERENCE, MachineRuntimes, Runtime, places
 from bench.report.table import Cell, Column, Panel, Row, Table, Value
 from bench.timing import yardstick
 
@@ -51,7 +51,7 @@ def table(measured: Measured) -> Table | None:
     )
 
 
-def _explanations(found: Iterable[tuple[Place, Ratios]]) -> list[str]:
+def _explanations(found: Iterable[tuple[MachineRuntimes, Ratios]]) -> list[str]:
     """What the columns beside the best runtime are, as far as there are such."""
     devices = {place.runtimes[0].setting.device for place, _ in found}
     texts = {
@@ -64,7 +64,7 @@ def _explanations(found: Iterable[tuple[Place, Ratios]]) -> list[str]:
     return [text for device, text in texts.items() if device in devices]
 
 
-def _ratios(place: Place) -> Ratios:
+def _ratios(place: MachineRuntimes) -> Ratios:
     """Of every runtime, eager itself included; empty where eager did not run."""
     reference = place.reference
     if reference is None:
@@ -81,26 +81,26 @@ def _against(reference: Runtime, runtime: Runtime) -> dict[str, float]:
     return found
 
 
-def _best(place: Place, ratios: Ratios, model: str, precision: str) -> Runtime | None:
+def _best(place: MachineRuntimes, ratios: Ratios, model: str, precision: str) -> Runtime | None:
     alike = [r for r in place.runtimes if r.setting.precision == precision and model in ratios[r.title]]
     return max(alike, key=lambda runtime: ratios[runtime.title][model], default=None)
 
 
-def _others(place: Place) -> list[Runtime]:
+def _others(place: MachineRuntimes) -> list[Runtime]:
     return [runtime for runtime in place.runtimes if runtime is not place.reference]
 
 
-def _precisions(place: Place) -> list[str]:
+def _precisions(place: MachineRuntimes) -> list[str]:
     """Those in which there is a best runtime to be named."""
     return [p for p in PRECISIONS if p != "int8" and any(runtime.setting.precision == p for runtime in place.runtimes)]
 
 
-def _columns(place: Place) -> list[Column]:
+def _columns(place: MachineRuntimes) -> list[Column]:
     found = [
-        Column("ratio", r.title, ("measured",), setting=(*r.setting.labels, ("precision", r.setting.precision)))
+        Column("ratio", r.title, ("measured",), setting=(*r.setting.parts, ("precision", r.setting.precision)))
         for r in _others(place)
     ]
-    where = place.runtimes[0].setting.labels
+    where = place.runtimes[0].setting.parts
     for precision in _precisions(place):
         own = (*where, ("precision", precision))
         title = "best exact" if precision == "fp32" else f"best {precision}"
@@ -112,7 +112,7 @@ def _columns(place: Place) -> list[Column]:
     return found
 
 
-def _cells(measured: Measured, place: Place, ratios: Ratios, model: str) -> list[Cell]:
+def _cells(measured: Measured, place: MachineRuntimes, ratios: Ratios, model: str) -> list[Cell]:
     cells = [_cell(ratios[runtime.title].get(model), runtime.record(model)) for runtime in _others(place)]
     for precision in _precisions(place):
         best = _best(place, ratios, model, precision)
@@ -137,7 +137,7 @@ def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
     )  # fmt: skip
 
 
-def _means(place: Place, ratios: Ratios) -> list[Cell]:
+def _means(place: MachineRuntimes, ratios: Ratios) -> list[Cell]:
     cells = [_mean(ratios[runtime.title].values()) for runtime in _others(place)]
     for column in _columns(place)[len(cells) :]:
         best = [
@@ -157,7 +157,7 @@ def _mean(values: Iterable[float]) -> Cell:
     return Cell((Value(printed(mean, 1, 2), "measured"),), detail=f"of {len(found)}", extra={"ratio": mean})
 
 
-def _share(measured: Measured, place: Place, record: Record) -> Cell:
+def _share(measured: Measured, place: MachineRuntimes, record: Record) -> Cell:
     """Multiply-adds a second over the peak, where both were measured."""
     explained = _explained(measured, place, "fp32")
     of_this = _of_this(explained, record)
@@ -179,7 +179,7 @@ def _products_worth(record: Record) -> float:
     return statistics.median(statistics.median(beside) / statistics.median(own) for beside, own in pairs)
 
 
-def _bound(measured: Measured, place: Place, record: Record) -> Cell:
+def _bound(measured: Measured, place: MachineRuntimes, record: Record) -> Cell:
     """Latency over what the operators must take, where both were measured."""
     of_this = _of_this(_explained(measured, place, record.precision or ""), record)
     if of_this is None:
@@ -190,7 +190,7 @@ def _bound(measured: Measured, place: Place, record: Record) -> Cell:
     return Cell((Value(printed(times, 1, 1), "measured"),), extra=extra, record=of_this)
 
 
-def _explained(measured: Measured, place: Place, precision: str) -> list[Record]:
+def _explained(measured: Measured, place: MachineRuntimes, precision: str) -> list[Record]:
     here = place.runtimes[0].setting.place
     return [
         r for r in measured.of_kind("explain")

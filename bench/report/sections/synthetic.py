@@ -23,8 +23,13 @@ def drawn(measured: Measured) -> Table | None:
                 record = measured.accuracy(model, size, dataset)
                 if record:
                     cells = tuple(accuracy_cell(here, measured, model, size, key, None) for key in here.accuracy)
-                    labels = {"model": model, "input": size, "weights": record.weights or "", "people": _people(record)}
-                    rows.append(Row(labels, cells, f"Data set: {dataset}", highlight=model == paper.BASELINE))
+                    row_names = {
+                        "model": model,
+                        "input": size,
+                        "weights": record.weights or "",
+                        "people": _people(record),
+                    }
+                    rows.append(Row(row_names, cells, f"Data set: {dataset}", highlight=model == paper.BASELINE))
     if not rows:
         return None
     return Table(

@@ -26,10 +26,10 @@ def comparison(benchmark: Benchmark, measured: Measured) -> Table:
         _comparison_row(benchmark, measured, printed_row["model"], printed_row["input"], printed_row)
         for printed_row in paper.table(benchmark.number)
     ]
-    known = {(row.labels["model"], row.labels["input"]) for row in rows}
+    known = {(row.names["model"], row.names["input"]) for row in rows}
     if benchmark.number != 2:
         # Table II has the cost columns of Table I; extra rows are shown there.
-        sizes = list(dict.fromkeys(row.labels["input"] for row in rows))
+        sizes = list(dict.fromkeys(row.names["input"] for row in rows))
         evaluated = {name(r) for r in measured.of_kind("accuracy") if r.dataset == benchmark.dataset}
         zoo, own = paper.in_order({*measured.models("complexity"), *evaluated})
         for section, models in ((NOT_IN_PAPER, zoo), (OWN, own)):
@@ -60,7 +60,7 @@ def _comparison_row(
         params = metrics.text("params", metric(record, "params"), 2)
         as_paper = printed(macs, 2**30 if unit == "torchstat" else 10**9, 3)
         alike = metrics.text("macs_mmcv", metric(record, "macs_mmcv"))
-    labels = _names(model, section)
+    row_names = _names(model, section)
     cells = [
         paper_cell(printed_row.get("params_m")),
         measured_cell(record, params, **{"params": exact.get("params", "")}),
@@ -70,7 +70,7 @@ def _comparison_row(
     ]
     for key in benchmark.accuracy:
         cells.append(accuracy_cell(benchmark, measured, model, size, key, printed_row.get(key)))
-    return Row({"model": model, **labels, "input": size}, tuple(cells), section, highlight=model == paper.BASELINE)
+    return Row({"model": model, **row_names, "input": size}, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
 def _names(model: str, section: str) -> dict[str, str]:

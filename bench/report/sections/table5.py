@@ -44,8 +44,8 @@ def speed(measured: Measured) -> Table:
     by_panel: dict[str, list[int]] = {}
     for setting in settings:
         by_panel.setdefault(setting.machine, []).append(len(columns))
-        columns.append(Column("fps", "FPS", ("measured",), setting.what, setting.labels))
-        columns.append(Column("ratio", "ratio", ("measured",), setting.what, setting.labels))
+        columns.append(Column("fps", "FPS", ("measured",), setting.what, setting.parts))
+        columns.append(Column("ratio", "ratio", ("measured",), setting.what, setting.parts))
     panels = []
     for machine, starts in by_panel.items():
         for first in range(0, len(starts), COLUMNS_A_PANEL):
@@ -80,8 +80,8 @@ def _speed_row(measured: Measured, settings: Sequence[Setting], model: str, sect
         cells += [paper_cell(fps), paper_cell(ratio)]
     for setting in settings:
         cells += _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
-    labels = {"model": model, "name": "" if section == OWN else paper.label(model)}
-    return Row(labels, tuple(cells), section, highlight=model == paper.BASELINE)
+    row_names = {"model": model, "name": "" if section == OWN else paper.label(model)}
+    return Row(row_names, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
 def _speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
@@ -115,12 +115,12 @@ def more_speed(measured: Measured) -> Table | None:
     for setting in (s for s in measured.settings if not s.in_table5):
         zoo, own = paper.in_order(measured.timed(setting))
         for model in (*zoo, *own):
-            labels = {
+            row_names = {
                 "model": model, "machine": setting.machine, "device": setting.what, "precision": setting.precision,
                 "batch": str(setting.batch), "input": setting.input, "joints": str(setting.joints),
             }  # fmt: skip
             cells = _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
-            rows.append(Row(labels, cells, highlight=model == paper.BASELINE))
+            rows.append(Row(row_names, cells, highlight=model == paper.BASELINE))
     if not rows:
         return None
     return Table(

@@ -14,7 +14,7 @@ KEEP_MEMORY = {
 }
 
 
-def environment(threads: int) -> dict[str, str]:
+def process_variables(threads: int) -> dict[str, str]:
     """The variables; if the user has configured the allocator, it is left alone."""
     own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return own if any(name.startswith("MALLOC_") for name in os.environ) else {**own, **KEEP_MEMORY}
