@@ -37,7 +37,7 @@ def cells(table: Table, model: str, size: str = "256x192") -> dict[str, str]:
 def measured() -> Measured:
     records = full()
     for model in newer.names():
-        records += [complexity(model, *key.split("_")[:1], int(key.split("_")[1])) for key in COUNTS[model]]
+        records += [complexity(model, size, int(joints)) for size, joints in (key.split("_") for key in COUNTS[model])]
     records += [speed("rtmpose_t", 25.0), speed("vitpose_s", 4.0)]
     drawn = {"dataset": "synthetic", "weights": "w.safetensors", "protocol": {"name": "paper", "flip": True}}
     records.append(record("accuracy", "rtmpose_t", {"ap": 0.123, "people": 500}, **drawn))

@@ -15,6 +15,7 @@ from bench.report.sections import fig5
 from bench.report.sections.table5 import speed_cells
 from bench.report.table import Cell, Column, Panel, Row, Table, Value, decimals, measured_cell, paper_cell
 from zoo.registry import model_card
+from zoo.weights.catalogue import Entry
 
 INPUTS = (SIZE, "384x288")
 # How a counter's figures are shown: the two of the paper's tables and the libraries', all at 1 G = 1e9.
@@ -131,7 +132,7 @@ def audit(measured: Measured) -> Table:
     )
 
 
-def _entries(model: str, size: str) -> list[newer.Entry]:
+def _entries(model: str, size: str) -> list[Entry]:
     return newer.figures(model, size, "coco")
 
 
@@ -179,12 +180,12 @@ def _accuracy_row(measured: Measured, model: str, size: str, index: int) -> Row:
         "input": size,
         "condition": f"{entry.boxes}; trained on {entry.training_data}",
     }
-    notes = (PAGE_ONLY,) if "by its page only" in entry.boxes else ()
-    notes += () if entry.url else (NO_WEIGHTS,)
+    notes = [PAGE_ONLY] if "by its page only" in entry.boxes else []
+    notes += [] if entry.url else [NO_WEIGHTS]
     record = measured.accuracy(model, size, COCO.dataset)
     same = record is not None and record.weights == "published" and index == 0
     cell = accuracy_cell(COCO, measured, model, size, "ap", None) if same else Cell()
-    return _compared(names, newer.percent(entry, "AP"), cell, notes)
+    return _compared(names, newer.percent(entry, "AP"), cell, tuple(notes))
 
 
 def _flip_row(measured: Measured, row: dict[str, str], *, flip: bool) -> Row:
