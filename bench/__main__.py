@@ -10,6 +10,7 @@ from bench.core.errors import InputError
 COMMANDS = {
     "complexity": "count parameters and multiply-adds, by five counters",
     "speed": "time networks by the paper's protocol, in any backend and precision",
+    "pipeline": "time the whole way from a frame to everybody's joints",
     "explain": "explain where a network's time goes, operator by operator",
     "accuracy": "evaluate networks on COCO, MPII or drawn people",
     "train": "train networks by the paper's recipe",
@@ -17,6 +18,7 @@ COMMANDS = {
     "export": "write a network to a file that runs without this project",
     "kit": "time networks on another device, and bring its records back",
     "regress": "check whether a change made a network slower",
+    "choose": "choose a network by limits on latency, accuracy, size and memory",
     "report": "make tables and figures from records",
     "record": "check records, or print their JSON Schema",
     "data": "write the synthetic data set, or draw samples of it",

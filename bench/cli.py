@@ -11,12 +11,12 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.core import interrupts
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described, is_of_memory
 from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
@@ -86,12 +86,38 @@ def make_parser(name: str, description: str, *, records: bool = True) -> argpars
     return parser
 
 
+def parse_subcommand(
+    name: str,
+    description: str,
+    commands: Mapping[str, tuple[str, Callable[[], argparse.ArgumentParser]]],
+    argv: list[str],
+) -> argparse.Namespace:
+    """The options of a command that consists of several; ``command`` says which one was given.
+
+    Args:
+        name: of the command.
+        description: of what they do together.
+        commands: what each does, and its parser.
+        argv: what was given.
+    """
+    if argv and argv[0] in commands:
+        return commands[argv[0]][1]().parse_args(argv[1:], argparse.Namespace(command=argv[0]))
+    parser = make_parser(name, description, records=False)
+    about = "; ".join(f"{command}: {text}" for command, (text, _) in commands.items())
+    help_text = f"{about} ({program(f'{name} COMMAND')} --help says more)"
+    parser.add_argument("command", choices=list(commands), help=help_text)
+    return parser.parse_args(argv)
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, several_inputs: bool = False) -> None:
     """Options for the networks and their input."""
     add_models_option(parser)
     more = "[,HxW]" if several_inputs else ""
-    parser.add_argument("--input", default="256x192", metavar=f"HxW{more}", help="height x width of the input")
+    parser.add_argument(
+        "--input", metavar=f"HxW{more}", help="height x width of the input (default: 256x192; of a model file, its own)"
+    )
     add_joints_option(parser)
+    add_model_info_option(parser)
 
 
 def add_models_option(parser: argparse.ArgumentParser, default: str | None = "paper", note: str = "") -> None:
@@ -99,12 +125,22 @@ def add_models_option(parser: argparse.ArgumentParser, default: str | None = "pa
     parser.add_argument(
         "--models", default=default, metavar="NAME[,NAME]", type=names,
         help=f"{note}paper (its eight networks), newer or all, names of the zoo, simplebaseline:timm/NAME, "
-        "lightweight:timm/NAME, or a function of your own as path/to/file.py:function or package.module:function",
+        "lightweight:timm/NAME, a function of your own as path/to/file.py:function or package.module:function, or a "
+        "model file (docs/files.md)",
     )  # fmt: skip
 
 
 def add_joints_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--joints", type=joints, default=17, help="number of joints, for networks of the zoo")
+    parser.add_argument("--joints", type=joints, help="number of joints, for networks of the zoo (default: 17)")
+
+
+def add_model_info_option(parser: argparse.ArgumentParser) -> None:
+    """For what a model file does not say of itself."""
+    parser.add_argument(
+        "--model-info", action="append", default=[], metavar="KEY=VALUE",
+        help="what a model file does not say, such as output_kind=heatmap or mean=[0.5,0.5,0.5]; a file FILE.json "
+        "beside it says it once and for all (docs/files.md)",
+    )  # fmt: skip
 
 
 def add_device_option(parser: argparse.ArgumentParser, default: str = "auto") -> None:
@@ -268,6 +304,11 @@ def _check_writable(path: Path, text: str) -> None:
 def parse_inputs(text: str) -> list[tuple[int, int]]:
     """``256x192,384x288`` as (height, width) pairs."""
     return [_parse_input(part.strip()) for part in text.split(",")]
+
+
+def given_input(text: str | None, command: str) -> tuple[int, int] | None:
+    """``one_input``, where it was given."""
+    return one_input(text, command) if text else None
 
 
 def one_input(text: str, command: str) -> tuple[int, int]:
@@ -484,8 +525,8 @@ def _as_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return _os_error(error)
-    if isinstance(error, MemoryError):
-        return f"out of memory{f': {error}' if str(error) else ''}: give fewer or smaller things at a time"
+    if is_of_memory(error):
+        return described(error)
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
 
 
@@ -526,8 +567,9 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def _os_error(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return where + _os_reason(error)
+    name = str(error.filename or "")
+    where = name if len(name) <= 400 else f"{name[:200]} ... {name[-150:]}"
+    return f"{where}: {_os_reason(error)}" if where else _os_reason(error)
 
 
 def _os_reason(error: OSError) -> str:

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Picture
 from bench.core.skeletons import Skeleton
-
-Picture = npt.NDArray[np.uint8]
 
 # RGB: what is told apart at a glance, also by the colour-blind.
 LEFT, RIGHT, MIDDLE = (0, 158, 255), (255, 120, 0), (60, 200, 90)

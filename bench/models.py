@@ -1,5 +1,10 @@
-"""Networks as the commands name them: of the zoo, on a timm backbone, or the user's own. Imports nothing heavy."""
+"""Models as the commands name them: networks of the zoo, on a timm backbone or the user's own, and model files.
 
+A network is built in memory and goes through the build half of a backend; a file is an artifact already
+(``bench.model_files``). Imports nothing heavy.
+"""
+
+import argparse
 import functools
 import hashlib
 import importlib
@@ -7,17 +12,84 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core.errors import InputError
 from bench.core.processes import user_code
+from bench.model_files.endings import is_checkpoint, is_file
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.model_files.reading import AnyFile
+
+USUAL_INPUT, USUAL_JOINTS = (256, 192), 17
 GROUPS = ("all", "paper", "newer")  # that stand for several networks of the zoo
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was asked for, and the input that it takes."""
+
+    name: str  # as on the command line
+    input: tuple[int, int]  # height, width
+    num_joints: int
+    file: "AnyFile | None" = None  # where the name is a file
+
+    @property
+    def network_name(self) -> str:
+        """Of the network: of a checkpoint, the zoo's; otherwise as records name the model."""
+        return str(getattr(self.file, "network", None) or recorded_name(self.name))
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """Fields of a plan, as plain values."""
+        told = self.file.model_dump(mode="json") if self.file else None
+        return {"model": self.name, "num_joints": self.num_joints, "input": self.input, "file": told}
+
+    def own_backend(self, device: str) -> str:
+        """What runs it where nothing else is asked for: eager; of a file, the first that opens it on the device."""
+        if self.file is None or is_checkpoint(self.name):
+            return "eager"
+        kind = device.partition(":")[0]
+        able = [catalogue.find(name) for name in catalogue.openers(self.file.path.suffix.lower())]
+        return next((backend.name for backend in able if kind in backend.devices), self.file.backend)
+
+
+def choose(
+    arguments: argparse.Namespace,
+    names: Sequence[str],
+    given: tuple[int, int] | None,
+    usual: tuple[int, int] = USUAL_INPUT,
+) -> list[Model]:
+    """The one way from names to models: files looked into, everything checked that can be before any work.
+
+    Args:
+        arguments: ``joints`` and ``model_info`` of them, as far as a command has these options.
+        names: from ``model_names``.
+        given: height, width that was asked for, if any.
+        usual: what networks take otherwise; a file says its own.
+
+    Raises:
+        InputError: there is no such network or file, or a file is not what it, its sidecar or the options say.
+    """
+    check_names([name for name in names if not is_file(name)])
+    info, joints = getattr(arguments, "model_info", ()), getattr(arguments, "joints", None)
+    files: dict[str, AnyFile] = {}
+    if info or any(map(is_file, names)):
+        from bench.model_files.reading import read_files
+
+        files = read_files(names, info=info, size=given, joints=joints)
+    found = []
+    for name in names:
+        file = files.get(name)
+        size = (file.size if file else None) or given or usual
+        found.append(Model(name, size, (file.num_joints if file else None) or joints or USUAL_JOINTS, file))
+    return found
 
 
 def model_names(text: str) -> list[str]:
@@ -45,9 +117,13 @@ def check_names(names: Sequence[str]) -> None:
     import zoo
 
     for name in names:
+        if is_file(name):
+            raise InputError(f"{name} is a model file, and this command takes networks alone: give a name of the zoo")
         if not is_factory(name) and ":timm/" not in name:
             zoo.model_card(name)
-        where = name.rpartition(":")[0]
+        where, _, function = name.rpartition(":")
+        if is_factory(name) and not (where and function):
+            raise InputError(f"no network {name!r}: give path/to/file.py:function or package.module:function")
         if is_factory(name) and where.endswith(".py") and not Path(where).is_file():
             raise InputError(f"no file {where}: give the path of a Python file, then a colon and a function")
 
@@ -55,7 +131,7 @@ def check_names(names: Sequence[str]) -> None:
 def source_file(name: str) -> Path | None:
     """The file that defines a network of the user's own, as far as it is found without importing anything."""
     where = name.rpartition(":")[0]
-    if not is_factory(name):
+    if not is_factory(name) or not where:
         return None
     if where.endswith(".py"):
         return Path(where) if Path(where).is_file() else None
@@ -68,9 +144,29 @@ def source_file(name: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+def network_sha256(name: str, file: Mapping[str, Any] | None = None) -> str | None:
+    """Of what defines a model besides the project's own sources: the user's file, or the version of timm.
+
+    Args:
+        name: of the model.
+        file: as a plan holds it, of a model that is a file.
+    """
+    return str(file["sha256"]) if file else _network_sha256(name)
+
+
+def precision_of(file: Mapping[str, Any] | None, backend: str, device: str, asked: str, *, here: bool = False) -> str:
+    """``catalogue.resolve``; a file that computes in less than float32 by itself does so wherever float32 is asked for.
+
+    Args:
+        file: as a plan holds it, of a model that is a file.
+    """
+    resolved = catalogue.resolve(backend, device, asked, here=here)
+    own = file.get("precision", "fp32") if file else "fp32"
+    return str(own) if resolved == "fp32" else resolved
+
+
 @functools.cache
-def network_sha256(name: str) -> str | None:
-    """Of what defines a network besides the project's own sources: the user's file, or the version of timm."""
+def _network_sha256(name: str) -> str | None:
     if ":timm/" in name:
         return hashlib.sha256(f"timm {importlib.metadata.version('timm')}".encode()).hexdigest()
     path = source_file(name)
@@ -78,14 +174,21 @@ def network_sha256(name: str) -> str | None:
 
 
 def recorded_name(name: str) -> str:
-    """What records call a network: its name; for a factory in a file, without the folders."""
+    """What records call a model: its name; of a file, and of a factory in a file, without the folders."""
+    if is_file(name):
+        return Path(name).name
     where, separator, factory = name.rpartition(":")
     return f"{Path(where).stem}:{factory}" if separator and where.endswith(".py") else name
 
 
 def is_factory(name: str) -> bool:
     """Whether a name stands for the user's own network."""
-    return ":" in name and ":timm/" not in name
+    return ":" in name and ":timm/" not in name and not is_file(name)
+
+
+def own_weights(name: str) -> str:
+    """Where the weights of a model come from that is not told which to take, as records have it."""
+    return "the file's own" if is_file(name) else "the factory's own" if is_factory(name) else "random"
 
 
 def build(

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,8 @@ from torch import nn
 import zoo
 from bench.core.errors import InputError
 from bench.core.record import Record
-from bench.models import build, is_factory
+from bench.data.cropping import Normalisation
+from bench.models import Model, build, is_factory
 from zoo.weights import fetch, files, find
 
 # NAME.safetensors each, with the training's record in NAME.json: trained by this project on drawn people, for checking
@@ -21,12 +23,17 @@ BUNDLED = Path(__file__).parent / "assets" / "weights"
 
 @dataclass(frozen=True)
 class Trained:
-    """A network and where its weights came from."""
+    """A model and where its weights came from."""
 
-    model: nn.Module  # in evaluation mode
+    model: Any  # a network in evaluation mode, or a file that a backend opens (``bench.model_files.ModelFile``)
     options: dict[str, str]
     weights: str  # published, bundled, own, random, or the file's name
     sha256: str  # of the file; of the parameters where there is none
+    normalisation: Normalisation = field(default_factory=Normalisation)
+
+    def on(self, device: str | torch.device) -> Any:
+        """The model on a device; a file is on none."""
+        return self.model.to(device) if isinstance(self.model, nn.Module) else self.model
 
 
 def bundled() -> dict[str, Path]:
@@ -41,6 +48,16 @@ def default_input(weights: str, name: str | None, otherwise: str) -> str:
         return otherwise
     path = there.get(name or next(iter(there)))
     return Record.model_validate_json(path.with_suffix(".json").read_text()).input if path else otherwise
+
+
+def trained(model: Model, weights: str, *, dataset: str = "coco") -> Trained:
+    """A model with trained weights: a file has its own, whatever ``weights`` says; see ``build_trained``."""
+    if model.file is None:
+        size = "x".join(map(str, model.input))
+        return build_trained(model.name, weights, num_joints=model.num_joints, input_size=size, dataset=dataset)
+    made = model.file.make(model.num_joints, model.input)
+    options = dict(getattr(model.file, "options", {}))
+    return Trained(made, options, model.file.name, model.file.sha256, model.file.normalisation)
 
 
 def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:
@@ -75,7 +92,11 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
 
 def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
     if weights == "published":
-        return fetch(find(name, input_size, dataset))
+        try:
+            entry = find(name, input_size, dataset)
+        except InputError as error:
+            raise InputError(f"{error}; --weights FILE takes a checkpoint of your own") from error
+        return fetch(entry)
     if weights != "bundled":
         return Path(weights)
     if name not in bundled():

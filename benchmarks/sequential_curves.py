@@ -61,9 +61,8 @@ def sources() -> dict[str, Noise]:
 
 def by_signs(logs: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """After each pair of each set ``[sets, pairs]``: whether it says slower, and whether it says clear."""
-    trust, enough = np.ones(logs.shape[1]), math.log(2 / ERROR_RATE)
-    signs = np.sign(logs - math.log1p(threshold))
-    return log_stakes(signs, trust) >= enough, log_stakes(-signs, trust) >= enough
+    away, enough = logs - math.log1p(threshold), math.log(2 / ERROR_RATE)
+    return log_stakes(away) >= enough, log_stakes(-away) >= enough
 
 
 def by_mean(logs: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

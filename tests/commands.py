@@ -1,6 +1,7 @@
 """Commands called within the test's own process: options as on the command line, errors as exceptions."""
 
 import importlib
+import os
 import signal
 from collections.abc import Callable
 from unittest import mock
@@ -30,3 +31,8 @@ def run_command(name: str) -> None:
             cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def clean() -> dict[str, str]:
+    """The environment without what leads to this project's own packages."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

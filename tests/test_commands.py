@@ -213,6 +213,7 @@ def work(command: str, folder: Path) -> list[str]:
     return {
         "complexity": results,
         "speed": ["--models", "lightweight_mobilenetv3", *results],
+        "pipeline": ["--models", "lightweight_mobilenetv3", *results],
         "explain": ["--models", "lightweight_mobilenetv3", *results],
         "accuracy": ["--images", "300", *results],
         "train": ["--model", "lightweight_mobilenetv3", "--out", str(folder / "trained")],
@@ -220,6 +221,7 @@ def work(command: str, folder: Path) -> list[str]:
         "export": [*weights, "--format", "torchscript", "--out", str(folder / "net.pt")],
         "kit": ["make", "--models", "lightweight_mobilenetv3", "--out", str(folder / "kit")],
         "regress": ["--self-test", "2", "--models", "lightweight_mobilenetv3", *results],
+        "choose": ["--results", str(ROOT / "results" / "reference"), "--machine", "EPYC"],
         "report": ["--results", str(ROOT / "results" / "reference"), "--out", str(folder / "report")],
         "record": ["check", str(ROOT / "results" / "reference")],
         "data": ["synthetic", "--images", "100", "--out", str(folder / "set")],

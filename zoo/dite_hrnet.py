@@ -13,8 +13,8 @@ from torch.nn import functional
 from zoo import blocks, lite_hrnet
 from zoo.blocks import Activation, ConvBNAct, Pointwise, channel_shuffle, concat_shuffle, eager_layout, relu
 from zoo.heads import PointwiseHead, init_head
-from zoo.lite_hrnet import BLOCKS, STEM_WIDTH, WIDTHS, IterativeHead, Separable
-from zoo.naming import LAYER, PATH, Rule, flat_layer, fusion_path
+from zoo.lite_hrnet import BLOCKS, FRAME_NAMES, STEM_WIDTH, WIDTHS, Frame
+from zoo.naming import Rule
 from zoo.pose_net import PoseNet
 from zoo.registry import ModelCard, Size, network
 
@@ -283,51 +283,24 @@ class Stem(nn.Module):
         return concat_shuffle(self.branch1(first), self.branch2(second))
 
 
-class DiteHRNet(nn.Module):
+class DiteHRNet(Frame):
     """``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``; ``depth`` is 18 or 30.
 
     In training, batch norms see one number a picture and channel where a map is pooled to its
     mean: a batch of one is impossible, and one of two says little.
     """
 
-    out_channels = WIDTHS[0]
     published_names: ClassVar[list[Rule]] = [
         (r"^stem\.", "stem."),
-        (rf"^to_branch0\.{LAYER}", lambda m: f"transition0.0.{flat_layer(m)}"),
-        (rf"^new_branches\.(\d)\.{LAYER}", lambda m: f"transition{m[1]}.{int(m[1]) + 1}.0.{flat_layer(m)}"),
         (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.dense_context\.", r"stage\1.\2.layers.\3.dcm."),
         (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.split_convs\.", r"stage\1.\2.layers.\3.conv."),
         (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.global_contexts\.", r"stage\1.\2.layers.\3.gcm."),
-        (rf"^stages\.(\d)\.(\d)\.{PATH}", lambda m: f"stage{m[1]}.{m[2]}.{fusion_path(m)}"),
-        (r"^head\.projects\.(\d)\.(depthwise|pointwise)\.", r"head_layer.projects.\1.\2_conv."),
+        *FRAME_NAMES,
     ]
 
     def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.stem = Stem()
-        # A transition adds a branch, made from the smallest one; the others pass. Only the first
-        # one also changes branch 0, whose 32 channels become 40.
-        self.to_branch0 = Separable(STEM_WIDTH, WIDTHS[0], 1)
-        sources = (STEM_WIDTH, *WIDTHS[1:3])
-        self.new_branches = nn.ModuleList(
-            [Separable(source, width, 2) for source, width in zip(sources, WIDTHS[1:], strict=True)]
-        )
-        self.stages = nn.ModuleList(
-            [
-                nn.Sequential(*(Module(branches) for _ in range(modules)))
-                for branches, modules in zip((2, 3, 4), MODULES[depth], strict=True)
-            ]
-        )
-        self.head = IterativeHead()
+        super().__init__(Stem(), Module, MODULES[depth])
         init_head(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(eager_layout(x))
-        xs = [self.to_branch0(x)]
-        for new_branch, stage in zip(self.new_branches, self.stages, strict=True):
-            xs = stage([*xs, new_branch(x)])
-            x = xs[-1]
-        return self.head(xs)
 
 
 def _dite_hrnet(depth: int, num_joints: int) -> PoseNet:

@@ -5,6 +5,7 @@ this implementation faster than the release, and what each step gave, is in
 docs/lite_hrnet_speed.md; the outputs are the same to rounding.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -175,32 +176,31 @@ class IterativeHead(nn.Module):
         return y
 
 
-class LiteHRNet(nn.Module):
-    """``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``; ``depth`` is 18 or 30."""
+# Published names of what is in the frame of both.
+FRAME_NAMES: list[Rule] = [
+    (rf"^to_branch0\.{LAYER}", lambda m: f"transition0.0.{flat_layer(m)}"),
+    (rf"^new_branches\.(\d)\.{LAYER}", lambda m: f"transition{m[1]}.{int(m[1]) + 1}.0.{flat_layer(m)}"),
+    (rf"^stages\.(\d)\.(\d)\.{PATH}", lambda m: f"stage{m[1]}.{m[2]}.{fusion_path(m)}"),
+    (r"^head\.projects\.(\d)\.(depthwise|pointwise)\.", r"head_layer.projects.\1.\2_conv."),
+]
+
+
+class Frame(nn.Module):
+    """What Lite-HRNet and Dite-HRNet share: stem, transitions, stages of 2, 3 and 4 branches, iterative head.
+
+    ``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``.
+
+    Args:
+        stem: ``[N, 3, H, W]`` to ``[N, 32, H/4, W/4]``.
+        module: makes a stage's module from its number of branches.
+        modules: how many of them each stage has.
+    """
 
     out_channels = WIDTHS[0]
-    published_names: ClassVar[list[Rule]] = [
-        (r"^stem\.conv\.", "stem.conv1."),
-        (r"^stem\.shortcut\.(depthwise|pointwise)\.", lambda m: f"stem.branch1.{int(m[1] == 'pointwise')}."),
-        (r"^stem\.branch\.(\d)\.", lambda m: f"stem.{('expand', 'depthwise', 'linear')[int(m[1])]}_conv."),
-        (rf"^to_branch0\.{LAYER}", lambda m: f"transition0.0.{flat_layer(m)}"),
-        (rf"^new_branches\.(\d)\.{LAYER}", lambda m: f"transition{m[1]}.{int(m[1]) + 1}.0.{flat_layer(m)}"),
-        (
-            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.cross_resolution\.(reduce|expand)\.",
-            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.cross_resolution_weighting.conv{1 + (m[4] == 'expand')}.",
-        ),
-        (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.depthwise\.", r"stage\1.\2.layers.\3.depthwise_convs."),
-        (
-            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.spatial\.(\d)\.(reduce|expand)\.",
-            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.spatial_weighting.{m[4]}.conv{1 + (m[5] == 'expand')}.conv.",
-        ),
-        (rf"^stages\.(\d)\.(\d)\.{PATH}", lambda m: f"stage{m[1]}.{m[2]}.{fusion_path(m)}"),
-        (r"^head\.projects\.(\d)\.(depthwise|pointwise)\.", r"head_layer.projects.\1.\2_conv."),
-    ]
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, stem: nn.Module, module: Callable[[int], nn.Module], modules: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = Stem()
+        self.stem = stem
         # A transition adds a branch, made from the smallest one; the others pass. Only the first
         # one also changes branch 0, whose 32 channels become 40.
         self.to_branch0 = Separable(STEM_WIDTH, WIDTHS[0], 1)
@@ -210,8 +210,8 @@ class LiteHRNet(nn.Module):
         )
         self.stages = nn.ModuleList(
             [
-                nn.Sequential(*(Module(branches) for _ in range(modules)))
-                for branches, modules in zip((2, 3, 4), MODULES[depth], strict=True)
+                nn.Sequential(*(module(branches) for _ in range(count)))
+                for branches, count in zip((2, 3, 4), modules, strict=True)
             ]
         )
         self.head = IterativeHead()
@@ -223,6 +223,29 @@ class LiteHRNet(nn.Module):
             xs = stage([*xs, new_branch(x)])
             x = xs[-1]
         return self.head(xs)
+
+
+class LiteHRNet(Frame):
+    """``[N, 3, H, W]`` to ``[N, 40, H/4, W/4]``; ``depth`` is 18 or 30."""
+
+    published_names: ClassVar[list[Rule]] = [
+        (r"^stem\.conv\.", "stem.conv1."),
+        (r"^stem\.shortcut\.(depthwise|pointwise)\.", lambda m: f"stem.branch1.{int(m[1] == 'pointwise')}."),
+        (r"^stem\.branch\.(\d)\.", lambda m: f"stem.{('expand', 'depthwise', 'linear')[int(m[1])]}_conv."),
+        (
+            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.cross_resolution\.(reduce|expand)\.",
+            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.cross_resolution_weighting.conv{1 + (m[4] == 'expand')}.",
+        ),
+        (r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.depthwise\.", r"stage\1.\2.layers.\3.depthwise_convs."),
+        (
+            r"^stages\.(\d)\.(\d)\.blocks\.(\d)\.spatial\.(\d)\.(reduce|expand)\.",
+            lambda m: f"stage{m[1]}.{m[2]}.layers.{m[3]}.spatial_weighting.{m[4]}.conv{1 + (m[5] == 'expand')}.conv.",
+        ),
+        *FRAME_NAMES,
+    ]
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(Stem(), Module, MODULES[depth])
 
 
 PAPER = "Yu et al., Lite-HRNet: A Lightweight High-Resolution Network, CVPR 2021"

@@ -5,12 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
-
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
 
 
 def ids(items: Sequence[Mapping[str, Any]], key: str, name: Callable[[int], str]) -> Int64Array:

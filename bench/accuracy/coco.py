@@ -11,8 +11,9 @@ import faster_coco_eval
 import numpy as np
 from pycocotools import coco, cocoeval
 
-from bench.accuracy.arrays import Float64Array, Int64Array, column, ids
+from bench.accuracy.arrays import column, ids
 from bench.accuracy.oks import Indices, oks_of_pairs, suppress
+from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
 from bench.data.annotations import Annotations, read_annotations
 

@@ -2,18 +2,20 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.table import Table
 
-from bench import cli, distributed
+from bench import cli, distributed, weights
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
-from bench.accuracy.network_check import check_output
+from bench.accuracy.network_check import check_output, fit_file
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
+from bench.codecs import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.metrics import printed, text
@@ -21,14 +23,18 @@ from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
-from bench.models import is_factory, model_names, recorded_name
-from bench.weights import build_trained, bundled, default_input
+from bench.model_files.endings import is_file
+from bench.models import Model, choose, is_factory, model_names, recorded_name
+from bench.weights import bundled, default_input
 from zoo.weights import published
 
 
 def main(arguments: argparse.Namespace) -> int:
     usual = entry_of(arguments.dataset).input
-    arguments.input = arguments.input or default_input(arguments.weights, arguments.models, usual)
+    given = cli.given_input(arguments.input, "accuracy")
+    networks = [name for name in model_names(arguments.models or "all") if not is_file(name)]
+    only = networks[0] if arguments.models and len(networks) == 1 else arguments.models
+    arguments.input = arguments.input or default_input(arguments.weights, only, usual)
     if arguments.workers is None:
         arguments.workers = max(1, min(4, machine.usable_cores() - 1))
     names = model_names(arguments.models) if arguments.models else default_models(arguments)
@@ -36,13 +42,19 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.server_result:
         return record_server_result(arguments, names)
     device = machine.resolve_device(arguments.device)
-    catalogue.resolve(arguments.backend, device, arguments.precision)
+    models = choose(arguments, names, given, usual=size)
+    for model in models:
+        check_backend(model, arguments.backend or model.own_backend(device), device, arguments.precision)
     known = results.open_folder(arguments.results)
     torch.set_num_threads(machine.checked_threads(arguments.threads))
     dataset = open_data(arguments)
-    evaluations = [make_evaluation(name, dataset, size, device, arguments) for name in names]
+    evaluations = [make_evaluation(model, dataset, device, arguments) for model in models]
     if arguments.missing:
-        evaluations = without_record(evaluations, known, "accuracy", device)
+        todo = without_record(evaluations, known, "accuracy", device)
+        for one in evaluations:
+            if one not in todo:
+                evaluation.forget(one)
+        evaluations = todo
         if not evaluations and not arguments.quiet:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
@@ -115,17 +127,23 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
     return dataset
 
 
-def make_evaluation(
-    name: str, dataset: Dataset, size: tuple[int, int], device: str, arguments: argparse.Namespace
-) -> Evaluation:
-    trained = build_trained(
-        name,
-        arguments.weights,
-        num_joints=len(dataset.skeleton.joints),
-        input_size=cli.input_text(size),
-        dataset=dataset.entry.weights,
-    )
-    codec = check_output(name, trained.model, dataset.name, len(dataset.skeleton.joints), size)
+def check_backend(model: Model, backend: str, device: str, precision: str) -> None:
+    """Raise ``InputError`` unless a backend can run a model on a device in a precision."""
+    catalogue.resolve(backend, device, precision)
+    if model.file:
+        model.file.check_backend(backend)
+
+
+def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argparse.Namespace) -> Evaluation:
+    name, size, joints = model.name, model.input, len(dataset.skeleton.joints)
+    if model.file is None:
+        model = replace(model, num_joints=joints)
+    trained = weights.trained(model, arguments.weights, dataset=dataset.entry.weights)
+    if model.file is not None:
+        fit_file(model.file, dataset.skeleton, dataset.name)
+    codec = codec_of(trained.model, size, name)
+    if isinstance(trained.model, torch.nn.Module):
+        check_output(name, trained.model, dataset.name, joints, size)
     decoding = arguments.decode or codec.decoding
     codec.kind.check_decoding(decoding, udp=codec.udp, who=name)
     if trained.weights == "random":
@@ -134,7 +152,7 @@ def make_evaluation(
     settings = EvaluationSettings(
         input=size,
         boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
-        backend=arguments.backend,
+        backend=arguments.backend or model.own_backend(device),
         precision=arguments.precision,
         flip=not arguments.no_flip,
         decode=decoding,
@@ -149,7 +167,7 @@ def make_evaluation(
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, how, codec)
+    return Evaluation(name, trained, dataset, settings, how, codec, model.planned["file"])
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:

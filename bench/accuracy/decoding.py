@@ -6,6 +6,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from bench.accuracy.settings import METHODS
+from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
 
 # Of the smoothing that "dark" and "dark_udp" do before their Taylor step: pixels, as published for 256x192.
@@ -13,13 +14,12 @@ KERNEL = 11
 LOWEST, HIGHEST = 0.001, 50.0  # between which "dark_udp" keeps a smoothed map
 EPSILON = float(np.finfo(np.float32).eps)  # that it adds to the curvature's diagonal
 
-_Float32Array = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
 
 
 def decode(
     heatmaps: npt.ArrayLike | Tensor, centers: npt.ArrayLike, sizes: npt.ArrayLike, method: str = "quarter_offset"
-) -> tuple[npt.NDArray[np.float64], _Float32Array]:
+) -> tuple[npt.NDArray[np.float64], Float32Array]:
     """Where each joint is, in pixels of the picture, and how sure the network is of it.
 
     A map's highest pixel is the joint and its value the score; of a map without a positive value the pixel is -1, -1.
@@ -76,7 +76,7 @@ def decode_simcc(
     y: npt.ArrayLike | Tensor,
     centers: npt.ArrayLike,
     sizes: npt.ArrayLike,
-) -> tuple[npt.NDArray[np.float64], _Float32Array]:
+) -> tuple[npt.NDArray[np.float64], Float32Array]:
     """Where each joint is by its scores along x and y (SimCC, arXiv 2107.03332), as RTMPose is published.
 
     The largest entry of each vector is the joint; there is no step between entries. The smaller of the two maxima is
@@ -114,7 +114,7 @@ def decode_simcc(
 
 def decode_coordinates(
     output: npt.ArrayLike | Tensor, centers: npt.ArrayLike, sizes: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], _Float32Array]:
+) -> tuple[npt.NDArray[np.float64], Float32Array]:
     """Where each joint is by coordinates in the crop.
 
     Args:
@@ -139,7 +139,7 @@ def decode_coordinates(
     return _in_picture(given[..., :2].astype(np.float64), centers, sizes), scores
 
 
-def _array(values: npt.ArrayLike | Tensor) -> _Float32Array:
+def _array(values: npt.ArrayLike | Tensor) -> Float32Array:
     return values.detach().float().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values, np.float32)
 
 
@@ -150,7 +150,7 @@ def _in_picture(
     return shares * sizes[:, None] + (centers - sizes / 2)[:, None]
 
 
-def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices) -> None:
+def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: Float32Array, x: _Indices, y: _Indices) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 1) & (y > 1) & (y < height - 1))
     x, y = x[k], y[k]
@@ -160,7 +160,7 @@ def _add_quarter_offset(coordinates: npt.NDArray[np.float64], maps: _Float32Arra
 
 @np.errstate(divide="ignore", invalid="ignore")  # flat maps have no peak to go to, and stay where they are
 def _add_taylor_step(
-    coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices, scores: _Float32Array
+    coordinates: npt.NDArray[np.float64], maps: Float32Array, x: _Indices, y: _Indices, scores: Float32Array
 ) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (scores > 0))
@@ -186,7 +186,7 @@ def _add_taylor_step(
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # flat maps again
 def _add_udp_step(
-    coordinates: npt.NDArray[np.float64], maps: _Float32Array, x: _Indices, y: _Indices, scores: _Float32Array
+    coordinates: npt.NDArray[np.float64], maps: Float32Array, x: _Indices, y: _Indices, scores: Float32Array
 ) -> None:
     height, width = maps.shape[1:]
     k = np.flatnonzero(scores > 0)
@@ -212,7 +212,7 @@ def _add_udp_step(
     coordinates[k] += np.where(np.isfinite(step), step, 0)
 
 
-def _smooth(maps: _Float32Array) -> _Float32Array:
+def _smooth(maps: Float32Array) -> Float32Array:
     """Gaussian blur of every map, zero outside it: one call for all, with zero rows between them."""
     count, height, width = maps.shape
     margin = KERNEL // 2

@@ -28,7 +28,8 @@ from bench.core.record import Measurement, Record, complete
 from bench.core.unfinished import Unfinished, Work
 from bench.data import COCO, Dataset
 from bench.distributed import only_one
-from bench.models import network_sha256, recorded_name
+from bench.model_files.reading import from_json
+from bench.models import network_sha256, precision_of, recorded_name
 from bench.weights import Trained
 
 PHASES = ("read", "crop", "wait", "network", "decode")
@@ -44,6 +45,7 @@ class Evaluation:
     settings: EvaluationSettings
     options: EvaluationOptions
     codec: Codec
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class Evaluation:
             options=dict(self.trained.options),
             input=cli.input_text(settings.input),
             num_joints=len(self.dataset.skeleton.joints),
-            network_sha256=network_sha256(self.model),
+            network_sha256=network_sha256(self.model, self.file),
             backend=settings.backend,
             device=self.options.device.partition(":")[0],
             precision=self.precision,  # type: ignore[arg-type]
@@ -76,6 +78,7 @@ class Evaluation:
                 "evaluator": self.options.evaluator,
                 **({"crop": "udp"} if self.codec.udp else {}),
                 **({"limit": settings.limit} if settings.limit else {}),
+                **(from_json(self.file).protocol() if self.file else {}),
             },
             dataset=self.dataset.name,
             dataset_fingerprint=self.dataset.fingerprint,
@@ -90,7 +93,7 @@ class Evaluation:
     @property
     def precision(self) -> str:
         """What it computes in, as records name it."""
-        return catalogue.resolve(self.settings.backend, self.options.device, self.settings.precision, here=False)
+        return precision_of(self.file, self.settings.backend, self.options.device, self.settings.precision)
 
     @property
     def protocol(self) -> str:
@@ -153,6 +156,11 @@ def run(
         return outcome
 
 
+def forget(evaluation: Evaluation) -> None:
+    """Drop what is left of one that has its record: a kill came between the two."""
+    _progress(evaluation).drop()
+
+
 def _progress(evaluation: Evaluation) -> Work[BatchPredictions]:
     """The finished batches of earlier runs, from however many processes, one line of a file each."""
     return Unfinished(evaluation.folder / f"{evaluation.name}.partial", BatchPredictions).work(evaluation.name)
@@ -179,6 +187,7 @@ def _predict_share(
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
             codec=evaluation.codec,
+            normalisation=evaluation.trained.normalisation,
         ):
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), evaluation.options.skip_bad)
@@ -198,15 +207,20 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     """The network, ready to be run on full batches."""
     settings, threads = evaluation.settings, evaluation.options.threads
     example = torch.zeros(evaluation.options.batch, 3, *settings.input, device=device)
+    trained = evaluation.trained
     # Drawn people are what a quantising backend is calibrated on if nothing else is given.
     own = catalogue.find(settings.backend).quantises and evaluation.dataset.entry.needs_files
     artifact = catalogue.build(
         settings.backend,
-        evaluation.trained.model.to(device),
+        trained.on(device),
         example,
         precision=settings.precision,
         threads=threads,
-        calibration=inputs_of(evaluation.dataset, evaluation.codec) if own else None,
+        calibration=(
+            inputs_of(evaluation.dataset, settings.input, normalisation=trained.normalisation, codec=evaluation.codec)
+            if own
+            else None
+        ),
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())

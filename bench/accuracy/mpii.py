@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from bench.accuracy.arrays import Float64Array
+from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.json_files import read_json
 from bench.data.mpii import TRUTHS

@@ -1,5 +1,7 @@
 """Whether a network fits a data set, found out before anything is evaluated."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -9,6 +11,10 @@ from bench.codecs import Codec, codec_of
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
 from bench.core.processes import user_code
+from bench.core.skeletons import Skeleton
+
+if TYPE_CHECKING:
+    from bench.model_files.reading import AnyFile
 
 
 def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tuple[int, int]) -> Codec:
@@ -55,3 +61,27 @@ def _hint(model: nn.Module) -> str:
         return ""
     others = " or ".join(repr(name) for name in KINDS if name != "heatmap")
     return f" (a network of another kind has an attribute output_kind, {others})"
+
+
+def fit_file(file: "AnyFile", skeleton: Skeleton, owner: str) -> None:
+    """Fail on a model file that does not say what evaluation needs, or finds other joints.
+
+    Args:
+        file: the model.
+        skeleton: the joints that are needed, in this order.
+        owner: of the joints, for messages: the data set's name.
+
+    Raises:
+        InputError: something is missing, or the joints are others.
+    """
+    file.require("output_kind", "channels", "mean", "std", command="evaluation")
+    joints = len(skeleton.joints)
+    if file.num_joints != joints:
+        raise InputError(f"{file.name} finds {file.num_joints} joints, and {owner} has {joints}")
+    said = getattr(file, "said", None)
+    for number, (theirs, ours) in enumerate(zip(said.joints or () if said else (), skeleton.joints, strict=False)):
+        if theirs != ours:
+            raise InputError(f"{file.name} has {theirs!r} as joint {number}, and {owner} has {ours!r} there")
+    pairs = {frozenset(pair) for pair in skeleton.flip_pairs}
+    if said and said.flip_pairs is not None and {frozenset(pair) for pair in said.flip_pairs} != pairs:
+        raise InputError(f"{file.name} has other flip_pairs than {owner}, whose are {list(skeleton.flip_pairs)}")

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.arrays import Float64Array, Int64Array
+from bench.core.arrays import Float64Array, Int64Array
 
 Indices = npt.NDArray[np.intp]
 

@@ -16,9 +16,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
     )
     cli.add_models_option(parser, None, "default: all networks with these weights; ")
+    cli.add_model_info_option(parser)
     parser.add_argument(
         "--input", metavar="HxW",
-        help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with)",
+        help="height x width (default: 256x192; MPII 256x256; bundled weights: what they were trained with; a model "
+        "file: its own)",
     )  # fmt: skip
     parser.add_argument(
         "--dataset", choices=list(registry.entries()),
@@ -55,7 +57,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--evaluator", choices=EVALUATORS, default="faster", help="they agree exactly")
     cli.add_device_option(parser)
-    parser.add_argument("--backend", default="eager", help=", ".join(catalogue.names()))
+    parser.add_argument("--backend", help=f"{', '.join(catalogue.names())} (default: eager; of a model file, its own)")
     parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     cli.add_threads_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=8, help="people at a time")

@@ -18,6 +18,7 @@ from bench.backends.session import Session
 from bench.codecs import Arrays, Codec, HeatmapCodec, codec_of
 from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, normalise
+from bench.data.cropping import Normalisation
 from bench.data.dataset import Dataset, Person
 from bench.data.pictures import start_reader
 from bench.timing.parity import check_outputs
@@ -59,6 +60,7 @@ def predict(
     flip: bool = True,
     method: str | None = None,
     codec: Codec | None = None,
+    normalisation: Normalisation | None = None,
 ) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
@@ -72,6 +74,7 @@ def predict(
         flip: average with the output for the mirrored picture, the paper's flip test.
         method: one of the decodings of the network's kind (``bench.core.output_kinds``); by default, the usual one.
         codec: of the network; by default, it gives heatmaps of plain crops.
+        normalisation: of the network's input; by default that of the zoo.
 
     Raises:
         InputError: the network gives something else than its codec says, or for another number of joints than the
@@ -96,7 +99,7 @@ def predict(
         crops: list[_Crop] = next(batches)
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
-        answer = _predict_batch(session, good, dataset, batch, flip, method, codec)
+        answer = _predict_batch(session, good, dataset, batch, flip, method, codec, normalisation)
         answer.errors = {one.index: one.error for one in crops if one.pixels is None}
         answer.seconds |= {
             "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
@@ -188,13 +191,14 @@ def _predict_batch(
     flip: bool,
     method: str,
     codec: Codec,
+    normalisation: Normalisation | None,
 ) -> BatchPredictions:
     if not crops:
         return BatchPredictions([], seconds={"network": 0.0, "decode": 0.0})
     started = time.perf_counter()
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
-    images = normalise(pixels)
+    images = normalise(pixels, normalisation)
     joints = len(dataset.skeleton.joints)
     outputs = _outputs(session, images, codec, joints, dataset.name)
     if flip:

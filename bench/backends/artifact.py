@@ -10,6 +10,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class OnDisk:
+    """A file that somebody brought, before it is opened."""
+
+    files: tuple[Path, ...]  # the one to open first, and what it needs beside it
+    precision: str = "fp32"  # of its computation, as far as the file tells
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A network as a backend runs it.
 

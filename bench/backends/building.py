@@ -1,6 +1,7 @@
 """What the build halves share: the network, its traced graph, and files that are made once."""
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from bench.backends import precisions
+from bench.backends.artifact import sha256
 from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
 from bench.codecs import Codec, codec_of
 from bench.core.errors import InputError
+from bench.data.cropping import Normalisation
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class Made:
 
 @dataclass
 class Network:
-    """A network to build for a backend."""
+    """A network to build for a backend: a module, or an ONNX file for the backends that make their own file of it."""
 
     model: nn.Module  # in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself
     example: Tensor  # ``[N, 3, H, W]`` likewise
     precision: str
     threads: int
     calibration: Sequence[Tensor] | None = None
+    onnx: Path | None = None  # in place of the module
+    normalisation: Normalisation | None = None  # of its input; none: as networks of the zoo have it
 
     @classmethod
     def in_precision(
@@ -46,6 +51,14 @@ class Network:
     def codec(self) -> Codec:
         """What it sees, and what its output means."""
         return codec_of(self.model, (self.example.shape[2], self.example.shape[3]))
+
+    @classmethod
+    def of_onnx(
+        cls, path: Path, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None,
+        normalisation: Normalisation | None = None,
+    ) -> "Network":  # fmt: skip
+        threads = threads or torch.get_num_threads()
+        return cls(nn.Identity(), example, precision, threads, calibration, path, normalisation)
 
     @functools.cached_property
     def traced(self) -> Captured | None:
@@ -74,4 +87,14 @@ class Network:
             InputError: it cannot be traced, or ``make`` failed.
             OSError: the cache folder cannot be written.
         """
-        return Made(*cached(kind, self.captured.key(*also), ending, make))
+        return Made(*cached(kind, self._key(*also), ending, make))
+
+    def _key(self, *also: object) -> str:
+        if self.onnx is None:
+            return self.captured.key(*also)
+        parts = (sha256(self.onnx), tuple(self.example.shape), torch.__version__, *also)
+        return hashlib.sha256(b"\0".join(map(_bytes, parts))).hexdigest()[:32]
+
+
+def _bytes(part: object) -> bytes:
+    return part.cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode()

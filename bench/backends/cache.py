@@ -1,16 +1,10 @@
 """Files made from networks: made once, and found again by a key of everything that they depend on."""
 
-import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.core.errors import InputError, first_line
-from bench.core.files import cache_folder, cache_path
-
-_SIDE = ".new-"  # begins the name of a folder that a file is written in
-_LEFT_S = 86_400.0  # a folder that old was left by a process that was killed
+from bench.core.files import cache_folder, cache_path, side_folder
 
 
 def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -29,11 +23,8 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
     if path.is_file():
         return path, True
     folder = cache_folder(kind)
-    for left in folder.glob(f"{_SIDE}*"):
-        if time.time() - left.stat().st_mtime > _LEFT_S:
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_SIDE, dir=folder) as name:
-        temporary = Path(name) / path.name
+    with side_folder(folder) as side:
+        temporary = side / path.name
         try:
             make(temporary)
         except (OSError, InputError):
@@ -41,6 +32,6 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
         except Exception as error:
             raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {first_line(error)}") from error
         # Files beside it are moved first: once the file exists, everything does.
-        for made in sorted(Path(name).iterdir(), key=lambda made: made == temporary):
+        for made in sorted(side.iterdir(), key=lambda made: made == temporary):
             made.replace(folder / made.name)
     return path, False

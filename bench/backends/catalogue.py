@@ -15,9 +15,11 @@ import pkgutil
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bench.backends.artifact import Artifact
+from bench.backends.adapted import adapted
+from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.session import Session
 from bench.core.errors import InputError
 
@@ -37,6 +39,8 @@ class Backend:
     open_packages: tuple[str, ...] = ()  # to open it
     install: str = ""  # the command that installs them
     file: str = "state dict"  # the kind of file that it runs from
+    opens: tuple[str, ...] = ()  # endings of files that it opens as they are, whoever made them
+    takes_onnx: bool = False  # whether its build half makes its own file of an ONNX file as well
     quantises: bool = False  # computes in int8
     rounds_itself: bool = False  # gets the network in float32 and converts it to the precision itself
     rounds_to: str = ""  # the precision that it converts to, whatever is asked for
@@ -164,7 +168,8 @@ def build(
 
     Args:
         name: of the backend.
-        model: a ``torch.nn.Module`` in evaluation mode and float32, on the device to run on; it is not changed.
+        model: a ``torch.nn.Module`` in evaluation mode and float32, on the device to run on; it is not changed. Or a
+            ``bench.model_files.ModelFile``: a file is an artifact already, where it is not made into another file.
         example: its input ``[N, 3, H, W]``, a float32 tensor on the same device.
         precision: as ``resolve`` takes it.
         threads: CPU threads that it will run with, for choices made by timing; 0: as many as torch uses.
@@ -179,12 +184,20 @@ def build(
 
     resolved = resolve(name, str(example.device), precision)
     backend = find(name)
+    is_file = hasattr(model, "artifact")
+    if is_file and model.runs_as_it_is(backend):
+        opened: Artifact = model.artifact(backend, resolved)
+        return opened
     cast = not (backend.quantises or backend.rounds_itself)
-    network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
+    if is_file:
+        path = model.onnx_for(backend)
+        network = Network.of_onnx(path, example, resolved, threads, calibration, model.normalisation)
+    else:
+        network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
     family = family_of(backend)
     half = getattr(family, "build_portable", family.build) if portable else family.build
     artifact: Artifact = half(backend, network)
-    return artifact
+    return model.described(artifact) if is_file else artifact
 
 
 def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> Session:
@@ -201,4 +214,40 @@ def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
     backend = find(artifact.backend)
     require(backend, backend.open_packages)
     session: Session = family_of(backend).open_artifact(backend, artifact, device, threads)
+    return adapted(session, artifact.metadata)
+
+
+def openers(ending: str) -> list[str]:
+    """The backends that open files of an ending as they are, in the order of lists: the first is the file's own."""
+    return [backend.name for backend in catalogue().values() if ending in backend.opens]
+
+
+def on_disk(name: str, path: Path) -> OnDisk:
+    """A file that somebody brought, and what it needs beside it, before it is opened.
+
+    Raises:
+        InputError: a part is missing, lies elsewhere, or the file is broken.
+    """
+    look = getattr(family_of(find(name)), "on_disk", None)
+    found: OnDisk = look(path) if look else OnDisk((path,))
+    return found
+
+
+def open_for_pixels(
+    artifact: Artifact, *, mean: Sequence[float], std: Sequence[float], device: str = "cpu", threads: int = 0
+) -> Session | None:
+    """As ``open_artifact``, for images as uint8 ``[N, H, W, 3]`` BGR, which the runtime itself normalises.
+
+    Args:
+        mean, std: of red, green and blue divided by 255.
+
+    Returns:
+        None where the runtime cannot do that, or does not do it faster.
+    """
+    backend = find(artifact.backend)
+    opener = getattr(family_of(backend), "open_for_pixels", None)
+    if opener is None:
+        return None
+    require(backend, backend.open_packages)
+    session: Session = opener(backend, artifact, device, threads, mean, std)
     return session

@@ -4,12 +4,23 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import abc
 import contextlib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.timing.clock import Inference
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a file, as the file has it."""
+
+    name: str
+    shape: tuple[int | None, ...]  # none where any size is taken, or the file does not say
+    type: str = "float32"  # as numpy calls it
 
 
 class Session(abc.ABC):
@@ -21,6 +32,9 @@ class Session(abc.ABC):
 
     from_cache: bool | None = None  # whether ``prepare`` found earlier work; None if it caches nothing
     note: str = ""  # for readers of its timings
+    inputs: tuple[Port, ...] = ()  # of a session that was opened from a file
+    outputs: tuple[str, ...] = ()  # likewise: their names, in the order in which ``run`` returns them
+    metadata: Mapping[str, str] = {}  # what the file says of itself; nobody changes it
 
     def prepare(self, images: np.ndarray) -> None:
         """Do once what inputs of this shape need: compile, record, choose kernels. Call it before ``bind``."""

@@ -1,28 +1,34 @@
 """Counts parameters and multiply-adds of networks, and records them."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import torch
 from rich.table import Table
+from torch import nn
 
 from bench import cli
 from bench.complexity.counting import COUNTERS, layers
 from bench.complexity.plan import ComplexityPlan
-from bench.complexity.record import measure
+from bench.complexity.record import measure, measure_onnx
 from bench.core import metrics, results
+from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.processes import user_code
 from bench.core.record import Measurement, Record
-from bench.models import build, check_names, model_names
+from bench.model_files.reading import from_json
+from bench.models import build, choose, model_names
 
 
 def main(arguments: argparse.Namespace) -> int:
-    sizes = cli.parse_inputs(arguments.input)
     names = model_names(arguments.models)
-    check_names(names)
     known = results.open_folder(arguments.results)
-    plans = [ComplexityPlan(name, arguments.joints, size) for size in sizes for name in names]
+    given: list[tuple[int, int] | None] = [*cli.parse_inputs(arguments.input)] if arguments.input else [None]
+    plans = [ComplexityPlan(**model.planned) for size in given for model in choose(arguments, names, size)]
+    for plan in plans:
+        check_countable(plan)
+    sizes = list(dict.fromkeys(plan.input for plan in plans))
     if arguments.missing:
         plans = without_record(plans, known, "complexity", device=None)
     records = []
@@ -40,14 +46,37 @@ def main(arguments: argparse.Namespace) -> int:
         print_table([record for record in records if record.input == cli.input_text(size)])
     if arguments.layers:
         for plan in plans:
-            print_layers(plan)
+            if plan.file and plan.file["kind"] == "artifact":
+                cli.say(f"{plan.model}: its layers are not known: it is counted by operators")
+            else:
+                print_layers(plan)
     if records and not arguments.quiet:
         cli.say(f"added to {arguments.results / 'complexity.jsonl'}: {len(records)}")
     return 0
 
 
+def check_countable(plan: ComplexityPlan) -> None:
+    """Raise ``InputError`` for a file whose operators are not known from here."""
+    if plan.file and plan.file["kind"] == "artifact" and Path(plan.model).suffix.lower() != ".onnx":
+        raise InputError(
+            f"{Path(plan.model).name} cannot be counted: of files, ONNX files and checkpoints can, by their graph and "
+            "their network"
+        )
+
+
+def network(plan: ComplexityPlan) -> nn.Module:
+    """What is counted layer by layer."""
+    if plan.file:
+        made = from_json(plan.file).make(plan.num_joints, plan.input)
+        assert isinstance(made, nn.Module)
+        return made
+    return build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
+
+
 def count(plan: ComplexityPlan) -> Record:
-    model = build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
+    if plan.file and plan.file["kind"] == "artifact":
+        return measure_onnx(plan)
+    model = network(plan)
     with user_code(plan.model, f"fails on an input of {cli.input_text(plan.input)}"):
         record = measure(model, plan.input)
     measurement = plan.measurement()
@@ -62,10 +91,12 @@ def print_table(records: list[Record]) -> None:
         caption="mmcv and torchstat are the conventions of the paper's tables. 1 M = 1e6, 1 G = 1e9.",
     )
     table.add_column("model", no_wrap=True)
-    for heading in ("params M", *(f"{counter} G" for counter in COUNTERS)):
+    of_graphs = any("macs_onnx" in record.metrics for record in records)
+    counters = (*COUNTERS, "onnx") if of_graphs else tuple(COUNTERS)
+    for heading in ("params M", *(f"{counter} G" for counter in counters)):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
-        counts = [record.metrics.get(f"macs_{counter}") for counter in COUNTERS]
+        counts = [record.metrics.get(f"macs_{counter}") for counter in counters]
         macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
         table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
     cli.output().print(table)
@@ -74,6 +105,11 @@ def print_table(records: list[Record]) -> None:
             listed = ", ".join(f"{name} {macs / 1e6:.1f} M" for name, macs in skipped.items())
             cli.output().print(f"{record.model}: {counter} leaves out {listed} multiply-adds", markup=False)
     cli.output().print("Each record lists what a counter passes over.")
+    if of_graphs:
+        cli.output().print(
+            "Files are counted from their graph: mmcv by the same rules for its operators (folded batch norms are "
+            "none), onnx the multiply-adds of convolutions and matrix products alone."
+        )
 
 
 def left_out(record: Record) -> dict[str, dict[str, int]]:
@@ -87,7 +123,7 @@ def left_out(record: Record) -> dict[str, dict[str, int]]:
 
 
 def print_layers(plan: ComplexityPlan) -> None:
-    model = build(plan.model, num_joints=plan.num_joints, input_size=plan.input)
+    model = network(plan)
     rows = layers(model, torch.zeros(1, 3, *plan.input))
     table = Table(title=f"{plan.model}, {cli.input_text(plan.input)}: layers that hold parameters or cost something")
     for heading, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("params", "right"),

@@ -1,6 +1,7 @@
 """One network to count, for one size of input."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from bench import cli
 from bench.backends import catalogue
@@ -15,6 +16,7 @@ class ComplexityPlan:
     model: str  # as on the command line
     num_joints: int
     input: tuple[int, int]
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     def measurement(self) -> Measurement:
         """What is counted, as the record has it."""
@@ -23,7 +25,7 @@ class ComplexityPlan:
             model=recorded_name(self.model),
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
-            network_sha256=network_sha256(self.model),
+            network_sha256=network_sha256(self.model, self.file),
             protocol=PROTOCOL,
         )
 

@@ -1,14 +1,17 @@
 """The record of what a network costs on paper."""
 
+from pathlib import Path
+
 import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
 from bench import cli
 from bench.backends import catalogue
+from bench.complexity import onnx_graph
 from bench.complexity.counting import COUNTERS
 from bench.complexity.passed_over import by_operator, passed_over
-from bench.complexity.plan import PROTOCOL
+from bench.complexity.plan import PROTOCOL, ComplexityPlan
 from bench.core import machine
 from bench.core.record import Measurement, Record, complete, now
 
@@ -54,6 +57,21 @@ def measure(
         notes={"skipped": skipped},
         machine=machine.this_machine(),
         software=machine.this_software(catalogue.version("eager"), ("fvcore", "thop")),
+        started_at=started,
+        command=cli.command_line(),
+    )
+
+
+def measure_onnx(plan: ComplexityPlan) -> Record:
+    """Count an ONNX file by its graph; see ``bench.complexity.onnx_graph``."""
+    started = now()
+    found, unknown = onnx_graph.count(Path(plan.model), plan.input)
+    return complete(
+        plan.measurement(),
+        metrics=found,
+        notes={"skipped": {"onnx": dict(unknown)} if unknown else {}, "counted": "from the graph"},
+        machine=machine.this_machine(),
+        software=machine.this_software(catalogue.version("eager"), ("onnx",)),
         started_at=started,
         command=cli.command_line(),
     )

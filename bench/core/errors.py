@@ -2,9 +2,40 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import re
+
+_NO_MEMORY = re.compile(r"out of memory|allocate memory|unable to allocate|insufficient memory|bad_alloc", re.I)
+_ASKED_FOR = re.compile(r"(?:allocate|size) ([0-9]+(?:\.[0-9]+)?) ?(bytes|[KMGTPE]i?B)?", re.I)
+
 
 class InputError(ValueError):
     """Bad usage or bad input: one line that says what was wrong, where, and what would be right."""
+
+
+def described(error: BaseException) -> str:
+    """An exception of a library or of a user's own code, on one line; of memory, how much was asked for."""
+    text = " ".join(str(error).split())
+    if is_of_memory(error):
+        found = _ASKED_FOR.search(text)
+        asked = f", {_size(*found.groups())} asked for at once" if found else ""
+        return f"out of memory{asked}: give fewer or smaller things at a time"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had, whichever library says so."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def _size(number: str, unit: str | None) -> str:
+    """``824.6 GB`` of a number of bytes; what has a unit already stays as it is."""
+    if unit and unit.lower() != "bytes":
+        return f"{number} {unit}"
+    size, units = float(number), ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.4g} {units[0]}"
 
 
 def first_line(error: object) -> str:

@@ -1,13 +1,16 @@
 """Files that appear whole or not at all, and the folder of those that can be made again."""
 
 import contextlib
+import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core.errors import InputError
 
+_SIDE = ".lightpose-"  # begins the name of what is being written
 PROJECT = "lightpose-bench"  # the name of this distribution, and of its cache folder
 
 
@@ -45,24 +48,100 @@ def cache_folder(kind: str) -> Path:
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path to write to; it replaces ``path`` if all goes well, and is removed if not.
 
-    An existing file stays until then. Parent folders are created.
+    An existing file stays until then. Parent folders are created. What a process that was killed left half-written is
+    removed by the next one that writes into the folder.
 
     Raises:
         OSError: it cannot be written; with the file's name.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    side = side_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        _remove_abandoned(path.parent)
+        side.touch()
+        with _in_use(side):
+            yield side
+            with side.open("rb") as file:
+                os.fsync(file.fileno())
+            side.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        side.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def side_folder(parent: Path) -> Iterator[Path]:
+    """A folder in ``parent`` to write files in that are then moved out of it; it goes with whatever is left in it.
+
+    That of a process that was killed is removed by the next one.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
+    with (
+        tempfile.TemporaryDirectory(prefix=_SIDE, dir=parent, ignore_cleanup_errors=True) as name,
+        _in_use(Path(name)),
+    ):
+        Path(name).mkdir(exist_ok=True)  # another process may have found it before it was in use
+        yield Path(name)
+
+
+def side_path(path: Path) -> Path:
+    """Where this process writes a file before it gets its name."""
+    return path.with_name(f"{_SIDE}{os.getpid()}-{path.name}")
+
+
+def is_side_path(path: Path) -> bool:
+    """Whether it is something half-written."""
+    return path.name.startswith(_SIDE)
+
+
+@contextlib.contextmanager
+def _in_use(path: Path) -> Iterator[None]:
+    """A lock on a file or folder that the system takes away when this process ends, where it has such locks."""
+    descriptor = _locked(path)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(path: Path) -> int | None:
+    """The file or folder, open and locked; none if it is in use, gone, or no locks are to be had."""
+    try:
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDONLY)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+@functools.cache
+def _remove_abandoned(folder: Path) -> None:
+    """What processes that were killed were writing in a folder; looked for once a process."""
+    for left in folder.glob(f"{_SIDE}*"):
+        descriptor = _locked(left)
+        if descriptor is None:
+            continue
+        try:
+            if os.fstat(descriptor).st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+        except OSError:
+            pass  # another process was faster
+        finally:
+            os.close(descriptor)
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

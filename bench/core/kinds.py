@@ -28,10 +28,11 @@ class Complexity(_Part):
     class Metrics(_Part):
         params: Count
         macs_mmcv: Count
-        macs_torchstat: Count
-        macs_fvcore: Count
-        macs_thop: Count
-        macs_torch: Count
+        macs_torchstat: Count | None = None  # of networks that it refuses, and of files: none
+        macs_fvcore: Count | None = None
+        macs_thop: Count | None = None
+        macs_torch: Count | None = None
+        macs_onnx: Count | None = None  # of files alone
 
     metrics: Metrics
 
@@ -175,9 +176,51 @@ class SelfTest(_Part):
         return self
 
 
+class Pipeline(_Part):
+    class Protocol(_Part):
+        scenario: Literal["single stream", "paced", "streams", "offline"]
+        source: Literal["scenes", "motion", "pictures", "video"]
+        batching: Literal["one by one", "batched"]
+        flip: bool
+        people: Annotated[int, Field(ge=0, le=10**6)] | None = None
+        size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = None
+
+        @model_validator(mode="after")
+        def _drawn(self) -> "Pipeline.Protocol":
+            if self.source in ("scenes", "motion") and (self.people is None or self.size is None):
+                raise ValueError("people and size are missing: drawn frames have them")
+            return self
+
+    class Metrics(_Part):
+        frames_per_s: Positive
+        frame_ms_mean: Positive
+        frame_ms_mean_ci95_low: Positive | None = None
+        frame_ms_mean_ci95_high: Positive | None = None
+        people_per_s: Amount
+        stage_read_ms: Amount
+        stage_detect_ms: Amount
+        stage_crop_ms: Amount
+        stage_network_ms: Amount
+        stage_joints_ms: Amount
+        stage_draw_ms: Amount | None = None
+        dropped_share: Share | None = None
+        age_ms_median: Amount | None = None
+
+    protocol: Protocol
+    metrics: Metrics
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Pipeline":
+        if self.protocol.scenario == "paced" and (
+            self.metrics.dropped_share is None or self.metrics.age_ms_median is None
+        ):
+            raise ValueError("dropped_share and age_ms_median are missing: they are the result at a camera's rate")
+        return self
+
+
 MODELS: dict[Kind, type[_Part]] = {
     "complexity": Complexity, "speed": Speed, "accuracy": Accuracy, "train": Train, "explain": Explain,
-    "regress": Regress,
+    "regress": Regress, "pipeline": Pipeline,
 }  # fmt: skip
 SHOWN = ("model", "backend", "device", "dataset", "weights")  # texts that tables and figures show in a line
 LONGEST = 300  # of these

@@ -54,10 +54,10 @@ def resolve_device(text: str) -> str:
     count = cuda_devices() if text != "cpu" else 0
     if text == "auto":
         return "cuda:0" if count else "cpu"
-    kind, _, index = text.partition(":")
+    index = text.partition(":")[2]
     if text == "cpu":
         return text
-    if kind != "cuda" or (index and not index.isdecimal()):
+    if not re.fullmatch(r"cuda(:[0-9]{1,9})?", text):
         raise InputError(f"unknown device {text!r}: give cpu, cuda, cuda:N or auto")
     if count == 0:
         raise InputError(f"--device {text}: this machine has no CUDA device that torch can use; give --device cpu")

@@ -64,7 +64,7 @@ METRICS = (
     Metric("model_file_bytes", "byte", "what has to be shipped to run it", "less", 1, "MiB", _MI),
     Metric("peak_rss_bytes", "byte", "largest memory of the process", "less", 0, "MiB", _MI),
     Metric("peak_cuda_bytes", "byte", "largest memory on the GPU", "less", 0, "MiB", _MI),
-    Metric("rss_before_bytes", "byte", "memory of the process before the network", "neither", 0, "MiB", _MI),
+    Metric("rss_before_bytes", "byte", "memory of the process before runtime and network", "neither", 0, "MiB", _MI),
     Metric("product_macs_per_s", "1/s", "multiply-adds a second of a matrix product beside", "neither", 0, "G", _G),
     Metric("energy_{what}_j_per_image", "J", "energy an image", "less", 4),
     # bench.accuracy: COCO's, a fraction, and MPII's, in percent
@@ -142,6 +142,37 @@ METRICS = (
     Metric("pairs_median", "", "pairs to an answer", "less", 0),
     Metric("pair_log_ratio_mean", "", "mean logarithm of a pair's ratio", "neither", 4),
     _percent("pair_log_ratio_std", "standard deviation of the logarithm of a pair's ratio", "less"),
+    # bench.pipeline
+    Metric("frames_per_s", "1/s", "frames a second", "more"),
+    Metric("frames_per_s_ci95_{end}", "1/s", "end of its 95 % interval", "more"),
+    Metric("frame_ms_mean", "ms", "mean time of a frame, the whole way", "less"),
+    Metric("frame_ms_mean_ci95_{end}", "ms", "end of its 95 % interval", "less"),
+    Metric("frame_ms_median", "ms", "median time of a frame", "less"),
+    Metric("frame_ms_p{rank}", "ms", "percentile of the time of a frame, where there are frames enough", "less"),
+    Metric("frame_ms_std", "ms", "standard deviation of the time of a frame", "less"),
+    Metric("frame_ms_{when}", "ms", "median time of a frame at the beginning and at the end of minutes", "less"),
+    Metric("slower_after_s", "s", "time after which frames take 5 % longer than at the beginning", "more", 0),
+    *(
+        Metric(f"stage_{stage}_ms", "ms", f"time a frame: {what}", "less", 2)
+        for stage, what in {
+            "read": "reading and decoding", "detect": "finding people, or boxes from the joints before",
+            "crop": "cropping and normalising", "network": "the network", "joints": "from its output to joints",
+            "draw": "drawing",
+        }.items()
+    ),
+    Metric("people_a_frame", "", "people a frame", "neither"),
+    Metric("detections", "", "frames in which the detector ran", "neither", 0),
+    Metric("frames", "", "frames looked at", "neither", 0),
+    _percent("dropped_share", "frames that were overtaken by the next one", "less"),
+    Metric("age_ms_{what}", "ms", "age of an answer when it comes", "less"),
+    _percent("missed_share", "people who were not found", "less"),
+    Metric("error_px", "px", "mean distance of joints from the truth", "less", 2),
+    _percent("error_relative", "the same over the person's size", "less", 2),
+    Metric("jitter_px", "px", "jitter of joints of the still, root of the mean square", "less", 2),
+    _percent("jitter_relative", "the same over the person's size", "less", 2),
+    Metric("lag_frames", "", "frames that joints of the moving are behind", "less", 2),
+    Metric("lag_px", "px", "the way that they make in this time", "less", 2),
+    _percent("lag_relative", "the same over the person's size", "less", 2),
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 PREFIX = "lightpose-"  # of a command's temporary folder
@@ -241,8 +241,7 @@ def user_code(name: str, what: str = "failed") -> Iterator[None]:
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name} {what}: {type(error).__name__}{f': {reason}' if reason else ''}") from error
+        raise InputError(f"{name} {what}: {described(error)}") from error
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from bench.core import metrics as known
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]  # from full precision down
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress"]
-KINDS: tuple[Kind, ...] = ("complexity", "speed", "accuracy", "train", "explain", "regress")
+Kind = Literal["complexity", "speed", "accuracy", "train", "explain", "regress", "pipeline"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SCHEMA: Literal[2] = 2  # what is written; 1 is read as well
 # Entries of a protocol that say what came out, how the work was spread, or which of two equal programs did it.
 OUTCOMES = frozenset(
@@ -142,6 +142,12 @@ class Record(Measurement):
         """Records of equal key measure the same thing on the same machine; the newest counts."""
         where = self.machine.model_dump_json(include={"cpu", "cores", "cpu_quota", "gpu"})
         return self.identity(self.software.runtime), where
+
+    @property
+    def emulated(self) -> str:
+        """What speaks for an emulated processor, whose timings belong in no table; empty where nothing does."""
+        device = self.notes.get("device")
+        return str(device.get("emulated", "")) if isinstance(device, dict) else ""
 
     def to_json(self) -> str:
         """The record as one line, without its newline."""

@@ -7,9 +7,10 @@ import contextlib
 import json
 import os
 import stat
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from bench.core.errors import InputError
 from bench.core.record import KINDS, SCHEMA, Record
 
+_STARTED = datetime.now(UTC)  # this process, or a little later
 _BLOCK = 2**16  # bytes read at a time from the end of a file
 
 
@@ -42,10 +44,17 @@ def append(records: Sequence[Record], folder: Path) -> None:
 def append_once(records: Sequence[Record], folder: Path) -> None:
     """``append``, without records that are there already (same key, same start).
 
-    For work that may have been killed after writing its record and before removing its unfinished parts.
+    For work that may have been killed after writing its record and before removing its unfinished parts. That was
+    another process: only records whose work began before this one are looked for, so that appending reads no file.
     """
-    files = {folder / f"{record.kind}.jsonl" for record in records}
-    there = {(one.key, one.started_at) for file in files if file.exists() for one in read_file(file)}
+    older = {one.started_at for one in records if datetime.fromisoformat(one.started_at) < _STARTED}
+    files = {folder / f"{record.kind}.jsonl" for record in records if older}
+    there = {
+        (one.key, one.started_at)
+        for file in files if file.exists()
+        for number, line in lines(file) if any(time in line for time in older)
+        for one in [parse(line, f"{file}, line {number}")]
+    }  # fmt: skip
     append([record for record in records if (record.key, record.started_at) not in there], folder)
 
 
@@ -208,8 +217,13 @@ def newest(records: Iterable[Record]) -> list[Record]:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, kind: str) -> Iterator[None]:
+def only_one(folder: Path, kind: str, option: str = "--results") -> Iterator[None]:
     """While it lasts, no other command makes unfinished work of a kind in a folder: two would take each other's parts.
+
+    Args:
+        folder: of the unfinished work.
+        kind: the command.
+        option: that names the folder on the command line, for the message.
 
     Raises:
         RecordError: one does already.
@@ -220,7 +234,7 @@ def only_one(folder: Path, kind: str) -> Iterator[None]:
             yield
     except Timeout:
         raise RecordError(
-            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another --results"
+            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another {option}"
         ) from None
 
 
@@ -232,12 +246,11 @@ def open_folder(folder: Path) -> list[Record]:
         RecordError: a file in it holds what is no record.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".writable"
     try:
-        probe.write_bytes(b"\0" * 4096)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
     except OSError as error:
         error.filename = str(folder)
         raise
-    finally:
-        probe.unlink(missing_ok=True)
     return read(folder)

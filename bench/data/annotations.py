@@ -9,13 +9,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO
 from bench.data.json_files import Items, read_json
 
 Bools = npt.NDArray[np.bool_]
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 PERSON = "person"
 UNKNOWN = -1  # of a picture's width and height

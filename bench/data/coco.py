@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO, Skeleton
 from bench.data import pictures
@@ -16,7 +17,6 @@ from bench.data.annotations import (
     FARTHEST,
     UNKNOWN,
     Annotations,
-    Float64Array,
     read_annotations,
     read_boxes,
     repeated,

@@ -1,6 +1,7 @@
 """From a person's box in a picture to a network's input, as in the paper (section IV-A, 2)."""
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,16 @@ from bench.core.errors import InputError
 # ImageNet statistics of RGB values in [0, 1], as every network of the zoo was trained with.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How a network wants its pixels, which are divided by 255 first; by default as those of the zoo do."""
+
+    mean: tuple[float, ...] = MEAN  # to subtract, in the order of the channels
+    std: tuple[float, ...] = STD  # to divide by after that
+    channels: str = "RGB"  # or BGR
+
 
 PHOTOGRAPH = Path(__file__).parent.parent / "assets" / "astronaut.png"
 # The person in PHOTOGRAPH: x, y, width, height in pixels, measured by eye.
@@ -100,19 +111,22 @@ def crop(
     return np.asarray(warped, np.uint8), matrix
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalise(images: Tensor, how: Normalisation | None = None) -> Tensor:
     """RGB uint8 ``[N, H, W, 3]`` to a network's input, float32 ``[N, 3, H, W]``, on the same device."""
-    mean, std = (torch.tensor(values, device=images.device) for values in (MEAN, STD))
-    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+    how = how or Normalisation()
+    mean, std = (torch.tensor(values, device=images.device) for values in (how.mean, how.std))
+    coloured = images.flip(3) if how.channels == "BGR" else images
+    return ((coloured.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
-def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
+def photograph(input_size: tuple[int, int], path: Path | None = None, how: Normalisation | None = None) -> Tensor:
     """The input that networks are timed on: a person, cropped and normalised as in evaluation.
 
     Args:
         input_size: height, width.
         path: another picture, taken whole; by default the one shipped with the project
             (Eileen Collins, NASA, public domain), cropped to the person.
+        how: the network wants it normalised.
 
     Returns:
         float32 ``[1, 3, H, W]``.
@@ -131,4 +145,4 @@ def photograph(input_size: tuple[int, int], path: Path | None = None) -> Tensor:
     rgb = np.ascontiguousarray(image[:, :, ::-1], dtype=np.uint8)
     box = PHOTOGRAPH_BOX if path is None else (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
     center, size_px = box_to_crop(box, input_size)
-    return normalise(torch.from_numpy(crop(rgb, center, size_px, input_size)[0])[None])
+    return normalise(torch.from_numpy(crop(rgb, center, size_px, input_size)[0])[None], how)

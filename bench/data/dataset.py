@@ -3,15 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from bench.core.arrays import Float32Array as Float32Array
+from bench.core.arrays import Picture as Picture
 from bench.core.errors import InputError
 from bench.core.skeletons import Skeleton
 from bench.data.registry import DatasetEntry
-
-Picture = npt.NDArray[np.uint8]
-Float32Array = npt.NDArray[np.float32]
 
 
 class ImageError(InputError):

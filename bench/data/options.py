@@ -8,18 +8,11 @@ KINDS = ("scenes", "portraits")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    commands = {"synthetic": _synthetic, "sheet": _sheet}
-    if not argv or argv[0] not in commands:
-        parser = cli.make_parser("data", "Write the synthetic data set, or look at it.", records=False)
-        parser.add_argument(
-            "command", choices=list(commands),
-            help="synthetic: write it in COCO's layout; sheet: draw pictures of it side by side "
-            "(python -m bench.data COMMAND --help says more)",
-        )  # fmt: skip
-        return parser.parse_args(argv)
-    arguments = commands[argv[0]]().parse_args(argv[1:])
-    arguments.command = argv[0]
-    return arguments
+    commands = {
+        "synthetic": ("write it in COCO's layout", _synthetic),
+        "sheet": ("draw pictures of it side by side", _sheet),
+    }
+    return cli.parse_subcommand("data", "Write the synthetic data set, or look at it.", commands, argv)
 
 
 def _synthetic() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from bench.core.record import Measurement, Record
 from bench.explain.explanation import paragraph, rows
 from bench.explain.options import SHOWN
 from bench.explain.plan import ExplainPlan
-from bench.models import check_names, model_names
+from bench.models import choose, model_names
 from bench.timing.process_variables import process_variables
 
 
@@ -48,15 +48,17 @@ def make_plans(arguments: argparse.Namespace) -> list[ExplainPlan]:
     device = machine.resolve_device(arguments.device)
     catalogue.resolve("eager", device, arguments.precision)
     threads = machine.checked_threads(arguments.threads)
-    size = cli.one_input(arguments.input, "explain")
-    names = model_names(arguments.models)
-    check_names(names)
+    models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "explain"))
+    for model in models:
+        if model.file:
+            model.file.check_backend("eager")
     return [
         ExplainPlan(
-            name, arguments.joints, size, device, arguments.precision, threads, arguments.rounds, arguments.seed
+            **model.planned, device=device, precision=arguments.precision, threads=threads, rounds=arguments.rounds,
+            seed=arguments.seed,
         )
-        for name in names
-    ]
+        for model in models
+    ]  # fmt: skip
 
 
 def start(plan: ExplainPlan) -> workers.Worker:

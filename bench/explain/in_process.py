@@ -17,7 +17,7 @@ from bench.backends.families.cuda_graphs import Recorded
 from bench.backends.families.pytorch import on_cuda
 from bench.backends.session import Session
 from bench.core import machine
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.core.record import Measurement, Record, complete, now
 from bench.explain.operators import Operator, names, trace
 from bench.explain.options import ROUNDS
@@ -163,8 +163,8 @@ def _check_and_bind(session: Session, example: Tensor, who: str) -> Inference:
         outputs = session.run(images)
     except Exception as error:
         size = cli.input_text((example.shape[-2], example.shape[-1]))
-        raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
-    parity.check_outputs(outputs, who)
+        raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
+    parity.check_finite(parity.check_outputs(outputs, who), who)
     return session.bind(images)
 
 
@@ -184,7 +184,7 @@ def _smaller(
     try:
         found = trace(model, small)
     except Exception as error:
-        return None, None, f"it fails on {cli.input_text(SMALLEST)}: {type(error).__name__}: {error}"
+        return None, None, f"it fails on {cli.input_text(SMALLEST)}: {described(error)}"
     if names(found) != names(operators):
         return None, None, f"it calls other operators on {cli.input_text(SMALLEST)}"
     return small, found, None

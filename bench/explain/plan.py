@@ -6,7 +6,7 @@ from typing import Any
 from bench import cli
 from bench.backends import catalogue
 from bench.core.record import Measurement
-from bench.models import is_factory, network_sha256, recorded_name
+from bench.models import network_sha256, own_weights, recorded_name
 
 WARMUP = 5
 TOLERANCE = 0.1  # of the sum of all operators and what is between them, against a run with nothing watching
@@ -26,23 +26,23 @@ class ExplainPlan:
     seed: int
     batch: int = 1
     image: str | None = None  # the picture that comes along
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     def measurement(self) -> Measurement:
         """What is measured and how, as the record has it."""
-        own = is_factory(self.model)
         return Measurement(
             kind="explain",
             model=recorded_name(self.model),
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
-            network_sha256=network_sha256(self.model),
+            network_sha256=network_sha256(self.model, self.file),
             backend="eager",
             device=self.device.partition(":")[0],
             precision=catalogue.resolve("eager", self.device, self.precision, here=False),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
             protocol=protocol(self.rounds),
-            weights="the factory's own" if own else "random",
+            weights=own_weights(self.model),
             seed=self.seed,
         )
 

@@ -105,8 +105,8 @@ def split(operator: Operator, seconds: float, peaks: Peaks, *, call: float, fixe
 def together(costs: Sequence[Cost]) -> Cost:
     """The sum."""
     zero = Cost(0, 0, 0, 0.0, 0.0)
-    fields = tuple(zero.__dataclass_fields__)
-    return replace(zero, **{name: sum(getattr(cost, name) for cost in costs) for name in fields})
+    names = tuple(zero.__dataclass_fields__)
+    return replace(zero, **{name: sum(getattr(cost, name) for cost in costs) for name in names})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from bench.core.workers import serve
 
 
 def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.explain.in_process import explain
     from bench.speed import preparation
 
@@ -19,7 +19,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
 if __name__ == "__main__":

@@ -6,40 +6,43 @@ import re
 import tempfile
 from pathlib import Path
 
-from bench import cli
+from bench import cli, weights
 from bench.core.errors import InputError
 from bench.export.formats import Format
 from bench.export.options import FOLDER
-from bench.export.writing import describe, export, find_format
-from bench.models import check_names, recorded_name
+from bench.export.writing import describe, describe_file, export, find_format
+from bench.model_files.endings import is_file
+from bench.model_files.model_file import ModelFile
+from bench.models import choose, recorded_name
 from bench.timing.parity import ParityError
-from bench.weights import build_trained, default_input
+from bench.weights import default_input
 
 DATASETS = {17: "coco", 16: "mpii"}  # by joints, of published weights
 
 
 def main(arguments: argparse.Namespace) -> int:
     chosen = find_format(arguments.format, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8)
-    check_names([arguments.model])
-    text = arguments.input or default_input(arguments.weights, arguments.model, "256x192")
-    size = cli.one_input(text, "export")
-    path = target(arguments, chosen, size)
-    trained = build_trained(
-        arguments.model, arguments.weights, num_joints=arguments.joints, input_size=cli.input_text(size),
-        dataset=DATASETS.get(arguments.joints, "coco"),
-    )  # fmt: skip
+    if arguments.weights is None and not is_file(arguments.model):
+        raise InputError("--weights is needed: a checkpoint, published, bundled or random")
+    usual = cli.one_input(default_input(arguments.weights or "", arguments.model, "256x192"), "export")
+    (model,) = choose(arguments, [arguments.model], cli.given_input(arguments.input, "export"), usual=usual)
+    path = target(arguments, chosen, model.input)
+    trained = weights.trained(model, arguments.weights, dataset=DATASETS.get(model.num_joints, "coco"))
     if trained.weights == "random":
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
     try:
-        metadata = describe(
-            trained.model,
-            name=recorded_name(arguments.model),
-            input_size=size,
-            weights=trained.weights,
-            weights_sha256=trained.sha256,
-            dynamic_batch=arguments.dynamic_batch,
-            int8=arguments.int8,
-        )
+        if isinstance(trained.model, ModelFile):
+            metadata = describe_file(trained.model, int8=arguments.int8)
+        else:
+            metadata = describe(
+                trained.model,
+                name=model.network_name,
+                input_size=model.input,
+                weights=trained.weights,
+                weights_sha256=trained.sha256,
+                dynamic_batch=arguments.dynamic_batch,
+                int8=arguments.int8,
+            )
         if trained.options:
             metadata["options"] = ", ".join(f"{key}={value}" for key, value in sorted(trained.options.items()))
         worst = export(

@@ -18,24 +18,40 @@ from bench.core.output_kinds import KINDS
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from bench.backends.building import Network
 
     RunArrays = Callable[[np.ndarray], list[np.ndarray]]
 
 INPUT = "images"
-RT_INFO = "lightpose"  # where an OpenVINO file keeps the metadata
-EXTRA_FILE = "metadata.json"  # and a TorchScript one
+EXTRA_FILE = "metadata.json"  # where a TorchScript file keeps the metadata
 
 
 @dataclass(frozen=True)
 class ExportSource:
     """What is to be written."""
 
-    model: nn.Module  # on the CPU, in evaluation mode and float32
+    model: Any  # a network on the CPU, in evaluation mode and float32; or a ``bench.model_files.ModelFile``
     example: Tensor  # ``[N, 3, H, W]``; N is 1, or 2 where any number is to be taken
     metadata: Mapping[str, str]
     dynamic_batch: bool
     int8: bool
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it is a file, whose input and outputs keep their names."""
+        return hasattr(self.model, "onnx_for")
+
+    def network(self, backend: str) -> Network:
+        """For the build half of a backend."""
+        from bench.backends import catalogue
+        from bench.backends.building import Network
+
+        if self.from_file:
+            path = self.model.onnx_for(catalogue.find(backend))
+            return Network.of_onnx(path, self.example, "fp32", 0, None, self.model.normalisation)
+        return Network.in_precision(self.model, self.example, "fp32", 0, None)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -58,11 +74,10 @@ class Format:
 def _write_onnx(source: ExportSource, path: Path) -> None:
     import onnx
 
-    from bench.backends.building import Network
     from bench.backends.families import onnxruntime
     from bench.backends.graphs import onnx_export
 
-    network = Network.in_precision(source.model, source.example, "fp32", 0, None)
+    network = source.network("onnxruntime")
     if source.dynamic_batch:
         _write_dynamic_onnx(source, path)
         graph = onnx.load(path)
@@ -70,6 +85,14 @@ def _write_onnx(source: ExportSource, path: Path) -> None:
         graph = onnx.load(onnxruntime.quantise(network).path)
     else:
         graph = onnx.load(onnx_export.export(network).path)
+    if not source.from_file:
+        _rename(graph, source)
+    onnx.helper.set_model_props(graph, dict(source.metadata))
+    onnx.save(graph, path)
+
+
+def _rename(graph: Any, source: ExportSource) -> None:
+    """Give the input and the outputs of a graph the names that files of this project have."""
     entries = [graph.graph.input[0].name, *(value.name for value in graph.graph.output)]
     names = dict(zip(entries, (INPUT, *source.outputs), strict=True))
     for value in (*graph.graph.input, *graph.graph.output):
@@ -77,8 +100,6 @@ def _write_onnx(source: ExportSource, path: Path) -> None:
     for node in graph.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    onnx.helper.set_model_props(graph, dict(source.metadata))
-    onnx.save(graph, path)
 
 
 def _write_dynamic_onnx(source: ExportSource, path: Path) -> None:
@@ -106,12 +127,11 @@ def _onnx_metadata(path: Path) -> dict[str, str]:
 
 
 def _write_openvino(source: ExportSource, path: Path) -> None:
-    from bench.backends.building import Network
     from bench.backends.families import openvino
     from bench.backends.graphs.operators import quiet
 
     package = openvino.import_openvino()
-    network = Network.in_precision(source.model, source.example, "fp32", 0, None)
+    network = source.network("openvino")
     if source.dynamic_batch:
         with quiet():
             shape = (-1, *source.example.shape[1:])
@@ -120,19 +140,19 @@ def _write_openvino(source: ExportSource, path: Path) -> None:
         # Not the artifact that is timed: that one prefers the kernels that are fastest on this very machine.
         made = openvino.quantise(network) if source.int8 else openvino.convert(network)
         graph = package.Core().read_model(made.path)
-    graph.inputs[0].set_names({INPUT})
-    for output, name in zip(graph.outputs, source.outputs, strict=True):
-        output.set_names({name})
+    if not source.from_file:
+        graph.inputs[0].set_names({INPUT})
+        for output, name in zip(graph.outputs, source.outputs, strict=True):
+            output.set_names({name})
     for key, value in source.metadata.items():
-        graph.set_rt_info(value, [RT_INFO, key])
+        graph.set_rt_info(value, [openvino.RT_INFO, key])
     package.save_model(graph, path, compress_to_fp16=False)
 
 
 def _openvino_metadata(path: Path) -> dict[str, str]:
     from bench.backends.families import openvino
 
-    graph = openvino.import_openvino().Core().read_model(path)
-    return {key: str(graph.get_rt_info([RT_INFO, key]).value) for key in graph.get_rt_info([RT_INFO]).value}
+    return openvino.read_metadata(openvino.import_openvino().Core().read_model(path))
 
 
 def _write_torchscript(source: ExportSource, path: Path) -> None:

@@ -14,9 +14,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--model", required=True, metavar="NAME",
         help="of the zoo, simplebaseline:timm/NAME, lightweight:timm/NAME, or a factory of your own as "
-        "path/to/file.py:function or package.module:function",
+        "path/to/file.py:function or package.module:function, or a model file: a checkpoint, or an ONNX file",
     )  # fmt: skip
-    parser.add_argument("--weights", required=True, metavar="FILE|published|bundled|random")
+    cli.add_model_info_option(parser)
+    parser.add_argument("--weights", metavar="FILE|published|bundled|random", help="of a network that is no file")
     parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(FORMATS))
     parser.add_argument(
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"

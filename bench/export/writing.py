@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +19,13 @@ from bench.backends.families.pytorch import arrays
 from bench.codecs import codec_of
 from bench.core import machine
 from bench.core.errors import InputError, first_line
-from bench.core.files import PROJECT
+from bench.core.files import PROJECT, side_folder
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
 from bench.export.formats import FORMATS, ExportSource, Format, load_torchscript
+from bench.model_files.description import FIELDS
+from bench.model_files.model_file import ModelFile
 from bench.timing import parity
 from bench.timing.parity import ParityError
 
@@ -114,8 +115,28 @@ def describe(
     return told
 
 
+def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
+    """``describe`` for a model file: what it, its sidecar and the options say, and where it came from.
+
+    Raises:
+        InputError: something that a user of the file must know was not said.
+    """
+    file.require("output_kind", "channels", "mean", "std", command="bench.export")
+    told = {key: value for key, value in file.metadata().items() if key in FIELDS}
+    return told | {
+        "project": PROJECT,
+        "project_version": machine.this_software("").project,
+        "model": file.name,
+        "weights": told.get("weights", file.name),
+        "weights_sha256": file.sha256,
+        "output": json.dumps([list(file.outputs[name][1:]) for name in file.said.output_names or ()]),
+        "dynamic_batch": json.dumps(file.batch is None),
+        "precision": "int8" if int8 else file.precision,
+    }
+
+
 def export(
-    model: nn.Module,
+    model: nn.Module | ModelFile,
     format_name: str,
     path: Path,
     metadata: dict[str, str],
@@ -129,7 +150,7 @@ def export(
     what had the name before stays until then.
 
     Args:
-        model: on the CPU, in evaluation mode and float32.
+        model: on the CPU, in evaluation mode and float32; or an ONNX file.
         format_name: one of ``FORMATS``.
         path: of the file; OpenVINO puts the weights beside it, with the ending ``.bin``.
         metadata: see ``describe``.
@@ -147,16 +168,24 @@ def export(
     chosen = find_format(format_name, dynamic_batch=dynamic_batch, int8=int8)
     _, height, width = json.loads(metadata["input"])
     size = (height, width)
-    inputs = list(_inputs(size, BATCHES if dynamic_batch else (1,), int8=int8))
-    with torch.inference_mode():
-        expected = [arrays(model(images)) for images in inputs]
+    if isinstance(model, ModelFile):
+        if chosen.backend is None or dynamic_batch:
+            what = "--dynamic-batch" if dynamic_batch else f"format {chosen.name}"
+            raise InputError(f"{what} is for networks in memory, not for a file")
+        inputs = list(_inputs(size, (model.batch or 1,), int8=int8))
+        with catalogue.open_artifact(Artifact(model.backend, model.precision, model.files)) as session:
+            expected = [session.run(images.numpy()) for images in inputs]
+    else:
+        inputs = list(_inputs(size, BATCHES if dynamic_batch else (1,), int8=int8))
+        with torch.inference_mode():
+            expected = [arrays(model(images)) for images in inputs]
     for outputs in expected:
         parity.difference(outputs, outputs, "eager")  # numbers that are not finite are found before the work
-    example = photograph(size)
+    example = inputs[0]
     if dynamic_batch:
         example = example.expand(2, -1, -1, -1).contiguous()  # exporters take a batch of one for fixed
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        written = Path(folder) / path.name
+    with side_folder(path.parent) as folder:
+        written = folder / path.name
         with _reasons(format_name):
             with torch.no_grad():
                 chosen.write(ExportSource(model, example, metadata, dynamic_batch, int8), written)
@@ -165,7 +194,7 @@ def export(
             raise ParityError(f"the {format_name} file does not hold the metadata as given")
         worst = _compare(chosen, written, inputs, expected, int8=int8)
         # The file itself last: until then what has its name is whole.
-        for file in sorted(Path(folder).iterdir(), key=lambda file: file == written):
+        for file in sorted(folder.iterdir(), key=lambda file: file == written):
             _sync(file)
             file.replace(path.parent / file.name)
     return worst

@@ -14,7 +14,7 @@ from bench.core.workers import serve
 
 def _build(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     """The files of a network, put into the kit's folder, and what its manifest says of them."""
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     ready()
@@ -25,7 +25,7 @@ def _build(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        return {"input_error": described(error)[:300]}
 
 
 def _network(task: dict[str, Any]) -> dict[str, Any]:
@@ -38,8 +38,9 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
     folder, threads, name = Path(task["folder"]), task["threads"], task["backend"]
     model, example = preparation.network(task)
     images = example.cpu().numpy()
+    own = getattr(model, "backend", "eager")  # of a file, what it is compared with
     plain = open_network(
-        lambda: catalogue.build("eager", model, example, threads=threads),
+        lambda: catalogue.build(own, model, example, threads=threads),
         images, device="cpu", threads=threads, who=task["model"], built=False,
     )  # fmt: skip
     plain.session.close()
@@ -58,7 +59,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
         lambda: shipped, images, device="cpu", threads=threads, who=task["model"], built=True
     )  # fmt: skip
     tried.session.close()
-    parity.check(plain.outputs, tried.outputs, shipped.precision, f"backend {name}")
+    parity.check(plain.outputs, tried.outputs, shipped.precision, f"backend {name}", own)
     notes: dict[str, Any] = {}
     if backend.quantises:
         from bench.backends import calibration

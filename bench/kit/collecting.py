@@ -75,10 +75,9 @@ def collect(sound: Sequence[Checked], folder: Path, refused: list[Checked]) -> l
             continue
         record = one.record
         conflict = ""
-        device = record.notes.get("device")
         there = known.get((record.key, record.started_at))
-        if isinstance(device, dict) and "emulated" in device:
-            conflict = f"made on an emulated processor ({device['emulated']}): its timings are of no use"
+        if record.emulated:
+            conflict = f"made on an emulated processor ({record.emulated}): its timings are of no use"
         elif there is not None and there != record:
             conflict = (
                 f"conflicts with one in {folder}: the same measurement, begun at the same time, with other figures"

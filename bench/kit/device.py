@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.core import board, hardware
 from bench.core.errors import InputError
-from bench.kit import lock, reporting
+from bench.kit import lock, one_set, reporting
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.timing.parity import ParityError
@@ -31,23 +31,21 @@ from bench.timing.process_variables import process_variables
 
 ONE_SET = "--one-set"  # how a process of a set is called
 HEARTBEAT_S = 60.0  # between two lines while nothing else is said
-EARLIEST = "2020"  # a clock that is behind the kit's making was never set
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of what a file may hold
 
 
 def main(folder: str) -> int:
     """Exit status: 0 done, 1 a network computes something else, 2 one or all could not run, 130 interrupted."""
     if sys.argv[1:] == [ONE_SET]:
-        from bench.kit import one_set
-
         return one_set.main(folder)
     try:
         return run(Path(folder), parse(sys.argv[1:]))
     except InputError as error:
         reporting.say(f"error: {error}")
     except OSError as error:
-        full = error.errno == errno.ENOSPC
+        full = error.errno in FULL
         reason = "the disk is full: free some space, and start again to go on" if full else error.strerror or error
-        reporting.say(f"error: {error.filename}: {reason}")
+        reporting.say(f"error: {error.filename or folder}: {reason}")
     except KeyboardInterrupt:
         reporting.say("interrupted: the finished sets are kept, the same command goes on from there")
         return 130
@@ -71,8 +69,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--for", dest="for_s", type=_seconds, default=600.0, metavar="SECONDS",
                         help="how long each network goes on, sustained only (default: 600)")  # fmt: skip
     parser.add_argument("--threads", type=_number, help="CPU threads (default: one a core, as far as a quota allows)")
-    parser.add_argument("--sets", type=_number, help="fresh processes a network")
+    parser.add_argument("--sets", type=_number, help="fresh processes a network; not with sustained")
     parser.add_argument("--cores", metavar="LIST", help="keep to these: numbers such as 0-3,6, or big or little")
+    parser.add_argument("--missing", action="store_true",
+                        help="leave out what has a record from this kit, device and these options already")  # fmt: skip
     parser.add_argument("--timeout", type=_seconds, default=1800.0, metavar="SECONDS",
                         help="ends a set that hangs (default: 1800; sustained: that and the time)")  # fmt: skip
     return parser.parse_args(argv)
@@ -141,7 +141,7 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     settings = make_settings(manifest, arguments)
     records = kit / "records"
     with lock.alone(records / ".running"):
-        return _KitRun(kit, manifest, settings, records).all(chosen)
+        return _KitRun(kit, manifest, settings, records).all(chosen, missing=arguments.missing)
 
 
 def choose(networks: Sequence[KitNetwork], arguments: argparse.Namespace) -> list[KitNetwork]:
@@ -174,6 +174,8 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> TimingSe
     """
     kind = arguments.protocol
     usual = manifest.protocols[kind]
+    if kind == "sustained" and arguments.sets:
+        raise InputError("--sets: a sustained run is one process, in which heat builds up; leave it out")
     sets = int(arguments.sets or usual["sets"])
     rounds, warmup = int(usual["rounds"]), int(usual["warmup"])
     name = "custom" if kind == "paper" and sets != usual["sets"] else kind
@@ -236,12 +238,15 @@ class _KitRun:
         self.maker = reporting.RecordMaker(kit, manifest, settings.protocol, settings.threads, records)
         self.status = 0
         self.failures: list[str] = []
+        self.known: set[str] = set()  # work that needs no doing
 
-    def all(self, networks: Sequence[KitNetwork]) -> int:
+    def all(self, networks: Sequence[KitNetwork], *, missing: bool) -> int:
         settings = self.settings
         reporting.say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
         for note in self.maker.warnings:
             reporting.say(f"warning: {note}")
+        if missing:
+            self.known = self.maker.recorded()
         everything = [one for one in map(self._start, networks) if one is not None]
         done = [one for one in everything if len(one.timed) == self.settings.sets]
         alive = [one for one in everything if one not in done]
@@ -271,7 +276,9 @@ class _KitRun:
         return self.status
 
     def _start(self, network: KitNetwork) -> NetworkProgress | None:
-        """A network with what an earlier run left of it; none where its files or its runtime are not right."""
+        """A network with what an earlier run left of it; none where its files or its runtime are not right, or where
+        its record is there and only missing ones are asked for.
+        """
         try:
             families = [name for name in self.manifest.files if "/families/" in name]
             wrong = self.manifest.wrong(self.kit, [*families, *network.needs()])
@@ -282,6 +289,9 @@ class _KitRun:
             self._failed(network, error)
             return None
         work = self.maker.identity(network, runtime)
+        if work in self.known:
+            reporting.say(f"{network.who}: has its record already")
+            return None
         parts = self.ledger.parts(work)
         artifact = network.artifact_in(self.kit).to_json()
         one = NetworkProgress(network, runtime, work, artifact, parts)
@@ -366,6 +376,8 @@ class _KitRun:
             found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
             answer.unlink()
         except (OSError, ValueError):
+            if process.returncode == one_set.NOT_WRITTEN:
+                raise OSError(errno.ENOSPC, "", str(answer)) from None
             return InputError(_how_it_died(process.returncode, said))
         if "parity_error" in found:
             return ParityError(found["parity_error"])
@@ -390,7 +402,7 @@ class _KitRun:
         """The record of a network with all its sets, written once."""
         record = self.maker.record(one.network, one.runtime, one.timed, one.started_at)
         if "recorded" not in one.parts:
-            reporting.append_once(record, self.records)
+            reporting.append_once(record, self.records, resumed=bool(one.parts))
             self.ledger.add(one.work, "recorded", {})
         return [record]
 
@@ -405,6 +417,6 @@ def _how_it_died(status: int, said: Sequence[str]) -> str:
     last = said[-1] if said else "no message"
     if status == -9:
         return "the system ended its process, as it does where memory runs out: give it a device with more"
-    if "MemoryError" in last or "bad_alloc" in last:
+    if any(text in last for text in one_set.NO_MEMORY):
         return f"out of memory ({last[:200]})"
     return f"its process died with status {status}: {last[:300]}"

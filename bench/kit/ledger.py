@@ -51,14 +51,19 @@ class Ledger:
         new.replace(self.path)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
-                with contextlib.suppress(ValueError, RecursionError):
-                    line = json.loads(text)
-                    if isinstance(line, dict) and {"work", "part", "content"} <= line.keys():
-                        yield line
+        return (line for line in lines(self.path) if {"work", "part", "content"} <= line.keys())
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a file, one a line; what else is there counts as not there."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            with contextlib.suppress(ValueError, RecursionError):
+                line = json.loads(text)
+                if isinstance(line, dict):
+                    yield line
 
 
 def append_line(path: Path, line: str) -> None:
@@ -68,12 +73,13 @@ def append_line(path: Path, line: str) -> None:
         OSError: it cannot be written; the file is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with path.open("ab+", buffering=0) as file:  # closing it is to write nothing
         end = _end_of_whole_lines(file)
         file.truncate(end)
         try:
-            file.write(line.encode() + b"\n")
-            file.flush()
+            left = line.encode() + b"\n"
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):

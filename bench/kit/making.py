@@ -1,7 +1,6 @@
 """``python -m bench.kit make``: a folder that times networks on a device, and an archive of it."""
 
 import argparse
-import os
 import re
 import shutil
 import tempfile
@@ -17,9 +16,10 @@ from bench.backends.artifact import sha256
 from bench.backends.catalogue import Backend
 from bench.core import machine, workers
 from bench.core.errors import InputError
+from bench.core.files import side_folder
 from bench.core.record import Measurement, now
 from bench.kit.manifest import NAME, KitNetwork, Manifest
-from bench.models import check_names, model_names
+from bench.models import choose, model_names
 from bench.speed import options as speed
 from bench.speed.plan import SpeedPlan
 from bench.timing.process_variables import process_variables
@@ -29,7 +29,7 @@ WORKER = "bench.kit.building"
 MODULES = (
     "bench/__init__.py", "bench/core/__init__.py", "bench/core/errors.py", "bench/core/hardware.py",
     "bench/core/board.py", "bench/core/lazy.py", "bench/core/library_settings.py", "bench/core/system_files.py",
-    "bench/timing/*.py", "bench/backends/__init__.py", "bench/backends/artifact.py",
+    "bench/timing/*.py", "bench/backends/__init__.py", "bench/backends/adapted.py", "bench/backends/artifact.py",
     "bench/backends/session.py", "bench/backends/catalogue.py",
     "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
     "bench/backends/families/__init__.py", "bench/speed/__init__.py",
@@ -92,16 +92,18 @@ def make_plans(arguments: argparse.Namespace) -> list[SpeedPlan]:
     Raises:
         InputError: an unknown network or backend, or one that a kit cannot carry.
     """
-    size = cli.one_input(arguments.input, "kit make")
-    models = model_names(arguments.models)
-    check_names(models)
+    models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "kit make"))
     backends = carried(arguments.backend)
+    for model in models:
+        if model.file:
+            model.file.check_batch(1)
+            for backend in backends:
+                model.file.check_backend(backend)
     threads = machine.checked_threads(arguments.threads)
     return [
         SpeedPlan(
-            model=model, num_joints=arguments.joints, input=size, image=None, batch=1, device="cpu", backend=backend,
-            precision="fp32", threads=threads, protocol="paper", rounds=speed.ROUNDS, warmup=speed.WARMUP,
-            sets=speed.SETS, seed=arguments.seed,
+            **model.planned, image=None, batch=1, device="cpu", backend=backend, precision="fp32", threads=threads,
+            protocol="paper", rounds=speed.ROUNDS, warmup=speed.WARMUP, sets=speed.SETS, seed=arguments.seed,
         )
         for model in models for backend in backends
     ]  # fmt: skip
@@ -198,22 +200,17 @@ def copy_modules(folder: Path, families: Sequence[str]) -> None:
 
 def put_in_place(folder: Path, out: Path, archive: Path) -> None:
     """Folder and archive appear whole, or not at all."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    packed = out.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
-        shutil.copytree(folder, partial)
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                file.write(path, f"{out.name}/{path.relative_to(folder).as_posix()}")
-        packed.replace(archive)
-        partial.replace(out)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(out)
+        with side_folder(out.parent) as side:
+            shutil.copytree(folder, side / out.name)
+            with zipfile.ZipFile(side / archive.name, "w", zipfile.ZIP_DEFLATED) as file:
+                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    file.write(path, f"{out.name}/{path.relative_to(folder).as_posix()}")
+            (side / archive.name).replace(archive)
+            (side / out.name).replace(out)
+    except OSError as error:
+        error.filename = error.filename or str(out)
         raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        packed.unlink(missing_ok=True)
 
 
 def _start(task: dict[str, Any]) -> workers.Worker:

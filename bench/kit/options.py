@@ -6,21 +6,13 @@ from bench import cli
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    commands = {"make": _make, "collect": _collect, "check": _check}
-    if not argv or argv[0] not in commands:
-        parser = cli.make_parser(
-            "kit", "Time networks on any device: make a folder for it, and collect what it finds.", records=False
-        )
-        parser.add_argument(
-            "command", choices=list(commands),
-            help="make: a folder and an archive that time networks on a device with numpy and a runtime; "
-            "collect: check the records that come back, and add them to others; check: the same, and add nothing "
-            f"({cli.program('kit COMMAND')} --help says more)",
-        )  # fmt: skip
-        return parser.parse_args(argv)
-    arguments = commands[argv[0]]().parse_args(argv[1:])
-    arguments.command = argv[0]
-    return arguments
+    commands = {
+        "make": ("a folder and an archive that time networks on a device with numpy and a runtime", _make),
+        "collect": ("check the records that come back, and add them to others", _collect),
+        "check": ("the same, and add nothing", _check),
+    }
+    about = "Time networks on any device: make a folder for it, and collect what it finds."
+    return cli.parse_subcommand("kit", about, commands, argv)
 
 
 def _make() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -20,7 +21,7 @@ import numpy as np
 from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
-from bench.kit.ledger import append_line
+from bench.kit.ledger import append_line, lines
 from bench.kit.manifest import NAME, KitNetwork, Manifest, keep
 from bench.timing import sustained
 from bench.timing.intervals import rounds_for_percentile
@@ -58,11 +59,15 @@ def percentile_text(latency_ms: Sequence[Sequence[float]], percentile: float) ->
 
 
 def print_table(records: Sequence[dict[str, Any]]) -> None:
-    """A line a record, on standard output."""
+    """A line a record, on standard output; of an emulated processor only that it computes the same."""
     rows: list[tuple[str, ...]] = [("model", "backend", "median ms", "p90 ms", "p99 ms", "FPS", "parity", "settled ms")]
     for record in records:
         metrics, latency = record["metrics"], record["samples"]["latency_ms"]
         settled = metrics.get("latency_ms_settled")
+        if record["notes"]["device"].get("emulated"):
+            parity = f"{metrics.get('parity_max_relative', 0):.0e}"
+            rows.append((record["model"], record["backend"], *["emulated"] * 4, parity, "-"))
+            continue
         rows.append((
             record["model"], record["backend"], f"{metrics['latency_ms_median']:.2f}", percentile_text(latency, 90),
             percentile_text(latency, 99), f"{metrics['fps']:.1f}", f"{metrics.get('parity_max_relative', 0):.0e}",
@@ -77,25 +82,35 @@ def print_table(records: Sequence[dict[str, Any]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip(), flush=True)
 
 
-def append_once(record: dict[str, Any], folder: Path) -> None:
-    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it."""
+def append_once(record: dict[str, Any], folder: Path, *, resumed: bool) -> None:
+    """Add a record to ``speed.jsonl``, and the manifest beside it; not if a run that was killed had added it.
+
+    Args:
+        record: of a network with all its sets.
+        folder: of the records.
+        resumed: whether an earlier run left parts of it; only then the file is read.
+    """
     keep((folder.parent / NAME).read_bytes().decode(), folder)
     path = folder / "speed.jsonl"
     same = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in (
         ("network", record["notes"]["kit"]["network"]), ("started_at", record["started_at"]),
     )]  # fmt: skip
-    if path.exists():
+    if resumed and path.exists():
         with path.open(encoding="utf-8", errors="replace") as file:
             if any(all(entry in line for entry in same) for line in file if line.endswith("\n")):
                 return
     append_line(path, json.dumps(record, separators=(",", ":")))
 
 
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 class RecordMaker:
     """Makes records, schema 2, of what this device is and what was found on it."""
 
     def __init__(self, kit: Path, manifest: Manifest, protocol: dict[str, Any], threads: int, records: Path) -> None:
-        self.manifest, self.protocol, self.threads = manifest, protocol, threads
+        self.manifest, self.protocol, self.threads, self.records = manifest, protocol, threads, records
         self.machine = hardware.describe()
         self.device = board.describe()
         self.manifest_sha256 = hashlib.sha256((kit / NAME).read_bytes()).hexdigest()
@@ -150,11 +165,24 @@ class RecordMaker:
 
     def identity(self, network: KitNetwork, runtime: str) -> str:
         """Sets may be put together only if nothing differs that can change them."""
-        told = [
+        return _digest(
             self.measurement(network), runtime, self.machine, self.manifest_sha256, network.id,
             platform.python_version(), np.__version__,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        )  # fmt: skip
+
+    def recorded(self) -> set[str]:
+        """The identities that have a record here, in ``records/speed.jsonl``."""
+        networks = {network.id: network for network in self.manifest.networks}
+        found = set()
+        for line in lines(self.records / "speed.jsonl"):
+            with contextlib.suppress(KeyError, TypeError):
+                kit, software = line["notes"]["kit"], line["software"]
+                measured = {key: line[key] for key in self.measurement(networks[kit["network"]])}
+                found.add(_digest(
+                    measured, software["runtime"], line["machine"], kit["manifest_sha256"], kit["network"],
+                    software["python"], software["packages"]["numpy"],
+                ))  # fmt: skip
+        return found
 
     def record(
         self, network: KitNetwork, runtime: str, results: Sequence[dict[str, Any]], started_at: str

@@ -13,6 +13,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("images", nargs="+", type=cli.file, metavar="IMAGE", help="pictures, or folders of them")
     parser.add_argument("--model", default="lightweight_mobilenetv3", metavar="NAME", help="as --models of bench.speed")
+    cli.add_model_info_option(parser)
     parser.add_argument(
         "--weights", default="bundled", metavar="FILE|published|bundled|own|random",
         help="a checkpoint, what was published, what comes with the project (not for photographs), own: those that "
@@ -28,7 +29,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(), default=17, help="17 of COCO or 16 of MPII"
+        "--joints", type=cli.joints, choices=registry.joint_counts(), help="17 of COCO (default) or 16 of MPII"
     )
     parser.add_argument(
         "--threshold", type=cli.confidence, default=0.2, help="joints below this confidence are not drawn"

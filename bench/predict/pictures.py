@@ -2,9 +2,10 @@
 
 import hashlib
 import math
+import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,14 +98,28 @@ def _pictures(argument: Path, out: Path | None) -> list[tuple[Path, str]]:
         if not argument.exists():
             raise InputError(f"no picture {argument}: name picture files, or folders of them")
         return [(argument, argument.name)]
-    files = (path for path in argument.rglob("*") if path.suffix.lower() in ENDINGS and not path.is_dir())
-    names = sorted(path.relative_to(argument) for path in files)
-    seen = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    seen = sorted(path.relative_to(argument) for path in _files(argument) if path.suffix.lower() in ENDINGS)
     if out is not None:
         seen = [name for name in seen if not (argument / name).resolve().is_relative_to(out.resolve())]
     if not seen:
         raise InputError(f"there are no pictures in {argument}: looked for {', '.join(ENDINGS)}")
     return [(pictures.locate(argument, name.as_posix()), name.as_posix()) for name in seen]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Those in a folder and below it that are not hidden. A folder that vanishes meanwhile has none.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place) / name for name in files if not name.startswith("."))
 
 
 # ------------------------------------------------------------------------------ which boxes are in which picture

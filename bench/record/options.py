@@ -7,18 +7,8 @@ from bench import cli
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    commands = {"check": _check, "schema": _schema}
-    if not argv or argv[0] not in commands:
-        parser = cli.make_parser("record", "Check records, or print their JSON Schema.", records=False)
-        parser.add_argument(
-            "command", choices=list(commands),
-            help="check: whether records are sound; schema: the JSON Schema of a record "
-            f"({cli.program('record COMMAND')} --help says more)",
-        )  # fmt: skip
-        return parser.parse_args(argv)
-    arguments = commands[argv[0]]().parse_args(argv[1:])
-    arguments.command = argv[0]
-    return arguments
+    commands = {"check": ("whether records are sound", _check), "schema": ("the JSON Schema of a record", _schema)}
+    return cli.parse_subcommand("record", "Check records, or print their JSON Schema.", commands, argv)
 
 
 def _check() -> argparse.ArgumentParser:

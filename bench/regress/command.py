@@ -16,7 +16,8 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.record import Record
-from bench.models import check_names, is_factory, model_names
+from bench.model_files.endings import is_file
+from bench.models import USUAL_INPUT, USUAL_JOINTS, Model, choose, is_factory, model_names
 from bench.regress import baseline, output, self_test
 from bench.regress.checkout import checkout
 from bench.regress.compare import Comparison, DrawPair, Show, compare
@@ -44,14 +45,21 @@ def main(arguments: argparse.Namespace) -> int:
 def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
     """One plan a network, what can be checked beforehand checked; whether it can be built, each side finds out."""
     device = machine.resolve_device(arguments.device)
-    catalogue.resolve(arguments.backend, device, "fp32")
     threads = machine.checked_threads(arguments.threads)
-    size = cli.one_input(arguments.input, "regress")
-    names = model_names(arguments.models)
-    check_names([name for name in names if not is_factory(name)])
-    return [
-        RegressPlan(name, arguments.joints, size, arguments.batch, device, arguments.backend, threads) for name in names
-    ]
+    given, names = cli.given_input(arguments.input, "regress"), model_names(arguments.models)
+    own = [Model(name, given or USUAL_INPUT, arguments.joints or USUAL_JOINTS) for name in names if is_factory(name)]
+    found = choose(arguments, [name for name in names if not is_factory(name)], given)
+    plans = []
+    for model in sorted((*own, *found), key=lambda model: names.index(model.name)):
+        backend = arguments.backend or model.own_backend(device)
+        catalogue.resolve(backend, device, "fp32")
+        if model.file:
+            model.file.check_backend(backend)
+            model.file.check_batch(arguments.batch)
+        plans.append(
+            RegressPlan(**model.planned, batch=arguments.batch, device=device, backend=backend, threads=threads)
+        )
+    return plans
 
 
 def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tell) -> list[Record]:
@@ -62,9 +70,9 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
         head = Side("the working tree", trees.head, trees.head / trees.below)
         if trees.changed and not arguments.quiet:
             cli.say(f"the working tree has {trees.changed} changed files: compared as it is")
-        protocol: dict[str, str | int] = {
+        protocol: dict[str, str | int | float] = {
             "name": "against a revision", "base": arguments.base, "base_commit": trees.base_commit,
-            "head_commit": trees.head_commit, "changed_files": trees.changed,
+            "head_commit": trees.head_commit, "changed_files": trees.changed, "budget_s": arguments.budget,
         }  # fmt: skip
         for plan in plans:
             seconds: dict[str, float] = {}
@@ -77,7 +85,7 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
                     raise
                 cli.warn(f"left out: {error}")
                 continue
-            record = comparison_record(plan, found, arguments.threshold, arguments.budget, protocol, seconds)
+            record = comparison_record(plan, found, arguments.threshold, protocol, seconds)
             cli.save([record], arguments)
             records.append(record)
     if not records:
@@ -87,6 +95,9 @@ def with_base(plans: list[RegressPlan], arguments: argparse.Namespace, tell: Tel
 
 def inside(root: Path, plan: RegressPlan) -> RegressPlan:
     """A user's own file in the repository is each side's own, also where its full path was given."""
+    if is_file(plan.model):
+        path = Path(plan.model)
+        return replace(plan, model=os.path.relpath(path)) if path.is_absolute() and path.is_relative_to(root) else plan
     where, _, factory = plan.model.rpartition(":")
     if is_factory(plan.model) and Path(where).is_absolute() and Path(where).is_relative_to(root):
         return replace(plan, model=f"{os.path.relpath(where)}:{factory}")
@@ -159,7 +170,7 @@ def with_baseline(plans: list[RegressPlan], arguments: argparse.Namespace, tell:
                 lambda: time_process(side, plan), stored, arguments.threshold, showing(plan, tell)  # noqa: B023
             )  # fmt: skip
         base = {"name": "against a baseline", "base": arguments.baseline.name, "base_started_at": stored.started_at}
-        record = comparison_record(plan, found, arguments.threshold, arguments.budget, base, seconds)
+        record = comparison_record(plan, found, arguments.threshold, base, seconds)
         cli.save([record], arguments)
         records.append(record)
     return records

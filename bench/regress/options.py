@@ -21,7 +21,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--base", metavar="REV", help="commit, branch or tag to compare the working tree with")
     what.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="compare with stored latencies of this machine instead"
+        "--baseline", type=cli.file, metavar="FILE", help="compare with stored latencies of this machine instead"
     )
     what.add_argument(
         "--self-test", type=cli.count, metavar="N",
@@ -32,17 +32,22 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--update", action="store_true", help="with --baseline: measure and store new latencies, compare nothing"
     )
     cli.add_models_option(parser, default=None)
-    parser.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
+    parser.add_argument(
+        "--input", metavar="HxW", help="height x width of the input (default: 256x192; of a model file, its own)"
+    )
     cli.add_joints_option(parser)
+    cli.add_model_info_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=1, help="images per round")
-    parser.add_argument("--backend", default="eager", help=f"one of {', '.join(catalogue.names())}")
+    parser.add_argument(
+        "--backend", help=f"one of {', '.join(catalogue.names())} (default: eager; of a model file, its own)"
+    )
     cli.add_device_option(parser, default="cpu")
     cli.add_threads_option(parser, default=1, why="%(default)s, which a busy neighbour hardly disturbs")
     parser.add_argument("--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is tolerated")
     parser.add_argument(
-        "--budget", type=cli.seconds, default=BUDGET_S, metavar="SECONDS",
+        "--budget", type=cli.seconds, metavar="SECONDS",
         help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
-        f"regression ({BUDGET_S:g})",
+        f"regression (default: {BUDGET_S:g})",
     )  # fmt: skip
     cli.add_timeout_option(parser)
     parser.add_argument("--strict", action="store_true", help="exit status 1 for undecided, too")
@@ -54,9 +59,21 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.update and not arguments.baseline:
         raise InputError("--update stores a baseline: give --baseline FILE with it")
+    if arguments.update:
+        _check_writable(arguments.baseline)
+    if arguments.baseline and arguments.budget is not None:
+        raise InputError("--budget is for pairs, and --baseline times a fixed number of processes: leave it out")
+    arguments.budget = arguments.budget or BUDGET_S
     arguments.named = arguments.models is not None
     arguments.models = arguments.models or (SELF_TEST_MODEL if arguments.self_test else "paper")
     return arguments
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        cli.writable_file(str(path))
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"argument --baseline: {error}") from None
 
 
 def share(text: str) -> float:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import cli
-from bench.backends import catalogue
 from bench.core.record import Measurement
-from bench.models import is_factory, recorded_name
+from bench.models import own_weights, precision_of, recorded_name
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,11 @@ class RegressPlan:
     threads: int
     warmup: int = 5
     seed: int = 0
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     def measurement(self, protocol: dict[str, Any], options: dict[str, Any] | None = None) -> Measurement:
         """What is measured and how, as records have it; the file of a user's own network is what is compared, and so
         no part of it."""
-        own = is_factory(self.model)
         return Measurement(
             kind="regress",
             model=recorded_name(self.model),
@@ -35,10 +34,10 @@ class RegressPlan:
             num_joints=self.num_joints,
             backend=self.backend,
             device=self.device.partition(":")[0],
-            precision=catalogue.resolve(self.backend, self.device, "fp32", here=False),  # type: ignore[arg-type]
+            precision=precision_of(self.file, self.backend, self.device, "fp32"),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
             protocol=protocol,
-            weights="the factory's own" if own else "random",
+            weights=own_weights(self.model),
             seed=self.seed,
         )

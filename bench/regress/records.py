@@ -18,7 +18,7 @@ Scalars = Mapping[str, str | int | float | bool]
 
 
 def comparison_record(
-    plan: RegressPlan, found: Comparison, threshold: float, budget_s: float, base: Scalars, prepare_s: Any = None
+    plan: RegressPlan, found: Comparison, threshold: float, base: Scalars, prepare_s: Any = None
 ) -> Record:
     """One network, new code against old.
 
@@ -26,8 +26,7 @@ def comparison_record(
         plan: what was timed.
         found: what came out.
         threshold: what was let pass.
-        budget_s: of a set of pairs.
-        base: what the old code is, for the protocol.
+        base: what the old code is and how long pairs of both may be drawn, for the protocol.
         prepare_s: seconds that it took to make each side ready, by its name.
     """
     interval = found.interval
@@ -38,7 +37,7 @@ def comparison_record(
     if math.isfinite(interval.precision):
         metrics |= {"ratio_low": interval.low, "ratio_high": interval.high, "precision_relative": interval.precision}
     protocol = {
-        **base, "threshold": threshold, "error_rate": ERROR_RATE, "budget_s": budget_s, "verdict": found.verdict,
+        **base, "threshold": threshold, "error_rate": ERROR_RATE, "verdict": found.verdict,
         "unconfirmed": found.unconfirmed,
     }  # fmt: skip
     notes = {"prepare_s": prepare_s} if prepare_s else {}

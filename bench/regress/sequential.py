@@ -3,12 +3,13 @@
 It rests on signs: of the pairs of two sides whose true ratio is m, as many lie above m as below, however heavy the
 tails. Somebody who bets on "above" at even odds, pair by pair, multiplies a stake of 1 by 1 + b or 1 - b; if m is true,
 the stake ever gets to 1 / a with a probability of a at most (Ville's inequality), however the size b of each bet is
-chosen before its sign is known. What is mixed here are bets of all sizes; half of the stake goes all in each time,
+chosen before its sign is known. What is mixed here are bets of many sizes; half of the stake goes all in each time,
 which is best where all pairs agree. A single bad pair, however bad, counts as one sign.
 
-A pair that is no farther from m than its own blocks disagree says little, and gets a smaller bet. Which of the two
-sides is called the new one changes the sign of a pair's logarithm and nothing else, so that among pairs as far from m,
-whose blocks disagree as much, half lie on either side as well.
+A pair that is close to m says little, and gets a smaller bet: in proportion to its distance, up to a knee, as in
+Huber's estimator. The knee is twice the error that its own blocks show; bets with larger knees, which suit pairs that
+differ by more than that, are mixed in. Which of the two sides is called the new one changes the sign of a pair's
+logarithm and nothing else, so that among pairs as far from m, whose blocks disagree as much, half lie on either side.
 
 Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024); Howard and
 Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm identification", Bernoulli 28
@@ -29,9 +30,11 @@ Verdict = Literal["regression", "faster", "clear", "undecided"]
 ERROR_RATE = 0.05
 # Of its own standard errors, how far a pair is from the ratio in question that gets whole bets.
 WHOLE_BET_AT = 2.0
-# Sizes of bets and what part of the stake goes to each.
-BETS = np.concatenate((np.arange(1, 20) / 20, [1.0]))
-STAKES = np.concatenate((np.full(19, 0.5 / 19), [0.5]))
+# What part of the stake goes to bets of which size, and how far a pair must be from the ratio to get all of it.
+_SIZES, _KNEES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), (0.0, 0.02, 0.04)
+BETS = np.array([1.0, *_SIZES * len(_KNEES)])
+KNEES = np.array([0.0, *np.repeat(_KNEES, len(_SIZES))])
+STAKES = np.array([0.5, *[0.5 / (len(BETS) - 1)] * (len(BETS) - 1)])
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ def anytime_interval(
 ) -> Interval:
     """An interval of the ratio that holds the truth at *all* numbers of pairs at once, but for ``error_rate``.
 
-    So it may be looked at after every pair, and drawing pairs may stop at whichever look one likes; an ordinary
-    interval, looked at again and again, misses far more often than it says. The truth is the median of the pairs.
+    It is an anytime-valid confidence interval (a confidence sequence): the comparison may stop after any pair. An
+    ordinary interval that is computed after every pair misses far more often than it says. The truth is the median of
+    the pairs.
 
     Args:
         log_ratios: a pair's logarithm of new over old latency, one a pair.
@@ -77,11 +81,10 @@ def _refuted_up_to(values: np.ndarray, errors: Sequence[float] | None, error_rat
     enough = math.log(2 / error_rate)
 
     def is_refuted(truth: float) -> bool:
-        away = values - truth
-        return bool(log_stakes(np.sign(away), trusted(away, errors))[-1] >= enough)
+        return bool(log_stakes(values - truth, errors)[-1] >= enough)
 
     # The higher what is betted on, the less is won: from where all bets are whole up to where none is won.
-    low = float(values.min()) - WHOLE_BET_AT * max([0.0, *(errors or ())]) - 1e-9
+    low = float(values.min()) - max([*KNEES, *(WHOLE_BET_AT * error for error in errors or ())]) - 1e-9
     high = float(values.max())
     if not is_refuted(low):
         return -math.inf
@@ -91,30 +94,25 @@ def _refuted_up_to(values: np.ndarray, errors: Sequence[float] | None, error_rat
     return low
 
 
-def log_stakes(signs: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """What became of a stake of 1 that was bet on signs of +1, as a logarithm.
+def log_stakes(away: np.ndarray, errors: Sequence[float] | None = None) -> np.ndarray:
+    """What became of a stake of 1 that was bet on pairs lying above a ratio, as a logarithm.
 
     Args:
-        signs: of pairs in their order, ``[..., pairs]``; 0 is no bet.
-        trust: what share of a whole bet goes on each pair, ``[pairs]``.
+        away: how far pairs lie above it, in their order, ``[..., pairs]``; 0 is no bet.
+        errors: standard error of each pair; by default all are trusted.
 
     Returns:
         After each pair, ``[..., pairs]``.
     """
+    doubt = WHOLE_BET_AT * np.asarray(np.zeros(away.shape[-1]) if errors is None else errors, float)
+    whole_at = np.maximum(np.maximum(KNEES[:, None], doubt), 1e-12)
+    far = np.abs(away)[..., None, :]
+    bets = BETS[:, None] * np.sign(away)[..., None, :] * np.minimum(1, far / whole_at)
     with np.errstate(divide="ignore"):  # all is lost: minus infinity
-        by_bet = np.log1p(BETS[:, None] * (signs * trust)[..., None, :]).cumsum(-1)
+        by_bet = np.log1p(bets).cumsum(-1)
     highest = by_bet.max(-2)
     found: np.ndarray = highest + np.log(np.einsum("b,...bn->...n", STAKES, np.exp(by_bet - highest[..., None, :])))
     return found
-
-
-def trusted(away: np.ndarray, errors: Sequence[float] | None) -> np.ndarray:
-    """What share of a whole bet goes on each pair, by how far it is away from the ratio that is tested."""
-    if errors is None:
-        return np.ones(len(away))
-    whole = WHOLE_BET_AT * np.maximum(np.asarray(errors, float), 1e-12)
-    share: np.ndarray = np.minimum(1, np.abs(away) / whole)
-    return share
 
 
 def welch_interval(old: Sequence[float], new: Sequence[float], error_rate: float = ERROR_RATE) -> Interval:

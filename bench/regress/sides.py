@@ -8,8 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bench.backends import catalogue
 from bench.core.errors import InputError
 from bench.core.workers import Answer, ChildProcess
+from bench.model_files.model_file import ModelFile
+from bench.model_files.reading import from_json
 from bench.regress.plan import RegressPlan
 from bench.timing.process_variables import process_variables
 
@@ -46,9 +51,25 @@ def prepared(side: Side, plan: RegressPlan, folder: Path) -> Side:
     """
     handle, images = tempfile.mkstemp(suffix=".npy", dir=folder)
     os.close(handle)
+    file = from_json(plan.file) if plan.file else None
+    if isinstance(file, ModelFile) and file.runs_as_it_is(catalogue.find(plan.backend)):
+        return _with_file(side, plan, file, Path(images))
     with SideProcess(replace(side, images=images), plan, prepare=True) as process:
         answer = process.first_answer()
     return replace(side, artifact=answer["artifact"], images=images)
+
+
+def _with_file(side: Side, plan: RegressPlan, file: ModelFile, images: Path) -> Side:
+    """A side that opens a model file as it is: its own where its tree has one of this path, or else the very file."""
+    from bench.data.cropping import photograph
+
+    example = photograph(plan.input, how=file.normalisation).expand(plan.batch, -1, -1, -1)
+    np.save(images, example.contiguous().numpy())
+    artifact = file.artifact(catalogue.find(plan.backend), "fp32").to_json()
+    there = os.path.relpath(Path(plan.model).parent) if not Path(plan.model).is_absolute() else None
+    own = [side.folder / there / one.name for one in file.files] if there is not None else []
+    files = own if own and all(one.is_file() for one in own) else [one.resolve() for one in file.files]
+    return replace(side, artifact=artifact | {"files": list(map(str, files))}, images=str(images))
 
 
 class SideProcess(ChildProcess):

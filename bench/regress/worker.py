@@ -123,12 +123,22 @@ def _network(plan: PlanAsJson) -> Any:
     given: dict[str, Any] = {"num_joints": plan["num_joints"], "seed": plan["seed"]}
     if "input_size" in inspect.signature(build).parameters:
         given["input_size"] = size
+    example = photograph(size).expand(plan["batch"], -1, -1, -1).contiguous()
+    if plan.get("file"):
+        return _of_file(plan, size, device), example.to(device)
     model = build(plan["model"], **given)
     if not is_factory(plan["model"]):
         where = "bench.random_weights" if importlib.util.find_spec("bench.random_weights") else "bench.speed.weights"
         importlib.import_module(where).enliven(model, plan["seed"])
-    example = photograph(size).expand(plan["batch"], -1, -1, -1).contiguous()
     return model.to(device), example.to(device)
+
+
+def _of_file(plan: PlanAsJson, size: Any, device: Any) -> Any:
+    """What the revision makes of a model file that no backend opens as it is."""
+    if importlib.util.find_spec("bench.model_files") is None:
+        raise ValueError("this revision knows no model files")
+    made = importlib.import_module("bench.model_files.reading").from_json(plan["file"]).make(plan["num_joints"], size)
+    return made.to(device) if hasattr(made, "to") else made
 
 
 class _Timer:

@@ -3,18 +3,19 @@
 import argparse
 import json
 import os
-import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import cli
 from bench.core import kinds, results
 from bench.core.errors import InputError
-from bench.core.files import write_whole
+from bench.core.files import side_folder, write_whole
 from bench.core.machine import ROOT
 from bench.core.record import Record
 from bench.report import models_page, quotes, render
 from bench.report.measured import Measured
-from bench.report.section import ReportFigure, Section
+from bench.report.page import data, html
+from bench.report.section import ReportFigure, Section, Shown
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
@@ -25,7 +26,8 @@ MANIFEST = ".manifest.json"  # names of the files that the report last wrote int
 def main(arguments: argparse.Namespace) -> int:
     if arguments.update_docs:
         return update_docs(ROOT)
-    records = read(arguments.results)
+    sets = read_sets(arguments.results)
+    records = [record for members in sets.values() for record in members]
     if not records:
         raise InputError(
             f"no records in {arguments.results}: run python -m bench.complexity and python -m bench.speed first, "
@@ -36,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         comparison.show(records, read(arguments.compare), (arguments.results, arguments.compare))
         return 0
-    write(make(records, all_figures=arguments.figures == "all"), arguments.out)
+    write(make(records, sets, all_figures=arguments.figures == "all"), arguments.out)
     index = arguments.out / PAGE
     if arguments.json:
         for record in Measured(records).records:
@@ -73,25 +75,42 @@ def update_docs(root: Path) -> int:
 def read(path: Path) -> list[Record]:
     """The records of a file or a folder, each with all that a record of its kind must hold.
 
+    Timings of emulated processors are left out, with a line that says how many.
+
     Raises:
         InputError: a line is no record, or lacks something; the message names file and line.
     """
-    found = []
+    return [record for members in read_sets(path).values() for record in members]
+
+
+def read_sets(path: Path) -> dict[str, list[Record]]:
+    """The same by the folder that they lie in, as seen from ``path``."""
+    found: dict[str, list[Record]] = {}
+    emulated = 0
     for file in results.record_files(path):
+        members = found.setdefault(file.parent.relative_to(path).as_posix() if path.is_dir() else file.name, [])
         for number, line in results.lines(file):
             where = f"{file}, line {number}"
             record = results.parse(line, where)
             if problem := kinds.problem(record):
                 raise InputError(f"{where}: {problem}")
-            found.append(record)
+            if record.emulated:
+                emulated += 1
+            else:
+                members.append(record)
+    if emulated:
+        cli.say(f"{path}: {emulated} records of emulated processors are left out")
     return found
 
 
-def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes]:
+def make(
+    records: list[Record], sets: Mapping[str, Sequence[Record]] | None = None, *, all_figures: bool = False
+) -> dict[str, bytes]:
     """All files of the report by name, the same bytes for the same records.
 
     Args:
         records: in any order; of several of one measurement the newest counts.
+        sets: the folders that they come from, for the page to compare; nothing where that does not matter.
         all_figures: draw those as well that are left out otherwise (``ReportFigure.main``).
 
     Raises:
@@ -112,14 +131,14 @@ def make(records: list[Record], *, all_figures: bool = False) -> dict[str, bytes
             files[f"{table.key}.md"] = render.markdown(table, measured).encode()
             files[f"{table.key}.csv"] = render.csv(table, measured).encode()
             files[f"{table.key}.tex"] = render.latex(table, measured).encode()
-        drawings = []
+        figures = []
         for picture in chosen_pictures(section, measured, all_figures=all_figures):
             png, svg = picture.draw()
             files |= {f"{picture.key}.png": png, f"{picture.key}.svg": svg}
-            drawings.append(render.Drawing(picture.key, svg.decode()))
-        if table is not None or drawings or section.without_pictures:
-            shown.append(render.Shown(section, table, tuple(drawings)))
-    files[PAGE] = render.html(shown, measured).encode()
+            figures.append(picture.key)
+        if table is not None or figures or section.without_pictures:
+            shown.append(Shown(section, table, tuple(figures)))
+    files[PAGE] = html.page(data.page_data(shown, measured, records, sets or {})).encode()
     return files
 
 
@@ -145,16 +164,15 @@ def write(files: dict[str, bytes], folder: Path) -> None:
             f"{folder} holds {', '.join(strange[:3])}{' and others' if len(strange) > 3 else ''}, which no report "
             "wrote: give --out a folder of its own"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
+    with side_folder(folder) as side:
         for file, content in files.items():
-            with (Path(name) / file).open("wb") as stream:
+            with (side / file).open("wb") as stream:
                 stream.write(content)
                 os.fsync(stream.fileno())
         _write_manifest(folder, earlier | set(files))  # interrupted from here on, the next report knows of both
         # The page last: until then the one that is there fits what it links to best.
         for file in sorted(files, key=lambda file: (file == PAGE, file)):
-            (Path(name) / file).replace(folder / file)
+            (side / file).replace(folder / file)
     for file in earlier.difference(files):
         (folder / file).unlink(missing_ok=True)
     _write_manifest(folder, set(files))
@@ -177,6 +195,6 @@ def _write_manifest(folder: Path, names: set[str]) -> None:
 def _holds_a_report(folder: Path) -> bool:
     """Whether a report was written here, be it by a version that kept no manifest."""
     try:
-        return (folder / MANIFEST).exists() or render.TITLE in (folder / PAGE).read_text(errors="replace")
+        return (folder / MANIFEST).exists() or html.TITLE in (folder / PAGE).read_text(errors="replace")
     except OSError:
         return False

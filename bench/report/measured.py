@@ -46,7 +46,7 @@ def notes_on_protocol(record: Record) -> tuple[str, ...]:
         notes.append(f"{word}: not measured by the paper's protocol; see the run below.")
     for tag in tags(record):
         if tag in ("busy", "throttled", "warned"):
-            because = {"busy": "other work ran on the machine", "throttled": "the GPU was slowed down"}
+            because = {"busy": "other work ran on the machine", "throttled": "the processor or GPU was slowed down"}
             notes.append(f"{tag}: {because.get(tag, 'the record has a warning')} meanwhile; see the run below.")
     return tuple(notes)
 
@@ -68,6 +68,12 @@ def runtime_order(backend: str) -> tuple[int, str]:
     """The place of a runtime in a row of them: as ``bench.backends`` lists them, unknown ones last."""
     known = catalogue.names()
     return known.index(backend) if backend in known else len(known), backend
+
+
+def machine_name(cpu: str, cores: int, quota: float) -> str:
+    """A machine as tables name it; quota: processors that a container may use, 0 where there is no limit."""
+    limit = f", of which {quota:g} may be used" if quota else ""
+    return f"{cpu}, {cores} core{'s' if cores > 1 else ''}{limit}"
 
 
 @dataclass(frozen=True, order=True)
@@ -118,8 +124,7 @@ class Setting:
 
     @property
     def machine(self) -> str:
-        limit = f", of which {self.quota:g} may be used" if self.quota else ""
-        return f"{self.cpu}, {self.cores} core{'s' if self.cores > 1 else ''}{limit}"
+        return machine_name(self.cpu, self.cores, self.quota)
 
     @property
     def what(self) -> str:

@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV and LaTeX, and all of the report as one HTML page."""
+"""A table as Markdown, CSV and LaTeX."""
 
 import csv as csv_format
 import functools
@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
 
 from bench.core.record import Record
 from bench.report.measured import Measured, name
-from bench.report.section import Section
 from bench.report.table import Cell, Column, Number, Panel, Row, Table
 
-TITLE = "Lightweight pose networks, measured"
 DASH = "—"
 CHECK = "✓"
 
@@ -274,65 +271,3 @@ def _escape_latex(text: str) -> str:
         plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
         out.append(_LATEX.get(character) or plain or "?")
     return "".join(out).replace("--", "-{}-") if "--" in text else "".join(out)
-
-
-# ---------------------------------------------------------------------------------- HTML
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as it stands in the page."""
-
-    key: str
-    svg: str
-
-    @property
-    def markup(self) -> Markup:
-        """What a page takes in, without the declarations of a file."""
-        return Markup(self.svg[self.svg.index("<svg") :])
-
-    @property
-    def wide(self) -> bool:
-        """Whether it needs a row of its own to be read; two of the others share one."""
-        width = re.search(r'<svg[^>]* width="([\d.]+)pt"', self.svg)
-        return width is not None and float(width[1]) > 640
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A section of the page, as far as there is something in it."""
-
-    section: Section
-    table: Table | None
-    drawings: tuple[Drawing, ...]
-
-
-def html(sections: Sequence[Shown], measured: Measured) -> str:
-    """The page that shows everything: no script, nothing from the network."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["breakable"] = _breakable
-    page = environment.get_template("index.html.jinja").render(
-        title=TITLE,
-        sections=sections,
-        runs=[(run.name, measured.described(run)) for run in measured.runs],
-        anchor=lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower()),
-        footnotes=footnotes,
-        marks=marks,
-        groups=groups,
-        row_headings_of=row_headings_of,
-        sources=lambda table: sources(table, measured),
-        dash=DASH,
-        check=CHECK,
-    )
-    return page.rstrip() + "\n"
-
-
-def _breakable(text: str) -> Markup:
-    """A name that may go on in the next line after each of its parts."""
-    return Markup(re.sub(r"([_:/])", r"\1<wbr>", str(escape(text))))

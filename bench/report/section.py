@@ -39,3 +39,12 @@ class Section:
         """Its table under its key and title, or nothing where nothing was measured."""
         made = self.make_table(measured)
         return made and replace(made, key=self.key, title=self.title)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A section as far as there is something in it."""
+
+    section: Section
+    table: Table | None
+    figures: tuple[str, ...]  # names of its files without their endings

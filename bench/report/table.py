@@ -1,6 +1,6 @@
 """Tables as plain data, told apart cell by cell: printed in the paper, measured, or missing.
 
-A ``Table`` is the one source of its Markdown, CSV, LaTeX and HTML (``bench.report.render``).
+A ``Table`` is the one source of its Markdown, CSV and LaTeX (``bench.report.render``) and of what the page shows.
 """
 
 from collections.abc import Mapping

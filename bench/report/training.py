@@ -11,11 +11,13 @@ from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper
 from bench.report.measured import Measured, tags
+from bench.report.separation import seeds_needed, spread, told_apart
 from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value, paper_cell
 
 METRICS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar": "AR"}
 COLUMNS = METRICS | {"seeds": "Seeds"}  # of every budget
 IN_PAPER = "Paper, COCO val2017, 256x192"
+NOT_MEASURED = Value("not measured", "missing")
 
 
 @dataclass(frozen=True, order=True)
@@ -119,10 +121,12 @@ def ablation(which: Ablation, measured: Measured) -> Table:
     """Table IV or VI: the paper's figures, then those of every data set and budget that it was trained with."""
     rows, trained = _rows(which), of_ablation(which, measured)
     # A column with one row compares nothing; it belongs to the table of networks.
-    budgets = [
+    tried = [
         budget for budget, members in by_budget(trained).items()
         if len({record.options[which.option] for record in members}) > 1
     ]  # fmt: skip
+    # Rows that differ by no more than seeds do are no measurement of what the table is about.
+    budgets = [budget for budget in tried if told_apart(_seeds(which, budget, trained))]
     columns = [Column(key, title, ("paper",), IN_PAPER) for key, title in METRICS.items()]
     columns += _columns(budgets)
     made = []
@@ -130,7 +134,7 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         cells = [paper_cell(row[key]) for key in METRICS]
         for budget in budgets:
             cells += _cells([r for r in trained if r.options[which.option] == option and Budget.of(r) == budget])
-        cells += [Cell()] * (0 if budgets else len(COLUMNS))
+        cells += [] if budgets else [Cell((NOT_MEASURED,)), *[Cell()] * (len(COLUMNS) - 1)]
         names = {which.option: option, "name": which.row_names[row[which.column]]}
         made.append(Row(names, tuple(cells), highlight=option in ("x", "parallel")))
     return Table(
@@ -139,21 +143,42 @@ def ablation(which: Ablation, measured: Measured) -> Table:
         tuple(made),
         panels=_panels(columns, len(METRICS), budgets),
         remarks=(
-            *_remarks(budgets, f"python -m bench.train --table {which.number}"),
-            *(remark for budget in budgets for remark in _untold(which, budget, trained)),
+            *(() if tried and not budgets else _remarks(budgets, f"python -m bench.train --table {which.number}")),
+            *(_what_it_takes(which, budget, trained) for budget in tried if budget not in budgets),
         ),
     )
 
 
-def _untold(which: Ablation, budget: Budget, trained: Sequence[Record]) -> list[str]:
-    """A sentence where seeds differ so much that the rows may all be the same."""
-    here: dict[str, list[float]] = {}
-    for record in trained:
+def _seeds(which: Ablation, budget: Budget, trained: Sequence[Record]) -> dict[str, list[float]]:
+    """AP in percent of each row, one a seed: of equal seeds the newest."""
+    found: dict[str, dict[int | None, float]] = {}
+    for record in sorted(trained, key=lambda record: record.started_at):
         if Budget.of(record) == budget and record.metrics.get("ap", -1) >= 0:
-            here.setdefault(named(which, record), []).append(record.metrics["ap"])
-    if len(here) < 2 or max(map(min, here.values())) > min(map(max, here.values())):
-        return []
-    return [f"{budget.short}, the ranges of AP over seeds overlap in all rows: this budget does not tell them apart."]
+            found.setdefault(named(which, record), {})[record.seed] = 100 * record.metrics["ap"]
+    return {row: list(seeds.values()) for row, seeds in found.items()}
+
+
+def _what_it_takes(which: Ablation, budget: Budget, trained: Sequence[Record]) -> str:
+    """What a budget gave that tells no rows apart, and the budget that the spread of its seeds asks for."""
+    rows = _seeds(which, budget, trained)
+    means = [sum(seeds) / len(seeds) for seeds in rows.values()]
+    deviation = spread(rows)
+    gave = f"Not measured. {budget.what}: AP of {printed(min(means), 1, 2)} to {printed(max(means), 1, 2)}"
+    if deviation is None:
+        return f"{gave} with one seed a row, which says nothing of chance: train with --seeds 0,1 at least."
+    theirs = [float(row["ap"]) for row in paper.table(which.number)]
+    difference = max(theirs) - min(theirs)
+    seeds = seeds_needed(deviation, difference)
+    times = [r.metrics["seconds"] for r in trained if Budget.of(r) == budget and "seconds" in r.metrics]
+    hours = len(rows) * seeds * sum(times) / len(times) / 3600 if times else None
+    return (
+        f"{gave} with a standard deviation of {printed(deviation, 1, 2)} from seed to seed, which tells no two rows "
+        f"apart. To find the paper's largest difference, {printed(difference, 1, 2)}, in four cases of five takes "
+        f"{seeds} seeds a row where seeds differ as here"
+        + (f", {printed(hours, 1, 0)} hours of such trainings" if hours else "")
+        + "; and trainings long enough for AP to come near the paper's, as a difference at the end cannot be seen at "
+        "the start."
+    )
 
 
 def of_networks(measured: Measured) -> list[Record]:

@@ -1,6 +1,7 @@
 """Times networks: plans the measurements, runs them in fresh processes, and records the results."""
 
 import argparse
+from collections.abc import Sequence
 
 from pydantic import JsonValue
 
@@ -11,7 +12,7 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
-from bench.models import check_names, model_names, recorded_name
+from bench.models import Model, choose, model_names, recorded_name
 from bench.speed import schedule, tables
 from bench.speed.figures import kinds_of_warnings
 from bench.speed.plan import SpeedPlan
@@ -25,9 +26,9 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     device = machine.resolve_device(arguments.device)
     backends, left_out = choose_backends(arguments.backend, device, arguments.precision)
+    plans = make_plans(arguments, device, backends, left_out)
     for reason in () if arguments.quiet else left_out.values():
         say(f"left out: {reason}")
-    plans = make_plans(arguments, device, backends)
     known = results.open_folder(arguments.results)
     if arguments.missing:
         todo = without_record(plans, known, "speed", device)
@@ -75,12 +76,16 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
+def choose_backends(text: str | None, device: str, precision: str) -> tuple[list[str], dict[str, str]]:
     """The backends asked for; for ``all``, those that run here, and for each of the others the reason why not.
+
+    None are asked for where every model is to run in its own.
 
     Raises:
         InputError: a backend asked for by name is unknown, not installed, or does not run on the device.
     """
+    if text is None:
+        return [], {}
     if text == "all":
         return catalogue.usable(device, precision)
     names = cli.listed(text)
@@ -89,19 +94,28 @@ def choose_backends(text: str, device: str, precision: str) -> tuple[list[str], 
     return names, {}
 
 
-def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[SpeedPlan]:
-    """One plan per network, backend and batch size; everything that can be checked in advance is."""
+def make_plans(
+    arguments: argparse.Namespace, device: str, backends: list[str], left_out: dict[str, str] | None = None
+) -> list[SpeedPlan]:
+    """One plan per network, backend and batch size; everything that can be checked in advance is.
+
+    Args:
+        backends: every model's own where there are none.
+        left_out: gets the reason for each file and backend that do not go together.
+    """
     threads = machine.checked_threads(arguments.threads)
-    size = cli.one_input(arguments.input, "speed")
-    names = model_names(arguments.models)
-    check_names(names)
+    models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "speed"))
     if arguments.image and not arguments.image.is_file():
         raise InputError(f"no image {arguments.image}: give a JPEG or PNG file with --image")
+    chosen = pairs(models, device, backends, {} if left_out is None else left_out)
+    for model, backend in chosen:
+        catalogue.resolve(backend, device, arguments.precision)
+        if model.file:
+            for batch in arguments.batch:
+                model.file.check_batch(batch)
     return [
         SpeedPlan(
-            model=name,
-            num_joints=arguments.joints,
-            input=size,
+            **model.planned,
             image=str(arguments.image) if arguments.image else None,
             batch=batch,
             device=device,
@@ -116,9 +130,33 @@ def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) 
             budget_s=arguments.budget / arguments.sets if arguments.protocol == "steady" else 0.0,
         )
         for batch in arguments.batch
-        for backend in backends
-        for name in names
+        for model, backend in chosen
     ]
+
+
+def pairs(
+    models: Sequence[Model], device: str, backends: Sequence[str], left_out: dict[str, str]
+) -> list[tuple[Model, str]]:
+    """Which model is timed in which backend, backend by backend.
+
+    Raises:
+        InputError: a file runs in none of the backends that were asked for.
+    """
+    if not backends:
+        return [(model, model.own_backend(device)) for model in models]
+    found = []
+    for backend in backends:
+        for model in models:
+            try:
+                if model.file:
+                    model.file.check_backend(backend)
+                found.append((model, backend))
+            except InputError as error:
+                left_out[f"{model.name}, {backend}"] = str(error)
+    for model in models:
+        if model not in [one for one, _ in found]:
+            raise InputError(left_out[f"{model.name}, {backends[0]}"])
+    return found
 
 
 def plan_record(progress: schedule.PlanProgress, ahead: int) -> Record:

@@ -17,8 +17,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_model_options(parser)
     cli.add_device_option(parser)
     parser.add_argument(
-        "--backend", default="eager", metavar="NAME[,NAME]", type=cli.names,
-        help=f"all (every one that runs here), or names: {', '.join(catalogue.names())}",
+        "--backend", metavar="NAME[,NAME]", type=cli.names,
+        help="all (every one that runs here), or names (default: eager; of a model file, its own): "
+        f"{', '.join(catalogue.names())}",
     )  # fmt: skip
     parser.add_argument(
         "--list-backends",

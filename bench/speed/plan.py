@@ -10,7 +10,7 @@ from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core import machine
 from bench.core.record import Measurement
-from bench.models import is_factory, network_sha256, recorded_name
+from bench.models import network_sha256, own_weights, precision_of, recorded_name
 
 PHOTOGRAPH = "astronaut.png"
 
@@ -34,6 +34,7 @@ class SpeedPlan:
     sets: int
     seed: int
     budget_s: float = 0.0  # per set, for the steady protocol; 0: a fixed number of rounds
+    file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     @property
     def who(self) -> str:
@@ -42,7 +43,6 @@ class SpeedPlan:
 
     def measurement(self) -> Measurement:
         """What is measured and how, as in the record."""
-        own = is_factory(self.model)
         steady: dict[str, Any] = {"budget_s": self.budget_s * self.sets} if self.budget_s else {}
         picture: dict[str, Any] = {"image_sha256": sha256(Path(self.image))} if self.image else {}
         return Measurement(
@@ -50,10 +50,10 @@ class SpeedPlan:
             model=recorded_name(self.model),
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
-            network_sha256=network_sha256(self.model),
+            network_sha256=network_sha256(self.model, self.file),
             backend=self.backend,
             device=self.device.partition(":")[0],
-            precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
+            precision=precision_of(self.file, self.backend, self.device, self.precision),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
             protocol={
@@ -66,7 +66,7 @@ class SpeedPlan:
                 **picture,
                 **steady,
             },
-            weights="the factory's own" if own else "random",
+            weights=own_weights(self.model),
             seed=self.seed,
         )
 

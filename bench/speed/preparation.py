@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.files import cache_folder, write_whole
-from bench.data import photograph
+from bench.data.cropping import Normalisation, photograph
+from bench.model_files.reading import from_json
 from bench.models import build, is_factory
 from bench.random_weights import enliven
 
 
-def network(plan: Mapping[str, Any]) -> tuple[nn.Module, Tensor]:
-    """The network in evaluation mode and its input ``[N, 3, H, W]``, both on the plan's device.
+def network(plan: Mapping[str, Any]) -> tuple[Any, Tensor]:
+    """What ``catalogue.build`` takes for a plan: a network in evaluation mode, or a model file; and its input.
+
+    Both are on the plan's device; the input is ``[N, 3, H, W]``.
 
     Raises:
         InputError: it cannot be built, or the picture cannot be read.
@@ -26,7 +29,12 @@ def network(plan: Mapping[str, Any]) -> tuple[nn.Module, Tensor]:
     device = torch.device(plan["device"])
     image = Path(plan["image"]) if plan["image"] else None
     size = (plan["input"][0], plan["input"][1])
-    example = photograph(size, image).expand(plan["batch"], -1, -1, -1).contiguous().to(device)
+    file = from_json(plan["file"]) if plan.get("file") else None
+    how = file.normalisation if file else Normalisation()
+    example = photograph(size, image, how).expand(plan["batch"], -1, -1, -1).contiguous().to(device)
+    if file:
+        made = file.make(plan["num_joints"], size)
+        return made.to(device) if isinstance(made, nn.Module) else made, example
     model = build(plan["model"], num_joints=plan["num_joints"], input_size=size, seed=plan["seed"])
     if not is_factory(plan["model"]):
         enliven(model, plan["seed"])

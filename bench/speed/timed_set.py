@@ -12,7 +12,7 @@ import numpy as np
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.speed import energy
 from bench.timing import conditions, parity
 from bench.timing.clock import Inference, once, time_rounds, warm_up
@@ -89,7 +89,7 @@ def open_network(
     except Exception as error:
         session.close()
         size = f"{images.shape[2]}x{images.shape[3]}"
-        raise InputError(f"{who} fails on an input of {size}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
     from_cache = (built or artifact.from_cache) and session.from_cache is not False
     if not built and session.from_cache is not None:
         from_cache = session.from_cache
@@ -105,6 +105,7 @@ def time_set(
     *,
     device: str,
     expected: list[np.ndarray] | None,
+    reference: str = "eager",
     count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
@@ -115,7 +116,8 @@ def time_set(
         until: see ``bench.timing.clock.time_rounds``.
         warmup: rounds before the timed ones.
         device: that it was opened on.
-        expected: eager's outputs in float32; None for eager itself.
+        expected: the reference's outputs in float32; None for the reference itself.
+        reference: eager, or the backend that a model file is compared in.
         count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
@@ -125,9 +127,12 @@ def time_set(
     """
     artifact, session = opened.artifact, opened.session
     worst = None
-    if expected is not None:
+    if expected is None:
+        parity.check_finite(opened.outputs, "eager")
+    else:
         try:
-            worst = parity.check(expected, opened.outputs, artifact.precision, f"backend {artifact.backend}")
+            who = f"backend {artifact.backend}"
+            worst = parity.check(expected, opened.outputs, artifact.precision, who, reference)
         except parity.ParityError as error:
             raise parity.ParityError(f"{error}: not timed") from error
     ready()
@@ -155,7 +160,7 @@ def time_set(
         energy_j=spent,
         median_ci95_relative=rounds.median_ci95_relative,
         conditions={**around, **watch.found()},
-        warnings=notes,
+        warnings=[*notes, *watch.warnings()],
     )
 
 

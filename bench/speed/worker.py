@@ -16,7 +16,7 @@ from bench.core.workers import serve
 
 
 def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     try:
@@ -26,7 +26,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
 def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
@@ -43,13 +43,15 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         network_error = True
         model, example = preparation.network(plan)
         images = example.cpu().numpy()
+        own = getattr(model, "backend", "eager")  # of a file, what it is compared with
+        placed = example if own == "eager" else example.cpu()
         plain = open_network(
-            lambda: catalogue.build("eager", model, example, threads=threads),
-            images, device=device, threads=threads, who=who, built=False,
+            lambda: catalogue.build(own, model, placed, threads=threads),
+            images, device=str(placed.device), threads=threads, who=who, built=False,
         )  # fmt: skip
         plain.session.close()
         network_error = False
-        is_eager = (plan["backend"], plan["precision"]) == ("eager", "fp32")
+        is_reference = (plan["backend"], plan["precision"]) == (own, "fp32")
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
             images, device=device, threads=threads, who=who, built=False,
@@ -57,8 +59,10 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
-        expected = None if is_eager else plain.outputs
-        result = time_set(opened, Fixed(1), 0, device=device, expected=expected, count_energy=False, ready=ready)
+        expected = None if is_reference else plain.outputs
+        result = time_set(
+            opened, Fixed(1), 0, device=device, expected=expected, reference=own, count_energy=False, ready=ready
+        )
     try:
         artifact: dict[str, Any] | None = opened.artifact.to_json()
     except ValueError:
@@ -89,23 +93,23 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
             expected = [file[name] for name in file.files]
     until = Steady(plan["rounds"], plan["budget_s"]) if plan["budget_s"] else Fixed(plan["rounds"])
     built = plan["artifact"] is not None
+    idle = conditions.memory_bytes()
     if built:
         artifact = Artifact.from_json(plan["artifact"])
-        idle = conditions.memory_bytes()
         opened = open_network(
             lambda: artifact, images, device=device, threads=threads, who=plan["model"], built=True
         )  # fmt: skip
     else:
         from bench.speed import preparation
 
-        idle = conditions.memory_bytes()
         model, example = preparation.network(plan)
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
             images, device=device, threads=threads, who=plan["model"], built=False,
         )  # fmt: skip
     with opened.session:
-        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, ready=ready)
+        own = plan["file"]["backend"] if plan.get("file") else "eager"
+        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, reference=own, ready=ready)
     result.rss_before_bytes = idle
     if device == "cpu":
         result.product_ms = yardstick.rounds_ms()

@@ -17,7 +17,9 @@ from bench.core.system_files import content
 
 State = dict[str, Any]
 
-LOOK_EVERY_S = 0.1  # so that looking costs less than a thousandth of the time
+LOOK_EVERY_S = 0.1
+LOOKING_SHARE = 0.0005  # of the time, at most: a look that takes longer is taken more seldom
+WATCHED, WARMEST = 8, 4  # files of a kind, and zones, that a look reads at most
 # NVML's throttle reasons that a user does not choose, by bit.
 THROTTLING = {4: "power cap", 8: "hardware slowdown", 32: "thermal slowdown", 64: "hardware thermal slowdown",
               128: "power brake"}  # fmt: skip
@@ -68,29 +70,41 @@ def judge(before: State, after: State, elapsed_s: float, rounds: int) -> tuple[S
 
 
 class Watch:
-    """Reads frequency and temperature between rounds; call it with the time in ns after each.
+    """Reads frequency, temperature and throttling between rounds; call it with the time in ns after each.
 
-    Where the system has no file for the current frequency, as in virtual machines, it does nothing.
+    Where the system has no files for them, as in virtual machines, it does nothing. Some boards take milliseconds to
+    read a sensor: the next look is so much later that all of them take ``LOOKING_SHARE`` of the time.
     """
 
     def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
         self.every_ns = int(every_s * 1e9)
         self.next_ns = 0
-        self.top_mhz = _top_mhz()
-        self.frequency_files = [path / "scaling_cur_freq" for path in _policies()]
-        self.temperature_files = _temperature_files()
+        # Of many alike some are enough; of zones those that are warmest now.
+        policies = _some(_policies())
+        self.top_mhz = _mean_mhz([path / "cpuinfo_max_freq" for path in policies])
+        self.frequency_files = [path / "scaling_cur_freq" for path in policies]
+        self.temperature_files = sorted(_temperature_files(), key=lambda file: -(_hottest([file]) or 0))[:WARMEST]
+        self.cooling_files, self.firmware_files = _some(_cooling_files()), _firmware_files()
+        if not (self.frequency_files or self.temperature_files or self.cooling_files or self.firmware_files):
+            self.next_ns = sys.maxsize
         self.mhz: list[float] = []
         self.celsius: list[float] = []
+        self.throttled: list[bool] = []
+        self.looking_ns: list[int] = []  # what each look took
 
     def __call__(self, now_ns: int) -> None:
         if now_ns < self.next_ns:
             return
-        self.next_ns = now_ns + self.every_ns
+        started_ns = time.perf_counter_ns()
         frequency, celsius = _mean_mhz(self.frequency_files), _hottest(self.temperature_files)
         if frequency is not None:
             self.mhz.append(frequency)
         if celsius is not None:
             self.celsius.append(celsius)
+        if self.cooling_files or self.firmware_files:
+            self.throttled.append(_throttled(self.cooling_files, self.firmware_files))
+        self.looking_ns.append(time.perf_counter_ns() - started_ns)
+        self.next_ns = now_ns + max(self.every_ns, round(self.looking_ns[-1] / LOOKING_SHARE))
 
     def found(self) -> State:
         """What it saw, as conditions hold it, with the share of time below the top frequency."""
@@ -102,7 +116,17 @@ class Watch:
                 seen["below_top_frequency_share"] = round(slow / len(self.mhz), 4)
         if self.celsius:
             seen["cpu_celsius_most"] = max(self.celsius)
+        if self.throttled:
+            seen["throttled_share"] = round(sum(self.throttled) / len(self.throttled), 4)
+        if seen:
+            seen["looks"] = len(self.looking_ns)
+            seen["looking_s"] = round(sum(self.looking_ns) / 1e9, 6)
         return seen
+
+    def warnings(self) -> list[str]:
+        """Reasons not to trust what was timed meanwhile."""
+        share = sum(self.throttled) / len(self.throttled) if self.throttled else 0
+        return [f"CPU throttled for {share:.0%} of the time: it is too warm, or its power too weak"] if share else []
 
 
 def peak_memory_bytes() -> int | None:
@@ -165,10 +189,6 @@ def _frequency_mhz() -> float | None:
     return sum(told) / len(told) if told else None
 
 
-def _top_mhz() -> float | None:
-    return _mean_mhz([path / "cpuinfo_max_freq" for path in _policies()])
-
-
 def _mean_mhz(files: Sequence[Path]) -> float | None:
     known = [kilohertz / 1000 for kilohertz in map(_number, files) if kilohertz]
     return sum(known) / len(known) if known else None
@@ -185,6 +205,38 @@ def _celsius() -> float | None:
 
 def _temperature_files() -> list[Path]:
     return sorted(path / "temp" for path in (system_files.SYSTEM / "class/thermal").glob("thermal_zone*"))
+
+
+def _some(paths: list[Path]) -> list[Path]:
+    """At most ``WATCHED`` of them, evenly chosen."""
+    return paths[:: -(-len(paths) // WATCHED) or 1]
+
+
+def _cooling_files() -> list[Path]:
+    """The states of what cools processors by slowing them down, by the kernel's names for that."""
+    folders = sorted((system_files.SYSTEM / "class/thermal").glob("cooling_device*"))
+    return [
+        folder / "cur_state" for folder in folders
+        if any(name in content(folder / "type").lower() for name in ("cpufreq", "processor"))
+    ]  # fmt: skip
+
+
+def _firmware_files() -> list[Path]:
+    """A Raspberry Pi's firmware slows the processor down by itself, unseen by the kernel."""
+    return sorted((system_files.SYSTEM / "devices/platform").glob("soc*/*firmware/get_throttled"))
+
+
+def _throttled(cooling_files: Sequence[Path], firmware_files: Sequence[Path]) -> bool:
+    """Whether a processor is slowed down now. The lowest 4 bits of a Pi's firmware say so: of voltage and of heat."""
+    if any(map(_number, cooling_files)):
+        return True
+    for file in firmware_files:
+        try:
+            if int(content(file).strip(), 16) & 0xF:
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _hottest(files: Sequence[Path]) -> float | None:

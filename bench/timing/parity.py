@@ -17,41 +17,41 @@ class ParityError(Exception):
     """A backend computes something other than eager; it is not timed."""
 
 
-def difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend") -> float:
+def difference(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], who: str = "the backend", reference: str = "eager"
+) -> float:
     """Largest absolute difference divided by the largest absolute value, over all arrays of the outputs.
 
     Raises:
         ParityError: another number of arrays, another shape, or a value that is not finite.
     """
     if len(expected) != len(found):
-        raise ParityError(f"{who} returns {len(found)} tensors and eager {len(expected)}")
+        raise ParityError(f"{who} returns {len(found)} tensors and {reference} {len(expected)}")
     worst = largest = 0.0
     for number, (wanted, given) in enumerate(zip(expected, found)):
         if wanted.shape != given.shape:
-            raise ParityError(f"{who} makes {_text(given)} and eager {_text(wanted)}")
-        for whose, array in (("eager", wanted), (who, given)):
+            raise ParityError(f"{who} makes {_text(given)} and {reference} {_text(wanted)}")
+        for whose, array in ((reference, wanted), (who, given)):
             if not np.isfinite(array).all():
-                count = int(np.size(array) - np.isfinite(array).sum())
-                raise ParityError(
-                    f"output {number} of {whose} holds {count} values of {np.size(array)} that are not finite (NaN or "
-                    "infinity)"
-                )
+                raise ParityError(_not_finite(number, whose, array))
         if wanted.size:
             worst = max(worst, float(np.abs(wanted.astype(np.float64) - given.astype(np.float64)).max()))
             largest = max(largest, float(np.abs(wanted).max()))
     return worst / largest if largest else worst
 
 
-def check(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str) -> float:
+def check(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], precision: str, who: str, reference: str = "eager"
+) -> float:
     """``difference``, if it is within the tolerance of this precision.
 
     Raises:
         ParityError: it does not.
     """
-    worst = difference(expected, found, who)
+    worst = difference(expected, found, who, reference)
     if not worst <= TOLERANCE[precision]:
         raise ParityError(
-            f"{who} ({precision}) differs from eager by {worst:.2g} of the largest output, more than "
+            f"{who} ({precision}) differs from {reference} by {worst:.2g} of the largest output, more than "
             f"{TOLERANCE[precision]:g}"
         )
     return worst
@@ -69,7 +69,21 @@ def check_outputs(outputs: Sequence[object], who: str) -> list[np.ndarray]:
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
             what = f"{output.dtype} numbers" if isinstance(output, np.ndarray) else type(output).__name__
             raise InputError(f"{who} returns {what}: real floating-point numbers are needed")
+        if not output.size:
+            raise InputError(f"{who} returns {_text(output)} numbers, which is none: heatmaps are needed")
     return [output for output in outputs if isinstance(output, np.ndarray)]
+
+
+def check_finite(outputs: Sequence[np.ndarray], who: str) -> None:
+    """For outputs that are compared with nothing: raises ``InputError`` if a value is NaN or infinite."""
+    for number, output in enumerate(outputs):
+        if not np.isfinite(output).all():
+            raise InputError(_not_finite(number, who, output))
+
+
+def _not_finite(number: int, who: str, array: np.ndarray) -> str:
+    count = int(np.size(array) - np.isfinite(array).sum())
+    return f"output {number} of {who} holds {count} values of {np.size(array)} that are not finite (NaN or infinity)"
 
 
 def _text(array: np.ndarray) -> str:

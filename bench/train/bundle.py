@@ -33,10 +33,9 @@ def bundle(folder: Path, target: Path) -> Path:
         InputError: the training is not finished, or its weights are too large to ship.
     """
     import torch
-    from safetensors.torch import save
 
     from bench.core.record import Record
-    from zoo.weights import files
+    from zoo.weights import files, loading
 
     told, weights = folder / "record.json", folder / "last.safetensors"
     if not told.is_file() or not weights.is_file():
@@ -48,7 +47,7 @@ def bundle(folder: Path, target: Path) -> Path:
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
-    content = save(half, metadata)
+    content = loading.encoded(half, metadata)
     if len(content) > LARGEST_BYTES:
         raise InputError(f"{record.model} takes {len(content):,} bytes, and {LARGEST_BYTES:,} are allowed")
     path = target / f"{record.model}.safetensors"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from bench.core.errors import InputError
-from bench.core.files import write_whole
+from bench.core.files import side_path, write_whole
 
 FORMAT = 1
 
@@ -34,14 +34,14 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Give a file that will not be changed a second name, in one step."""
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
+    side = side_path(target)
+    side.unlink(missing_ok=True)
     try:
-        os.link(source, partial)
+        os.link(source, side)
     except OSError:  # a file system without links
         write_whole(target, source.read_bytes())
         return
-    partial.replace(target)
+    side.replace(target)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from dataclasses import replace
 
 import torch
@@ -54,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with cli.counter(total, "samples", shown=loud) as step:
             for number, run in enumerate(runs, 1):
-                folder = arguments.out / run.folder_name(arguments.dataset)
+                folder = arguments.out / run.folder_name(dataset_name(arguments))
                 work = TrainingOptions(
                     folder, arguments.workers, arguments.validate_every, arguments.checkpoint_every,
                     # A table is many trainings: the same command goes on with it.
@@ -87,7 +88,8 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
         InputError: it cannot be used, or nobody in it has labelled joints.
     """
     entry = registry.entry_of(arguments.dataset)
-    train, validation = _on_disk(arguments) if entry.needs_files else _drawn(arguments, seed)
+    on_disk = entry.needs_files or arguments.annotations is not None
+    train, validation = _on_disk(arguments) if on_disk else _drawn(arguments, seed)
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
@@ -97,14 +99,33 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
     validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
     if arguments.data_root is not None:
-        return open_dataset(arguments.dataset, arguments.data_root), validation
+        return open_dataset(arguments.dataset, arguments.data_root, category=arguments.category), validation
+    if arguments.category is not None:
+        raise InputError("people are drawn, and nothing else: leave out --category, or say what to train on")
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
     return SyntheticDataset(drawn, seed, "portraits"), validation
 
 
 def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    train, validation = (open_dataset(arguments.dataset, arguments.data_root, split=part) for part in ("train", "val"))
+    if arguments.annotations is None:
+        train, validation = (
+            open_dataset(arguments.dataset, arguments.data_root, split=part, category=arguments.category)
+            for part in ("train", "val")
+        )
+        return train, validation
+    pictures = arguments.val_images or arguments.images
+    train, validation = (
+        open_dataset(arguments.dataset, annotations=file, pictures=folder, category=arguments.category)
+        for file, folder in ((arguments.annotations, arguments.images), (arguments.val_annotations, pictures))
+    )
     return train, validation
+
+
+def dataset_name(arguments: argparse.Namespace) -> str:
+    """In the names of folders: of annotations given as a file, the file's."""
+    if arguments.annotations is None:
+        return str(arguments.dataset)
+    return re.sub(r"[^a-zA-Z0-9-]+", "-", arguments.annotations.stem)[:40]
 
 
 def labelled(dataset: Dataset) -> range | tuple[int, ...]:
@@ -119,7 +140,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
     """What to train, one after the other, with one seed."""
     size = cli.one_input(arguments.input, "train")
     entry = registry.entry_of(arguments.dataset)
-    drawn = not entry.needs_files and arguments.data_root is None
+    drawn = not entry.needs_files and arguments.data_root is None and arguments.annotations is None
 
     def run_of(model: str) -> Training:
         """One network; the tables' rows are made from the paper's."""

@@ -28,11 +28,22 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--table", choices=ablations.TABLES, help="all rows of Table IV or VI, or all networks, one after the other"
     )
     parser.add_argument(
-        "--dataset", choices=list(registry.entries()), default="synthetic", help="synthetic needs no files"
-    )
+        "--dataset", choices=list(registry.entries()),
+        help="default: synthetic, which needs no files; coco with --annotations",
+    )  # fmt: skip
     parser.add_argument(
         "--data-root", type=cli.folder, metavar="DIR", help="folder of COCO, MPII or written synthetic people"
     )
+    parser.add_argument(
+        "--annotations", type=cli.file, metavar="FILE",
+        help="in place of --data-root: any annotation file in COCO's format, as it was exported",
+    )  # fmt: skip
+    parser.add_argument("--images", type=cli.folder, metavar="DIR", help="its pictures (default: beside it)")
+    parser.add_argument(
+        "--val-annotations", type=cli.file, metavar="FILE", help="with --annotations: whom to validate on"
+    )
+    parser.add_argument("--val-images", type=cli.folder, metavar="DIR", help="their pictures (default: as --images)")
+    parser.add_argument("--category", metavar="NAME", help="of the people in the annotations (default: person)")
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
     parser.add_argument(
         "--recipe", choices=list(RECIPES), default="paper",
@@ -82,12 +93,26 @@ def parse(argv: list[str]) -> argparse.Namespace:
         arguments.attention or (arguments.table == "4" and arguments.loss not in (None, "x"))
     ):
         raise InputError(f"--table {arguments.table} says which loss and attention: leave out --loss and --attention")
+    _check_files(arguments)
+    arguments.dataset = arguments.dataset or ("synthetic" if arguments.annotations is None else "coco")
     entry = registry.entry_of(arguments.dataset)
-    if entry.needs_files and arguments.data_root is None:
+    if entry.needs_files and arguments.data_root is None and arguments.annotations is None:
         raise InputError(f"--dataset {arguments.dataset} needs --data-root: the folder of its annotations and pictures")
     arguments.input = arguments.input or entry.input
     arguments.epochs = arguments.epochs or recipe_epochs(arguments.recipe)
     return arguments
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raises ``InputError`` for options of annotation files that do not go together."""
+    if arguments.annotations is None:
+        for name in ("images", "val_annotations", "val_images"):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} goes with --annotations FILE: whom to train on")
+    elif arguments.data_root is not None:
+        raise InputError("--annotations takes the place of --data-root: give one of them")
+    elif arguments.val_annotations is None:
+        raise InputError("--annotations needs --val-annotations FILE: people to validate on that no training sees")
 
 
 def seeds(text: str) -> list[int]:

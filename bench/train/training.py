@@ -129,7 +129,9 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
             average.load_state_dict(resumed["average"])
         fabric.strategy.precision.load_state_dict(resumed["precision"])
         checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
-    session = _Session(run, data, work, fabric, network, average, optimizer, identity, step, plan.steps, state.step)
+    session = _TrainingSession(
+        run, data, work, fabric, network, average, optimizer, identity, step, plan.steps, state.step
+    )
     try:
         with session:
             batches = start(samples, later, workers=work.workers, pin=fabric.device.type == "cuda")
@@ -229,7 +231,7 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
     return resumed
 
 
-class _Session:
+class _TrainingSession:
     """What one sitting keeps beside the steps: checkpoints, logs, validation, progress."""
 
     def __init__(

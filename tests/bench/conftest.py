@@ -1,11 +1,20 @@
-"""People made of dots, each joint of a colour of its own, and a network that finds them: right answers are known."""
+"""What several tests share: people made of dots with a network that finds them, and a kit with a Python to run it."""
 
+import importlib.metadata
 import json
+import os
+import re
+import subprocess
+import sys
+import venv
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from tests.commands import clean
+from tests.conftest import ROOT
 
 # Finds joints by the colour of dots; each joint has its own. Sleeps, so that a test can interrupt it.
 NETWORK = """
@@ -67,3 +76,71 @@ def dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "annotations" / "person_keypoints_val2017.json").write_text(json.dumps(held))
     (root / "finder.py").write_text(NETWORK.format(colours=COLOURS))
     return root
+
+
+# ------------------------------------------------------------------------------ kits
+
+KIT_NETWORKS = """
+from torch import nn
+
+
+def tiny():
+    return nn.Sequential(nn.Conv2d(3, 17, 3, 4, 1), nn.ReLU())
+
+
+def other():
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 17, 3, 2, 1))
+
+
+def broken():
+    raise RuntimeError("this one cannot be built")
+"""
+ABSENT = ("torch", "pydantic", "psutil", "filelock", "scipy", "rich")
+
+
+@pytest.fixture(scope="session")
+def made_kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kit of two networks, and a third that cannot be built; as it was written, not to be run in."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "own.py").write_text(KIT_NETWORKS)
+    models = ",".join(f"{folder / 'own.py'}:{name}" for name in ("tiny", "broken", "other"))
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.kit", "make", "--models", models, "--input", "64x64", "--out", folder / "kit"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "this one cannot be built" in done.stderr
+    assert done.stderr.index("2 networks, ") < done.stderr.index("the rest is in the kit")
+    assert done.stdout == f"{folder / 'kit'}\n"
+    return folder / "kit"
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with numpy, ONNX Runtime and what they need, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    (site,) = folder.glob("lib/python*/site-packages")
+    todo, seen = ["numpy", "onnxruntime"], set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for top in {Path(file).parts[0] for file in distribution.files or () if ".." not in Path(file).parts}:
+            there = Path(str(distribution.locate_file(top)))
+            if there.exists() and not (site / top).exists():
+                (site / top).symlink_to(there)
+        todo += [re.split(r"[^\w.-]", one)[0] for one in distribution.requires or () if "extra ==" not in one]
+    python = folder / "bin" / "python"
+    script = f"import numpy, onnxruntime, importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
+    done = subprocess.run([python, "-c", script], capture_output=True, text=True, env=clean())
+    if done.returncode or done.stdout.strip() != "[]":
+        pytest.skip(f"no environment with numpy and onnxruntime alone can be made here: {done.stdout}{done.stderr}")
+    return python

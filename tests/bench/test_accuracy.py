@@ -17,6 +17,7 @@ import pytest
 from bench.accuracy import evaluation_server, score_mpii
 from bench.core.errors import InputError
 from bench.core.results import read
+from bench.weights import build_trained
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -252,3 +253,9 @@ def test_what_cannot_be_scored_is_refused_before_any_work(dots: Path, tmp_path: 
     assert done.returncode == 2
     assert done.stderr.startswith("error: listing (5000 pictures) has no annotations to score with")
     assert not (tmp_path / "r" / "predictions").exists()
+
+
+def test_where_no_weights_were_published_a_file_is_suggested() -> None:
+    for name, dataset in (("small_hrnet_w16", "coco"), ("vipnas_mobilenetv3", "mpii")):
+        with pytest.raises(InputError, match=r"were published .*; --weights FILE takes a checkpoint of your own$"):
+            build_trained(name, "published", num_joints=17, input_size="256x192", dataset=dataset)

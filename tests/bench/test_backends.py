@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -685,6 +686,36 @@ def test_not_installed_is_said_or_refused(command: Callable, tiny: str, tmp_path
     assert all(name in listed.stdout for name in catalogue.names())
     assert f"torch {torch.__version__}" in listed.stdout
     assert "lightpose-bench[openvino]" in "".join(listed.stdout.split()).replace("│", "")
+    assert ("no CUDA" in listed.stdout) != torch.cuda.is_available()  # what it lacks is not a package
+
+
+def test_what_onnxruntime_says_of_a_provider_that_fails_is_in_the_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is logged from C++, and the session is one on the CPU."""
+
+    class Fallback:
+        def __init__(self, *_: object, **__: object) -> None:
+            os.write(1, b"*************** EP Error ***************\n")
+            os.write(
+                2, b"\x1b[1;31m2026-01-02 03:04:05.678 [E:onnxruntime:Default, provider_bridge_ort.cc:1992 Get] "
+                b"/src/a.cc:1637 Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library libx.so with "
+                b"error: libcublasLt.so.12: cannot open shared object file\x1b[m\n",
+            )  # fmt: skip
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    found = SimpleNamespace(InferenceSession=Fallback, SessionOptions=SimpleNamespace)
+    monkeypatch.setattr(onnxruntime, "import_onnxruntime", lambda: found)
+    (tmp_path / "net.onnx").write_bytes(b"")
+    artifact = Artifact("onnxruntime_cuda", "fp32", (tmp_path / "net.onnx",), from_cache=False)
+    with pytest.raises(InputError) as error:
+        onnxruntime.open_artifact(catalogue.find("onnxruntime_cuda"), artifact, "cuda", 1)
+    assert str(error.value) == (
+        "ONNX Runtime could not start its CUDAExecutionProvider: Failed to load library libx.so with error: "
+        "libcublasLt.so.12: cannot open shared object file"
+    )
 
 
 def test_no_telemetry(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.core.results import append
+from benchmarks import kill_anywhere
+from tests.bench.test_record import make
 from tests.conftest import ROOT
 
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -22,6 +25,30 @@ def test_every_benchmark_starts_and_says_what_it_is_for() -> None:
         for script, done in zip(SCRIPTS, pool.map(_help, SCRIPTS), strict=True):
             assert done.returncode == 0, f"{script.name}: {done.stderr}"
             assert done.stdout.startswith("usage: "), script.name
+
+
+def test_kill_anywhere_sees_what_a_kill_must_not_do(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "local"
+    (folder / "predictions").mkdir(parents=True)
+    (folder / "predictions" / "a.json").write_text("[1]")
+    append([make(), make(model="n", metrics={"ap": 0.5, "people_per_s": 3.0}, kind="accuracy")], folder)
+    before, whole = kill_anywhere.contents(tmp_path), kill_anywhere.outcome(tmp_path)
+    assert kill_anywhere.damage(tmp_path, before) == []
+    assert kill_anywhere.differences(whole, whole) == []
+    append([make(started_at="2026-01-02T00:00:00+00:00")], folder)
+    with (folder / "accuracy.jsonl").open("a") as file:
+        file.write('{"kind": "accu')
+    (folder / "predictions" / "a.json").write_text("[1, ")
+    said = " ".join(kill_anywhere.damage(tmp_path, before))
+    for fault in ("has a measurement twice", "ends with a half-written line", "a.json is half-written"):
+        assert fault in said
+    (folder / "accuracy.jsonl").unlink()
+    assert "accuracy.jsonl lost what it held" in kill_anywhere.damage(tmp_path, before)
+    append([make(model="n", metrics={"ap": 0.4, "people_per_s": 4.0}, kind="accuracy")], folder)
+    (folder / ".left").touch()
+    said = " ".join(kill_anywhere.differences(whole, kill_anywhere.outcome(tmp_path)))
+    for fault in (".left is left over", "a.json differs", "other metrics: {'ap': 0.4}, {'ap': 0.5} undisturbed"):
+        assert fault in said
 
 
 def test_the_curves_of_the_latency_check_are_those_of_docs() -> None:

@@ -1,11 +1,15 @@
 """Files appear whole or not at all."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench.core import files
 from bench.core.files import whole_file, write_whole
+from tests.conftest import ROOT
 
 
 def test_a_file_appears_with_its_folders_and_alone(tmp_path: Path) -> None:
@@ -41,3 +45,43 @@ def test_an_error_or_an_interruption_half_way_leaves_nothing(tmp_path: Path) -> 
         with pytest.raises(error):
             half(error)
         assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from bench.core.files import side_folder, whole_file
+
+folder = Path(sys.argv[1])
+with side_folder(folder) as side, whole_file(folder / "a.bin") as partial:
+    (side / "half").write_bytes(b"half")
+    partial.write_bytes(b"half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that tell of a process that has ended")
+def test_what_a_killed_process_was_writing_goes_with_the_next_that_writes(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+    (tmp_path / ".notes.partial").write_text("somebody's own")
+    assert len(list(tmp_path.glob(".lightpose-*"))) == 4
+    processes[0].kill()
+    processes[0].wait()
+    files._remove_abandoned.cache_clear()
+    write_whole(tmp_path / "b.bin", b"b")
+    left = list(tmp_path.glob(".lightpose-*"))
+    assert len(left) == 2  # of the one that is still writing
+    assert any(path.name == f".lightpose-{processes[1].pid}-a.bin" for path in left)
+    processes[1].communicate()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a.bin": b"half", "b.bin": b"b", ".notes.partial": b"somebody's own",
+    }  # fmt: skip

@@ -14,6 +14,7 @@ from bench.backends import catalogue
 from bench.cli import parse_inputs
 from bench.core import machine
 from bench.core.record import OUTCOMES, Measurement
+from bench.models import Model
 from tests.bench.test_record import make
 
 PLAIN = ["--models", "small_hrnet_w16", "--weights", "random", "--input", "64x64", "--device", "cpu", "--threads", "1",
@@ -30,7 +31,7 @@ SAME = {
 # Of data sets on disk, whose fingerprint is what changes: tests/bench/test_datasets.py.
 OF_FILES = {
     "--dataset", "--data-root", "--annotations", "--category", "--subset", "--detections", "--weights", "--device",
-    "--test-dev", "--server-result",
+    "--test-dev", "--server-result", "--model-info",
 }  # fmt: skip
 
 
@@ -48,7 +49,8 @@ def identity() -> Callable[..., str]:
             before = torch.get_num_threads()
             torch.set_num_threads(machine_threads)
             try:
-                one = make_evaluation(options.models, data, parse_inputs(options.input)[0], "cpu", options)
+                model = Model(options.models, parse_inputs(options.input)[0], 17)
+                one = make_evaluation(model, data, "cpu", options)
                 known[more] = one.identity()
             finally:
                 torch.set_num_threads(before)

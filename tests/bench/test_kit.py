@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,91 +18,22 @@ from typing import Any
 import pytest
 
 from bench.backends import catalogue
+from bench.backends.artifact import sha256
 from bench.core.errors import InputError
-from bench.core.results import read
+from bench.core.results import append, read
 from bench.kit import lock, making
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import Manifest, inside
 from bench.kit.reporting import append_once, percentile_text
 from bench.timing import sustained
-from tests.commands import command
+from tests.commands import clean, command
 from tests.conftest import ROOT
-
-NETWORKS = """
-from torch import nn
-
-
-def tiny():
-    return nn.Sequential(nn.Conv2d(3, 17, 3, 4, 1), nn.ReLU())
-
-
-def other():
-    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 17, 3, 2, 1))
-
-
-def broken():
-    raise RuntimeError("this one cannot be built")
-"""
-ABSENT = ("torch", "pydantic", "psutil", "filelock", "scipy", "rich")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kit of two networks, and a third that cannot be built; as it was written, not to be run in."""
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "own.py").write_text(NETWORKS)
-    models = ",".join(f"{folder / 'own.py'}:{name}" for name in ("tiny", "broken", "other"))
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.kit", "make", "--models", models, "--input", "64x64", "--out", folder / "kit"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "this one cannot be built" in done.stderr
-    assert done.stderr.index("2 networks, ") < done.stderr.index("the rest is in the kit")
-    assert done.stdout == f"{folder / 'kit'}\n"
-    return folder / "kit"
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with numpy, ONNX Runtime and what they need, and nothing else."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
-    (site,) = folder.glob("lib/python*/site-packages")
-    todo, seen = ["numpy", "onnxruntime"], set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        for top in {Path(file).parts[0] for file in distribution.files or () if ".." not in Path(file).parts}:
-            there = Path(str(distribution.locate_file(top)))
-            if there.exists() and not (site / top).exists():
-                (site / top).symlink_to(there)
-        todo += [re.split(r"[^\w.-]", one)[0] for one in distribution.requires or () if "extra ==" not in one]
-    python = folder / "bin" / "python"
-    script = f"import numpy, onnxruntime, importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
-    done = subprocess.run([python, "-c", script], capture_output=True, text=True, env=clean())
-    if done.returncode or done.stdout.strip() != "[]":
-        pytest.skip(f"no environment with numpy and onnxruntime alone can be made here: {done.stdout}{done.stderr}")
-    return python
-
-
-def clean() -> dict[str, str]:
-    """The environment without what leads to this project's own packages."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture
-def kit(made: Path, tmp_path: Path) -> Path:
+def kit(made_kit: Path, tmp_path: Path) -> Path:
     """A copy to run in, unpacked from the archive as on a device."""
-    with zipfile.ZipFile(made.with_name("kit.zip")) as archive:
+    with zipfile.ZipFile(made_kit.with_name("kit.zip")) as archive:
         archive.extractall(tmp_path)
     return tmp_path / "kit"
 
@@ -113,9 +42,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(bare: Path, kit: Path) -> Run:
+def run(bare_python: Path, kit: Path) -> Run:
     def do(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([bare, "run.py", *arguments], cwd=kit, capture_output=True, text=True, env=clean())
+        return subprocess.run([bare_python, "run.py", *arguments], cwd=kit, capture_output=True, text=True, env=clean())
 
     return do
 
@@ -147,7 +76,7 @@ def test_it_runs_without_the_projects_packages_and_its_records_collect(run: Run,
     assert len(read(tmp_path / "results")) == 2
 
 
-def test_a_kit_record_is_the_same_measurement_as_one_from_home(made: Path, run: Run, kit: Path) -> None:
+def test_a_kit_record_is_the_same_measurement_as_one_from_home(made_kit: Path, run: Run, kit: Path) -> None:
     """So that a report puts them side by side."""
     from bench.core.record import Record
 
@@ -157,14 +86,16 @@ def test_a_kit_record_is_the_same_measurement_as_one_from_home(made: Path, run: 
     from bench.speed.plan import SpeedPlan
 
     home = SpeedPlan(
-        str(made.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32", away.threads or 0,
-        "paper", 50, 5, 5, 0,
+        str(made_kit.parent / "own.py") + ":tiny", 17, (64, 64), None, 1, "cpu", "onnxruntime", "fp32",
+        away.threads or 0, "paper", 50, 5, 5, 0,
     )  # fmt: skip
     assert away.identity(away.software.runtime) == home.identity()
 
 
-def test_a_kill_half_way_costs_one_set_at_most_and_each_set_is_there_once(bare: Path, kit: Path, run: Run) -> None:
-    process = subprocess.Popen([bare, "run.py"], cwd=kit, stderr=subprocess.PIPE, text=True, env=clean())
+def test_a_kill_half_way_costs_one_set_at_most_and_each_set_is_there_once(
+    bare_python: Path, kit: Path, run: Run
+) -> None:
+    process = subprocess.Popen([bare_python, "run.py"], cwd=kit, stderr=subprocess.PIPE, text=True, env=clean())
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("4/10"):
@@ -192,7 +123,7 @@ def test_a_run_killed_after_its_records_does_not_add_them_again(kit: Path, run: 
     file = kit / "records" / "speed.jsonl"
     before = file.read_bytes()
     for line in before.splitlines():
-        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records")
+        append_once(json.loads(line) | {"command": "python run.py, the next start"}, kit / "records", resumed=True)
     assert file.read_bytes() == before
 
 
@@ -242,9 +173,99 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_two_runs_at_once_are_refused(bare: Path, kit: Path, run: Run) -> None:
+def limited(kind: str, most: int) -> Callable[[], None]:
+    """For a process that is to begin: a limit of its own and of those that it starts."""
+    resource = pytest.importorskip("resource", reason="this system has no limits of processes")
+    return lambda: resource.setrlimit(getattr(resource, kind), (most, most))
+
+
+def test_out_of_memory_costs_its_network_only(bare_python: Path, kit: Path) -> None:
+    """As on a board of 512 MB: one network of two needs a gigabyte."""
+    import onnx
+
+    many = onnx.helper.make_tensor("many", onnx.TensorProto.INT64, [4], [20_000, 3, 64, 64])
+    nodes = [
+        onnx.helper.make_node("Expand", ["input", "many"], ["large"]),
+        onnx.helper.make_node("ReduceMax", ["large"], ["output"], keepdims=1),
+    ]
+    file = kit / "artifacts" / "own_other.onnxruntime" / "network.onnx"
+    entry = onnx.load(file).graph.input[0]
+    nodes[0].input[0] = entry.name
+    found = onnx.helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, [1, 1, 1, 1])
+    graph = onnx.helper.make_graph(nodes, "large", [entry], [found], [many])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    file.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    manifest = json.loads((kit / "manifest.json").read_text())
+    manifest["files"]["artifacts/own_other.onnxruntime/network.onnx"] = sha256(file)
+    (kit / "manifest.json").write_text(json.dumps(manifest))
+    done = subprocess.run(
+        [bare_python, "run.py", "--sets", "1"], cwd=kit, capture_output=True, text=True, env=clean(),
+        preexec_fn=limited("RLIMIT_AS", 2**29),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "failed: own:other, onnxruntime: out of memory (" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["own:tiny"]
+
+
+def test_a_full_disk_loses_nothing(bare_python: Path, kit: Path, run: Run) -> None:
+    """Files that may not grow beyond two sets and a half stand in for it."""
+    command_line = [bare_python, "run.py", "--models", "own:tiny"]
+    done = subprocess.run(
+        command_line, cwd=kit, capture_output=True, text=True, env=clean() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=limited("RLIMIT_FSIZE", 6000),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {kit}/records/speed.partial: the disk is full: free some space, and start again to go on"
+    )
+    assert "Traceback" not in done.stderr
+    kept = [json.loads(line) for line in (kit / "records" / "speed.partial").read_text().splitlines()]
+    assert len(kept) >= 1
+    done = run("--models", "own:tiny")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(kept)} of 5 sets are there from before" in done.stderr
+    record = json.loads((kit / "records" / "speed.jsonl").read_text())
+    assert all(line["content"]["result"]["latency_ms"] in record["samples"]["latency_ms"] for line in kept)
+
+
+def test_clocks_that_jump_or_were_never_set(bare_python: Path, kit: Path) -> None:
+    """Latency has a clock of its own; the record says what was wrong, and its time is not before the kit's making."""
+    manifest = json.loads((kit / "manifest.json").read_text())
+    manifest["made_at"] = "2126-01-02T03:04:05.000+00:00"
+    (kit / "manifest.json").write_text(json.dumps(manifest))
+    script = (
+        "import itertools, runpy, sys, time; hours = itertools.count(); real = time.time;"
+        "time.time = lambda: real() + 3600 * next(hours); sys.argv = ['run.py', '--sets', '1', '--models', 'own:tiny'];"
+        "runpy.run_path('run.py', run_name='__main__')"
+    )
+    done = subprocess.run([bare_python, "-c", script], cwd=kit, capture_output=True, text=True, env=clean())
+    assert done.returncode == 0, done.stderr
+    record = json.loads((kit / "records" / "speed.jsonl").read_text())
+    jump, never = record["warnings"]
+    assert re.fullmatch(r"the clock jumped by \+36\d\d s meanwhile; latency has one of its own", jump)
+    assert never.startswith("the clock was never set")
+    assert "2126-01-02T03:04:05" <= record["started_at"] < "2127"
+    assert record["metrics"]["latency_ms_median"] < 1000
+
+
+def test_an_int8_network_in_a_kit(made_kit: Path, bare_python: Path, tmp_path: Path) -> None:
+    """Quantised at home; the device needs neither the quantiser nor pictures."""
+    kit = tmp_path / "kit"
+    own = f"{made_kit.parent / 'own.py'}:other"
+    assert check("make", "--models", own, "--input", "64x64", "--backend", "onnxruntime_int8", "--out", kit) == 0
+    run = [bare_python, "run.py", "--sets", "1"]
+    done = subprocess.run(run, cwd=kit, capture_output=True, text=True, env=clean())
+    assert done.returncode == 0, done.stderr
+    assert check("collect", kit / "records", "--results", tmp_path / "results") == 0
+    (record,) = read(tmp_path / "results")
+    assert (record.precision, record.backend) == ("int8", "onnxruntime_int8")
+    assert "drawn people" in str(record.notes["calibration"])
+    assert 1e-5 < record.metrics["parity_max_relative"] < 0.5
+
+
+def test_two_runs_at_once_are_refused(bare_python: Path, kit: Path, run: Run) -> None:
     first = subprocess.Popen(
-        [bare, "run.py", "--protocol", "sustained", "--for", "600"], cwd=kit, stderr=subprocess.PIPE, text=True,
+        [bare_python, "run.py", "--protocol", "sustained", "--for", "600"], cwd=kit, stderr=subprocess.PIPE, text=True,
         env=clean(),
     )  # fmt: skip
     try:
@@ -311,11 +332,13 @@ def test_the_list_says_what_each_needs(run: Run) -> None:
 
 
 @pytest.fixture(scope="module")
-def records(made: Path, bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def records(made_kit: Path, bare_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a device brings back; not to be changed."""
     kit = tmp_path_factory.mktemp("device") / "kit"
-    shutil.copytree(made, kit)
-    subprocess.run([bare, "run.py", "--models", "own:tiny"], cwd=kit, check=True, capture_output=True, env=clean())
+    shutil.copytree(made_kit, kit)
+    subprocess.run(
+        [bare_python, "run.py", "--models", "own:tiny"], cwd=kit, check=True, capture_output=True, env=clean()
+    )
     return kit / "records"
 
 
@@ -436,8 +459,8 @@ def test_archives_are_read_and_hostile_ones_refused(records: Path, tmp_path: Pat
         check("check", tmp_path / "bomb.zip")
 
 
-def test_manifests_of_other_versions_and_none_at_all(made: Path, records: Path, tmp_path: Path) -> None:
-    told = json.loads((made / "manifest.json").read_text())
+def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Path, tmp_path: Path) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
     for change, says in (
         ({"schema": 2}, "a newer one"), ({"schema": 0}, "an older one"), ({"networks": 5}, "is no manifest"),
         ({"files": {"../x": "0"}, "networks": []}, "outside of the kit"), ({"extra": 1}, "is no manifest"),
@@ -449,7 +472,7 @@ def test_manifests_of_other_versions_and_none_at_all(made: Path, records: Path, 
             Manifest.parse(text, "it")
     (tmp_path / "speed.jsonl").write_bytes((records / "speed.jsonl").read_bytes())
     assert check("check", tmp_path) == 1
-    assert check("check", tmp_path, "--kit", made) == 0
+    assert check("check", tmp_path, "--kit", made_kit) == 0
 
 
 def test_paths_that_leave_a_folder() -> None:
@@ -457,11 +480,31 @@ def test_paths_that_leave_a_folder() -> None:
     assert not any(inside(name) for name in ("", "..", "../a", "/a", "a/../b", "c:/a", "a\\b", "a\0"))
 
 
+def test_a_report_shows_them_beside_those_from_home(records: Path, tmp_path: Path) -> None:
+    from bench.report import render
+    from bench.report.measured import Measured
+    from bench.report.sections import all_sections
+
+    def to_board(record: dict[str, Any]) -> None:
+        record["machine"]["cpu"] = "Raspberry Pi 5"
+
+    results = tmp_path / "results"
+    assert check("collect", edited(records, tmp_path / "in", to_board), "--results", results / "pi5") == 0
+    (away,) = read(results)
+    home = away.model_copy(update={"machine": away.machine.model_copy(update={"cpu": "Home"}), "notes": {}})
+    append([home], results / "home")
+    measured = Measured(read(results))
+    tables = [table for section in all_sections() if (table := section.table(measured)) is not None]
+    shown = [text for text in (render.markdown(table, measured) for table in tables) if "own:tiny" in text]
+    fps = f"{away.metrics['fps']:.1f}"
+    assert any("Raspberry Pi 5" in text and "Home" in text and text.count(fps) >= 2 for text in shown), shown
+
+
 # ------------------------------------------------------------------------------ the rest
 
 
-def test_everything_on_the_device_reads_as_python_3_9(made: Path) -> None:
-    files = sorted(made.rglob("*.py"))
+def test_everything_on_the_device_reads_as_python_3_9(made_kit: Path) -> None:
+    files = sorted(made_kit.rglob("*.py"))
     assert len(files) > 25
     for file in files:
         tree = ast.parse(file.read_text(), feature_version=(3, 9))
@@ -494,7 +537,7 @@ def test_what_the_modules_import_at_once_is_in_the_kit(tmp_path: Path) -> None:
                 assert whole.with_suffix(".py").exists() or all(name.exists() for name in names), (file, node.module)
 
 
-def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
+def test_the_modules_import_in_a_real_python_3_9(made_kit: Path) -> None:
     """Those that do without numpy, which no Python 3.9 here may have."""
     python = shutil.which("python3.9")
     there = {**clean(), "PYENV_VERSION": "3.9"}
@@ -505,12 +548,12 @@ def test_the_modules_import_in_a_real_python_3_9(made: Path) -> None:
         "from bench.kit import manifest, ledger, lock; from bench.timing import process_variables, conditions;"
         "assert hardware.describe() and board.describe(); conditions.Watch()(1)"
     )
-    done = subprocess.run([python, "-c", script, str(made)], capture_output=True, text=True, env=there)
+    done = subprocess.run([python, "-c", script, str(made_kit)], capture_output=True, text=True, env=there)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_run_of_python_3_8_is_told(made: Path) -> None:
-    ast.parse((made / "run.py").read_text(), feature_version=(3, 7))
+def test_a_run_of_python_3_8_is_told(made_kit: Path) -> None:
+    ast.parse((made_kit / "run.py").read_text(), feature_version=(3, 7))
 
 
 def test_percentiles_are_printed_where_enough_rounds_carry_them() -> None:

@@ -42,6 +42,11 @@ PI_5 = {
     "proc/cpuinfo": cpuinfo(*[(0x41, 0xD0B)] * 4) + "Revision\t: c04170\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
     "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
     "sys/class/thermal/thermal_zone0/temp": "61450\n",
+    "sys/class/thermal/cooling_device0/type": "pwm-fan\n",
+    "sys/class/thermal/cooling_device0/cur_state": "3\n",
+    "sys/class/thermal/cooling_device1/type": "cpufreq-cpu0\n",
+    "sys/class/thermal/cooling_device1/cur_state": "0\n",
+    "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled": "50000\n",  # earlier, not now
     **policy(0, 3, 1_500_000, 2_400_000, now=1_800_000),
 }
 JETSON = {
@@ -113,9 +118,21 @@ def test_a_pi_5(lay_out: Any, aarch64: None) -> None:
         board.cores_named("big")
     watch = conditions.Watch()
     watch(1)
-    assert watch.found() == {
-        "cpu_mhz_least": 1800.0, "below_top_frequency_share": 1.0, "cpu_celsius_most": 61.45
+    found = watch.found()
+    assert found.pop("looking_s") > 0
+    assert found == {
+        "cpu_mhz_least": 1800.0, "below_top_frequency_share": 1.0, "cpu_celsius_most": 61.45, "throttled_share": 0.0,
+        "looks": 1,
     }  # fmt: skip
+    assert watch.warnings() == []
+    for name, now in (("devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled", "50005\n"),
+                      ("class/thermal/cooling_device1/cur_state", "2\n")):  # fmt: skip
+        before = (system_files.SYSTEM / name).read_text()
+        (system_files.SYSTEM / name).write_text(now)
+        slowed = conditions.Watch()
+        slowed(1)
+        assert slowed.warnings() == ["CPU throttled for 100% of the time: it is too warm, or its power too weak"]
+        (system_files.SYSTEM / name).write_text(before)
 
 
 def test_a_jetson_orin(lay_out: Any, aarch64: None) -> None:

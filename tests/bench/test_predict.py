@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bench.core.errors import InputError
 from bench.data import COCO
@@ -206,9 +207,19 @@ def test_bad_pictures_are_left_out_if_allowed_and_what_is_done_is_kept(dots: Pat
     assert last.endswith(f"pictures done: 3, kept in {tmp_path / 'a'}")
     held = json.loads((tmp_path / "a" / "predictions.json").read_text())
     assert [int(Path(one["picture"]).stem) for one in held["pictures"]] == [1, 2, 4]  # the bad one's batch is whole
-    done = command(*arguments, "--out", str(tmp_path / "b"), "--skip-bad", "1")
+
+    # The same command goes on from there: what was found before is taken as it was kept.
+    (kept,) = (tmp_path / "a" / ".unfinished").glob("*.partial")
+    first, *rest = kept.read_text().splitlines(keepends=True)
+    kept.write_text("".join([first.replace('"bbox_score":1.0', '"bbox_score":0.125'), *rest]))
+    with FileLock(kept.with_name(".predict.lock")), pytest.raises(InputError, match=r"at work .* give another --out"):
+        main([*arguments[1:], "--out", str(tmp_path / "a"), "--skip-bad", "1"])
+    done = command(*arguments, "--out", str(tmp_path / "a"), "--skip-bad", "1")
     assert done.returncode == 0, done.stderr
-    held = json.loads((tmp_path / "b" / "predictions.json").read_text())
+    held = json.loads((tmp_path / "a" / "predictions.json").read_text())
+    scores = [person["bbox_score"] for one in held["pictures"] for person in one["people"]]
+    assert scores == [0.125] * 2 + [1.0] * 11
+    assert not (tmp_path / "a" / ".unfinished").exists()
     assert len(held["pictures"]) == 13
     assert len(held["left_out"]) == 1
     assert "bad pictures left out: 1" in done.stderr

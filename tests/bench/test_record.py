@@ -1,6 +1,7 @@
 """Records survive crashes, crowds and full disks; garbage is named, never guessed at."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.core.record import Record, json_schema
-from bench.core.results import RecordError, append, newest, read
+from bench.core import results
+from bench.core.record import Record, json_schema, now
+from bench.core.results import RecordError, append, append_once, newest, read
 from tests.conftest import ROOT
 
 MACHINE = {"os": "Linux", "cpu": "a processor", "cores": 2, "logical_cores": 2, "memory_bytes": 1}
@@ -47,6 +49,18 @@ def test_what_is_written_is_read(tmp_path_factory, model, metrics, samples, note
     append(records[:1], folder)
     assert read(folder) == [records[1], records[0], records[0]]
     assert read(folder / "speed.jsonl")[0].metrics == metrics
+
+
+def test_appending_reads_the_end_of_a_file_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append([make(model=f"m{number}", command="x" * 5000) for number in range(100)], tmp_path)
+    size, seen = (tmp_path / "speed.jsonl").stat().st_size, []
+    plain = os.read
+    monkeypatch.setattr(results, "lines", lambda path: pytest.fail("read as a whole"))
+    monkeypatch.setattr(os, "read", lambda *asked: seen.append(asked[1]) or plain(*asked))
+    append_once([make(model="new", started_at=now())], tmp_path)  # as a command's own, with every record
+    assert sum(seen) <= 2**16 < size / 4
+    monkeypatch.undo()
+    assert len(read(tmp_path)) == 101
 
 
 def test_a_crash_in_mid_write_costs_the_half_line_only(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.speed.command import summarised_warnings
 from bench.speed.statistics import mean_interval, summarise
 from bench.timing.intervals import student_quantile
+from tests.bench.test_record import make
 
 
 def test_figures_of_known_samples() -> None:
@@ -63,3 +65,13 @@ def test_the_interval_holds_the_mean_of_sets_and_scales_with_the_unit(
 def test_students_quantile_is_scipys(degrees: int) -> None:
     for probability in (0.6, 0.9, 0.975, 0.9995):
         assert student_quantile(probability, degrees) == pytest.approx(stats.t.ppf(probability, degrees), rel=1e-9)
+
+
+def test_warnings_of_one_kind_are_one_line_with_the_worst() -> None:
+    busy = "machine busy: other processes used {} cores"
+    records = [make(model=f"net{n}", warnings=[busy.format(n / 10)]) for n in (3, 9, 12, 1)]
+    records.append(make(model="net5", warnings=["clock fell to 900 MHz"]))
+    assert summarised_warnings(records) == [
+        "net5: clock fell to 900 MHz",
+        "net12: machine busy: other processes used 1.2 cores (4 networks have such a warning; this is the worst)",
+    ]

@@ -367,7 +367,7 @@ def test_the_command_writes_resumes_and_refuses(
     # One picture is gone and one is cut short: these two are drawn again, and nothing else.
     files[1].unlink()
     files[4].write_bytes(content[files[4]][:1000])
-    (folder / "val2017" / "000000000009.jpg.partial").write_bytes(b"rest")
+    (folder / "val2017" / ".lightpose-7-000000000009.jpg").write_bytes(b"half, as a kill leaves it")
     untouched = {file: file.stat().st_mtime_ns for file in files if file not in (files[1], files[4])}
     assert main(arguments) == 0
     assert {file: file.read_bytes() for file in (folder / "val2017").iterdir()} == content
@@ -395,7 +395,7 @@ def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "goes on from there" in errors.splitlines()[-1]
     assert not list((tmp_path / "set" / "annotations").iterdir())
-    assert not list(pictures.glob("*.partial"))
+    assert not list(pictures.glob(".*"))
 
 
 @pytest.mark.parametrize(

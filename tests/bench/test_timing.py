@@ -145,6 +145,7 @@ def test_parity_names_what_is_wrong() -> None:
         (None, "NoneType"),
         (np.zeros(3, np.int64), "int64 numbers"),
         (np.zeros(2, complex), "complex"),
+        (np.zeros((0, 17, 16, 12), np.float32), "returns 0x17x16x12 numbers, which is none"),
     ):
         with pytest.raises(InputError, match=says):
             parity.check_outputs([output], "net")
@@ -178,6 +179,7 @@ def test_frequency_and_heat_are_watched_between_rounds(tmp_path: Path, monkeypat
     zone = tmp_path / "class/thermal/thermal_zone0"
     zone.mkdir(parents=True)
     (zone / "temp").write_text("48000\n")
+    monkeypatch.setattr(conditions, "LOOKING_SHARE", 1.0)  # whatever else this machine has to do
     watch = conditions.Watch(every_s=1.0)
     for second, (kilohertz, celsius) in enumerate(
         ((2000000, 48000), (1000000, 81000), (1000000, 83500), (2000000, 70000))
@@ -187,7 +189,15 @@ def test_frequency_and_heat_are_watched_between_rounds(tmp_path: Path, monkeypat
         (zone / "temp").write_text(f"{celsius}\n")
         watch(second * 10**9)
         watch(second * 10**9 + 5)  # too early to look again
-    assert watch.found() == {"cpu_mhz_least": 1000.0, "below_top_frequency_share": 0.5, "cpu_celsius_most": 83.5}
+    found = watch.found()
+    assert found.pop("looking_s") > 0
+    assert found == {
+        "cpu_mhz_least": 1000.0, "below_top_frequency_share": 0.5, "cpu_celsius_most": 83.5, "looks": 4
+    }  # fmt: skip
+    monkeypatch.setattr(conditions, "LOOKING_SHARE", 1e-6)
+    watch(10 * 10**9)
+    watch(11 * 10**9)  # a look of a microsecond is worth a second of rounds
+    assert watch.found()["looks"] == 5
     (zone / "temp").write_text("nonsense")
     assert conditions.cpu_state()["cpu_mhz"] == 2000.0
     assert "cpu_celsius" not in conditions.cpu_state()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from safetensors.torch import save as save_safetensors
 
 import zoo
@@ -163,6 +164,13 @@ def test_saved_weights_carry_their_card(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     zoo.save_weights(model.to(memory_format=torch.channels_last), path)
     assert [file.name for file in tmp_path.iterdir()] == ["weights.safetensors"]
+    # The library puts metadata in another order each time; equal weights are equal files all the same.
+    first = path.read_bytes()
+    for _ in range(5):
+        zoo.save_weights(model, path)
+        assert path.read_bytes() == first
+    state = load_file(path)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     with safe_open(path, framework="pt") as opened:
         metadata = opened.metadata()
     assert (metadata["name"], metadata["num_joints"]) == ("lightweight_mobilenetv3", "16")

@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
             something that Python would have to run; one line that names the file.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         raise ZooError(f"the weights file {path} {what}: give an existing file")
     try:
         return _read(path)

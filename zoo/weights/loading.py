@@ -1,7 +1,6 @@
 """Weights into a network, and out of it: naming, strictness, errors."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench.core.files import write_whole
 from zoo.create import build
 from zoo.errors import ZooError
 from zoo.naming import official_name, published_name
@@ -94,13 +94,11 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
 
     The metadata, all text, hold ``name``, ``num_joints``, ``input_size`` (height x width),
     ``options`` (JSON) and ``card`` (the model card as JSON) of a network from ``create_model``.
-    The file appears whole or not at all.
+    The file appears whole or not at all; equal weights give equal bytes.
 
     Raises:
         ZooError: the file cannot be written.
     """
-    from safetensors.torch import save
-
     path = Path(path)
     metadata = {"format": "pt"}
     spec = _spec(model)
@@ -110,17 +108,23 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
         if spec.card is not None:
             metadata["card"] = json.dumps(asdict(spec.card))
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(save(state, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        path.parent.stat()  # no folder is made here
+        write_whole(path, encoded(state, metadata))
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def encoded(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; equal weights give equal bytes, where the library puts metadata in any order."""
+    from safetensors.torch import save
+
+    file = save(dict(state), dict(metadata))
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size]) | {"__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
 def _problem(

@@ -15,7 +15,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.native_output import caught
-from bench.backends.session import Session
+from bench.backends.session import Port, Session
 from bench.core.errors import InputError, first_line
 from bench.timing.clock import Inference
 
@@ -27,11 +27,12 @@ _INSTALL = "pip install 'lightpose-bench[litert]'"
 BACKENDS = (
     Backend(
         "litert", "LiteRT with XNNPACK on the CPU", 130, ("cpu",), ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL,
-        "tflite",
+        "tflite", (".tflite",), True,
     ),
     Backend(
         "litert_fp16", "LiteRT with XNNPACK on the CPU, its file, input and outputs in float16", 131, ("cpu",),
-        ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", rounds_itself=True, rounds_to="fp16",
+        ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", takes_onnx=True, rounds_itself=True,
+        rounds_to="fp16",
     ),
 )  # fmt: skip
 _CONVERTER = "onnx2tf"
@@ -98,7 +99,8 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
 
 
 class _Session(Session):
-    """Inputs and outputs of four dimensions have their channels last in the file; here they have them second."""
+    """Inputs and outputs of four dimensions have their channels last in the file, unless its input has three channels
+    as its second; here they have them second. Integers of quantised files are turned from and into real numbers."""
 
     def __init__(self, path: Path, threads: int) -> None:
         with caught():  # it tells of its delegate
@@ -109,12 +111,24 @@ class _Session(Session):
                 self.interpreter.allocate_tensors()
             except (RuntimeError, ValueError) as error:
                 raise InputError(f"{path} cannot be opened by LiteRT: {first_line(error)}") from error
-        (self.entry,) = self.interpreter.get_input_details()
-        self.exits = self.interpreter.get_output_details()
+        entries = self.interpreter.get_input_details()
+        self.entry, self.exits = entries[0], self.interpreter.get_output_details()
+        shape = [int(size) for size in self.entry.get("shape_signature", self.entry["shape"])]
+        self.channels_last = not (len(shape) == 4 and shape[1] == 3 != shape[3])
+        if self.channels_last and len(shape) == 4:
+            shape = [shape[0], shape[3], shape[1], shape[2]]
+        known = tuple(size if size > 0 else None for size in shape)
+        self.inputs = (Port(self.entry["name"], known), *(Port(one["name"], ()) for one in entries[1:]))
+        self.outputs = tuple(exit_["name"] for exit_ in self.exits)
 
     def place(self, images: np.ndarray) -> np.ndarray:
         """Images ``[N, 3, H, W]`` as the file takes them, ``[N, H, W, 3]``."""
-        return np.ascontiguousarray(images.transpose(0, 2, 3, 1), self.entry["dtype"])
+        placed = images.transpose(0, 2, 3, 1) if self.channels_last else images
+        scale, zero = self.entry["quantization"]
+        if scale:
+            limits = np.iinfo(self.entry["dtype"])
+            placed = np.clip(np.rint(placed / scale + zero), limits.min, limits.max)
+        return np.ascontiguousarray(placed, self.entry["dtype"])
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         return self._run(self.place(images))
@@ -126,11 +140,15 @@ class _Session(Session):
     def _run(self, placed: np.ndarray) -> list[np.ndarray]:
         self.interpreter.set_tensor(self.entry["index"], placed)
         self.interpreter.invoke()
-        return [self._read(exit_["index"]) for exit_ in self.exits]
+        return [self._read(exit_) for exit_ in self.exits]
 
-    def _read(self, index: int) -> np.ndarray:
-        value: Any = self.interpreter.get_tensor(index)  # a copy
-        return np.asarray(value.transpose(0, 3, 1, 2) if value.ndim == 4 else value, np.float32)
+    def _read(self, exit_: Any) -> np.ndarray:
+        value: Any = self.interpreter.get_tensor(exit_["index"])  # a copy
+        scale, zero = exit_["quantization"]
+        if scale:
+            value = (value.astype(np.float32) - zero) * np.float32(scale)
+        last = value.ndim == 4 and self.channels_last
+        return np.asarray(value.transpose(0, 3, 1, 2) if last else value, np.float32)
 
     def close(self) -> None:
         del self.interpreter

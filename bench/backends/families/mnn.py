@@ -18,7 +18,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.native_output import caught
-from bench.backends.session import Session
+from bench.backends.session import Port, Session
 from bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _BUILD = ("MNN", "onnx", "onnxscript")
 _INSTALL = "pip install 'lightpose-bench[mnn]'"
 BACKENDS = (
-    Backend("mnn", "MNN on the CPU", 120, ("cpu",), ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn"),
+    Backend("mnn", "MNN on the CPU", 120, ("cpu",), ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", (".mnn",), True),
     Backend(
         "mnn_fp16", "MNN on the CPU, float16 in its file, and in its arithmetic where the processor has it", 121,
-        ("cpu",), ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", rounds_itself=True, rounds_to="fp16",
+        ("cpu",), ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", (".mnn",), True, rounds_itself=True, rounds_to="fp16",
     ),
     Backend(
         "mnn_int8_weights", "MNN on the CPU, weights of 8 bits in its file, activations in float32", 121, ("cpu",),
-        ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", quantises=True,
+        ("fp32",), _BUILD, ("MNN",), _INSTALL, "mnn", takes_onnx=True, quantises=True,
     ),
 )  # fmt: skip
 _VERSION_SUFFIXES = {"mnn_fp16": ", fp16", "mnn_int8_weights": ", 8-bit weights"}
@@ -109,7 +109,11 @@ class _Session(Session):
             except Exception as error:
                 raise InputError(f"{path} cannot be opened by MNN: {error}") from error
         self.expr, self.path, self.manager = expr, path, manager
-        self.count = len(told["outputNames"])
+        self.outputs = tuple(told["outputNames"])
+        self.inputs = tuple(
+            Port(name, tuple(size if size > 0 else None for size in one.shape))
+            for name, one in zip(told["inputNames"], told["inputs"])
+        )
         if precision == "fp16":
             self.note = f"float16 weights, float{16 if in_half else 32} arithmetic"
 
@@ -117,8 +121,8 @@ class _Session(Session):
         expr = self.expr
         entry = expr.const(images, list(images.shape), expr.NCHW, expr.float)
         found = self.module.forward([entry])
-        if len(found) != self.count:
-            raise InputError(f"{self.path} cannot be run by MNN: it gives {len(found)} outputs of {self.count}")
+        if len(found) != len(self.outputs):
+            raise InputError(f"{self.path} cannot be run by MNN: it gives {len(found)} outputs of {len(self.outputs)}")
         return [np.array(self._read(output), np.float32) for output in found]
 
     def _read(self, output: Any) -> np.ndarray:

@@ -4,16 +4,17 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import importlib.metadata
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.backends.artifact import Artifact
+from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.catalogue import Backend
 from bench.backends.native_output import caught
-from bench.backends.session import Session
+from bench.backends.session import Port, Session
 from bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ _INSTALL = "pip install 'lightpose-bench[ncnn]'"
 BACKENDS = (
     Backend(
         "ncnn", "ncnn on the CPU", 110, ("cpu",), ("fp32",), ("ncnn", "pnnx"), ("ncnn",), _INSTALL, "ncnn param + bin",
+        opens=(".param",), takes_onnx=True,
     ),
     Backend(
         "ncnn_fp16", "ncnn on the CPU, float16 in its file, and in its arithmetic where the processor has it", 111,
-        ("cpu",), ("fp32",), ("ncnn", "pnnx"), ("ncnn",), _INSTALL, "ncnn param + bin", rounds_itself=True,
-        rounds_to="fp16",
+        ("cpu",), ("fp32",), ("ncnn", "pnnx"), ("ncnn",), _INSTALL, "ncnn param + bin", (".param",), True,
+        rounds_itself=True, rounds_to="fp16",
     ),
 )  # fmt: skip
 
@@ -63,16 +65,20 @@ def convert(network: Network) -> Made:
     from bench.backends import converters
     from bench.backends.graphs.operators import quiet
 
-    # Its own tracer would follow a path that depends on values without a word; this one refuses it.
-    _ = network.captured
+    if network.onnx is None:
+        # Its own tracer would follow a path that depends on values without a word; this one refuses it.
+        _ = network.captured
     single = network.example[:1].contiguous()
 
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
-            script = Path(folder) / "network.pt"
-            with quiet(), torch.no_grad(), torch.inference_mode(False):
-                traced = torch.jit.trace(network.model, (single.clone(),), check_trace=False)  # type: ignore[no-untyped-call]
-                traced.save(str(script))
+            script = Path(folder) / ("network.pt" if network.onnx is None else "network.onnx")
+            if network.onnx is not None:
+                shutil.copy(network.onnx, script)
+            else:
+                with quiet(), torch.no_grad(), torch.inference_mode(False):
+                    traced = torch.jit.trace(network.model, (single.clone(),), check_trace=False)  # type: ignore[no-untyped-call]
+                    traced.save(str(script))
             weights, shape = path.with_suffix(".bin"), ",".join(map(str, single.shape))
             beside = {
                 f"{key}={Path(folder) / name}": None
@@ -106,6 +112,31 @@ def _versions() -> tuple[str, ...]:
     return importlib.metadata.version("ncnn"), importlib.metadata.version("pnnx")
 
 
+def on_disk(path: Path) -> OnDisk:
+    """A ``param`` file, with the ``bin`` file that must lie beside it.
+
+    Raises:
+        InputError: there is no such ``bin`` file, or the ``param`` file is not one.
+    """
+    if not path.read_bytes()[:8].startswith(b"7767517"):
+        raise InputError(f"{path} is no param file of ncnn in text form: it must begin with 7767517")
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise InputError(f"{path} keeps its weights in {weights.name}, and {weights} is not there")
+    return OnDisk((path, weights))
+
+
+def _entry_shape(path: Path, name: str) -> tuple[int | None, ...]:
+    """What the ``param`` file says of its input, if anything; ncnn knows no batches, and this backend takes any."""
+    sizes: dict[str, int] = {}
+    for line in path.read_text(errors="replace").splitlines():
+        layer = line.split()
+        if layer[:1] == ["Input"] and name in layer[4:]:
+            told = (part.partition("=") for part in layer if "=" in part)
+            sizes = {key: int(value) for key, _, value in told if value.isdecimal() and int(value)}
+    return None, sizes.get("2"), sizes.get("1"), sizes.get("0")
+
+
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
     """A network of ncnn's; a batch goes through it picture by picture, as it knows no batches."""
     return _Session(artifact.file, threads, artifact.precision)
@@ -128,8 +159,9 @@ class _Session(Session):
             failed = self.net.load_param(str(path)) or self.net.load_model(str(path.with_suffix(".bin")))
         if failed:
             raise InputError(f"{path} cannot be opened by ncnn: {lines[0] if lines else 'it does not say why'}")
-        (self.entry,) = self.net.input_names()
-        self.exits = self.net.output_names()
+        self.inputs = tuple(Port(name, _entry_shape(path, name)) for name in self.net.input_names())
+        self.outputs = tuple(self.net.output_names())
+        self.entry = self.inputs[0].name if self.inputs else ""
         if half:
             self.note = "float16 weights, float16 arithmetic" if ncnn.cpu_support_arm_asimdhp() else (
                 "float16 weights, float32 arithmetic"
@@ -143,7 +175,7 @@ class _Session(Session):
         extractor = self.net.create_extractor()
         extractor.input(self.entry, self.ncnn.Mat(image))
         found = []
-        for name in self.exits:
+        for name in self.outputs:
             failed, output = extractor.extract(name)
             if failed:
                 raise InputError(f"{self.path} cannot be run by ncnn: {name} could not be computed")

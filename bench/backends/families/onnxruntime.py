@@ -3,16 +3,19 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import contextlib
+import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.backends.artifact import Artifact
+from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.catalogue import Backend
-from bench.backends.session import Session
+from bench.backends.native_output import caught
+from bench.backends.session import Port, Session
 from bench.core.errors import InputError, first_line
 from bench.core.library_settings import forbid_telemetry
 from bench.timing.clock import Inference
@@ -27,19 +30,19 @@ _ON_GPU = ("fp32", "tf32", "fp16")  # numpy has no bfloat16 to hand over
 BACKENDS = (
     Backend(
         "onnxruntime", "ONNX Runtime on the CPU, from the simplified graph", 70, ("cpu",), ("fp32",), _BUILD, _OPEN,
-        _INSTALL, "onnx",
+        _INSTALL, "onnx", opens=(".onnx",),
     ),
     Backend(
         "onnxruntime_cuda", "ONNX Runtime with its CUDA provider", 80, ("cuda",), _ON_GPU, _BUILD, _OPEN,
-        "pip install onnxruntime-gpu onnx onnxscript", "onnx",
+        "pip install onnxruntime-gpu onnx onnxscript", "onnx", opens=(".onnx",),
     ),
     Backend(
         "onnxruntime_tensorrt", "ONNX Runtime with its TensorRT provider", 90, ("cuda",), _ON_GPU, _BUILD, _OPEN,
-        "pip install onnxruntime-gpu onnx onnxscript tensorrt", "onnx",
+        "pip install onnxruntime-gpu onnx onnxscript tensorrt", "onnx", opens=(".onnx",),
     ),
     Backend(
         "onnxruntime_int8", "ONNX Runtime on the CPU in int8, quantised after training by a few pictures", 70, ("cpu",),
-        ("fp32",), _BUILD, _OPEN, _INSTALL, "onnx", quantises=True,
+        ("fp32",), _BUILD, _OPEN, _INSTALL, "onnx", takes_onnx=True, quantises=True,
     ),
 )  # fmt: skip
 PROVIDERS = {
@@ -50,7 +53,11 @@ _VERSION_SUFFIXES = {
     "onnxruntime_int8": ", int8", "onnxruntime_cuda": ", CUDA provider",
     "onnxruntime_tensorrt": ", TensorRT provider",
 }  # fmt: skip
-_NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_NUMPY = {
+    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+}  # fmt: skip
+_INTEGER = ("QuantizeLinear", "QLinearConv", "ConvInteger", "DynamicQuantizeLinear")  # operators of int8 networks
 
 
 def version(backend: Backend) -> str:
@@ -101,7 +108,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.graphs import onnx_export
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.codec)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         import onnx
@@ -133,6 +140,43 @@ def quantise(network: Network) -> Made:
     return network.file("onnx-int8", ".onnx", make, import_onnxruntime().__version__, *onnx_export.versions(), *inputs)
 
 
+def on_disk(path: Path) -> OnDisk:
+    """An ONNX file with the files that hold its weights, which must lie beside it, and what it computes in.
+
+    Raises:
+        InputError: it is no ONNX file, it is cut short, or a file of its weights is missing or lies elsewhere.
+    """
+    import onnx
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except OSError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} is no ONNX file, or is cut short: get the file again") from error
+    if not graph.node or not graph.output:
+        raise InputError(f"{path} is no ONNX file: it has no operators")
+    beside: dict[str, None] = {}
+    for tensor in graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                beside[entry.value] = None
+    for name in beside:
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name:
+            raise InputError(f"{path} is refused: it names {name!r} as a file of its weights, which is not beside it")
+        if not (path.parent / name).is_file():
+            raise InputError(f"{path} keeps its weights in {name}, and {path.parent / name} is not there")
+    quantised = any(node.op_type in _INTEGER for node in graph.node)
+    halves = any(one.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16 for one in graph.input)
+    sizes = {onnx.TensorProto.FLOAT: 0, onnx.TensorProto.FLOAT16: 0}
+    for tensor in graph.initializer:
+        if tensor.data_type in sizes:
+            sizes[tensor.data_type] += math.prod(tensor.dims)
+    halves = halves or sizes[onnx.TensorProto.FLOAT16] > sizes[onnx.TensorProto.FLOAT]
+    files = (path, *(path.parent / name for name in beside))
+    return OnDisk(files, "int8" if quantised else "fp16" if halves else "fp32")
+
+
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
     """A session with one of the providers, which must not silently leave the network to another one.
 
@@ -144,32 +188,53 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _CpuSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
-    """ONNX Runtime's own session."""
+def open_session(path: Path, threads: int, providers: Sequence[Any], *, beside: bool = False) -> Any:
+    """ONNX Runtime's own session; ``beside``: the weights are in files beside it."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
+        content = str(path) if beside else path.read_bytes()  # the path where weights lie in files of their own
+        return onnxruntime.InferenceSession(content, options, providers=list(providers))
     except Exception as error:
         raise InputError(f"{path} cannot be opened by ONNX Runtime: {first_line(error)}") from error
 
 
-class _CpuSession(Session):
-    def __init__(self, artifact: Artifact, threads: int) -> None:
-        self.session = open_session(artifact.file, threads, ["CPUExecutionProvider"])
-        (entry, *_) = self.session.get_inputs()
-        self.name = entry.name
+def _reason(said: Sequence[str]) -> str:
+    """What ONNX Runtime logged of a provider that failed, without time, colours and its own functions' names."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
+    found = next((line for line in plain if "rror" in line and not line.startswith("*")), "it gave no reason")
+    return re.sub(r"^.* : FAIL : |^[-0-9]+ [0-9:.]+ \[[^\]]*\] ", "", found)[:400]
 
-    def run(self, images: np.ndarray) -> list[np.ndarray]:
-        return list(self.session.run(None, {self.name: images}))
+
+class _OrtSession(Session):
+    def __init__(self, artifact: Artifact, threads: int, providers: Sequence[Any]) -> None:
+        self.session = open_session(artifact.file, threads, providers, beside=len(artifact.files) > 1)
+        self.inputs = tuple(
+            Port(
+                one.name, tuple(size if isinstance(size, int) else None for size in one.shape),
+                _NUMPY.get(one.type, one.type),
+            )
+            for one in self.session.get_inputs()
+        )  # fmt: skip
+        self.outputs = tuple(one.name for one in self.session.get_outputs())
+        self.metadata = self.session.get_modelmeta().custom_metadata_map
+        self.name = self.inputs[0].name if self.inputs else ""
 
     def close(self) -> None:
         del self.session
 
 
-class _GpuSession(Session):
+class _CpuSession(_OrtSession):
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        super().__init__(artifact, threads, ["CPUExecutionProvider"])
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return list(self.session.run(None, {self.name: images}))
+
+
+class _GpuSession(_OrtSession):
     """Input and outputs stay on the device."""
 
     def __init__(self, backend: Backend, artifact: Artifact, device: str, threads: int) -> None:
@@ -188,18 +253,16 @@ class _GpuSession(Session):
                 "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache_path("tensorrt")),
             }  # fmt: skip
             providers.insert(0, (provider, options))
-        self.session = open_session(artifact.file, threads, providers)
+        with caught() as said:
+            super().__init__(artifact, threads, providers)
         if provider not in self.session.get_providers():
-            raise InputError(f"ONNX Runtime could not start its {provider}: its message above names what it misses")
-        self.entry = self.session.get_inputs()[0]
+            raise InputError(f"ONNX Runtime could not start its {provider}: {_reason(said)}")
 
     def _bound(self, images: np.ndarray) -> Any:
         onnxruntime = import_onnxruntime()
         binding = self.session.io_binding()
-        placed = images.astype(_NUMPY.get(self.entry.type, np.float32))
-        binding.bind_ortvalue_input(
-            self.entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(placed, "cuda", self.device)
-        )
+        placed = images.astype(self.inputs[0].type)
+        binding.bind_ortvalue_input(self.name, onnxruntime.OrtValue.ortvalue_from_numpy(placed, "cuda", self.device))
         for exit_ in self.session.get_outputs():
             binding.bind_output(exit_.name, "cuda", self.device)
         return binding
@@ -212,6 +275,3 @@ class _GpuSession(Session):
     def bind(self, images: np.ndarray) -> Inference:
         binding, session = self._bound(images), self.session
         return Inference(lambda: session.run_with_iobinding(binding), binding.synchronize_outputs)
-
-    def close(self) -> None:
-        del self.session

@@ -9,14 +9,15 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.backends.artifact import Artifact
+from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.catalogue import Backend
-from bench.backends.session import Session
+from bench.backends.session import Port, Session
 from bench.core.errors import InputError, first_line
 
 if TYPE_CHECKING:
@@ -26,15 +27,18 @@ _INSTALL = "pip install 'lightpose-bench[openvino]'"
 BACKENDS = (
     Backend(
         "openvino", "OpenVINO on the CPU, from the simplified graph", 100, ("cpu",), ("fp32", "bf16", "fp16"),
-        ("openvino",), ("openvino",), _INSTALL, "openvino xml + bin", rounds_itself=True,
+        ("openvino",), ("openvino",), _INSTALL, "openvino xml + bin", opens=(".xml",), takes_onnx=True,
+        rounds_itself=True,
     ),
     Backend(
         "openvino_int8", "OpenVINO on the CPU in int8, quantised after training by a few pictures (nncf)", 100,
-        ("cpu",), ("fp32",), ("openvino", "nncf"), ("openvino",), _INSTALL, "openvino xml + bin", quantises=True,
+        ("cpu",), ("fp32",), ("openvino", "nncf"), ("openvino",), _INSTALL, "openvino xml + bin", takes_onnx=True,
+        quantises=True,
     ),
 )  # fmt: skip
 _HALF = {"bf16": "BF16", "fp16": "FP16"}  # as OpenVINO names what a processor can do
 _NEEDS = {"bf16": "on x86 AVX-512 BF16 or AMX", "fp16": "on x86 AVX-512 FP16 or AMX FP16"}
+RT_INFO = "lightpose"  # where files of this project keep their metadata
 _HINT = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
@@ -131,6 +135,11 @@ def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
     from bench.backends.graphs.simplify import simplify
 
     def make(path: Path) -> None:
+        if network.onnx is not None:
+            read = import_openvino().Core().read_model(network.onnx)
+            read.reshape(list(network.example.shape))
+            import_openvino().save_model(read, path, compress_to_fp16=False)
+            return
         graph = simplify(network.captured.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
         use_its_operators(graph, network.example)
         write(graph, network.example, path)
@@ -167,7 +176,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.calibration import inputs_for
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.codec)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         openvino = import_openvino()
@@ -189,13 +198,64 @@ def quantise(network: Network) -> Made:
     return network.file("openvino-int8", ".xml", make, _versions(), importlib.metadata.version("nncf"), *inputs)
 
 
+def on_disk(path: Path) -> OnDisk:
+    """An ``xml`` file, with the ``bin`` file that must lie beside it.
+
+    Raises:
+        InputError: there is no such ``bin`` file.
+    """
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise InputError(f"{path} keeps its weights in {weights.name}, and {weights} is not there")
+    quantised = b'type="FakeQuantize"' in path.read_bytes()
+    return OnDisk((path, weights), "int8" if quantised else "fp32")  # weights in float16 compute in float32
+
+
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
     """A session on the CPU; layers of an int8 file that stay in floating point compute in float32."""
     return _Session(artifact.file, threads, artifact.precision)
 
 
+def open_for_pixels(
+    backend: Backend, artifact: Artifact, device: str, threads: int, mean: Sequence[float], std: Sequence[float]
+) -> Session:
+    """As ``open_artifact``, for pixels: layout, colours and normalisation become part of the compiled graph."""
+    return _Session(artifact.file, threads, artifact.precision, (mean, std))
+
+
+def _from_pixels(model: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
+    """A model that takes uint8 ``[N, H, W, 3]`` BGR, from one that takes float32 ``[N, 3, H, W]``, normalised RGB."""
+    openvino = import_openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
+    tensor = steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    tensor.set_color_format(openvino.preprocess.ColorFormat.BGR)
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).convert_color(
+        openvino.preprocess.ColorFormat.RGB
+    ).mean([255 * value for value in mean]).scale([255 * value for value in std])
+    return steps.build()
+
+
+def read_metadata(network: Any) -> dict[str, str]:
+    """What a file of this project says of itself; nothing of other files."""
+    if not network.has_rt_info([RT_INFO]):
+        return {}
+    return {key: str(network.get_rt_info([RT_INFO, key]).value) for key in network.get_rt_info([RT_INFO]).value}
+
+
+def _port(entry: Any) -> Port:
+    shape = tuple(None if one.is_dynamic else one.get_length() for one in entry.partial_shape)
+    return Port(entry.any_name if entry.names else "", shape, entry.element_type.to_dtype().name)
+
+
 class _Session(Session):
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        precision: str,
+        statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    ) -> None:
         core = import_openvino().Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -207,7 +267,13 @@ class _Session(Session):
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            self.request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+            model = core.read_model(path)
+            self.inputs = tuple(map(_port, model.inputs))
+            self.outputs = tuple(one.any_name if one.names else one.node.friendly_name for one in model.outputs)
+            self.metadata = read_metadata(model)
+            if statistics is not None:
+                model = _from_pixels(model, *statistics)
+            self.request = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as error:
             raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
 

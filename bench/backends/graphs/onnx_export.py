@@ -27,6 +27,8 @@ def export(network: Network) -> Made:
     Raises:
         InputError: the network cannot be exported.
     """
+    if network.onnx is not None:
+        return Made(network.onnx, True)
 
     def make(path: Path) -> None:
         # Shuffle blocks stay: no gain was seen in ONNX Runtime.

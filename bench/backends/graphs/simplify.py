@@ -116,8 +116,8 @@ def _bank(graph: fx.GraphModule, conv: Any) -> Any:
     if not is_call(conv, CONVOLUTION) or argument(conv, 2) is not None or not is_call(weight, VIEW):
         return None
     product = weight.args[0]
-    flat = product.args[1] if is_call(product, aten.matmul.default) else None
-    bank = flat.args[0] if is_call(flat, VIEW) else None
+    flat: Any = product.args[1] if is_call(product, aten.matmul.default) else None
+    bank: Any = flat.args[0] if is_call(flat, VIEW) else None
     if not is_constant(bank) or any(len(node.users) > 1 for node in (weight, product, flat, bank)):
         return None
     kernels = tensor_of(graph, bank)

@@ -94,6 +94,12 @@ def annotate(plan: ScenePlan) -> list[Annotation]:
 def _draw(plan: ScenePlan, looks: RandomNumbers) -> Scene:
     width, height = plan.size
     image = scenery.background(looks, width, height, plan.horizon)
+    found = paint_people(plan, looks, image)
+    return Scene(scenery.finish(looks, image), found)
+
+
+def paint_people(plan: ScenePlan, looks: RandomNumbers, image: Picture) -> list[Annotation]:
+    """Paint all items of a plan on a background; who can be seen, as annotations."""
     light = np.array((looks.between(-0.5, 0.5), looks.between(-0.5, -0.1)))
     shown, found_parts, found = _look(plan, [_coloured(item, looks, light) for item in plan.items])
     for item in plan.items:
@@ -104,7 +110,7 @@ def _draw(plan: ScenePlan, looks: RandomNumbers) -> Scene:
         paint(image, solids)
         if isinstance(item, Someone) and solids:
             _weave(looks, image, found_parts, number, item.figure.outfit, solids)
-    return Scene(scenery.finish(looks, image), found)
+    return found
 
 
 def _look(plan: ScenePlan, shown: list[list[Layer]]) -> tuple[list[list[Layer]], Parts, list[Annotation]]:
@@ -158,20 +164,20 @@ def _weave(looks: RandomNumbers, image: Picture, parts: Parts, number: int, outf
 # Planning: who stands where, and how the camera looks at them
 
 
-def _camera(pitch: float, roll: float) -> Array:
+def camera_frame(pitch: float, roll: float) -> Array:
     """World (x right, y down, z ahead) to camera; degrees, a positive pitch looks down."""
     pitch, roll = math.radians(pitch), math.radians(roll)
     cp, sp, cr, sr = math.cos(pitch), math.sin(pitch), math.cos(roll), math.sin(roll)
     return np.array(((cr, -sr * cp, sr * sp), (sr, cr * cp, -cr * sp), (0, sp, cp)))
 
 
-def _facing(rng: RandomNumbers) -> Array:
+def facing(rng: RandomNumbers) -> Array:
     """Body frame to world, for someone turned any way, towards the camera more often than not."""
     yaw = rng.bell(0, 35) if rng.chance(0.45) else rng.between(-180, 180)
     return np.diag((1.0, -1.0, -1.0)) @ rotations(np.array([[0.0, 0.0, yaw]]))[0]
 
 
-def _sample_figure(rng: RandomNumbers) -> Figure:
+def sample_figure(rng: RandomNumbers) -> Figure:
     body = sample_body(rng)
     return build(body, sample_outfit(rng))
 
@@ -182,14 +188,14 @@ def plan_scene(seed: int, index: int) -> ScenePlan:
     width, height = rng.pick(SIZES)
     focal, centre = rng.between(0.8, 1.8) * max(width, height), (width / 2, height / 2)
     horizon, eye = rng.between(-0.05, 0.55) * height, rng.between(0.8, 2.3)  # eye: the camera's height in metres
-    camera = _camera(math.degrees(math.atan((height / 2 - horizon) / focal)), rng.bell(0, 2.5))
+    camera = camera_frame(math.degrees(math.atan((height / 2 - horizon) / focal)), rng.bell(0, 2.5))
     placed: list[tuple[float, Item]] = []
 
     def place(tall: float, x: float, crowd: bool) -> None:
         distance = focal * STATURE / tall
         ground = np.array(((x - width / 2) / focal * distance, eye, distance))
-        view = View(camera @ _facing(rng), camera @ ground, focal, centre)
-        figure, labelled = _sample_figure(rng), not rng.chance(0.06)
+        view = View(camera @ facing(rng), camera @ ground, focal, centre)
+        figure, labelled = sample_figure(rng), not rng.chance(0.06)
         placed.append((distance, Someone(figure, view, labelled, rng.many(18).tolist(), crowd)))
 
     x = 0.0
@@ -218,10 +224,10 @@ def plan_portrait(seed: int, index: int) -> ScenePlan:
     rng = RandomNumbers(seed, index, PORTRAIT, GEOMETRY)
     width, height = PORTRAIT_SIZE
     pitch, distance = rng.bell(7, 9), rng.between(2.2, 9)
-    camera = _camera(pitch, rng.bell(0, 4))
-    figure = _sample_figure(rng)
+    camera = camera_frame(pitch, rng.bell(0, 4))
+    figure = sample_figure(rng)
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
-    turned = camera @ _facing(rng)
+    turned = camera @ facing(rng)
     reach = extent(figure, View(turned, ground, 1.0, (0.0, 0.0)))
     focal, centre = _framing(rng, reach, rng.pick(("none",) * 11 + ("bottom",) * 4 + ("left", "right", "top")))
     inside = joints(figure, View(turned, ground, focal, centre)).places
@@ -232,8 +238,8 @@ def plan_portrait(seed: int, index: int) -> ScenePlan:
     placed: list[tuple[float, Item]] = [(0.0, person)]
     for _ in range(rng.pick((0, 0, 0, 1, 1, 2))):
         behind, aside = rng.between(-0.25, 0.45) * distance, rng.pick((-1, 1)) * rng.between(0.25, 1.3)
-        view = View(camera @ _facing(rng), ground + camera @ (aside, 0.0, behind), focal, centre)
-        placed.append((behind, Someone(_sample_figure(rng), view, True, rng.many(18).tolist())))
+        view = View(camera @ facing(rng), ground + camera @ (aside, 0.0, behind), focal, centre)
+        placed.append((behind, Someone(sample_figure(rng), view, True, rng.many(18).tolist())))
     if rng.chance(0.3):
         x, y = rng.between(0.2, 0.8) * width, rng.between(0.25, 0.95) * height
         placed.append((-distance, list(scenery.thing(rng, x, y, rng.between(0.15, 0.5) * height))))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from bench.core.errors import InputError
-from bench.core.files import write_whole
+from bench.core.files import is_side_path, write_whole
 from bench.core.processes import start_worker
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
@@ -73,14 +73,12 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind) -> None:
                 f"{folder} holds another synthetic data set ({what or f'its {LABEL} cannot be read'}): "
                 "give another --out, or remove that folder"
             )
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and not all(map(is_side_path, folder.iterdir())):
         raise InputError(f"{folder} is not empty and holds no synthetic data set: give another --out")
+    else:
+        write_whole(path, json.dumps(label).encode())  # before all else: a kill leaves a folder that tells what it is
     for part in (ANNOTATIONS.parent, PICTURES):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-        for rest in (folder / part).glob("*.partial"):
-            rest.unlink()
-    if not path.is_file():
-        write_whole(path, json.dumps(label).encode())
+        (folder / part).mkdir(exist_ok=True)
 
 
 def _start_worker() -> None:

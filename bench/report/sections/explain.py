@@ -32,7 +32,7 @@ UNTRUSTED = "do not trust"
 WIDTH, ROW = 8.4, 0.34  # of the figure and for a bar, in inches
 
 
-def _by_setting(measured: Measured) -> dict[Setting, dict[str, Record]]:
+def by_setting(measured: Measured) -> dict[Setting, dict[str, Record]]:
     """The newest record of every network in each setting."""
     found: dict[Setting, dict[str, Record]] = {}
     for record in sorted(measured.of_kind("explain"), key=lambda record: record.started_at):
@@ -45,7 +45,7 @@ def _by_setting(measured: Measured) -> dict[Setting, dict[str, Record]]:
 
 def table(measured: Measured) -> Table | None:
     """A row a network, and a panel a machine, device and input; none where nothing was explained."""
-    found = _by_setting(measured)
+    found = by_setting(measured)
     if not found:
         return None
     models = {model for here in found.values() for model in here}
@@ -55,7 +55,7 @@ def table(measured: Measured) -> Table | None:
     for setting in found:
         start = len(columns)
         columns += _columns(setting)
-        panels.append(Panel(_title(setting), tuple(range(start, len(columns)))))
+        panels.append(Panel(heading(setting), tuple(range(start, len(columns)))))
     rows = [
         Row(
             {"model": model, "name": paper.label(model) if model in zoo else ""},
@@ -82,7 +82,7 @@ def table(measured: Measured) -> Table | None:
     )
 
 
-def _title(setting: Setting) -> str:
+def heading(setting: Setting) -> str:
     where = setting.gpu or setting.machine
     threads = "" if setting.gpu else f", {setting.threads} thread{'s'[: setting.threads != 1]}"
     precision = "" if setting.precision == "fp32" else f", {setting.precision}"
@@ -150,7 +150,7 @@ class SplitChart:
 def charts(measured: Measured) -> list[SplitChart]:
     """One chart for each machine, device, thread count and input."""
     found: dict[str, SplitChart] = {}
-    for setting, records in _by_setting(measured).items():
+    for setting, records in by_setting(measured).items():
         size = "" if setting.input == "256x192" else f"_{setting.input}"
         key = free_key(f"explain_{setting.slug.replace('_eager', '', 1)}{size}", found)
         found[key] = _chart(records, setting, key)

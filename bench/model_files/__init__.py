@@ -1,0 +1,1 @@
+"""Model files as models: what runs them, and what they must say of themselves."""

@@ -1,0 +1,1 @@
+"""From a frame to everybody's joints: latency as a user meets it."""

@@ -1,0 +1,129 @@
+"""Crop and normalise everyone in a frame: the same pixels as ``bench.data.cropping``, to the bit, without its detours.
+
+Pixels go straight from the frame into the memory that the network reads. Its float32 values are looked up in a table
+of the 256 that there can be, so nothing is computed, and nothing copied, in floating point.
+"""
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bench.core.arrays import Float32Array
+from bench.core.errors import InputError
+from bench.data.cropping import MEAN, STD
+
+PADDING = 1.25  # of ``bench.data.cropping.box_to_crop``
+
+Frame = npt.NDArray[np.uint8]  # BGR [H, W, 3], as OpenCV decodes it
+
+
+class Crops:
+    """The people of a frame as a network's input, in memory that the next frame overwrites.
+
+    Args:
+        input_size: height, width of the network's input.
+        most: people that there is memory for.
+        pixels: leave them uint8 ``[N, H, W, 3]`` BGR, for a runtime that normalises inside; otherwise float32
+            ``[N, 3, H, W]`` RGB, normalised.
+        mirrored: make the mirror images as well.
+        threads: that share the people.
+    """
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        most: int,
+        *,
+        pixels: bool = False,
+        mirrored: bool = False,
+        threads: int = 1,
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] = STD,
+    ) -> None:
+        self.height, self.width = input_size
+        self.pixels, self.most, self.threads = pixels, most, threads
+        self.warped = np.zeros((most, self.height, self.width, 3), np.uint8)
+        shape = self.warped.shape if pixels else (most, 3, self.height, self.width)
+        self.images: npt.NDArray[Any] = self.warped if pixels else np.zeros(shape, np.float32)
+        self.mirrors: npt.NDArray[Any] | None = np.zeros(shape, self.images.dtype) if mirrored else None
+        self.tables = tables(mean, std)
+        self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Float32Array, Float32Array]:
+        """Crop everyone into ``images``, and their mirror images into ``mirrors``.
+
+        Args:
+            frame: BGR uint8 ``[H, W, 3]``.
+            boxes: ``[N, 4]`` x, y, width, height in pixels; they may lie outside the frame, which is black there.
+            start: place in memory of the first one.
+
+        Returns:
+            Centres ``[N, 2]`` and sizes ``[N, 2]`` of the crops, in pixels of the frame.
+
+        Raises:
+            InputError: more people than there is memory for, or a box that is none.
+        """
+        if start + len(boxes) > self.most:
+            raise InputError(f"{start + len(boxes)} people are more than the {self.most} that there is memory for")
+        centers, sizes = regions(boxes, self.height, self.width)
+        scales = self.width / sizes[:, 0].astype(np.float64)
+        offsets = np.array([self.width / 2, self.height / 2]) - scales[:, None] * centers.astype(np.float64)
+        matrices = np.zeros((len(boxes), 2, 3))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = scales
+        matrices[:, :, 2] = offsets
+        if self.pool is None or len(boxes) < 2:
+            for number, matrix in enumerate(matrices, start):
+                self._one(frame, matrix, number)
+        else:
+            list(self.pool.map(self._one, itertools.repeat(frame), matrices, itertools.count(start)))
+        return centers, sizes
+
+    def _one(self, frame: Frame, matrix: npt.NDArray[np.float64], number: int) -> None:
+        warped = self.warped[number]
+        cv2.warpAffine(frame, matrix, (self.width, self.height), dst=warped, flags=cv2.INTER_LINEAR)
+        if not self.pixels:
+            self._look_up(warped, self.images[number])
+        if self.mirrors is not None and self.pixels:
+            cv2.flip(warped, 1, dst=self.mirrors[number])
+        elif self.mirrors is not None:
+            np.copyto(self.mirrors[number], self.images[number][:, :, ::-1])
+
+    def _look_up(self, warped: Frame, image: Float32Array) -> None:
+        for channel, plane in enumerate(cv2.split(warped)[::-1]):
+            cv2.LUT(plane, self.tables[channel], dst=image[channel])
+
+    def close(self) -> None:
+        """End its threads."""
+        if self.pool is not None:
+            self.pool.shutdown()
+
+
+def tables(mean: Sequence[float], std: Sequence[float]) -> list[Float32Array]:
+    """Normalised values of the 256 levels of red, green and blue, as ``bench.data.cropping.normalise`` has them."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    return [(levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
+
+
+def regions(boxes: npt.NDArray[np.float64], height: int, width: int) -> tuple[Float32Array, Float32Array]:
+    """``bench.data.cropping.box_to_crop`` for all boxes ``[N, 4]`` at once: centres and sizes ``[N, 2]``, float32.
+
+    Raises:
+        InputError: a box is not four finite numbers with a width or height above 0.
+    """
+    found = np.asarray(boxes, np.float64).reshape(-1, 4)
+    good = np.isfinite(found).all(1) & (found[:, 2:].min(1) >= 0) & (found[:, 2:].max(1) > 0)
+    if not good.all():
+        bad = found[np.flatnonzero(~good)[0]].tolist()
+        raise InputError(f"{bad} is no box: x, y, width and height are needed, finite and above 0")
+    aspect = width / height
+    wide = found[:, 2] > aspect * found[:, 3]
+    sizes = np.stack(
+        (np.where(wide, found[:, 2], found[:, 3] * aspect), np.where(wide, found[:, 2] / aspect, found[:, 3])), 1
+    )
+    centers = found[:, :2] + found[:, 2:] * 0.5
+    return centers.astype(np.float32), sizes.astype(np.float32) * np.float32(PADDING)

@@ -1,0 +1,107 @@
+"""A pose network made ready for a backend, for each batch size, compared with eager, and opened."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from bench.backends import catalogue
+from bench.backends.artifact import Artifact
+from bench.backends.session import Session
+from bench.data.cropping import MEAN, PHOTOGRAPH, PHOTOGRAPH_BOX, STD
+from bench.models import build, is_factory
+from bench.pipeline.crops import Crops
+from bench.pipeline.networks import Networks
+from bench.pipeline.plan import PoseNetwork
+from bench.random_weights import enliven
+from bench.speed.timed_set import open_network
+from bench.timing import parity
+from bench.weights import build_trained
+
+
+def module(network: PoseNetwork) -> nn.Module:
+    """The network in evaluation mode, on its device.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    torch.set_num_threads(network.threads)
+    size = f"{network.input[0]}x{network.input[1]}"
+    if network.weights == "random":
+        model = build(network.model, num_joints=network.num_joints, input_size=network.input, seed=network.seed)
+        if not is_factory(network.model):
+            enliven(model, network.seed)
+    else:
+        model = build_trained(
+            network.model, network.weights, num_joints=network.num_joints, input_size=size
+        ).model  # fmt: skip
+    return model.to(network.device)
+
+
+def photograph(size: tuple[int, int], *, pixels: bool) -> npt.NDArray[np.generic]:
+    """The person in the project's photograph as a network's input, one image, as ``Crops`` makes it."""
+    crops = Crops(size, 1, pixels=pixels)
+    frame = np.asarray(cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_COLOR), np.uint8)
+    crops.fill(frame, np.array([PHOTOGRAPH_BOX]))
+    return crops.images
+
+
+def artifact_of(network: PoseNetwork, model: nn.Module, batch: int) -> Artifact:
+    """The network built for its backend, for so many images at a time."""
+    example = torch.zeros(batch, 3, *network.input, device=network.device)
+    return catalogue.build(network.backend, model, example, precision=network.precision, threads=network.threads)
+
+
+def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float]:
+    """Artifacts by batch size, each compared with eager on the photograph, and the worst difference.
+
+    Raises:
+        InputError: it cannot be built or opened.
+        ParityError: it computes something other than eager.
+    """
+    model = module(network)
+    one = photograph(network.input, pixels=False)
+    worst, found = 0.0, {}
+    for batch in batches:
+        images = np.repeat(one, batch, 0)
+        plain = open_network(
+            lambda batch=batch: catalogue.build(  # type: ignore[misc]
+                "eager", model, torch.zeros(batch, 3, *network.input, device=network.device), threads=network.threads
+            ),
+            images, device=network.device, threads=network.threads, who=network.model, built=False,
+        )  # fmt: skip
+        plain.session.close()
+        found[batch] = artifact_of(network, model, batch)
+        session, pixels = open_artifact(network, found[batch])
+        with session:
+            shown = np.repeat(photograph(network.input, pixels=True), batch, 0) if pixels else images
+            outputs = parity.check_outputs(session.run(shown), network.model)
+        if (network.backend, network.precision) != ("eager", "fp32"):
+            who = f"backend {network.backend}"
+            worst = max(worst, parity.check(plain.outputs, outputs, found[batch].precision, who))
+    return found, worst
+
+
+def open_artifact(network: PoseNetwork, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:
+    """A session, and whether it takes pixels, which it does wherever the runtime can normalise inside."""
+    threads = threads or network.threads
+    session = catalogue.open_for_pixels(artifact, mean=MEAN, std=STD, device=network.device, threads=threads)
+    if session is not None:
+        return session, True
+    return catalogue.open_artifact(artifact, device=network.device, threads=threads), False
+
+
+def open_networks(
+    network: PoseNetwork, artifacts: dict[int, Artifact], batches: Sequence[int], threads: int | None = None
+) -> tuple[Networks, bool]:
+    """The network open for these batch sizes, and whether it takes pixels."""
+    sessions: dict[int, Session] = {}
+    takes_pixels = False
+    for batch in batches:
+        sessions[batch], takes_pixels = open_artifact(network, artifacts[batch], threads)
+        if not takes_pixels:
+            sessions[batch].prepare(np.zeros((batch, 3, *network.input), np.float32))
+    return Networks(sessions), takes_pixels

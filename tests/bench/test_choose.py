@@ -1,0 +1,147 @@
+"""Choosing by limits: verdicts at the limits, the front, the order, and what the command says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.core.errors import InputError
+from bench.core.record import Record
+from bench.core.results import append
+from bench.report.candidates import Candidate, candidates
+from bench.report.choosing import VERDICTS, Limits, choose, judge
+from bench.report.measured import Measured
+from tests.bench.test_report import CPU, record, speed
+from tests.commands import command
+
+COCO = "coco_val2017"
+
+
+def timed(model: str, fps: float, ends: tuple[float, float] | None, backend: str = "eager", **more: float) -> Record:
+    made = speed(model, fps, backend=backend)
+    metrics = {key: value for key, value in made.metrics.items() if "ci95" not in key} | more
+    metrics |= {"fps_ci95_low": ends[0], "fps_ci95_high": ends[1]} if ends else {}
+    return made.model_copy(update={"metrics": metrics})
+
+
+def found(*records: Record) -> dict[str, Candidate]:
+    return {one.model: one for one in candidates(Measured(records))}
+
+
+def test_the_interval_decides_between_fits_maybe_and_out() -> None:
+    """lightweight_mobilenetv3, AP 65.8 in the paper, at 50 FPS: 20 ms, from 16 to 25."""
+    one = found(timed("lightweight_mobilenetv3", 50.0, (40.0, 62.5), model_file_bytes=12 * 2**20))[
+        "lightweight_mobilenetv3"
+    ]
+    for limit, verdict in ((15.9, "out"), (16.0, "maybe"), (24.9, "maybe"), (25.0, "fits")):
+        assert judge(one, Limits(max_ms=limit), COCO)[0] == verdict, limit
+    assert judge(one, Limits(max_ms=18), COCO)[1] == ("20.0 ms (16.0 to 25.0) reaches 18 ms",)
+    assert judge(one, Limits(min_ap=65.8), COCO) == ("fits", ())
+    assert judge(one, Limits(min_ap=65.81), COCO) == ("out", ("AP 65.8, the paper's, is below 65.81",))
+    assert judge(one, Limits(max_mib=12), COCO) == ("fits", ())
+    assert judge(one, Limits(max_mib=11.9), COCO) == ("out", ("file of 12.0 MiB is above 11.9 MiB",))
+    assert judge(one, Limits(max_memory_mib=9e9), COCO) == ("out", ("its memory was not recorded",))
+    # A reason to be out is told without the reasons to be in doubt.
+    assert judge(one, Limits(max_ms=18, min_ap=70), COCO)[1] == ("AP 65.8, the paper's, is below 70",)
+    unsure = found(timed("lightweight_mobilenetv3", 50.0, None))["lightweight_mobilenetv3"]
+    assert [judge(unsure, Limits(max_ms=limit), COCO)[0] for limit in (19.9, 20.0)] == ["out", "maybe"]
+
+
+def test_whose_accuracy_counts() -> None:
+    """The measured one, else the paper's, else its publisher's; an int8 network has its own, or none."""
+    measured = record("accuracy", "lite_hrnet_18", {"ap": 0.61}, dataset=COCO, protocol={"name": "paper"})
+    int8 = record("accuracy", "lite_hrnet_30", {"ap": 0.59}, dataset=COCO, backend="openvino_int8", precision="int8")
+    records = [measured, int8, speed("lite_hrnet_18", 9.0), speed("lite_hrnet_30", 9.0), speed("rtmpose_t", 9.0),
+               speed("my.py:net", 9.0)]  # fmt: skip
+    own = found(*records)
+    assert {name: (one.accuracies.get(COCO) and one.accuracies[COCO].origin) for name, one in own.items()} == {
+        "lite_hrnet_18": "measured", "lite_hrnet_30": "paper", "rtmpose_t": "publisher", "my.py:net": None
+    }  # fmt: skip
+    assert own["lite_hrnet_18"].accuracies[COCO].value == 61
+    assert own["rtmpose_t"].accuracies[COCO].value == 68.2
+    quantised = [
+        speed(model, 9.0, backend="openvino_int8", precision="int8") for model in ("lite_hrnet_18", "lite_hrnet_30")
+    ]
+    made = found(measured, int8, *quantised)
+    assert COCO not in made["lite_hrnet_18"].accuracies
+    assert made["lite_hrnet_30"].accuracies[COCO].value == 59
+    assert "in int8" in judge(made["lite_hrnet_18"], Limits(min_ap=1), COCO)[1][0]
+
+
+def ap_of(one: Candidate) -> float:
+    return one.accuracies[COCO].value
+
+
+MODELS = ("simplebaseline_mobilenetv2", "lite_hrnet_18", "lite_hrnet_30", "small_hrnet_w16", "lightweight_mobilenetv3")
+SPEEDS = st.lists(
+    st.tuples(
+        st.sampled_from(MODELS), st.sampled_from(("eager", "openvino")), st.integers(5, 100),
+        st.one_of(st.none(), st.tuples(st.floats(0.5, 1), st.floats(1, 2))),
+    ),
+    min_size=1, max_size=8, unique_by=lambda drawn: drawn[:2],
+)  # fmt: skip
+
+
+@given(SPEEDS, st.floats(5, 250), st.floats(50, 70))
+def test_what_is_chosen_keeps_within_and_nothing_beats_the_front(speeds: list, max_ms: float, min_ap: float) -> None:
+    made = [
+        timed(model, float(fps), ends and (fps * ends[0], fps * ends[1]), backend)
+        for model, backend, fps, ends in speeds
+    ]
+    choices = choose(candidates(Measured(made)), Limits(max_ms, min_ap), COCO)
+    assert len(choices) == len(made)
+    assert [VERDICTS.index(c.verdict) for c in choices] == sorted(VERDICTS.index(c.verdict) for c in choices)
+    remain = [choice for choice in choices if choice.verdict != "out"]
+    for choice in choices:
+        one = choice.candidate
+        low, high = one.ms_interval or (one.ms, float("inf"))
+        assert choice.verdict == (
+            "out" if low > max_ms or ap_of(one) < min_ap else "fits" if high <= max_ms else "maybe"
+        )
+        assert bool(choice.reasons) == (choice.verdict != "fits")
+    for choice in remain:
+        one = choice.candidate
+        rivals = [c.candidate for c in remain if c is not choice and ap_of(c.candidate) >= ap_of(one)]
+        surely_slower = one.ms_interval and any(
+            other.ms_interval and other.ms_interval[1] < one.ms_interval[0] for other in rivals
+        )
+        assert (choice.front == "no") == bool(surely_slower)
+        if choice.front == "yes":
+            assert all(other.ms > one.ms for other in rivals)
+    # What is certain is on the front: the fastest of those with the highest AP cannot be beaten for sure.
+    if remain:
+        top = max(ap_of(choice.candidate) for choice in remain)
+        best = min((c for c in remain if ap_of(c.candidate) == top), key=lambda c: c.candidate.ms)
+        assert best.front != "no"
+    for verdict in ("fits", "maybe"):
+        aps = [ap_of(choice.candidate) for choice in choices if choice.verdict == verdict]
+        assert aps == sorted(aps, reverse=True)
+
+
+def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choosing = command("choose")
+    with pytest.raises(InputError, match=r"run python -m bench\.speed first"):
+        choosing(["--results", str(tmp_path)])
+    other = CPU.model_copy(update={"cpu": "Other CPU"})
+    append([speed("lite_hrnet_18", 10.0), speed("lite_hrnet_18", 10.0, batch=8),
+            speed("lite_hrnet_18", 20.0, machine=other)], tmp_path)  # fmt: skip
+    results = ["--results", str(tmp_path)]
+    with pytest.raises(InputError, match=r"name a --machine.*Other CPU, 2 cores; Test\(R\)"):
+        choosing(results)
+    with pytest.raises(InputError, match=r"several machines have 'cpu'"):
+        choosing([*results, "--machine", "cpu"])
+    with pytest.raises(InputError, match=r"no speed record with backend onnx: there is eager"):
+        choosing([*results, "--machine", "other", "--backend", "onnx"])
+    with pytest.raises(InputError, match=r"no speed record with batch 8: there is 1"):
+        choosing([*results, "--machine", "other", "--batch", "8"])
+    with pytest.raises(InputError, match=r"no accuracy is known on 'coco': there is coco_val2017"):
+        choosing([*results, "--dataset", "coco"])
+    assert choosing([*results, "--machine", "other", "--min-ap", "64"]) == 0
+    told = capsys.readouterr()
+    assert "64.8*" in told.out
+    assert "* AP as the paper printed it" in told.err
+    assert choosing([*results, "--machine", "other", "--max-ms", "10", "--json"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["reasons"] == ["50.0 ms (48.1 to 52.6) is above 10 ms"]
