@@ -724,6 +724,10 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert "AP of 52.00 to 55.00 with a standard deviation of 2.83 from seed to seed" in untold
     assert f"takes {math.ceil(2 * (2.8015852 * 2.8284271 / 0.54) ** 2)} seeds a row" in untold
     assert untold.count("not measured") > 4
+    without_ap = [r.model_copy(update={"metrics": {"pckh": 50.0}}) for r in seeds]  # as on MPII
+    (remark,) = report_training.ablation(report_training.ABLATIONS[1], Measured(without_ap)).remarks
+    assert remark.startswith("Not measured. ")
+    assert "no training has an AP" in remark
     # A row that is far above them is told apart, and the table is shown.
     above = [
         r.model_copy(update={"metrics": r.metrics | {"ap": 0.9}}) if r.options["attention"] == "parallel" else r

@@ -1347,7 +1347,7 @@
       "--best": state.best || null,
     };
     const { fields } = narrow(state);
-    const machine = setting.gpu || setting.machine;
+    const machine = setting.gpu ? `${setting.machine} with ${setting.gpu}` : setting.machine;
     const words = [
       "python -m bench.choose",
       `--machine '${machine}'`,
