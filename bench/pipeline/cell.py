@@ -19,7 +19,7 @@ from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.detectors import open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PipelinePlan
-from bench.pipeline.preparation import open_networks
+from bench.pipeline.preparation import normalisation, open_networks
 from bench.pipeline.smoothing import OneEuro
 from bench.pipeline.sources import Drawn, Pictures, Video, boxes_from_file, drawn_scenes, drawn_video
 from bench.pipeline.stages import Answer, Boxes, Pipeline
@@ -124,9 +124,10 @@ def _whole(_number: int, frame: Frame) -> Float64Array:
 
 
 def _pipeline(plan: PipelinePlan, given: _Given, networks: Networks, pixels: bool) -> Pipeline:
+    most = plan.batch if plan.scenario == "offline" else max(given.most, 1)
     crops = Crops(
-        plan.network.input, networks.room(max(given.most, 1)), pixels=pixels, mirrored=plan.flip,
-        threads=plan.network.threads // max(plan.streams, 1),
+        plan.network.input, networks.room(most), pixels=pixels, mirrored=plan.flip,
+        threads=plan.network.threads // plan.streams, how=normalisation(plan.network),
     )  # fmt: skip
     smoother = OneEuro(plan.frames.rate) if plan.smooth == "one-euro" else None
     return Pipeline(
@@ -290,11 +291,7 @@ class OfflineBatches:
 
     def __init__(self, pipeline: Pipeline, batch: int, count: int, clock: Callable[[], int] = time.perf_counter_ns):
         self.pipeline, self.batch, self.count, self.clock = pipeline, batch, count, clock
-        old = pipeline.crops
-        self.crops = Crops(
-            (old.height, old.width), batch, pixels=old.pixels, mirrored=old.mirrors is not None, threads=old.threads
-        )
-        pipeline.crops = self.crops
+        self.crops = pipeline.crops
         self.number = 0
         self.forget()
 

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from bench import cli
+from bench.accuracy.network_check import fit_file
 from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.cli import say, warn
@@ -18,16 +20,23 @@ from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.core.unfinished import Unfinished
-from bench.models import check_names, model_names
+from bench.data.registry import entry_with_joints
+from bench.model_files.description import sidecar_of
+from bench.models import USUAL_INPUT, Model, choose, model_names
 from bench.pipeline import tables
 from bench.pipeline.cell import CellResult, frames_of
 from bench.pipeline.options import BATCHING, FLIP, RATE
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
+from bench.pipeline.sources import Video
+from bench.predict.pictures import find as find_pictures
 from bench.speed.command import summarised_warnings
 from bench.timing.process_variables import process_variables
+from bench.weights import bundled, default_input
+from zoo.weights import fetch, find
 
 WORKER = "bench.pipeline.worker"
+USUAL_BACKEND = "onnxruntime"  # of networks
 
 
 @dataclass
@@ -35,7 +44,7 @@ class Part:
     """A part of the unfinished work of one network: its preparation, or a set of all its cells."""
 
     artifacts: dict[str, Any] | None = None
-    parity: float = 0.0
+    parity: float | None = None
     cells: list[CellResult] | None = None
 
 
@@ -109,12 +118,11 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
             work.add(name, Part(cells=cells))
         step(f"{network.who}, {name}")
     sets = [work.parts[f"set {number}"].cells or [] for number in range(1, plans[0].sets + 1)]
-    exact = (network.backend, network.precision) == ("eager", "fp32")
     notes: dict[str, JsonValue] = {"environment": dict(process_variables(network.threads))}
     return [
         complete_record(
             plan, [cells[index] for cells in sets], started_at=work.started_at,
-            parity=None if exact else prepared.parity, notes=notes,
+            parity=prepared.parity, notes=notes,
         )
         for index, plan in enumerate(plans)
     ]  # fmt: skip
@@ -154,48 +162,54 @@ def make_plans(arguments: argparse.Namespace, device: str) -> list[PipelinePlan]
     Raises:
         InputError: an unknown network or backend, or files that are not there.
     """
-    names, backends = model_names(arguments.models), cli.listed(arguments.backend)
-    check_names(names)
-    for backend in backends:
-        catalogue.resolve(backend, device, arguments.precision)
+    given = cli.given_input(arguments.input, "pipeline")
     threads = machine.checked_threads(arguments.threads)
-    plans = []
-    for name in names:
-        for backend in backends:
-            network = _network(arguments, name, backend, device, threads)
-            plans += [
-                plan
-                for frames in _frames(arguments)
-                for batching in BATCHING[arguments.batching]
-                for flip in FLIP[arguments.flip]
-                for plan in _cells(arguments, network, frames, batching, flip)
-            ]
+    networks = []
+    for name in model_names(arguments.models):
+        usual = default_input(arguments.weights, name, cli.input_text(USUAL_INPUT))
+        (model,) = choose(arguments, [name], given, cli.one_input(usual, "pipeline"))
+        if model.file is not None:
+            entry = entry_with_joints(model.num_joints)
+            fit_file(model.file, entry.skeleton, entry.name)
+        own = model.own_backend(device) if model.file else USUAL_BACKEND
+        for backend in cli.listed(arguments.backend or own):
+            catalogue.resolve(backend, device, arguments.precision)
+            if model.file is not None:
+                model.file.check_backend(backend)
+            networks.append(_network(arguments, model, backend, device, threads))
+    all_frames = _frames(arguments)
+    plans = [
+        plan
+        for network in networks
+        for frames in all_frames
+        for batching in BATCHING[arguments.batching]
+        for flip in FLIP[arguments.flip]
+        for plan in _cells(arguments, network, frames, batching, flip)
+    ]
     return list(dict.fromkeys(plans))
 
 
-def _network(arguments: argparse.Namespace, name: str, backend: str, device: str, threads: int) -> PoseNetwork:
-    from bench.weights import bundled, default_input
-
-    text = arguments.input or default_input(arguments.weights, name, "256x192")
-    size = cli.one_input(text, "pipeline")
-    label, digest = arguments.weights, None
-    path = arguments.weights
-    if label == "bundled" and name not in bundled():
-        raise InputError(f"no weights of {name} are bundled: --weights bundled has {', '.join(bundled())}")
-    if label == "published":
-        from zoo.weights import fetch, find
-
-        path = str(fetch(find(name, text, "coco" if arguments.joints == 17 else "mpii")))
-        digest = sha256(Path(path))
+def _network(arguments: argparse.Namespace, model: Model, backend: str, device: str, threads: int) -> PoseNetwork:
+    label, path, digest = arguments.weights, arguments.weights, None
+    if model.file is not None:
+        label, digest = model.file.name, model.file.sha256
     elif label == "bundled":
-        digest = sha256(bundled()[name])
+        if model.name not in bundled():
+            raise InputError(f"no weights of {model.name} are bundled: --weights bundled has {', '.join(bundled())}")
+        digest = sha256(bundled()[model.name])
+    elif label == "published":
+        dataset = entry_with_joints(model.num_joints).weights
+        path = str(fetch(find(model.name, cli.input_text(model.input), dataset)))
+        digest = sha256(Path(path))
     elif label not in ("random", "own"):
         if not Path(label).is_file():
             raise InputError(f"no weights {label}: give a checkpoint, or random, bundled, published or own")
         label, digest = Path(label).name, sha256(Path(label))
+    file = json.dumps(model.planned["file"]) if model.file else ""
     return PoseNetwork(
-        name, arguments.joints, size, backend, arguments.precision, device, threads, path, label, digest, arguments.seed
-    )
+        model.name, model.num_joints, model.input, backend, arguments.precision, device, threads, path, label, digest,
+        arguments.seed, file,
+    )  # fmt: skip
 
 
 def _frames(arguments: argparse.Namespace) -> list[Frames]:
@@ -206,7 +220,7 @@ def _frames(arguments: argparse.Namespace) -> list[Frames]:
     rate = arguments.rate or RATE
     found = Frames(
         arguments.source, boxes=boxes, boxes_path=str(path) if path else "", rate=rate,
-        boxes_fingerprint=_digest([path, path.with_suffix(".json")] if arguments.detector else [path]) if path else "",
+        boxes_fingerprint=_digest([path, sidecar_of(path)] if arguments.detector else [path]) if path else "",
         jitter=arguments.jitter if boxes == "given" else 0.0,
     )  # fmt: skip
     if arguments.source in ("scenes", "motion"):
@@ -214,13 +228,9 @@ def _frames(arguments: argparse.Namespace) -> list[Frames]:
         people = [0] if arguments.scenario == "offline" else arguments.people
         return [replace(found, people=count, size=size) for size in sizes for count in people]
     if arguments.source == "pictures":
-        from bench.predict.pictures import find
-
-        paths = [look.path for look in find(arguments.pictures, None)]
+        paths = [look.path for look in find_pictures(arguments.pictures, None)]
     else:
         paths = [arguments.video]
-        from bench.pipeline.sources import Video
-
         video = Video(arguments.video)
         found = replace(found, rate=arguments.rate or video.rate or RATE)
     boxes = "whole" if boxes == "given" else boxes

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
-from bench.data.cropping import MEAN, STD
+from bench.data.cropping import Normalisation
 
 PADDING = 1.25  # of ``bench.data.cropping.box_to_crop``
 
@@ -29,9 +29,10 @@ class Crops:
         input_size: height, width of the network's input.
         most: people that there is memory for.
         pixels: leave them uint8 ``[N, H, W, 3]`` BGR, for a runtime that normalises inside; otherwise float32
-            ``[N, 3, H, W]`` RGB, normalised.
+            ``[N, 3, H, W]``, normalised.
         mirrored: make the mirror images as well.
         threads: that share the people.
+        how: the network wants its pixels normalised; by default as networks of the zoo do.
     """
 
     def __init__(
@@ -42,16 +43,17 @@ class Crops:
         pixels: bool = False,
         mirrored: bool = False,
         threads: int = 1,
-        mean: Sequence[float] = MEAN,
-        std: Sequence[float] = STD,
+        how: Normalisation | None = None,
     ) -> None:
         self.height, self.width = input_size
-        self.pixels, self.most, self.threads = pixels, most, threads
+        self.pixels, self.most = pixels, most
         self.warped = np.zeros((most, self.height, self.width, 3), np.uint8)
         shape = self.warped.shape if pixels else (most, 3, self.height, self.width)
         self.images: npt.NDArray[Any] = self.warped if pixels else np.zeros(shape, np.float32)
         self.mirrors: npt.NDArray[Any] | None = np.zeros(shape, self.images.dtype) if mirrored else None
-        self.tables = tables(mean, std)
+        how = how or Normalisation()
+        self.tables = tables(how.mean, how.std)
+        self.order = slice(None) if how.channels == "BGR" else slice(None, None, -1)
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Float32Array, Float32Array]:
@@ -94,7 +96,7 @@ class Crops:
             np.copyto(self.mirrors[number], self.images[number][:, :, ::-1])
 
     def _look_up(self, warped: Frame, image: Float32Array) -> None:
-        for channel, plane in enumerate(cv2.split(warped)[::-1]):
+        for channel, plane in enumerate(cv2.split(warped)[self.order]):
             cv2.LUT(plane, self.tables[channel], dst=image[channel])
 
     def close(self) -> None:

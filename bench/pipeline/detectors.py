@@ -1,8 +1,9 @@
 """A person detector as a file: ONNX, or OpenVINO's xml, whose outputs have one of the known forms.
 
-What the file does not say stands in a JSON file beside it, of the same name: the form and, where they differ from those
-usual for the form, ``input`` (3, height, width), ``channels`` (RGB or BGR), ``mean`` and ``std`` (of values divided by
-255), ``resize`` (letterbox or stretch), ``person`` (the class' number), ``decoded`` (boxes are in pixels already).
+What the file does not say stands in FILE.json beside it, as for pose networks (``bench.model_files``): the form and,
+where they differ from those usual for the form, ``input`` (3, height, width), ``channels`` (RGB or BGR), ``mean`` and
+``std`` (of values divided by 255), ``resize`` (letterbox or stretch), ``person`` (the class' number), ``decoded``
+(boxes are in pixels already).
 """
 
 import json
@@ -20,6 +21,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError, first_line
+from bench.model_files.description import sidecar_of
 from bench.pipeline.crops import Frame, tables
 
 Outputs = Sequence[npt.NDArray[Any]]
@@ -187,11 +189,11 @@ def open_detector(path: Path, threads: int, confidence: float = CONFIDENCE) -> D
         raise InputError(f"{path} is no detector that can be opened: give an .onnx file, or OpenVINO's .xml")
     if not path.is_file():
         raise InputError(f"no detector {path}: give an .onnx file, or OpenVINO's .xml")
-    sidecar = Sidecar.read(path.with_suffix(".json"))
-    if not all(sidecar.input):
-        sidecar = replace(sidecar, input=_input_size(path))
+    sidecar = Sidecar.read(sidecar_of(path))
     files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
     session = catalogue.open_artifact(Artifact(BACKENDS[path.suffix], "fp32", files), threads=threads)
+    if not all(sidecar.input):
+        sidecar = replace(sidecar, input=_input_size(session, path))
     try:
         return Detector(session, sidecar, str(path), confidence)
     except InputError:
@@ -201,22 +203,16 @@ def open_detector(path: Path, threads: int, confidence: float = CONFIDENCE) -> D
         raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
 
 
-def _input_size(path: Path) -> Size:
+def _input_size(session: Session, path: Path) -> Size:
     """Height and width as the file itself has them.
 
     Raises:
         InputError: it leaves them open.
     """
-    shape: list[Any] = []
-    if path.suffix == ".onnx":
-        from bench.backends.families.onnxruntime import open_session
-
-        shape = list(open_session(path, 1, ["CPUExecutionProvider"]).get_inputs()[0].shape)
-    if len(shape) != 4 or not all(isinstance(number, int) and number > 0 for number in shape[2:]):
-        raise InputError(
-            f'{path} does not fix the size of its input: say it in {path.with_suffix(".json")}, as {{"input": [3, 416, '
-            "416]}"
-        )
+    shape = session.inputs[0].shape if len(session.inputs) == 1 else ()
+    if len(shape) != 4 or not shape[2] or not shape[3]:
+        example = '{"input": [3, 416, 416]}'
+        raise InputError(f"{path} does not fix the size of its input: write {sidecar_of(path)} with {example}")
     return int(shape[2]), int(shape[3])
 
 

@@ -32,18 +32,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_models_option(parser)
     parser.add_argument(
         "--input", metavar="HxW",
-        help="height x width of the networks' input (default: 256x192; bundled weights: what they were trained with)",
+        help="height x width of the networks' input (default: 256x192; of bundled weights and of files: their own)",
     )  # fmt: skip
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(), default=17, help="of the networks"
+        "--joints", type=cli.joints, choices=registry.joint_counts(), help="of the networks (default: 17)"
     )
+    cli.add_model_info_option(parser)
     parser.add_argument(
         "--weights", default="random", metavar="random|bundled|published|own|FILE",
         help="of the networks; accuracy on a drawn video needs trained ones",
     )  # fmt: skip
     parser.add_argument(
-        "--backend", default="onnxruntime", metavar="NAME[,NAME]", type=cli.names,
-        help=f"names of: {', '.join(catalogue.names())}",
+        "--backend", metavar="NAME[,NAME]", type=cli.names,
+        help=f"of {', '.join(catalogue.names())} (default: onnxruntime; of a model file, what opens it)",
     )  # fmt: skip
     parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     cli.add_device_option(parser, default="cpu")

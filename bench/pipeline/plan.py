@@ -11,7 +11,11 @@ from bench import cli
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Measurement
-from bench.models import is_factory, network_sha256, recorded_name
+from bench.models import network_sha256, own_weights, precision_of, recorded_name
+
+# Of the sessions of a network: more people than the largest take several inferences.
+BATCH_SIZES = (1, 2, 4, 8)
+MOST_AT_A_TIME = BATCH_SIZES[-1]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,13 @@ class PoseNetwork:
     weights_name: str  # as records have it
     weights_sha256: str | None
     seed: int
+    file: str = ""  # of a model that is a file: ``bench.models.Model.planned`` as JSON
+
+    @property
+    def told_file(self) -> dict[str, Any] | None:
+        """The model file as plans hold it; None for a network."""
+        found: dict[str, Any] | None = json.loads(self.file) if self.file else None
+        return found
 
     @property
     def who(self) -> str:
@@ -77,13 +88,17 @@ class PipelinePlan:
         """Batch sizes that the network must be open for."""
         if self.scenario == "offline":
             return (self.batch,)
-        if self.batching == "one by one" or self.frames.people == 1:
+        if self.batching == "one by one":
             return (1,)
-        if self.frames.source == "scenes":
-            return (max(self.frames.people, 1),)
-        if self.frames.source == "motion":
-            return (1, self.frames.people)
-        return (1, 2, 4, 8)  # nobody knows how many there will be
+        if self.frames.source != "scenes":  # nobody knows how many there will be: people come and go
+            most = self.frames.people or MOST_AT_A_TIME
+            return tuple(size for size in BATCH_SIZES if size <= most)
+        left, found = max(self.frames.people, 1), []
+        for size in reversed(BATCH_SIZES):
+            if left // size:
+                found.append(size)
+            left %= size
+        return tuple(found[::-1])
 
     @property
     def what(self) -> str:
@@ -119,14 +134,14 @@ class PipelinePlan:
             model=recorded_name(network.model),
             input=cli.input_text(network.input),
             num_joints=network.num_joints,
-            network_sha256=network_sha256(network.model),
+            network_sha256=network_sha256(network.model, network.told_file),
             backend=network.backend,
             device=network.device.partition(":")[0],
-            precision=catalogue.resolve(network.backend, network.device, network.precision, here=False),  # type: ignore[arg-type]
+            precision=precision_of(network.told_file, network.backend, network.device, network.precision),  # type: ignore[arg-type]
             batch=max(self.batches),
             threads=network.threads,
             protocol=protocol,
-            weights="the factory's own" if is_factory(network.model) else network.weights_name,
+            weights=own_weights(network.model) if network.file else network.weights_name,
             weights_sha256=network.weights_sha256,
             seed=network.seed,
         )

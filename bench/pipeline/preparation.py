@@ -1,6 +1,7 @@
 """A pose network made ready for a backend, for each batch size, compared with eager, and opened."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ from torch import nn
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.data.cropping import MEAN, PHOTOGRAPH, PHOTOGRAPH_BOX, STD
+from bench.data.cropping import PHOTOGRAPH, PHOTOGRAPH_BOX, Normalisation
+from bench.model_files.reading import AnyFile, from_json
 from bench.models import build, is_factory
 from bench.pipeline.crops import Crops
 from bench.pipeline.networks import Networks
@@ -22,13 +24,28 @@ from bench.timing import parity
 from bench.weights import build_trained
 
 
-def module(network: PoseNetwork) -> nn.Module:
-    """The network in evaluation mode, on its device.
+def model_file(network: PoseNetwork) -> AnyFile | None:
+    """The model's file; None for a network of the zoo or of the user's own."""
+    return from_json(network.told_file) if network.told_file else None
+
+
+def normalisation(network: PoseNetwork) -> Normalisation:
+    """How its input is normalised."""
+    file = model_file(network)
+    return file.normalisation if file else Normalisation()
+
+
+def module(network: PoseNetwork) -> Any:
+    """What ``catalogue.build`` takes: the network in evaluation mode, on its device, or a model file.
 
     Raises:
         InputError: it cannot be built.
     """
     torch.set_num_threads(network.threads)
+    file = model_file(network)
+    if file is not None:
+        made = file.make(network.num_joints, network.input)
+        return made.to(network.device) if isinstance(made, nn.Module) else made
     size = f"{network.input[0]}x{network.input[1]}"
     if network.weights == "random":
         model = build(network.model, num_joints=network.num_joints, input_size=network.input, seed=network.seed)
@@ -41,56 +58,67 @@ def module(network: PoseNetwork) -> nn.Module:
     return model.to(network.device)
 
 
-def photograph(size: tuple[int, int], *, pixels: bool) -> npt.NDArray[np.generic]:
-    """The person in the project's photograph as a network's input, one image, as ``Crops`` makes it."""
-    crops = Crops(size, 1, pixels=pixels)
+def photograph(network: PoseNetwork, *, pixels: bool) -> npt.NDArray[np.generic]:
+    """The person in the project's photograph as the network's input, one image, as ``Crops`` makes it."""
+    crops = Crops(network.input, 1, pixels=pixels, how=normalisation(network))
     frame = np.asarray(cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_COLOR), np.uint8)
     crops.fill(frame, np.array([PHOTOGRAPH_BOX]))
     return crops.images
 
 
-def artifact_of(network: PoseNetwork, model: nn.Module, batch: int) -> Artifact:
+def artifact_of(network: PoseNetwork, model: Any, batch: int) -> Artifact:
     """The network built for its backend, for so many images at a time."""
     example = torch.zeros(batch, 3, *network.input, device=network.device)
     return catalogue.build(network.backend, model, example, precision=network.precision, threads=network.threads)
 
 
-def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float]:
+def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float | None]:
     """Artifacts by batch size, each compared with eager on the photograph, and the worst difference.
+
+    Eager itself, and a file that PyTorch has no network of, are compared with nothing: the difference is None.
 
     Raises:
         InputError: it cannot be built or opened.
         ParityError: it computes something other than eager.
     """
     model = module(network)
-    one = photograph(network.input, pixels=False)
-    worst, found = 0.0, {}
+    one = photograph(network, pixels=False)
+    worst: float | None = None
+    found = {}
     for batch in batches:
         images = np.repeat(one, batch, 0)
-        plain = open_network(
-            lambda batch=batch: catalogue.build(  # type: ignore[misc]
-                "eager", model, torch.zeros(batch, 3, *network.input, device=network.device), threads=network.threads
-            ),
-            images, device=network.device, threads=network.threads, who=network.model, built=False,
-        )  # fmt: skip
-        plain.session.close()
         found[batch] = artifact_of(network, model, batch)
         session, pixels = open_artifact(network, found[batch])
         with session:
-            shown = np.repeat(photograph(network.input, pixels=True), batch, 0) if pixels else images
+            shown = np.repeat(photograph(network, pixels=True), batch, 0) if pixels else images
             outputs = parity.check_outputs(session.run(shown), network.model)
-        if (network.backend, network.precision) != ("eager", "fp32"):
-            who = f"backend {network.backend}"
-            worst = max(worst, parity.check(plain.outputs, outputs, found[batch].precision, who))
+        if isinstance(model, nn.Module) and (network.backend, network.precision) != ("eager", "fp32"):
+            expected = _eager(network, model, images)
+            difference = parity.check(expected, outputs, found[batch].precision, f"backend {network.backend}")
+            worst = max(worst or 0.0, difference)
     return found, worst
+
+
+def _eager(network: PoseNetwork, model: nn.Module, images: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
+    example = torch.zeros(len(images), 3, *network.input, device=network.device)
+    plain = open_network(
+        lambda: catalogue.build("eager", model, example, threads=network.threads),
+        images, device=network.device, threads=network.threads, who=network.model, built=False,
+    )  # fmt: skip
+    plain.session.close()
+    return plain.outputs
 
 
 def open_artifact(network: PoseNetwork, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:
     """A session, and whether it takes pixels, which it does wherever the runtime can normalise inside."""
     threads = threads or network.threads
-    session = catalogue.open_for_pixels(artifact, mean=MEAN, std=STD, device=network.device, threads=threads)
-    if session is not None:
-        return session, True
+    if not network.file:  # a file made elsewhere has an input of its own form
+        how = normalisation(network)
+        session = catalogue.open_for_pixels(
+            artifact, mean=how.mean, std=how.std, device=network.device, threads=threads
+        )  # fmt: skip
+        if session is not None:
+            return session, True
     return catalogue.open_artifact(artifact, device=network.device, threads=threads), False
 
 

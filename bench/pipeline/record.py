@@ -52,8 +52,8 @@ def figures(plan: PipelinePlan, results: Sequence[CellResult], parity: float | N
             value = sum(result.stage_ms[stage] * result.frames for result in results) / frames
             found[f"stage_{stage}_ms"] = value
             total += value
-    looked = sum(sum(result.frame_ms) for result in results)
-    found["discrepancy_relative"] = (total * frames - looked) / looked
+    whole = statistics.mean(value for result in results for value in result.frame_ms)
+    found["discrepancy_relative"] = (total - whole) / whole
     if plan.scenario == "paced":
         ages = [value for result in results for value in result.age_ms]
         found |= {

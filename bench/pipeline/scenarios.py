@@ -52,10 +52,10 @@ def paced(
     """
     found = Paced()
     period = SECOND / rate
-    start = last = clock()
     number = 0  # the next frame that may be looked at
     with no_garbage_collection():
-        while not until(number, clock() - start):
+        start = last = clock()
+        while not found.age_ms or not until(number, clock() - start):
             arrival = start + number * period
             now = _later(clock(), last)
             while now < arrival:

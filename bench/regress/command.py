@@ -57,8 +57,11 @@ def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
             model.file.check_backend(backend)
             model.file.check_batch(arguments.batch)
         plans.append(
-            RegressPlan(**model.planned, batch=arguments.batch, device=device, backend=backend, threads=threads)
-        )
+            RegressPlan(
+                **model.planned, batch=arguments.people or arguments.batch, device=device, backend=backend,
+                threads=threads, people=arguments.people or 0,
+            )
+        )  # fmt: skip
     return plans
 
 

@@ -39,6 +39,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     cli.add_model_info_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=1, help="images per round")
     parser.add_argument(
+        "--people", type=cli.whole_number("a number of people", 1, 32), metavar="N",
+        help="time the whole way from a drawn frame with so many people to their joints, as bench.pipeline does",
+    )  # fmt: skip
+    parser.add_argument(
         "--backend", help=f"one of {', '.join(catalogue.names())} (default: eager; of a model file, its own)"
     )
     cli.add_device_option(parser, default="cpu")
@@ -64,6 +68,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if arguments.baseline and arguments.budget is not None:
         raise InputError("--budget is for pairs, and --baseline times a fixed number of processes: leave it out")
     arguments.budget = arguments.budget or BUDGET_S
+    if arguments.people and arguments.batch != 1:
+        raise InputError("--people takes all people of a frame at a time: leave out --batch")
     arguments.named = arguments.models is not None
     arguments.models = arguments.models or (SELF_TEST_MODEL if arguments.self_test else "paper")
     return arguments

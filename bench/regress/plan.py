@@ -21,6 +21,7 @@ class RegressPlan:
     threads: int
     warmup: int = 5
     seed: int = 0
+    people: int = 0  # time the whole way of a frame with so many; 0: the network alone
     file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     def measurement(self, protocol: dict[str, Any], options: dict[str, Any] | None = None) -> Measurement:
@@ -37,7 +38,7 @@ class RegressPlan:
             precision=precision_of(self.file, self.backend, self.device, "fp32"),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
-            protocol=protocol,
+            protocol=protocol | ({"people": self.people} if self.people else {}),
             weights=own_weights(self.model),
             seed=self.seed,
         )

@@ -85,17 +85,39 @@ def _new_side(plan: PlanAsJson) -> _Side:
         model, example = _network(plan)
         images = example.cpu().numpy()
         artifact = catalogue.build(plan["backend"], model, example, threads=plan["threads"])
+    if plan.get("people"):
+        return _Side(_whole_frame(plan, artifact), None, _told(plan, artifact, images))
     session = catalogue.open_artifact(artifact, device=plan["device"], threads=plan["threads"])
     session.prepare(images)
     context = session.computing()  # for as long as this process lasts; leaving it would undo what it sets
     context.__enter__()
     inference = session.bind(images)
-    told = None
+    return _Side(inference.run, inference.wait, _told(plan, artifact, images), context)
+
+
+def _told(plan: PlanAsJson, artifact: Any, images: Any) -> Any:
+    """The artifact for the processes that time it, with their input beside it; of a network in memory nothing."""
+    import numpy as np
+
     if plan["prepare"]:
-        with contextlib.suppress(ValueError):  # a network in memory: every process builds its own
+        with contextlib.suppress(ValueError):  # every process builds its own
             told = artifact.to_json()
             np.save(plan["images"], images)
-    return _Side(inference.run, inference.wait, told, context)
+            return told
+    return None
+
+
+def _whole_frame(plan: PlanAsJson, artifact: Any) -> Call:
+    """The revision's own way from a frame to joints."""
+    from bench.core.errors import InputError
+
+    if importlib.util.find_spec("bench.pipeline") is None:
+        raise InputError("this revision has no bench.pipeline: leave out --people")
+    from bench.pipeline.whole_frame import whole_frame
+
+    size = (plan["input"][0], plan["input"][1])
+    how = {name: plan[name] for name in ("device", "threads", "seed")}
+    return whole_frame(artifact, plan["people"], input_size=size, joints=plan["num_joints"], **how)
 
 
 def _old_side(plan: PlanAsJson) -> _Side:

@@ -23,23 +23,27 @@ from bench.core.skeletons import COCO
 from bench.data import box_to_crop, crop, normalise
 from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
+from bench.model_files.description import sidecar_of
 from bench.pipeline import detectors, quality, scenarios
-from bench.pipeline.cell import CellResult
+from bench.pipeline.cell import CellResult, measure
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, plan_of
-from bench.pipeline.preparation import open_artifact
+from bench.pipeline.preparation import artifact_of, open_artifact
 from bench.pipeline.record import complete_record
 from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, Video, boxes_from_file, drawn_scenes
 from bench.pipeline.stages import Answer, Pipeline
 from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
+from bench.regress.plan import RegressPlan
+from bench.regress.sides import Side, SideProcess
 from bench.report.measured import Measured
 from bench.report.sections import pipeline as pipeline_section
 from bench.weights import build_trained, default_input
 from tests.commands import command
+from tests.conftest import ROOT
 
 MODEL = "lightweight_mobilenetv3"
 SIZE = (256, 192)
@@ -440,9 +444,9 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     detector = open_detector(path, 1)
     assert (detector.form.name, len(detector(0, frame))) == ("yolox", 2)
     write(encoded_as("yolox"), [1, 3, "height", "width"])
-    with pytest.raises(InputError, match=r"does not fix the size of its input: say it in .*found\.json"):
+    with pytest.raises(InputError, match=r"does not fix the size of its input: write .*found\.onnx\.json"):
         open_detector(path, 1)
-    path.with_suffix(".json").write_text(json.dumps({"input": [3, *INPUT], "person": 1, "channels": "RGB"}))
+    sidecar_of(path).write_text(json.dumps({"input": [3, *INPUT], "person": 1, "channels": "RGB"}))
     detector = open_detector(path, 1)
     assert (detector.sidecar.person, detector.sidecar.channels) == (1, "RGB")
     for told, says in (
@@ -450,10 +454,10 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
         ('{"input": [3, 96]}', "input is 3, height, width"), ('{"std": [0, 1, 1]}', "std must be above 0"),
         ('{"form": "ssd", "input": [3, 96, 128]}', "1x252x8, which is not of the form ssd"),
     ):  # fmt: skip
-        path.with_suffix(".json").write_text(told)
+        sidecar_of(path).write_text(told)
         with pytest.raises(InputError, match=says):
             open_detector(path, 1)
-    path.with_suffix(".json").unlink()
+    sidecar_of(path).unlink()
     write([np.zeros((1, 7, 7))], [1, 3, *INPUT])
     with pytest.raises(InputError, match=r"gives 1x7x7 for an input of 96x128, of no known form: yolox: .*; ssd: "):
         open_detector(path, 1)
@@ -517,6 +521,8 @@ def test_what_differs_is_another_measurement() -> None:
     ]  # fmt: skip
     assert len({one.identity() for one in plans}) == len(plans)
     assert plan_of(json.loads(json.dumps(dataclasses.asdict(plans[0])))) == plans[0]
+    sizes = {people: plan("eager", people).batches for people in (0, 1, 3, 8, 13, 16)}
+    assert sizes == {0: (1,), 1: (1,), 3: (1, 2), 8: (8,), 13: (1, 4, 8), 16: (8,)}
 
 
 def test_the_report_has_the_curve_and_the_stages() -> None:
@@ -576,6 +582,40 @@ def test_a_video_starts_again_and_may_break_off(clip: Path, tmp_path: Path) -> N
         Video(tmp_path / "none.avi")
     with pytest.raises(InputError, match="no video"):
         Video(tmp_path / "missing.avi")
+
+
+def test_every_scenario_and_source_gives_figures(trained: Any, clip: Path, tmp_path: Path) -> None:
+    """In this process: a camera, streams, offline, a video and pictures, with boxes of each kind."""
+    model, size = trained
+    own = network("eager", size)
+    artifacts = dict.fromkeys((1, 2, 4, 8, 12), artifact_of(own, model, 1))
+    scenes = Frames("scenes", people=2, size=(320, 240), rate=200.0)
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), FRAME)
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([[[10, 10, 50, 90]], [], [[0, 0, 60, 60]] * 3] + [[]] * 7))
+    video = Frames("video", (str(clip),), boxes="file", boxes_path=str(boxes))
+    cases: list[tuple[Frames, dict[str, Any]]] = [
+        (scenes, {"scenario": "paced", "for_s": 0.3}), (scenes, {"scenario": "streams", "for_s": 0.2, "streams": 2}),
+        (scenes, {"scenario": "offline", "batch": 12, "count": 4}), (scenes, {"draw": True}),
+        (video, {"count": 0, "smooth": "one-euro", "detect_every": 3, "sets": 1}),
+        (Frames("pictures", (str(picture),), boxes="whole"), {"count": 2}),
+    ]  # fmt: skip
+    made = []
+    for frames, more in cases:
+        one = dataclasses.replace(plan("eager", 2, protocol="custom"), network=own, frames=frames, **more)
+        made.append(measure(one, artifacts))
+        told = recorded(one, [made[-1]] * one.sets).metrics
+        assert abs(told["discrepancy_relative"]) < 0.3
+    camera, side_by_side, offline, drawn, followed, whole = made
+    assert camera.arrived == camera.dropped + camera.frames >= 1
+    assert side_by_side.people == 2 * side_by_side.frames
+    assert (offline.people, offline.frames) == (48, 8)
+    assert drawn.stage_ms["draw"] > 0
+    assert followed.frames == 10
+    assert followed.empty >= 1
+    assert any("nobody was found in" in note for note in followed.warnings)
+    assert (whole.people, whole.frames) == (2, 2)
 
 
 def test_boxes_of_a_file(tmp_path: Path) -> None:
@@ -639,3 +679,18 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "pipeline.partial").exists()
     assert command("pipeline")(options) == 0
     assert len((tmp_path / "pipeline.jsonl").read_text().splitlines()) == 2
+
+
+def test_regress_times_the_whole_way_of_a_frame(tmp_path: Path) -> None:
+    """Made ready once, then timed in a process of its own; a network that cannot be decoded is told."""
+    here = Side("here", ROOT, ROOT)
+    plan_ = RegressPlan(MODEL, 17, (64, 64), 2, "cpu", "eager", 1, people=2)
+    with SideProcess(here, plan_) as side:
+        assert side.ready() > 0
+        assert len(side.time(3)) == 2
+    assert plan_.measurement({"name": "x"}).protocol == {"name": "x", "people": 2}
+    with (
+        SideProcess(here, dataclasses.replace(plan_, model="rtmpose_t")) as side,
+        pytest.raises(InputError, match="17 heatmaps are needed"),
+    ):
+        side.ready()

@@ -142,7 +142,7 @@ def table(measured: Measured) -> Table | None:
         panels=tuple(panels),
         remarks=(
             "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, "
-            "all people of a frame in one inference, without the flip test, with the scenes' own boxes (no detector).",
+            "up to 8 people in an inference, without the flip test, with the scenes' own boxes (no detector).",
             f"One by one, and with flip: the same of {SHARED} people. Outside the network: the share of the time of a "
             f"frame with {SHARED} people that is not the network's. docs/pipeline.md has the method.",
         ),
