@@ -2,7 +2,7 @@
 
     python benchmarks/initial_weights.py [NAME ...]
 
-Prints the share of joints found (bench.train.loss.heatmap_accuracy) of 32 portraits of 128x96, step by step: Adam,
+Prints the share of joints found (bench.codecs.losses.heatmap_accuracy) of 32 portraits of 128x96, step by step: Adam,
 5e-4 after 40 steps of linear warm-up, the paper's loss, no validation.
 """
 
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 import zoo
+from bench.codecs.losses import heatmap_accuracy, heatmap_loss
 from bench.data import normalise
 from bench.data.synthetic import SyntheticDataset
 from bench.train.initial import initialise
-from bench.train.loss import heatmap_accuracy, heatmap_loss
 from bench.train.recipe import light, paper
 from bench.train.samples import Samples
 

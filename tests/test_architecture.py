@@ -14,7 +14,8 @@ BELOW: dict[str, set[str]] = {
     "bench.core": set(),
     "bench.timing": {"bench.core"},
     "zoo": {"bench.core"},
-    "bench.backends": {"bench.core", "bench.timing", "bench.data"},  # data: pictures for calibration
+    "bench.codecs": {"bench.core", "bench.data"},
+    "bench.backends": {"bench.core", "bench.timing", "bench.data", "bench.codecs"},  # the latter: for calibration
     "bench.data": {"bench.cli", "bench.core", "bench.drawing"},
 }
 

@@ -6,10 +6,10 @@ from bench.core.lazy import attach
 
 if TYPE_CHECKING:
     from bench.accuracy.coco import coco_results, score_coco
-    from bench.accuracy.decoding import decode, decode_simcc
-    from bench.accuracy.flip import flip_average, flip_average_simcc
     from bench.accuracy.mpii import score_mpii
     from bench.accuracy.oks import oks_nms
+    from bench.codecs.decoding import decode, decode_simcc
+    from bench.codecs.flip import flip_average, flip_average_simcc
 
 __all__ = [
     "coco_results",
@@ -26,8 +26,8 @@ __getattr__, __dir__, _ = attach(
     __name__,
     {
         "coco_results": "bench.accuracy.coco",
-        **dict.fromkeys(("decode", "decode_simcc"), "bench.accuracy.decoding"),
-        **dict.fromkeys(("flip_average", "flip_average_simcc"), "bench.accuracy.flip"),
+        **dict.fromkeys(("decode", "decode_simcc"), "bench.codecs.decoding"),
+        **dict.fromkeys(("flip_average", "flip_average_simcc"), "bench.codecs.flip"),
         "oks_nms": "bench.accuracy.oks",
         "score_coco": "bench.accuracy.coco",
         "score_mpii": "bench.accuracy.mpii",

@@ -15,7 +15,7 @@ from bench.accuracy.network_check import check_output, fit_file
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
-from bench.codecs import codec_of
+from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.metrics import printed, text

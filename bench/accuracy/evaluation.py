@@ -20,7 +20,7 @@ from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Evaluation
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
-from bench.codecs import Codec
+from bench.codecs.codec import Codec
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole

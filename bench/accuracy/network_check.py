@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench import cli
-from bench.codecs import Codec, codec_of
+from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
 from bench.core.processes import user_code

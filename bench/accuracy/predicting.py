@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from bench.backends import catalogue
 from bench.backends.session import Session
-from bench.codecs import Arrays, Codec, HeatmapCodec, codec_of
+from bench.codecs.codec import Arrays, Codec, HeatmapCodec, codec_of
 from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, normalise
 from bench.data.cropping import Normalisation

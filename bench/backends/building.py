@@ -13,7 +13,7 @@ from bench.backends import precisions
 from bench.backends.artifact import sha256
 from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
-from bench.codecs import Codec, codec_of
+from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
 from bench.data.cropping import Normalisation
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bench.codecs import Codec, HeatmapCodec
+from bench.codecs.codec import Codec, HeatmapCodec
 from bench.data import Dataset, box_to_crop, normalise
 from bench.data.cropping import Normalisation
 

@@ -1,7 +1,8 @@
 """The kinds of output that networks have, in one table: their arrays, and the decodings and losses that go with them.
 
 A network declares its kind (``zoo.registry.ModelCard``, or ``output_kind`` of a module of your own); an exported file
-and an artifact carry it as ``output_kind``. ``bench.codecs`` holds the functions of each kind. Imports nothing heavy.
+and an artifact carry it as ``output_kind``. ``bench.codecs.codec`` has the functions of each kind. Imports nothing
+heavy.
 """
 
 from __future__ import annotations  # this file is read by Python 3.9 too

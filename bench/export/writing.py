@@ -16,7 +16,7 @@ import zoo
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
-from bench.codecs import codec_of
+from bench.codecs.codec import codec_of
 from bench.core import machine
 from bench.core.errors import InputError, first_line
 from bench.core.files import PROJECT, side_folder

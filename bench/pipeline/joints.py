@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bench.accuracy.decoding import decode
-from bench.accuracy.flip import flip_average
+from bench.codecs.decoding import decode
+from bench.codecs.flip import flip_average
 from bench.core.errors import InputError
 from bench.core.skeletons import Skeleton
 

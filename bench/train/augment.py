@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.codecs import Codec, HeatmapCodec
+from bench.codecs.codec import Codec, HeatmapCodec
 from bench.core.skeletons import Skeleton
 from bench.data.cropping import box_to_crop
 from bench.data.dataset import Float32Array, Person, Picture

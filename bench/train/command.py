@@ -10,7 +10,7 @@ from rich.table import Table
 
 import zoo
 from bench import cli, distributed
-from bench.codecs import codec_of
+from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS, OutputKind

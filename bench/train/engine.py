@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from bench.codecs import Codec
+from bench.codecs.codec import Codec
 from bench.data import normalise
 from bench.train.recipe import Recipe
 from bench.train.samples import Batch, take

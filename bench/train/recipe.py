@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from bench.core.errors import InputError
 from bench.core.output_kinds import OutputKind
 
-# F of equation (8): the rows of Table IV. ``bench.train.loss`` computes them.
+# F of equation (8): the rows of Table IV. ``bench.codecs.losses`` computes them.
 LOSSES = ("mse", "x", "2x", "x^2", "e^x")
 Scalar = str | int | float | bool
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from bench.codecs import Codec, HeatmapCodec, Target
+from bench.codecs.codec import Codec, HeatmapCodec, Target
 from bench.core.errors import InputError, last_line
 from bench.data import Dataset
 from bench.data.pictures import start_reader

@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 import zoo
 from bench import cli
 from bench.accuracy.predicting import evaluate
-from bench.codecs import codec_of
+from bench.codecs.codec import codec_of
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from bench.accuracy.decoding import decode
+from bench.codecs.decoding import decode
 from bench.core.skeletons import COCO
 from bench.data import box_to_crop, photograph
 from bench.data.cropping import MEAN, PHOTOGRAPH, STD

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import cli
+from bench.codecs.losses import WEIGHTS
 from bench.core.errors import InputError
-from bench.train.loss import WEIGHTS
 from bench.train.recipe import LOSSES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_help_needs_nothing_heavy(name: str, subcommand: tuple[str, ...]) -> Non
 
 def test_public_names_are_those_of_their_modules_whichever_was_imported_first() -> None:
     code = (
-        "import bench.data.cropping, bench.accuracy.decoding, bench.train.loss;"
+        "import bench.data.cropping, bench.codecs.decoding, bench.codecs.losses;"
         "from bench.data import COCO, MPII, box_to_crop, crop, make_target, normalise, open_dataset, photograph;"
         "from bench.accuracy import coco_results, decode, flip_average, oks_nms, score_coco, score_mpii;"
         "from bench.train import heatmap_loss; from bench.data.synthetic import SyntheticDataset, draw_scene;"

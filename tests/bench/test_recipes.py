@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import default_collate
 
 import zoo
-from bench.codecs import codec_of
+from bench.codecs.codec import codec_of
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
 from bench.core.results import read

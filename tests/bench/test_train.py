@@ -25,6 +25,7 @@ from torch import nn
 
 import zoo
 from bench.accuracy.predicting import evaluate
+from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
 from bench.core.errors import InputError
 from bench.core.record import Record
@@ -42,7 +43,6 @@ from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
 from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
-from bench.train.loss import heatmap_accuracy
 from bench.train.recipe import Recipe, light, paper
 from bench.train.samples import BatchPlan, Samples, start
 from bench.train.training import Training, make_network

@@ -15,14 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bench.accuracy.decoding import decode, decode_coordinates, decode_simcc
-from bench.accuracy.flip import flip_average, flip_average_coordinates, flip_average_simcc
-from bench.core.errors import InputError
-from bench.core.output_kinds import KINDS, OutputKind, output_kind
-from bench.data.cropping import crop
-from bench.data.dataset import Picture
-from bench.data.target import make_coordinate_target, make_simcc_target, make_target, make_udp_target
-from bench.train.loss import (
+from bench.codecs.decoding import decode, decode_coordinates, decode_simcc
+from bench.codecs.flip import flip_average, flip_average_coordinates, flip_average_simcc
+from bench.codecs.losses import (
     coordinate_accuracy,
     coordinate_loss,
     heatmap_accuracy,
@@ -31,6 +26,11 @@ from bench.train.loss import (
     simcc_accuracy,
     simcc_loss,
 )
+from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS, OutputKind, output_kind
+from bench.data.cropping import crop
+from bench.data.dataset import Picture
+from bench.data.target import make_coordinate_target, make_simcc_target, make_target, make_udp_target
 
 Arrays = list[npt.NDArray[np.float32]]
 Target = Tensor | tuple[Tensor, ...]  # of the structure that the network gives

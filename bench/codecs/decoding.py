@@ -5,12 +5,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from bench.accuracy.settings import METHODS
 from bench.core.arrays import Float32Array
 from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS
 
 # Of the smoothing that "dark" and "dark_udp" do before their Taylor step: pixels, as published for 256x192.
 KERNEL = 11
+METHODS = KINDS["heatmap"].decodings  # of plain crops
 LOWEST, HIGHEST = 0.001, 50.0  # between which "dark_udp" keeps a smoothed map
 EPSILON = float(np.finfo(np.float32).eps)  # that it adds to the curvature's diagonal
 
