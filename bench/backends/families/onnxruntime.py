@@ -108,7 +108,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.graphs import onnx_export
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.normalisation)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         import onnx

@@ -203,7 +203,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.calibration import inputs_for
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.normalisation)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         openvino = import_openvino()
