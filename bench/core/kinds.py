@@ -110,6 +110,8 @@ class Explain(_Part):
         kernels: Count | None = None
         graph_ms: Positive | None = None
         latency_ms_smallest: Amount | None = None
+        joined_operators: Count | None = None
+        layout_operators: Count | None = None
 
     class Group(_Part):
         name: str
@@ -123,12 +125,16 @@ class Explain(_Part):
         layers: list["Explain.Layer"] = []
         smallest: str | None = None
 
+    backend: str | None
     device: str | None
     metrics: Metrics
     notes: Notes
 
     @model_validator(mode="after")
     def _whole(self) -> "Explain":
+        counts = (self.metrics.joined_operators, self.metrics.layout_operators)
+        if self.backend not in (None, "eager") and None in counts:
+            raise ValueError("metrics.joined_operators and metrics.layout_operators are missing: runtimes have them")
         if self.device == "cuda" and (self.metrics.kernels is None or self.metrics.graph_ms is None):
             raise ValueError("metrics.kernels and metrics.graph_ms are missing: every network on a GPU has them")
         if self.metrics.latency_ms_smallest is not None and self.notes.smallest is None:
@@ -182,13 +188,21 @@ class Pipeline(_Part):
         source: Literal["scenes", "motion", "pictures", "video"]
         batching: Literal["one by one", "batched"]
         flip: bool
+        boxes: Literal["given", "whole", "file", "detector"]
+        detect_every: Annotated[int, Field(ge=1, le=10**6)]
+        smooth: Annotated[str, Field(max_length=40)]
         people: Annotated[int, Field(ge=0, le=10**6)] | None = None
-        size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = None
+        size: Annotated[str, Field(pattern=r"^[0-9]{1,6}x[0-9]{1,6}$")] | None = None
+        rate: Positive | None = None
+        streams: Annotated[int, Field(ge=1, le=10**6)] | None = None
 
         @model_validator(mode="after")
-        def _drawn(self) -> "Pipeline.Protocol":
+        def _whole(self) -> "Pipeline.Protocol":
             if self.source in ("scenes", "motion") and (self.people is None or self.size is None):
                 raise ValueError("people and size are missing: drawn frames have them")
+            for scenario, name in (("paced", "rate"), ("streams", "streams")):
+                if self.scenario == scenario and getattr(self, name) is None:
+                    raise ValueError(f"{name} is missing: the scenario is {scenario}")
             return self
 
     class Metrics(_Part):

@@ -82,7 +82,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
     """Where the difference from eager begins, if that can be seen."""
     from bench.backends import catalogue
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.explain import differences
 
     backend, precision = plan["backend"], plan["precision"]
@@ -93,6 +93,8 @@ def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
         return f"; {differences.find(model, example, backend, precision=precision).sentence()}"
     except InputError as error:
         return f"; {error}"
+    except Exception as error:  # that it differs is to be said all the same
+        return f"; where it begins cannot be seen ({described(error)})"
 
 
 def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 import zoo
 from bench.backends import catalogue
 from bench.backends.adapted import adapted
+from bench.backends.profilers.onnxruntime import OnnxGraph
 from bench.backends.session import Port, Session
 from bench.complexity.onnx_graph import count
 from bench.core.errors import InputError
@@ -558,6 +559,8 @@ def test_a_graph_has_the_multiply_adds_and_parameters_of_its_network(tmp_path: P
     onnx.save(helper.make_model(made, opset_imports=opsets, ir_version=8), tmp_path / "strange.onnx")
     with pytest.raises(InputError, match=r"strange\.onnx: the shapes of Conv 'z' are not known"):
         count(tmp_path / "strange.onnx", (64, 48))
+    profiled = OnnxGraph(tmp_path / "strange.onnx")
+    assert [profiled.part(node).macs for node in profiled.nodes.values()] == [0, 0]
 
 
 # ------------------------------------------------------------------- the documentation

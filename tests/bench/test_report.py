@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 
+from bench.core import kinds
 from bench.core.errors import InputError
 from bench.core.record import Machine, Record, Software
 from bench.core.results import append, read
@@ -573,7 +574,7 @@ def examples() -> dict[str, dict[str, Any]]:
                 }
                 data["conditions"] = []
                 found[kind] = data
-    assert set(found) == {"speed cpu", "speed cuda", "explain cpu", "explain cuda", "train", "accuracy", "complexity",
+    assert set(found) >= {"speed cpu", "speed cuda", "explain cpu", "explain cuda", "train", "accuracy", "complexity",
                           "regress"}  # fmt: skip
     return found
 
@@ -651,6 +652,24 @@ def test_what_a_kind_of_record_needs_is_named_with_file_and_line(
     assert f"{file}, line 3" in done.stderr
     assert says in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_pipelines_and_runtimes_need_is_named_too() -> None:
+    told = {"scenario": "single stream", "source": "scenes", "batching": "batched", "flip": False, "boxes": "given",
+            "detect_every": 1, "smooth": "none", "people": 2, "size": "640x480"}  # fmt: skip
+    timed = dict.fromkeys(("frames_per_s", "frame_ms_mean", "people_per_s"), 5.0)
+    metrics = timed | {f"stage_{stage}_ms": 1.0 for stage in ("read", "detect", "crop", "network", "joints")}
+    whole = record("pipeline", "lite_hrnet_18", metrics, backend="eager", device="cpu", protocol=told)
+    assert kinds.problem(whole) is None
+    assert "table" in page_section(make([whole]), "pipeline")
+    for key in told:
+        broken = whole.model_copy(update={"protocol": {name: told[name] for name in told if name != key}})
+        assert key in str(kinds.problem(broken))
+    for scenario, needs in (("paced", "rate is missing"), ("streams", "streams is missing")):
+        broken = whole.model_copy(update={"protocol": told | {"scenario": scenario}})
+        assert needs in str(kinds.problem(broken))
+    runtime = Record.model_validate(EXAMPLES["explain cpu"]).model_copy(update={"backend": "onnxruntime"})
+    assert "joined_operators and metrics.layout_operators are missing" in str(kinds.problem(runtime))
 
 
 NAMES = ("MobileNetV2", "MobileNetV3", "ShuffleNetV2", "ViPNAS", "Small HRNet-W16", "Lite-HRNet18", "Lite-HRNet30",

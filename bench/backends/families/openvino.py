@@ -175,9 +175,11 @@ def write(module: Any, example: Any, path: Path) -> None:
         layers.carry(module, exported)
         silent = logging.root.manager.disable
         logging.disable(logging.WARNING)  # it tells of operators that another version of torch had
-        # As convert_model does by itself, which then leaves nothing to read the layers from.
-        decoder = TorchFXPythonDecoder.from_exported_program(exported)
-        logging.disable(silent)
+        try:
+            # As convert_model does by itself, which then leaves nothing to read the layers from.
+            decoder = TorchFXPythonDecoder.from_exported_program(exported)
+        finally:
+            logging.disable(silent)
         converted = openvino.convert_model(decoder)
     converted.reshape(list(example.shape))
     by_operator = layers.by_operator(decoder.pt_module.graph)

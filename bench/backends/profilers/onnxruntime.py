@@ -272,8 +272,9 @@ class OnnxGraph:
         return Part(name, node.op_type, self._macs(node))
 
     def _macs(self, node: Any) -> int:
-        """Multiply-adds; what is none of these operators counts nothing."""
-        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        """Multiply-adds; what is none of these operators, or has shapes that are not known, counts nothing."""
+        shapes = [self.sizes.get(tensor) for tensor in (*node.input[:2], node.output[0])]
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or not all(shapes):
             return 0
         first, second = (self.sizes[tensor] for tensor in node.input[:2])
         output = math.prod(self.sizes[node.output[0]])
