@@ -15,7 +15,7 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     try:
         model, example = preparation.network(plan)
         if plan["differences"]:
-            from bench.explain import differences
+            from bench.backends import differences
 
             ready()
             how = {key: plan[key] for key in ("backend", "precision", "threads")}

@@ -81,9 +81,8 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
 def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
     """Where the difference from eager begins, if that can be seen."""
-    from bench.backends import catalogue
+    from bench.backends import catalogue, differences
     from bench.core.errors import InputError, described
-    from bench.explain import differences
 
     backend, precision = plan["backend"], plan["precision"]
     shown = catalogue.shows_values(backend) or precision in differences.HALF

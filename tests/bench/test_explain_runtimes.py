@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
+from bench.backends.differences import Differences, compare, find, module_values
 from bench.backends.profiles import LAYOUT, Profile
 from bench.core import workers
 from bench.core.errors import InputError
@@ -22,7 +23,6 @@ from bench.core.record import Record
 from bench.core.results import read
 from bench.explain import explain, worker
 from bench.explain.deployed import typical
-from bench.explain.differences import Differences, compare, find, module_values
 from bench.explain.explanation import paragraph
 from bench.report.measured import Measured
 from bench.report.sections.explain import charts, side_by_side, table

@@ -11,7 +11,6 @@ import math
 import os
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.families.mnn import LEAST_MEMORY, WINOGRAD_LEVEL
 from bench.backends.native_output import caught
-from bench.backends.profilers.onnxruntime import OnnxGraph
+from bench.backends.profilers.mnn_operators import description_of
 from bench.backends.profiles import Executed, Part, Profile, ProfiledSession
 from bench.core.errors import InputError
 
@@ -31,24 +30,6 @@ MOVING = (
     "Concat", "DepthToSpace", "Expand", "Flatten", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
     "Unsqueeze",
 )  # fmt: skip
-
-
-def describe(onnx_file: Path, path: Path) -> None:
-    """Write what ``open_profiled`` has to know of the file that was converted."""
-    graph = OnnxGraph(onnx_file)
-    told = {
-        tensor: {
-            "name": graph.part(node).name, "kind": node.op_type, "macs": graph.part(node).macs,
-            "inputs": [one for one in node.input if one in graph.made_by],
-            "weights": sum(math.prod(graph.sizes[one]) for one in node.input if one in graph.constants),
-        }
-        for tensor, node in graph.made_by.items()
-    }  # fmt: skip
-    path.write_text(json.dumps(told))
-
-
-def description_of(path: Path) -> Path:
-    return path.with_suffix(".operators.json")
 
 
 def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: int) -> ProfiledSession:
