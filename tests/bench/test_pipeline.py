@@ -132,18 +132,19 @@ def test_joints_are_those_of_evaluation(backend: str, trained: Any, monkeypatch:
     source = drawn_scenes(3, (640, 480), 2, 5)
     given_boxes = source.given(0.05, 1)
     dataset = Boxes(source, given_boxes)
-    built = {n: catalogue.build(backend, model, torch.zeros(n, 3, *size), threads=1, portable=True) for n in (1, 2)}
+    room = (1, 2) if backend == "eager" else (2,)  # converting takes long
+    built = {n: catalogue.build(backend, model, torch.zeros(n, 3, *size), threads=1, portable=True) for n in room}
     opened = {n: open_artifact(network(backend, size), artifact) for n, artifact in built.items()}
-    pixels = opened[1][1]
+    pixels = opened[2][1]
     assert pixels == (backend == "openvino")
-    with catalogue.open_artifact(built[1], threads=1) as plain:
+    with catalogue.open_artifact(built[2], threads=1) as plain:
         for flip in (False, True):
             wanted = [
                 one["keypoints"]
-                for answer in predict(plain, dataset, range(len(dataset)), size, batch=1, workers=0, flip=flip)
+                for answer in predict(plain, dataset, range(len(dataset)), size, batch=2, workers=0, flip=flip)
                 for one in answer.predictions
             ]
-            for sizes in ((1,), (2,), (1, 2)):
+            for sizes in [(1,), (2,), (1, 2)] if len(room) > 1 else [room]:
                 networks = Networks({n: opened[n][0] for n in sizes})
                 crops = Crops(size, networks.room(3), pixels=pixels, mirrored=flip)
                 pipeline = Pipeline(networks, crops, source, given_boxes, flip=flip)
