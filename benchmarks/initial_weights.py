@@ -9,6 +9,7 @@ Prints the share of joints found (bench.train.loss.heatmap_accuracy) of 32 portr
 import argparse
 
 import torch
+from torch import Tensor
 
 import zoo
 from bench.data import normalise
@@ -16,19 +17,20 @@ from bench.data.synthetic import SyntheticDataset
 from bench.train.initial import initialise
 from bench.train.loss import heatmap_accuracy, heatmap_loss
 from bench.train.recipe import light, paper
-from bench.train.samples import Batch, Samples
+from bench.train.samples import Samples
 
 SIZE, PEOPLE, LR, WARMUP = (128, 96), 32, 5e-4, 40
 STEPS = (25, 50, 75, 100, 150)
+Heatmaps = tuple[Tensor, Tensor, Tensor]  # crops, targets, weights
 
 
-def people() -> Batch:
+def people() -> Heatmaps:
     samples = Samples(SyntheticDataset(PEOPLE, 0, "portraits"), SIZE, light(paper(SIZE)), 0)
     images, targets, weights = zip(*(samples[0, index] for index in range(PEOPLE)), strict=True)
-    return torch.stack(images), torch.stack(targets), torch.stack(weights)
+    return torch.stack(images), torch.stack([one for one in targets if isinstance(one, Tensor)]), torch.stack(weights)
 
 
-def learn(name: str, batch: Batch, *, ours: bool) -> list[float]:
+def learn(name: str, batch: Heatmaps, *, ours: bool) -> list[float]:
     images, targets, weights = batch
     torch.manual_seed(0)
     network = zoo.create_model(name).train()

@@ -22,15 +22,15 @@ BACKENDS = ("onnxruntime", "openvino", "ncnn", "mnn", "litert")
 NETWORKS = ("lite_hrnet_18", "lite_hrnet_30", "small_hrnet_w16", "lightweight_mobilenetv3")
 
 
-def line(device: int, number: int, rng: random.Random) -> str:
+def line(number: int, sets: list[list[float]], metrics: dict[str, float]) -> str:
     """A record as one line: made up, of the size of a real one."""
-    sets = [[round(rng.uniform(9, 11), 6) for _ in range(50)] for _ in range(5)]
+    device = number // 20
     conditions = {"elapsed_s": 0.6, "cpu_mhz_before": 2400.0, "cpu_mhz_after": 2400.0, "others_cores": 0.01}
     return json.dumps({
         "schema": 2, "kind": "speed", "model": NETWORKS[number % 4], "input": "256x192", "num_joints": 17,
         "backend": BACKENDS[number % 20 // 4], "device": "cpu", "precision": "fp32", "batch": 1, "threads": 4,
         "protocol": {"name": "paper", "rounds": 50, "warmup": 5, "sets": 5, "image": "astronaut"}, "weights": "random",
-        "metrics": summarise(sets), "samples": {"latency_ms": sets}, "conditions": [conditions] * 5,
+        "metrics": metrics, "samples": {"latency_ms": sets}, "conditions": [conditions] * 5,
         "notes": {"device": {"board": f"Board {device}", "architecture": "aarch64"},
                   "kit": {"manifest_sha256": "ab" * 32, "network": "n", "made_with": "onnxruntime 1.20"}},
         "machine": {"os": "Linux", "cpu": f"Board {device}", "cores": 4, "logical_cores": 4, "memory_bytes": 2**33},
@@ -59,9 +59,10 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = arguments.keep or Path(temporary)
-        rng, lines = random.Random(0), []
-        for number in range(arguments.records):
-            lines.append(line(number // 20, number, rng) + "\n")
+        rng = random.Random(0)
+        drawn = [[[round(rng.uniform(9, 11), 6) for _ in range(50)] for _ in range(5)] for _ in range(100)]
+        figures = [summarise(sets) for sets in drawn]
+        lines = [line(n, drawn[n % 100], figures[n % 100]) + "\n" for n in range(arguments.records)]
         for device in range(0, arguments.records, 20):
             folder = root / "devices" / str(device // 20)
             folder.mkdir(parents=True)
@@ -69,10 +70,10 @@ def main() -> None:
         (root / "one").mkdir()
         one = root / "one" / "speed.jsonl"
         one.write_text("".join(lines))
-        print(f"{len(lines)} records, {one.stat().st_size / 1e6:.0f} MB")
+        print(f"{len(lines)} records, {one.stat().st_size / 1e6:.0f} MB", flush=True)
         for name in ("devices", "one"):
             spent = processor_s(lambda folder=root / name: read(folder))  # type: ignore[misc]
-            print(f"load {name}: {spent:.1f} s of processor time")
+            print(f"load {name}: {spent:.1f} s of processor time", flush=True)
         half = root / "half"
         half.mkdir()
         (half / "speed.jsonl").write_text("".join(lines[: len(lines) // 2]))

@@ -18,6 +18,7 @@ from unittest import mock
 import torch
 from lite_hrnet_steps import Patch, paths_twice, two_copies  # type: ignore[import-not-found]
 from torch import Tensor, nn
+from torch.nn import functional
 
 import zoo
 from bench.backends import catalogue
@@ -25,14 +26,55 @@ from bench.data import photograph
 from bench.models import build
 from bench.random_weights import enliven
 from bench.timing.clock import Fixed, Inference, time_rounds
-from zoo import blocks, lite_hrnet, shufflenet_v2
+from zoo import blocks, dite_hrnet, lite_hrnet, shufflenet_v2, vitpose
 
 BACKENDS = ("onnxruntime", "openvino")
+
+
+def scaled_after(self: vitpose.Attention, x: Tensor) -> Tensor:
+    """ViTPose's attention as its authors released it: the product, a softmax, the product."""
+    n, length, _ = x.shape
+    heads = self.qkv(x).reshape(n, length, 3, vitpose.HEADS, -1).permute(2, 0, 3, 1, 4)
+    query, key, value = heads[0] * (vitpose.WIDTH // vitpose.HEADS) ** -0.5, heads[1], heads[2]
+    y = (query @ key.transpose(-2, -1)).softmax(-1) @ value
+    return self.proj(y.transpose(1, 2).reshape(n, length, -1))
+
+
+def dite_paths_twice(self: dite_hrnet.Fusion, xs: list[Tensor]) -> list[Tensor]:
+    """Dite-HRNet's fusion with the paths from branch 0 run twice, after its ReLU in place."""
+    fused: list[Tensor] = []
+    for i, x in enumerate(xs):
+        others = [self.paths[f"{j}to{i}"](xs[j]) for j in range(1, len(xs)) if j != i]
+        y = x + x if i == 0 else self.paths[f"0to{i}"](fused[0]) + self.paths[f"0to{i}"](fused[0]) + x
+        for other in others:
+            y = y + other
+        fused.append(self.act(y))
+    return fused
+
+
+def one_group_a_picture(self: dite_hrnet.KernelBank, x: Tensor, mixture: Tensor) -> Tensor:
+    """Dynamic convolution as released: always by groups of a batch of one."""
+    n, channels, height, width = x.shape
+    _, out, per_group, size, _ = self.weight.shape
+    kernels = torch.mm(mixture, self.weight.flatten(1)).view(n * out, per_group, size, size)
+    joined = x.reshape(1, n * channels, height, width)
+    y = functional.conv2d(joined, kernels, None, self.stride, size // 2, groups=n * self.groups)
+    return y.view(n, out, y.shape[-2], y.shape[-1])
+
+
+def two_steps(first: Tensor, *others: Tensor) -> Tensor:
+    return blocks.channel_shuffle(torch.cat((first, *others), 1), 1 + len(others))
+
+
 RELEASED: list[Patch] = [
     (blocks, "eager", lambda: False),
     (lite_hrnet, "concat_shuffle", two_copies),
     (lite_hrnet.Fusion, "forward", paths_twice),
     (shufflenet_v2, "concat_shuffle", two_copies),
+    (dite_hrnet, "concat_shuffle", two_steps),
+    (dite_hrnet.Fusion, "forward", dite_paths_twice),
+    (dite_hrnet.KernelBank, "forward", one_group_a_picture),
+    (vitpose.Attention, "forward", scaled_after),
 ]
 NOT_COUNTED = 2
 

@@ -78,6 +78,8 @@ def build(name: str, *, num_joints: int = 17, input_size: Size = (256, 192), **o
     if isinstance(model, PoseNet):
         card = None if separator else model_card(name)
         model.spec = Spec(name, num_joints, (height, width), options, card)
+        if card is not None:
+            model.udp, model.split_ratio = card.udp, card.split_ratio or model.split_ratio
     return model
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.blocks import ConvBNAct, Pointwise, silu
-from zoo.heads import DeconvHead
+from zoo.heads import DeconvHead, init_head
 from zoo.pose_net import PoseNet
 from zoo.registry import ModelCard, Size, network
 
@@ -126,7 +126,9 @@ def _stage(in_channels: int, channels: int, blocks: int, *, last: bool = False) 
 
 def _udp(size: str, num_joints: int) -> PoseNet:
     backbone = CSPNeXt(size)
-    return PoseNet(backbone, DeconvHead(backbone.out_channels, num_joints), published_head="head")
+    head = DeconvHead(backbone.out_channels, num_joints)
+    init_head(head)
+    return PoseNet(backbone, head, published_head="head")
 
 
 PAPER = "Jiang et al., RTMPose: Real-Time Multi-Person Pose Estimation based on MMPose, arXiv 2303.07399"

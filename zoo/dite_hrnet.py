@@ -56,7 +56,8 @@ class KernelBank(nn.Module):
         n, _, height, width = x.shape
         _, out, per_group, size, _ = self.weight.shape
         # All pictures are one convolution: a picture is a group, or as many as the convolution has.
-        kernels = torch.mm(mixture, self.weight.flatten(1)).view(n * out, per_group, size, size)
+        # As [N, 1, bank]: of the product of a plain matrix, ncnn computes something else.
+        kernels = torch.matmul(mixture[:, None], self.weight.flatten(1)).view(n * out, per_group, size, size)
         joined = x.reshape(1, -1, height, width) if n > 1 else x
         y = functional.conv2d(joined, kernels, None, self.stride, size // 2, groups=n * self.groups)
         return eager_layout(y.view(n, out, y.shape[-2], y.shape[-1])) if n > 1 else y

@@ -33,6 +33,8 @@ class PoseNet(nn.Module):
     """
 
     spec: Spec | None = None  # of a network that create_model made
+    udp = False  # whether it sees UDP crops, and bins a pixel; create_model sets both from the card
+    split_ratio = 2.0
 
     def __init__(
         self,

@@ -45,7 +45,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, length, _ = x.shape
-        query, key, value = self.qkv(x).view(n, length, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = (
+            part.view(n, length, HEADS, WIDTH // HEADS).transpose(1, 2) for part in self.qkv(x).chunk(3, 2)
+        )
         y = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(y.transpose(1, 2).reshape(n, length, WIDTH))
 

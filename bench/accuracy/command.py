@@ -15,6 +15,7 @@ from bench.accuracy.network_check import check_output, fit_file
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
+from bench.codecs import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.metrics import printed, text
@@ -140,8 +141,11 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
     trained = weights.trained(model, arguments.weights, dataset=dataset.entry.weights)
     if model.file is not None:
         fit_file(model.file, dataset.skeleton, dataset.name)
+    codec = codec_of(trained.model, size, name)
     if isinstance(trained.model, torch.nn.Module):
         check_output(name, trained.model, dataset.name, joints, size)
+    decoding = arguments.decode or codec.decoding
+    codec.kind.check_decoding(decoding, udp=codec.udp, who=name)
     if trained.weights == "random":
         own = "; if your factory loads trained ones, give --weights own" if is_factory(name) else ""
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
@@ -151,7 +155,7 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
         backend=arguments.backend or model.own_backend(device),
         precision=arguments.precision,
         flip=not arguments.no_flip,
-        decode=arguments.decode,
+        decode=decoding,
         limit=arguments.limit,
     )
     how = EvaluationOptions(
@@ -163,7 +167,7 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
         evaluator=arguments.evaluator,
         skip_bad=arguments.skip_bad,
     )
-    return Evaluation(name, trained, dataset, settings, how, model.planned["file"])
+    return Evaluation(name, trained, dataset, settings, how, codec, model.planned["file"])
 
 
 def record_server_result(arguments: argparse.Namespace, names: list[str]) -> int:

@@ -20,6 +20,7 @@ from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, Evaluation
 from bench.backends import catalogue
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
+from bench.codecs import Codec
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
@@ -43,6 +44,7 @@ class Evaluation:
     dataset: Dataset
     settings: EvaluationSettings
     options: EvaluationOptions
+    codec: Codec
     file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
 
     @property
@@ -74,6 +76,7 @@ class Evaluation:
                 "flip": settings.flip,
                 "decode": settings.decode,
                 "evaluator": self.options.evaluator,
+                **({"crop": "udp"} if self.codec.udp else {}),
                 **({"limit": settings.limit} if settings.limit else {}),
                 **(from_json(self.file).protocol() if self.file else {}),
             },
@@ -97,7 +100,7 @@ class Evaluation:
         """How far this is the paper's evaluation, in words that stand beside the figure."""
         if self.trained.weights == "random":
             return "random weights"
-        if not self.settings.flip or self.settings.decode != "quarter_offset" or self.settings.limit:
+        if not self.settings.flip or self.settings.decode != self.codec.decoding or self.settings.limit:
             return "custom"
         detectors = self.dataset.entry.detector_boxes and self.settings.boxes == GROUND_TRUTH
         return GROUND_TRUTH_BOXES if detectors else "paper"
@@ -183,6 +186,7 @@ def _predict_share(
             workers=evaluation.options.workers,
             flip=evaluation.settings.flip,
             method=evaluation.settings.decode,
+            codec=evaluation.codec,
             normalisation=evaluation.trained.normalisation,
         ):
             bad |= dict.fromkeys(answer.errors.values())
@@ -213,7 +217,9 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
         precision=settings.precision,
         threads=threads,
         calibration=(
-            inputs_of(evaluation.dataset, settings.input, normalisation=trained.normalisation) if own else None
+            inputs_of(evaluation.dataset, settings.input, normalisation=trained.normalisation, codec=evaluation.codec)
+            if own
+            else None
         ),
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)

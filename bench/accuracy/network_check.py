@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from bench import cli
+from bench.codecs import Codec, codec_of
 from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS
 from bench.core.processes import user_code
 from bench.core.skeletons import Skeleton
 
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
     from bench.model_files.reading import AnyFile
 
 
-def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tuple[int, int]) -> None:
-    """Fail on a network whose output is not one heatmap for each joint.
+def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tuple[int, int]) -> Codec:
+    """Fail on a network whose output is not what it declares, or not for these joints.
 
     Args:
         name: of the network, for messages.
@@ -24,21 +27,40 @@ def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tup
         joints: how many.
         size: height, width of the input.
 
+    Returns:
+        The network's codec.
+
     Raises:
         InputError: it fails, or gives something else.
     """
+    codec = codec_of(model, size, name)
     with user_code(name, f"fails on an input of {cli.input_text(size)}"), torch.inference_mode():
         output = model(torch.zeros(1, 3, *size))
-    if not isinstance(output, Tensor):
+    leaves = tree_leaves(output)
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    count = len(codec.kind.arrays)
+    if len(tensors) != len(leaves) or len(tensors) != count or (count == 1 and output is not tensors[0]):
         kind = "nothing" if output is None else f"a {type(output).__name__}"
-        raise InputError(f"{name} gives {kind}: one tensor of {joints} heatmaps is needed")
-    shape = tuple(output.shape)
-    if len(shape) != 4 or shape[:2] != (1, joints) or 0 in shape:
-        raise InputError(f"{name} gives {shape[1:]}, and {owner} needs {joints} heatmaps, one for each joint")
-    if not output.is_floating_point():
-        raise InputError(f"{name} gives numbers of type {output.dtype}: heatmaps are floating-point numbers")
-    if not bool(torch.isfinite(output).all()):
-        raise InputError(f"{name} gives numbers that are not finite for an input of {cli.input_text(size)}")
+        needed = "one tensor of {} is needed" if count == 1 else f"{count} tensors of {{}} are needed"
+        raise InputError(f"{name} gives {kind}: {needed.format(codec.describe(joints))}{_hint(model)}")
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if not codec.fits(shapes, joints) or any(shape[0] != 1 for shape in shapes):
+        shown = " and ".join(str(shape[1:]) for shape in shapes)
+        raise InputError(f"{name} gives {shown}, and {owner} needs {codec.describe(joints)}, one for each joint")
+    for tensor in tensors:
+        if not tensor.is_floating_point():
+            raise InputError(f"{name} gives numbers of type {tensor.dtype}: floating-point numbers are needed")
+        if not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{name} gives numbers that are not finite for an input of {cli.input_text(size)}")
+    return codec
+
+
+def _hint(model: nn.Module) -> str:
+    """How a network of another kind says so."""
+    if hasattr(model, "output_kind"):
+        return ""
+    others = " or ".join(repr(name) for name in KINDS if name != "heatmap")
+    return f" (a network of another kind has an attribute output_kind, {others})"
 
 
 def fit_file(file: "AnyFile", skeleton: Skeleton, owner: str) -> None:
@@ -53,8 +75,6 @@ def fit_file(file: "AnyFile", skeleton: Skeleton, owner: str) -> None:
         InputError: something is missing, or the joints are others.
     """
     file.require("output_kind", "channels", "mean", "std", command="evaluation")
-    if getattr(file, "udp", False):
-        raise InputError(f"{file.name} takes UDP crops (udp), and evaluation makes none: it would find joints beside")
     joints = len(skeleton.joints)
     if file.num_joints != joints:
         raise InputError(f"{file.name} finds {file.num_joints} joints, and {owner} has {joints}")

@@ -3,9 +3,10 @@
 import argparse
 
 from bench import cli
-from bench.accuracy.settings import EVALUATORS, METHODS
+from bench.accuracy.settings import EVALUATORS
 from bench.backends import catalogue
 from bench.core.errors import InputError
+from bench.core.output_kinds import DECODINGS
 from bench.data import registry
 from bench.data.synthetic.evaluation_set import IMAGES, SEED
 
@@ -50,7 +51,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     boxes.add_argument("--gt-boxes", action="store_true", help="boxes of the annotations (default)")
     parser.add_argument("--no-flip", action="store_true", help="without averaging over the mirrored picture")
-    parser.add_argument("--decode", choices=METHODS, default="quarter_offset", help="heatmaps to joints")
+    parser.add_argument(
+        "--decode", choices=DECODINGS,
+        help="from output to joints (default: what the network was published with, quarter_offset for plain heatmaps)",
+    )  # fmt: skip
     parser.add_argument("--evaluator", choices=EVALUATORS, default="faster", help="they agree exactly")
     cli.add_device_option(parser)
     parser.add_argument("--backend", help=f"{', '.join(catalogue.names())} (default: eager; of a model file, its own)")

@@ -13,13 +13,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from bench.accuracy.decoding import decode
-from bench.accuracy.flip import flip_average
-from bench.accuracy.settings import Method
 from bench.backends import catalogue
 from bench.backends.session import Session
+from bench.codecs import Arrays, Codec, HeatmapCodec, codec_of
 from bench.core.errors import InputError
-from bench.data import ImageError, box_to_crop, crop, normalise
+from bench.data import ImageError, box_to_crop, normalise
 from bench.data.cropping import Normalisation
 from bench.data.dataset import Dataset, Person
 from bench.data.pictures import start_reader
@@ -60,29 +58,35 @@ def predict(
     batch: int,
     workers: int,
     flip: bool = True,
-    method: Method = "quarter_offset",
+    method: str | None = None,
+    codec: Codec | None = None,
     normalisation: Normalisation | None = None,
 ) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
     Args:
-        session: an open network from images ``[batch, 3, H, W]`` to heatmaps ``[batch, J, H/4, W/4]``; it gets full
-            batches only, the last one filled up, so that backends of a fixed shape will do.
+        session: an open network of images ``[batch, 3, H, W]``; it gets full batches only, the last one filled up, so
+            that backends of a fixed shape will do.
         indices: which people.
         input_size: height, width.
         batch: people at a time.
         workers: processes that read and crop ahead; 0 does it in this one.
-        flip: average with the mirrored picture's heatmaps, the paper's flip test.
-        method: of ``bench.accuracy.decode``.
+        flip: average with the output for the mirrored picture, the paper's flip test.
+        method: one of the decodings of the network's kind (``bench.core.output_kinds``); by default, the usual one.
+        codec: of the network; by default, it gives heatmaps of plain crops.
         normalisation: of the network's input; by default that of the zoo.
 
     Raises:
-        InputError: the network gives another number of heatmaps than the data set has joints.
+        InputError: the network gives something else than its codec says, or for another number of joints than the
+            data set's; or the method is not of its kind.
     """
+    codec = codec or HeatmapCodec(input_size)
+    method = method or codec.decoding
+    codec.kind.check_decoding(method, udp=codec.udp, who="the network")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*suggested max number of worker")  # that is the user's choice
         loader = DataLoader(
-            _Crops(dataset, indices, input_size),
+            _Crops(dataset, indices, codec),
             batch_size=batch,
             num_workers=workers,
             collate_fn=list,
@@ -95,7 +99,7 @@ def predict(
         crops: list[_Crop] = next(batches)
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
-        answer = _predict_batch(session, good, dataset, batch, flip, method, normalisation)
+        answer = _predict_batch(session, good, dataset, batch, flip, method, codec, normalisation)
         answer.errors = {one.index: one.error for one in crops if one.pixels is None}
         answer.seconds |= {
             "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
@@ -134,8 +138,9 @@ def evaluate(
         artifact = catalogue.build("eager", model, torch.zeros(batch, 3, *input_size, device=device))
         with catalogue.open_artifact(artifact, device=str(device)) as session:
             for answer in predict(
-                session, dataset, range(len(dataset)), input_size, batch=batch, workers=workers, flip=flip
-            ):
+                session, dataset, range(len(dataset)), input_size, batch=batch, workers=workers, flip=flip,
+                codec=codec_of(model, input_size),
+            ):  # fmt: skip
                 for error in answer.errors.values():
                     raise ImageError(error)
                 predictions += answer.predictions
@@ -145,8 +150,8 @@ def evaluate(
 
 
 class _Crops(TorchDataset[_Crop]):
-    def __init__(self, dataset: Dataset, indices: Sequence[int], input_size: tuple[int, int]) -> None:
-        self.dataset, self.indices, self.input_size = dataset, indices, input_size
+    def __init__(self, dataset: Dataset, indices: Sequence[int], codec: Codec) -> None:
+        self.dataset, self.indices, self.codec = dataset, indices, codec
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -159,19 +164,23 @@ class _Crops(TorchDataset[_Crop]):
         except ImageError as error:
             return _Crop(index, None, None, None, None, time.perf_counter() - started, 0.0, str(error))
         read = time.perf_counter()
-        center, size_px = box_to_crop(person.box, self.input_size)
-        pixels, _ = crop(picture, center, size_px, self.input_size)
+        center, size_px = box_to_crop(person.box, self.codec.input_size)
+        pixels, _ = self.codec.crop(picture, center, size_px)
         return _Crop(index, person, pixels, center, size_px, read - started, time.perf_counter() - read)
 
 
-def _heatmaps(session: Session, images: Tensor) -> Tensor:
-    """What the network returns, which must be one tensor of floating-point numbers."""
+def _outputs(session: Session, images: Tensor, codec: Codec, joints: int, dataset: str) -> Arrays:
+    """What the network returns, checked to be what its codec says."""
     outputs = check_outputs(session.run(images.contiguous().numpy()), "the network")
-    if len(outputs) != 1:
-        raise InputError(f"the network returns {len(outputs)} tensors: one of heatmaps is needed")
-    if not np.isfinite(outputs[0]).all():
-        raise InputError("the network returns heatmaps that are not finite (NaN or infinity)")
-    return torch.from_numpy(outputs[0])
+    if not codec.fits([output.shape for output in outputs], joints):
+        found = " and ".join(" x ".join(map(str, output.shape[1:])) for output in outputs)
+        raise InputError(
+            f"the network gives {found} and {dataset} has {joints} joints: "
+            f"a network of {codec.describe(joints)} is needed"
+        )
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise InputError(f"the network returns {codec.kind.name} output that is not finite (NaN or infinity)")
+    return outputs
 
 
 def _predict_batch(
@@ -180,7 +189,8 @@ def _predict_batch(
     dataset: Dataset,
     batch: int,
     flip: bool,
-    method: Method,
+    method: str,
+    codec: Codec,
     normalisation: Normalisation | None,
 ) -> BatchPredictions:
     if not crops:
@@ -189,20 +199,15 @@ def _predict_batch(
     filled = crops + crops[-1:] * (batch - len(crops))
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
     images = normalise(pixels, normalisation)
-    heatmaps = _heatmaps(session, images)
     joints = len(dataset.skeleton.joints)
-    if heatmaps.dim() != 4 or heatmaps.shape[1] != joints:
-        raise InputError(
-            f"the network gives {' x '.join(map(str, heatmaps.shape[1:]))} and {dataset.name} has {joints} joints: "
-            f"a network of {joints} heatmaps is needed"
-        )
+    outputs = _outputs(session, images, codec, joints, dataset.name)
     if flip:
-        mirrored = _heatmaps(session, images.flip(3))
-        heatmaps = flip_average(heatmaps, mirrored, dataset.skeleton.flip_pairs)
-    heatmaps = heatmaps[: len(crops)]
+        mirrored = _outputs(session, images.flip(3), codec, joints, dataset.name)
+        outputs = codec.flip_average(outputs, mirrored, dataset.skeleton.flip_pairs)
+    outputs = [output[: len(crops)] for output in outputs]
     ran = time.perf_counter()
     centers, sizes = (np.stack([getattr(one, name) for one in crops]) for name in ("center", "size_px"))
-    coordinates, scores = decode(heatmaps, centers, sizes, method=method)
+    coordinates, scores = codec.decode(outputs, centers, sizes, method)
     rounded = coordinates.astype(np.float64).round(PIXEL_DECIMALS), scores.astype(np.float64).round(SCORE_DECIMALS)
     keypoints = np.concatenate((rounded[0], rounded[1][..., None]), axis=2).tolist()
     predictions = [

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-Method = Literal["quarter_offset", "argmax", "dark"]
-METHODS: tuple[Method, ...] = get_args(Method)
+from bench.core.output_kinds import KINDS
+
+METHODS = KINDS["heatmap"].decodings  # of heatmaps of plain crops
 EVALUATORS = ("faster", "pycocotools")
 GROUND_TRUTH = "ground truth"
 GROUND_TRUTH_BOXES = "ground-truth boxes"  # the protocol: the paper's, but for the boxes
@@ -20,7 +20,7 @@ class EvaluationSettings:
     backend: str = "eager"
     precision: str = "fp32"
     flip: bool = True
-    decode: Method = "quarter_offset"
+    decode: str = "quarter_offset"  # of ``bench.core.output_kinds``
     limit: int | None = None  # pictures, of which the data set was cut to
 
 

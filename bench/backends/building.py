@@ -13,6 +13,7 @@ from bench.backends import precisions
 from bench.backends.artifact import sha256
 from bench.backends.cache import cached
 from bench.backends.graphs.capture import Captured, capture
+from bench.codecs import Codec, codec_of
 from bench.core.errors import InputError
 from bench.data.cropping import Normalisation
 
@@ -45,6 +46,11 @@ class Network:
         if cast:
             model, example = precisions.cast(model, example, precision)
         return cls(model, example, precision, threads or torch.get_num_threads(), calibration)
+
+    @property
+    def codec(self) -> Codec:
+        """What it sees, and what its output means."""
+        return codec_of(self.model, (self.example.shape[2], self.example.shape[3]))
 
     @classmethod
     def of_onnx(

@@ -16,12 +16,15 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.backends.adapted import adapted
 from bench.backends.artifact import Artifact, OnDisk
 from bench.backends.session import Session
 from bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.backends.profiles import ProfiledSession, Value
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")  # to ask for; backends that quantise compute in int8
 
@@ -231,6 +234,55 @@ def on_disk(name: str, path: Path) -> OnDisk:
     look = getattr(family_of(find(name)), "on_disk", None)
     found: OnDisk = look(path) if look else OnDisk((path,))
     return found
+
+
+def profiler_of(name: str) -> types.ModuleType:
+    """The file that reads the profiler of a backend's runtime (``bench/backends/profilers``).
+
+    Raises:
+        InputError: no such backend, or its runtime tells nothing of its operators.
+    """
+    backend = find(name)
+    if importlib.util.find_spec(f"bench.backends.profilers.{backend.family}") is None:
+        reason = getattr(family_of(backend), "NO_PROFILER", "nothing reads what its runtime tells of operators")
+        raise InputError(f"backend {name} cannot be explained: {reason}")
+    return importlib.import_module(f"bench.backends.profilers.{backend.family}")
+
+
+def shows_values(name: str) -> bool:
+    """Whether what every operator of a backend's file puts out can be seen."""
+    try:
+        return hasattr(profiler_of(name), "values")
+    except InputError:
+        return False
+
+
+def values(artifact: Artifact, images: Any, *, threads: int = 0) -> list[Value]:
+    """What every operator of a file puts out for images ``[N, 3, H, W]``, on the CPU, in order."""
+    found: list[Value] = profiler_of(artifact.backend).values(artifact, images, threads)
+    return found
+
+
+def build_unquantised(name: str, model: Any, example: Any) -> Artifact:
+    """The file in float32 that a backend's file is made of: both call equal operators by equal names."""
+    from bench.backends.building import Network
+
+    backend = find(name)
+    artifact: Artifact = profiler_of(name).unquantised(backend, Network.in_precision(model, example, "fp32", 0, None))
+    return artifact
+
+
+def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) -> ProfiledSession:
+    """``open_artifact``, with the runtime's own profiler on.
+
+    Raises:
+        InputError: see ``open_artifact`` and ``profiler_of``; or it cannot be profiled on this device.
+    """
+    backend = find(artifact.backend)
+    profiler = profiler_of(backend.name)
+    require(backend, backend.open_packages)
+    session: ProfiledSession = profiler.open_profiled(backend, artifact, device, threads)
+    return session
 
 
 def open_for_pixels(

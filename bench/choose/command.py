@@ -83,7 +83,9 @@ def _on_machine(found: list[Candidate], wanted: str | None) -> list[Candidate]:
         if mine or len({one.setting.machine for one in found}) == 1:
             return mine or found
         raise InputError(f"name a --machine, as nothing was timed on this one: there is {'; '.join(there)}")
-    alike = [one for one in found if wanted.lower() in names(one).lower()]
+    # A whole name is meant as such, also where a longer one begins with it.
+    same = [one for one in found if wanted.lower() in (one.setting.machine.lower(), names(one).lower())]
+    alike = same or [one for one in found if wanted.lower() in names(one).lower()]
     if not alike:
         raise InputError(f"nothing was timed on a machine with {wanted!r} in its name: there is {'; '.join(there)}")
     machines = sorted({one.setting.machine for one in alike})

@@ -52,7 +52,8 @@ def count(path: Path, size: tuple[int, int]) -> tuple[dict[str, int | float], di
                     weights[node.output[0]] = tuple(attribute.t.dims)
     shapes = dict(weights)
     for value in (*graph.input, *graph.value_info, *graph.output):
-        shapes.setdefault(value.name, tuple(one.dim_value for one in value.type.tensor_type.shape.dim))
+        if value.type.tensor_type.HasField("shape"):
+            shapes.setdefault(value.name, tuple(one.dim_value for one in value.type.tensor_type.shape.dim))
     products, mmcv, unknown = 0, 0, Counter[str]()
     for node in graph.node:
         of_node = _PRODUCTS.get(node.op_type)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bench.data.cropping import box_to_crop, crop, normalise, photograph
     from bench.data.dataset import Dataset, ImageError, Person
     from bench.data.registry import open_dataset
-    from bench.data.target import make_target
+    from bench.data.target import make_simcc_target, make_target, make_udp_target
 
 __all__ = [
     "COCO",
@@ -20,7 +20,9 @@ __all__ = [
     "Skeleton",
     "box_to_crop",
     "crop",
+    "make_simcc_target",
     "make_target",
+    "make_udp_target",
     "normalise",
     "open_dataset",
     "photograph",
@@ -32,7 +34,7 @@ __getattr__, __dir__, _ = attach(
         **dict.fromkeys(("COCO", "MPII", "Skeleton"), "bench.core.skeletons"),
         **dict.fromkeys(("Dataset", "ImageError", "Person"), "bench.data.dataset"),
         **dict.fromkeys(("box_to_crop", "crop", "normalise", "photograph"), "bench.data.cropping"),
-        "make_target": "bench.data.target",
+        **dict.fromkeys(("make_simcc_target", "make_target", "make_udp_target"), "bench.data.target"),
         "open_dataset": "bench.data.registry",
     },
 )

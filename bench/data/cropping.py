@@ -66,18 +66,25 @@ def crop(
     size_px: npt.ArrayLike,
     input_size: tuple[int, int],
     rotation: float = 0,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    *,
+    udp: bool = False,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.floating]]:
     """Cut out a region and resize it (bilinear, black outside the picture).
+
+    Plain crops measure sizes between the edges of pixels, those of unbiased data processing (UDP, arXiv 1911.07524)
+    between the centres of the outermost pixels: there, region and result are one pixel smaller.
 
     Args:
         image: ``[H, W, 3]`` uint8.
         center: x, y of the region's centre in image pixels.
         size_px: width, height of the region in image pixels; the width sets the scale.
         input_size: height, width of the result.
-        rotation: degrees; positive turns the picture counter-clockwise.
+        rotation: degrees; positive turns the picture counter-clockwise, and with ``udp`` clockwise, as published.
+        udp: whether the network sees UDP crops.
 
     Returns:
-        The crop, uint8 ``[height, width, 3]``, and the 2x3 matrix that takes image to crop pixels.
+        The crop, uint8 ``[height, width, 3]``, and the 2x3 matrix that takes image to crop pixels; float32 with
+        ``udp``, as published, and float64 without.
 
     Raises:
         InputError: the picture is empty or not uint8 ``[H, W, 3]``, or the region has no width.
@@ -87,11 +94,19 @@ def crop(
     if not 0 < float(np.asarray(size_px)[0]) < np.inf:
         raise InputError(f"a region to crop must have a width above 0, and {np.asarray(size_px).tolist()} has not")
     height, width = input_size
-    (x, y), scale = np.asarray(center, np.float64), width / float(np.asarray(size_px)[0])
     angle = np.deg2rad(rotation)
-    linear = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    offset = np.array([width / 2, height / 2]) - linear @ np.array([x, y])
-    matrix = np.column_stack((linear, offset))
+    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    if udp:
+        size = np.asarray(size_px, np.float64)
+        scale = np.array([width - 1, height - 1]) / size
+        linear = scale[:, None] * turned.T
+        middle = scale * size / 2
+    else:
+        linear = width / float(np.asarray(size_px)[0]) * turned
+        middle = np.array([width / 2, height / 2])
+    matrix = np.column_stack((linear, middle - linear @ np.asarray(center, np.float64)))
+    if udp:
+        matrix = matrix.astype(np.float32)
     warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(warped, np.uint8), matrix
 

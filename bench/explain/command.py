@@ -1,6 +1,7 @@
 """Explains networks, each in a fresh process, and records what was found."""
 
 import argparse
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -16,15 +17,21 @@ from bench.core.record import Measurement, Record
 from bench.explain.explanation import paragraph, rows
 from bench.explain.options import SHOWN
 from bench.explain.plan import ExplainPlan
-from bench.models import choose, model_names
+from bench.models import choose, model_names, recorded_name
 from bench.timing.process_variables import process_variables
 
 
 def main(arguments: argparse.Namespace) -> int:
-    plans = make_plans(arguments)
+    device = machine.resolve_device(arguments.device)
+    backends, left_out = choose_backends(
+        arguments.backend, device, arguments.precision, differences=arguments.differences
+    )  # fmt: skip
+    plans = make_plans(arguments, device, backends)
+    if arguments.differences:
+        return show_differences(plans, arguments)
     known = results.open_folder(arguments.results)
     if arguments.missing:
-        plans = without_record(plans, known, "explain", plans[0].device)
+        plans = without_record(plans, known, "explain", device)
     if not plans and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
     with cli.progress(len(plans), "explaining", shown=not arguments.quiet) as step:
@@ -35,18 +42,78 @@ def main(arguments: argparse.Namespace) -> int:
             cli.save([record], arguments)
             if not arguments.json:
                 show(record)
-            step(plan.model)
+            step(plan.who)
+            who = record.model if plan.backend == "eager" else f"{record.model}, {plan.backend}"
             for note in record.warnings:
-                cli.warn(f"{record.model}: {note}")
+                cli.warn(f"{who}: {note}")
+    if not arguments.quiet:
+        for backend, reason in left_out.items():
+            cli.say(f"left out: {backend} ({reason})")
     if plans and not arguments.quiet:
         cli.say(f"added to {arguments.results / 'explain.jsonl'}: {len(plans)}")
     return 0
 
 
-def make_plans(arguments: argparse.Namespace) -> list[ExplainPlan]:
-    """One plan a network, everything that can be checked beforehand checked."""
-    device = machine.resolve_device(arguments.device)
-    catalogue.resolve("eager", device, arguments.precision)
+def show_differences(plans: list[ExplainPlan], arguments: argparse.Namespace) -> int:
+    """Say of each network where it parts from float32; 1 where one does."""
+    large = 0
+    with cli.progress(len(plans), "comparing", shown=not arguments.quiet) as step:
+        for plan, answer in workers.run_each(plans, start, arguments.ahead):
+            if isinstance(answer, InputError):
+                raise answer
+            found = answer["differences"]
+            large += found["first"] is not None
+            if arguments.json:
+                print(json.dumps({"model": recorded_name(plan.model)} | found))
+            else:
+                cli.output().print(escape(f"{plan.model}, {found['backend']} ({found['precision']}): {found['says']}."))
+                show_boundaries(found, all_layers=arguments.layers)
+            step(plan.who)
+    return 1 if large else 0
+
+
+def show_boundaries(found: dict[str, Any], *, all_layers: bool) -> None:
+    """What every layer, or those around the first large difference, differ by."""
+    shown = list(enumerate(found["boundaries"]))
+    if not all_layers:
+        first = found["first"] if found["first"] is not None else len(shown)
+        shown = shown[max(0, first - SHOWN // 2) :][:SHOWN]
+    table = Table()
+    for heading in ("layer", "what", "difference", "largest value", "not finite"):
+        table.add_column(heading, justify="left" if heading in ("layer", "what") else "right")
+    for index, one in shown:
+        style = "bold" if index == found["first"] else ""
+        apart = f"{one['difference']:.2g}" if one["difference"] < 1e30 else "infinite"
+        figures = (apart, f"{one['largest']:.4g}", f"{one['not_finite']:,}")
+        table.add_row(escape(one["layer"]), escape(one["name"]), *figures, style=style)
+    cli.output().print(table)
+
+
+def choose_backends(
+    text: str, device: str, precision: str, *, differences: bool = False
+) -> tuple[list[str], dict[str, str]]:
+    """The backends asked for; for ``all``, those that can be explained here, and of the others the reason why not.
+
+    Raises:
+        InputError: a backend asked for by name is unknown, does not run here, or tells nothing of its operators.
+    """
+    usable, reasons = catalogue.usable(device, precision) if text == "all" else (cli.listed(text), {})
+    found = []
+    for name in usable:
+        try:
+            catalogue.resolve(name, device, precision)
+            if name != "eager" and not differences:
+                catalogue.profiler_of(name)
+            found.append(name)
+        except InputError as error:
+            if text != "all":
+                raise
+            reasons[name] = str(error)
+    return found, reasons
+
+
+def make_plans(arguments: argparse.Namespace, device: str, backends: list[str]) -> list[ExplainPlan]:
+    """One plan a network and backend, everything that can be checked beforehand checked."""
     threads = machine.checked_threads(arguments.threads)
     models = choose(arguments, model_names(arguments.models), cli.given_input(arguments.input, "explain"))
     for model in models:
@@ -54,16 +121,23 @@ def make_plans(arguments: argparse.Namespace) -> list[ExplainPlan]:
             model.file.check_backend("eager")
     return [
         ExplainPlan(
-            **model.planned, device=device, precision=arguments.precision, threads=threads, rounds=arguments.rounds,
+            **model.planned,
+            device=device,
+            precision=arguments.precision,
+            threads=threads,
+            rounds=arguments.rounds,
             seed=arguments.seed,
+            backend=backend,
+            differences=arguments.differences,
         )
         for model in models
-    ]  # fmt: skip
+        for backend in backends
+    ]
 
 
 def start(plan: ExplainPlan) -> workers.Worker:
     """A process for one network, set up as those of ``bench.speed``."""
-    return workers.Worker("bench.explain.worker", asdict(plan), plan.model, variables(plan))
+    return workers.Worker("bench.explain.worker", asdict(plan), plan.who, variables(plan))
 
 
 def variables(plan: ExplainPlan) -> dict[str, str]:
@@ -85,7 +159,8 @@ def show(record: Record) -> None:
     """The paragraph, then the layers that cost most."""
     cli.output().print(escape(paragraph(record)), width=min(100, cli.output().width))
     shown = rows(record, "layers")
-    table = Table(title=f"{record.model}: {len(shown)} costliest layers", title_justify="left")
+    where = "" if record.backend == "eager" else f" in {record.backend}"
+    table = Table(title=f"{record.model}{where}: {len(shown)} costliest layers", title_justify="left")
     for heading in ("layer", "operators", "ms", "share", "M MACs", "MB", "MACs/B", "bound by", "times it"):
         is_text = heading in ("layer", "operators", "bound by")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading != "layer", overflow="fold")

@@ -12,7 +12,9 @@ PARTS = {
     "compute_bound_ms": "multiply-adds at the machine's peak",
     "memory_bound_ms": "moving data at the machine's bandwidth",
     "above_bound_ms": "above the bound: operators slower than the machine allows",
+    "layout_ms": "changes of layout and number type, which the runtime adds",
 }
+RUNTIME_DISPATCH = "calling operators: the least that one takes, and what is between them"
 
 
 def paragraph(record: Record) -> str:
@@ -24,8 +26,9 @@ def paragraph(record: Record) -> str:
     total = m["latency_ms_measured"]
     share = {part: m.get(part, 0.0) / total for part in PARTS}
     starting = share["dispatch_ms"] + share["setup_ms"]
+    eager = record.backend in (None, "eager")
     told = [*(f"Caution: {warning}." for warning in record.warnings), _lead(record, total)]
-    if starting >= max(share["compute_bound_ms"], share["memory_bound_ms"], share["above_bound_ms"]):
+    if starting >= max(share[part] for part in PARTS if part not in ("dispatch_ms", "setup_ms")):
         told += _starting(record, share)
         shown = {"dispatch_ms", "setup_ms"}
     else:
@@ -33,7 +36,10 @@ def paragraph(record: Record) -> str:
         told.append(_LARGEST[largest].format(percent=_percent(share[largest]), times=total / m["must_take_ms"]))
         shown = {largest}
     rest = sorted((part for part in PARTS if part in m and part not in shown), key=lambda part: -share[part])
-    told.append(f"The rest: {'; '.join(f'{_percent(share[part])} {PARTS[part]}' for part in rest)}.")
+    what = PARTS if eager else PARTS | {"dispatch_ms": RUNTIME_DISPATCH}
+    told.append(f"The rest: {'; '.join(f'{_percent(share[part])} {what[part]}' for part in rest)}.")
+    if not eager:
+        told += _as_run(record)
     told.append(_small(record, total))
     told += _costliest(record)
     if m["faster_than_bound_ms"] > 0.05 * total:
@@ -45,6 +51,8 @@ def paragraph(record: Record) -> str:
 
 
 _LARGEST = {
+    "layout_ms": "{percent} of the time is spent on changing layouts and number types: the runtime's fast kernels need "
+    "another layout than their neighbours, and operators that have no such kernel lie between them.",
     "dispatch_ms": "",
     "setup_ms": "",
     "compute_bound_ms": "{percent} of the time is multiply-adds at the machine's peak: only fewer of them, lower "
@@ -60,11 +68,12 @@ _LARGEST = {
 def _lead(record: Record, total: float) -> str:
     m = record.metrics
     where = record.machine.gpu if record.device == "cuda" else f"{record.threads} thread{'s'[: record.threads != 1]}"
+    runtime = "" if record.backend in (None, "eager") else f" in {record.software.runtime}"
     alone = m["macs"] / m["peak_macs_per_s"] * 1e3
     return (
-        f"{record.model} takes {total:.1f} ms ({where}, {record.input}); at the {m['peak_macs_per_s'] / 1e9:,.0f} G "
-        f"multiply-adds a second that a large matrix product reaches here, its {m['macs'] / 1e6:,.0f} M would take "
-        f"{f'{alone:.1f}' if alone >= 0.1 else f'{alone:.2g}'} ms."
+        f"{record.model} takes {total:.1f} ms{runtime} ({where}, {record.input}); at the "
+        f"{m['peak_macs_per_s'] / 1e9:,.0f} G multiply-adds a second that a large matrix product reaches here, its "
+        f"{m['macs'] / 1e6:,.0f} M would take {f'{alone:.1f}' if alone >= 0.1 else f'{alone:.2g}'} ms."
     )
 
 
@@ -80,7 +89,7 @@ def _starting(record: Record, share: Mapping[str, float]) -> list[str]:
     total = m["latency_ms_measured"]
     between = m["dispatch_between_ms"] / total
     parts = [
-        f"{_percent(between)} in Python between them",
+        f"{_percent(between)} {'in Python between them' if record.backend in (None, 'eager') else 'between them'}",
         f"{_percent(share['dispatch_ms'] - between)} in empty calls",
     ]
     if "setup_ms" in m:
@@ -90,6 +99,15 @@ def _starting(record: Record, share: Mapping[str, float]) -> list[str]:
     if "latency_ms_smallest" in m:
         told.append(f"On a picture of {record.notes['smallest']} it still takes {m['latency_ms_smallest']:.1f} ms.")
     return told
+
+
+def _as_run(record: Record) -> list[str]:
+    """What became of the network's operators in a runtime."""
+    m = record.metrics
+    told = [f"It runs {m['operators']:,} operators, {m['joined_operators']:,} of them joined from several"]
+    if m["layout_operators"]:
+        told.append(f"{m['layout_operators']:,} added to change layouts or number types")
+    return [" and ".join(told) + "."]
 
 
 def _small(record: Record, total: float) -> str:

@@ -20,12 +20,14 @@ ROOT = "(model)"
 
 @dataclass(frozen=True)
 class Operator:
-    """One call: what it is, where in the network, and what it costs whatever runs it."""
+    """One call: what it is, where in the network, and what it costs whatever runs it; or one as a runtime runs it."""
 
     name: str  # as the dispatcher knows it, such as aten::conv2d
     layer: str  # the innermost module that was running
     macs: int  # multiply-adds by torch's own formulas; what has none counts nothing
     bytes: int  # read and written; a view moves nothing
+    added: bool = False  # by the runtime, which changes layouts or number types for its own sake
+    joined: tuple[str, ...] = ()  # further layers that a runtime computes in the same operator
 
     @property
     def kind(self) -> str:

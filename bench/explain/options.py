@@ -13,8 +13,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = cli.make_parser("explain", "Say why networks take the time they take, operator by operator.")
     cli.add_model_options(parser)
     cli.add_device_option(parser)
+    parser.add_argument(
+        "--backend", default="eager", metavar="NAME[,NAME]", type=cli.names,
+        help="what runs the networks: eager, a runtime by its own profiler (onnxruntime, openvino, ...), or all that "
+        "can be explained here",
+    )  # fmt: skip
     parser.add_argument("--precision", default="fp32", choices=catalogue.PRECISIONS)
     cli.add_threads_option(parser)
+    parser.add_argument(
+        "--differences", action="store_true",
+        help="time nothing: compare what every layer computes with float32, and name the first large difference",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=cli.count, default=ROUNDS, help="timed with the profiler and without")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     cli.add_ahead_option(parser)

@@ -33,8 +33,8 @@ class PeakMeter:
     Unlike the yardstick of ``bench.speed``, the product is PyTorch's own, which runs the network, in its precision.
     """
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, dtype: torch.dtype, *, calls: bool = True) -> None:
+        self.device, self.calls = device, calls  # whether to time PyTorch's own calls as well
         self.one = torch.ones(1, device=device)
         side, length = SIDE[device.type], COPY_BYTES[device.type] // dtype.itemsize
         a, b, out = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(3))
@@ -50,10 +50,12 @@ class PeakMeter:
         with torch.inference_mode():
             _, multiply = once(self.matrix_product)
             _, copy = once(self.copy)
-            empty = _empty_call_s(self.one)
-            with profiler_of(self.device):
-                torch.add(self.one, self.one)
-                profiled = _empty_call_s(self.one)
+            empty = profiled = 0.0
+            if self.calls:
+                empty = _empty_call_s(self.one)
+                with profiler_of(self.device):
+                    torch.add(self.one, self.one)
+                    profiled = _empty_call_s(self.one)
         self.seconds.append((multiply, copy, empty, profiled))
 
     def peaks(self) -> Peaks:

@@ -27,6 +27,13 @@ class ExplainPlan:
     batch: int = 1
     image: str | None = None  # the picture that comes along
     file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
+    backend: str = "eager"
+    differences: bool = False  # compare layers with float32, and time nothing
+
+    @property
+    def who(self) -> str:
+        """Its name in progress and errors."""
+        return self.model if self.backend == "eager" else f"{self.model}, {self.backend}"
 
     def measurement(self) -> Measurement:
         """What is measured and how, as the record has it."""
@@ -36,9 +43,9 @@ class ExplainPlan:
             input=cli.input_text(self.input),
             num_joints=self.num_joints,
             network_sha256=network_sha256(self.model, self.file),
-            backend="eager",
+            backend=self.backend,
             device=self.device.partition(":")[0],
-            precision=catalogue.resolve("eager", self.device, self.precision, here=False),  # type: ignore[arg-type]
+            precision=catalogue.resolve(self.backend, self.device, self.precision, here=False),  # type: ignore[arg-type]
             batch=self.batch,
             threads=self.threads,
             protocol=protocol(self.rounds),
@@ -47,7 +54,7 @@ class ExplainPlan:
         )
 
     def identity(self) -> str:
-        return self.measurement().identity(catalogue.version("eager"))
+        return self.measurement().identity(catalogue.version(self.backend))
 
 
 def protocol(rounds: int) -> dict[str, Any]:

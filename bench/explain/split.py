@@ -13,7 +13,7 @@ this order, each part taking no more than what is left:
     above     the rest: the operator is slower than the machine allows, and gets slower with more pixels
 
 So the parts of an operator add up to m_i, and with what passes between operators (dispatch too: Python, module calls)
-to the time of the whole.
+to the time of the whole. An operator that a runtime adds, to change a layout, must not be: all of its time is layout.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,7 @@ class Cost:
     dispatch: float = 0.0
     setup: float = 0.0
     above: float = 0.0
+    layout: float = 0.0
     faster: float = 0.0  # by how much it beat its bound: its data were in a cache
 
     @property
@@ -51,13 +52,13 @@ class Cost:
     @property
     def bound(self) -> str:
         """Which of what it must do takes longest."""
-        parts = {"compute": self.compute, "memory": self.memory, "dispatch": self.dispatch}
+        parts = {"compute": self.compute, "memory": self.memory, "dispatch": self.dispatch, "layout": self.layout}
         return max(parts, key=lambda part: parts[part])
 
     @property
     def small(self) -> bool:
         """Whether it takes longer to start than its work needs."""
-        return self.starting > self.compute + self.memory
+        return self.starting > self.compute + self.memory + self.layout
 
 
 def work(operator: Operator, peaks: Peaks) -> float:
@@ -81,6 +82,8 @@ def split(operator: Operator, seconds: float, peaks: Peaks, *, call: float, fixe
         call: seconds of an empty call that are within ``seconds``.
         fixed: seconds, beyond its bound, that it would take on a picture of no pixels; the call is in them.
     """
+    if operator.added:
+        return Cost(operators=1, macs=0, bytes=operator.bytes, seconds=seconds, must=0.0, layout=seconds)
     bound = work(operator, peaks)
     compute_bound = operator.macs / peaks.macs_per_s >= operator.bytes / peaks.bytes_per_s
     dispatch = min(seconds, call)
@@ -116,6 +119,7 @@ class Group:
     name: str
     kinds: tuple[str, ...]  # of its operators but for views
     cost: Cost
+    joined: tuple[str, ...] = ()  # further layers that its operators compute
 
 
 def grouped(keys: Sequence[str], operators: Sequence[Operator], costs: Sequence[Cost]) -> list[Group]:
@@ -128,6 +132,7 @@ def grouped(keys: Sequence[str], operators: Sequence[Operator], costs: Sequence[
             name,
             tuple(dict.fromkeys(operators[i].kind for i in indices if not operators[i].is_view)),
             together([costs[i] for i in indices]),
+            tuple(dict.fromkeys(layer for i in indices for layer in operators[i].joined if layer != name)),
         )
         for name, indices in members.items()
     ]

@@ -14,7 +14,14 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
     try:
         model, example = preparation.network(plan)
-        record = explain(model, example, rounds=plan["rounds"], precision=plan["precision"], ready=ready)
+        if plan["differences"]:
+            from bench.explain import differences
+
+            ready()
+            how = {key: plan[key] for key in ("backend", "precision", "threads")}
+            return {"differences": differences.find(model, example, **how).to_json()}
+        how = {key: plan[key] for key in ("backend", "rounds", "precision", "threads")}
+        record = explain(model, example, ready=ready, **how)
         return {"record": record.to_json()}
     except InputError as error:
         return {"input_error": str(error)}

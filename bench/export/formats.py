@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.core.output_kinds import KINDS
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     RunArrays = Callable[[np.ndarray], list[np.ndarray]]
 
 INPUT = "images"
-OUTPUTS = {"heatmap": ("heatmaps",), "simcc": ("simcc_x", "simcc_y")}  # by kind of output
 EXTRA_FILE = "metadata.json"  # where a TorchScript file keeps the metadata
 
 
@@ -55,7 +56,7 @@ class ExportSource:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of its outputs."""
-        return OUTPUTS[self.metadata["output_kind"]]
+        return KINDS[self.metadata["output_kind"]].arrays
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import zoo
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
+from bench.codecs import codec_of
 from bench.core import machine
 from bench.core.errors import InputError, first_line
 from bench.core.files import PROJECT, side_folder
@@ -71,23 +72,20 @@ def describe(
     Joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
 
     Raises:
-        InputError: the network makes neither heatmaps ``[1, J, h, w]`` of such an input, nor, where its ``output_kind``
-            is ``simcc``, two arrays ``[1, J, bins]``.
+        InputError: the network does not make of such an input what it declares (``bench.core.output_kinds``).
     """
     with user_code(name, "fails on such an input"), torch.inference_mode():
         output = model(torch.zeros(1, 3, *input_size))
-    kind = str(getattr(model, "output_kind", "heatmap"))
+    codec = codec_of(model, input_size, name)
     leaves = tree_leaves(output)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    count, dimensions, wanted = (
-        (2, 3, "two arrays [1, J, bins]") if kind == "simcc" else (1, 4, "heatmaps [1, J, h, w]")
-    )
-    fits = len(leaves) == len(tensors) == count
-    if not fits or any(one.ndim != dimensions or one.shape[:2] != tensors[0].shape[:2] for one in tensors):
+    kind = codec.kind
+    fits = len(leaves) == len(tensors) == len(kind.arrays)
+    if not fits or any(one.ndim != kind.dimensions or one.shape[:2] != tensors[0].shape[:2] for one in tensors):
         made = " and ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else type(one).__name__ for one in leaves)
-        raise InputError(f"makes {made or 'nothing'} of one image: give a network that makes {wanted}")
+        raise InputError(f"makes {made or 'nothing'} of one image: give a network that makes {kind.what}")
     if len(tensors[0]) != 1 or not all(one.is_floating_point() for one in tensors):
-        raise InputError(f"makes {tuple(tensors[0].shape)} of type {tensors[0].dtype}: {wanted} are needed")
+        raise InputError(f"makes {tuple(tensors[0].shape)} of type {tensors[0].dtype}: {kind.what} are needed")
     shapes = [list(one.shape[1:]) for one in tensors]
     joints = shapes[0][0]
     card = zoo.model_card(name) if name in zoo.list_models() else None
@@ -99,8 +97,8 @@ def describe(
         "weights": weights,
         "weights_sha256": weights_sha256,
         "input": json.dumps([3, *input_size]),  # channels, height, width
-        "output_kind": kind,
-        "output": json.dumps(shapes[0] if count == 1 else shapes),
+        "output_kind": kind.name,
+        "output": json.dumps(shapes[0] if len(shapes) == 1 else shapes),
         "dynamic_batch": json.dumps(dynamic_batch),
         "precision": "int8" if int8 else "fp32",
         "channels": "RGB",
@@ -108,10 +106,10 @@ def describe(
         "std": json.dumps(card.std if card else STD),
         "num_joints": json.dumps(joints),
     }
-    if card is not None and card.udp:
+    if codec.udp:
         told["udp"] = "true"
-    if card is not None and kind == "simcc":
-        told["split_ratio"] = json.dumps(card.split_ratio)
+    if kind.name == "simcc":
+        told["split_ratio"] = json.dumps(codec.split_ratio)
     if skeleton:
         told |= {"joints": json.dumps(skeleton.joints), "flip_pairs": json.dumps(skeleton.flip_pairs)}
     return told

@@ -12,7 +12,7 @@ from bench.core.workers import serve
 
 
 def _look(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
 
     ready()
     try:
@@ -20,7 +20,7 @@ def _look(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except (InputError, OSError) as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        return {"input_error": described(error)[:300]}
 
 
 def _describe(path: Path, backend: str, sources: dict[str, Any]) -> dict[str, Any]:

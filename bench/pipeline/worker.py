@@ -13,7 +13,7 @@ from bench.core.workers import serve
 
 
 def _run(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.timing.parity import ParityError
 
     try:
@@ -21,7 +21,7 @@ def _run(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     except (InputError, ParityError) as error:
         return {"input_error": str(error)}
     except Exception as error:
-        return {"input_error": f"{type(error).__name__}: {error}"}
+        return {"input_error": described(error)}
 
 
 def _prepare(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:

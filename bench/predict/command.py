@@ -18,6 +18,7 @@ from bench.accuracy.network_check import check_output, fit_file
 from bench.accuracy.predicting import BatchPredictions, predict
 from bench.backends import catalogue
 from bench.cli import say, warn
+from bench.codecs import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
@@ -155,6 +156,7 @@ def answers(
             batch=batch,
             workers=0,
             flip=not arguments.no_flip,
+            codec=codec_of(trained.model, model.input, arguments.model),
             normalisation=trained.normalisation,
         ):
             yield answer

@@ -114,11 +114,12 @@ def make(
         all_figures: draw those as well that are left out otherwise (``ReportFigure.main``).
 
     Raises:
-        InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``).
+        InputError: a record lacks what a record of its kind must hold (``bench.core.kinds``), or Plotly is missing.
     """
     for record in records:
         if problem := kinds.problem(record):
             raise InputError(problem)
+    html.plotly_script()  # that it is missing is said before figures are drawn
     measured = Measured(records)
     shown = []
     files = {

@@ -161,6 +161,8 @@ def _seeds(which: Ablation, budget: Budget, trained: Sequence[Record]) -> dict[s
 def _what_it_takes(which: Ablation, budget: Budget, trained: Sequence[Record]) -> str:
     """What a budget gave that tells no rows apart, and the budget that the spread of its seeds asks for."""
     rows = _seeds(which, budget, trained)
+    if not rows:
+        return f"Not measured. {budget.what}: no training has an AP, which is what the table is of."
     means = [sum(seeds) / len(seeds) for seeds in rows.values()]
     deviation = spread(rows)
     gave = f"Not measured. {budget.what}: AP of {printed(min(means), 1, 2)} to {printed(max(means), 1, 2)}"

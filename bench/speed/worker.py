@@ -36,6 +36,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     from bench.speed import preparation
     from bench.speed.timed_set import open_network, time_set
     from bench.timing.clock import Fixed
+    from bench.timing.parity import ParityError
 
     device, threads, who = plan["device"], plan["threads"], plan["model"]
     network_error = False
@@ -60,9 +61,12 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
         expected = None if is_reference else plain.outputs
-        result = time_set(
-            opened, Fixed(1), 0, device=device, expected=expected, reference=own, count_energy=False, ready=ready
-        )
+        try:
+            result = time_set(
+                opened, Fixed(1), 0, device=device, expected=expected, reference=own, count_energy=False, ready=ready
+            )
+        except ParityError as error:
+            raise ParityError(f"{error}{_where(plan, model, example)}") from error
     try:
         artifact: dict[str, Any] | None = opened.artifact.to_json()
     except ValueError:
@@ -73,6 +77,22 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         "artifact": artifact,
     }
     return {"result": asdict(result), "prepared": prepared}
+
+
+def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
+    """Where the difference from eager begins, if that can be seen."""
+    from bench.backends import catalogue
+    from bench.core.errors import InputError
+    from bench.explain import differences
+
+    backend, precision = plan["backend"], plan["precision"]
+    shown = catalogue.shows_values(backend) or precision in differences.HALF
+    if not shown or plan.get("file"):  # of a file, nothing is known but what it is
+        return ""
+    try:
+        return f"; {differences.find(model, example, backend, precision=precision).sentence()}"
+    except InputError as error:
+        return f"; {error}"
 
 
 def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:

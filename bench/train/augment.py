@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.codecs import Codec, HeatmapCodec
 from bench.core.skeletons import Skeleton
-from bench.data.cropping import box_to_crop, crop
+from bench.data.cropping import box_to_crop
 from bench.data.dataset import Float32Array, Person, Picture
 from bench.train.recipe import Recipe
 
@@ -35,11 +37,56 @@ def random_view(
     if rng.random() < recipe.half_body_prob:
         view = half_body(person, skeleton, input_size, recipe, upper=rng.random() < recipe.half_body_upper_prob) or view
     factor = recipe.scale_factor
-    scale = np.clip(1 + factor * rng.standard_normal(), 1 - factor, 1 + factor)
-    limit = 2 * recipe.rot_factor
-    rotation = np.clip(recipe.rot_factor * rng.standard_normal(), -limit, limit)
+    if recipe.draw == "truncated":
+        scale, rotation = 1 + factor * _truncated(rng), recipe.rot_factor * _truncated(rng)
+    else:
+        scale = np.clip(1 + factor * rng.standard_normal(), 1 - factor, 1 + factor)
+        limit = 2 * recipe.rot_factor
+        rotation = np.clip(recipe.rot_factor * rng.standard_normal(), -limit, limit)
     turned = rng.random() < recipe.rot_prob
-    return View(view.center, view.size_px * scale, float(rotation) if turned else 0.0, bool(mirrored))
+    center = view.center
+    if recipe.shift_prob and rng.random() < recipe.shift_prob:
+        center = center + recipe.shift_factor * np.array((_truncated(rng), _truncated(rng))) * view.size_px
+    return View(center, view.size_px * scale, float(rotation) if turned else 0.0, bool(mirrored))
+
+
+def _truncated(rng: np.random.Generator) -> float:
+    """A standard normal number within -1 and 1: drawn anew until it is."""
+    while True:
+        number = float(rng.standard_normal())
+        if abs(number) <= 1:
+            return number
+
+
+HUE, SATURATION, VALUE = 5, 30, 30  # of 180, 255 and 255: YOLOX's
+BLUR_SIZES = (3, 5, 7)  # pixels
+BLANK = (0.2, 0.4)  # of each side
+
+
+def disturb(picture: Picture, recipe: Recipe, rng: np.random.Generator) -> Picture:
+    """A crop with its colours moved, blurred, or a part of it blanked, as the recipe says; the same array or a new one.
+
+    Each of hue, saturation and value moves for half of the pictures, by an even random number. The rectangle is black.
+    """
+    if recipe.colour_jitter:
+        moves = rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) * recipe.colour_jitter * rng.integers(0, 2, 3)
+        hue_first = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.int16) + moves.astype(np.int16)
+        hue_first[..., 0] %= 180
+        picture = cv2.cvtColor(np.clip(hue_first, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.uint8)
+    if recipe.blur_prob and rng.random() < recipe.blur_prob:
+        size = int(rng.choice(BLUR_SIZES))
+        picture = cv2.blur(picture, (size, size)).astype(np.uint8)
+    if recipe.median_blur_prob and rng.random() < recipe.median_blur_prob:
+        picture = cv2.medianBlur(picture, int(rng.choice(BLUR_SIZES))).astype(np.uint8)
+    if recipe.blank_prob and rng.random() < recipe.blank_prob:
+        height, width = (round(side * rng.uniform(*BLANK)) for side in picture.shape[:2])
+        top, left = (
+            int(rng.integers(0, whole - part + 1))
+            for whole, part in zip(picture.shape[:2], (height, width), strict=True)
+        )
+        picture = picture.copy()
+        picture[top : top + height, left : left + width] = 0
+    return picture
 
 
 def half_body(
@@ -68,7 +115,12 @@ def half_body(
 
 
 def show(
-    picture: Picture, joints: Float32Array, view: View, skeleton: Skeleton, input_size: tuple[int, int]
+    picture: Picture,
+    joints: Float32Array,
+    view: View,
+    skeleton: Skeleton,
+    input_size: tuple[int, int],
+    codec: Codec | None = None,
 ) -> tuple[Picture, npt.NDArray[np.float64], list[int]]:
     """Cut a view out of a picture, and say where the joints are in it.
 
@@ -78,11 +130,13 @@ def show(
         view: what to cut out.
         skeleton: names the joints that change places in a mirrored picture.
         input_size: height, width of the result.
+        codec: of the network that sees it; by default, one of plain crops.
 
     Returns:
         The crop; the joints ``[J, 2]`` in its pixels; which joint of the person each of them is.
     """
-    image, matrix = crop(picture, view.center, view.size_px, input_size, view.rotation)
+    codec = codec or HeatmapCodec(input_size)
+    image, matrix = codec.crop(picture, view.center, view.size_px, view.rotation)
     seen = joints @ matrix[:, :2].T + matrix[:, 2]
     order = list(range(len(joints)))
     if view.mirrored:

@@ -8,19 +8,22 @@ from dataclasses import replace
 import torch
 from rich.table import Table
 
+import zoo
 from bench import cli, distributed
+from bench.codecs import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS, OutputKind
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
 from bench.data.synthetic import SyntheticDataset
-from bench.models import model_names
+from bench.models import build, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
 from bench.train.options import SAMPLES
-from bench.train.recipe import RECIPES, paper
+from bench.train.recipe import make_recipe
 from bench.train.training import Training, TrainingData, TrainingOptions, execute, make_network
 
 VALIDATION_IMAGES = 200
@@ -137,24 +140,40 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
     """What to train, one after the other, with one seed."""
     size = cli.one_input(arguments.input, "train")
     entry = registry.entry_of(arguments.dataset)
-    recipe = RECIPES[arguments.recipe](paper(
-        size, mpii=not entry.half_body, epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
-        loss=arguments.loss,
-    ))  # fmt: skip
     drawn = not entry.needs_files and arguments.data_root is None and arguments.annotations is None
-    run = Training(
-        model=ablations.OURS,
-        attention=arguments.attention,
-        init="scratch",
-        input=size,
-        samples=arguments.samples or (SAMPLES if drawn else people),
-        precision=arguments.precision,
-        seed=seed,
-        sync_bn=arguments.sync_bn,
-        recipe=recipe,
-    )
-    runs = ablations.rows(arguments.table, run) if arguments.table else [with_model(run, n) for n in names(arguments)]
+
+    def run_of(model: str) -> Training:
+        """One network; the tables' rows are made from the paper's."""
+        method, kind = kind_of(model, size)
+        return Training(
+            model=model,
+            attention=(arguments.attention or "parallel") if has_attention(model) else None,
+            init=arguments.init or default_init(model, arguments.dataset),
+            input=size,
+            samples=arguments.samples or (SAMPLES if drawn else people),
+            precision=arguments.precision,
+            seed=seed,
+            sync_bn=arguments.sync_bn,
+            recipe=make_recipe(
+                arguments.recipe, model, method, kind, size, half_body=entry.half_body, epochs=arguments.epochs,
+                batch=arguments.batch, lr=arguments.lr, loss=arguments.loss,
+            ),
+        )  # fmt: skip
+
+    if arguments.table is None:
+        return [run_of(name) for name in names(arguments)]
+    runs = ablations.rows(arguments.table, run_of(ablations.OURS))
     return [replace(run, init=arguments.init or default_init(run.model, arguments.dataset)) for run in runs]
+
+
+def kind_of(model: str, size: tuple[int, int]) -> tuple[str, OutputKind]:
+    """A network's method, if it is the zoo's, and the kind of its output."""
+    if is_factory(model):
+        return "", codec_of(build(model, input_size=size), size, model).kind
+    if ":timm/" in model:
+        return "", KINDS["heatmap"]
+    card = zoo.model_card(model)
+    return card.method, KINDS[card.output_kind]
 
 
 def names(arguments: argparse.Namespace) -> list[str]:
@@ -163,10 +182,6 @@ def names(arguments: argparse.Namespace) -> list[str]:
     if without:
         raise InputError(f"--attention is for lightweight heads, and {', '.join(without)} has none: leave it out")
     return chosen
-
-
-def with_model(run: Training, model: str) -> Training:
-    return replace(run, model=model, attention=(run.attention or "parallel") if has_attention(model) else None)
 
 
 def default_init(model: str, dataset: str) -> str:

@@ -8,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from bench.codecs import Codec
 from bench.data import normalise
-from bench.train.loss import heatmap_accuracy, heatmap_loss
 from bench.train.recipe import Recipe
 from bench.train.samples import Batch, take
 
@@ -42,11 +42,12 @@ class Callbacks:
     validate: Callable[[int], Row]  # metrics after so many epochs; empty where none are due
     save: Callable[[State], None]
     save_every: int
+    stepped: Callable[[], None] = lambda: None  # the weights have changed
 
 
 def train(
     fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterator[Batch], state: State,
-    recipe: Recipe, steps: int, callbacks: Callbacks,
+    recipe: Recipe, steps: int, callbacks: Callbacks, codec: Codec,
 ) -> None:  # fmt: skip
     """Train from where ``state`` is to the end of the recipe; ``steps`` make an epoch.
 
@@ -63,16 +64,20 @@ def train(
 
         rate = recipe.learning_rate(state.step, steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("lr_scale", 1.0)
         prediction = model(_network_input(images, fabric))
-        target, weight = (part.to(fabric.device, non_blocking=True) for part in (target, weight))
-        loss = heatmap_loss(prediction, target, weight, recipe.loss)
+        target, weight = fabric.to_device((target, weight))
+        loss = codec.loss(prediction, target, weight, recipe.loss)
         optimizer.zero_grad()
         fabric.backward(loss)
+        if recipe.clip_norm:
+            fabric.clip_gradients(model, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
         optimizer.step()
+        callbacks.stepped()
         state.step += 1
 
-        fresh.append(torch.stack((loss.detach(), heatmap_accuracy(prediction.detach(), target, weight))))
+        with torch.no_grad():
+            fresh.append(torch.stack((loss.detach(), codec.accuracy(prediction, target, weight))))
         epoch_ends = state.step % steps == 0
         save = epoch_ends or state.step % callbacks.save_every == 0
         if save or fabric.device.type == "cpu" or len(fresh) == LOOK_EVERY:

@@ -1,9 +1,10 @@
-"""The heatmap weighting loss, paper section III-C."""
+"""What training makes small: the paper's heatmap weighting loss (section III-C), and the losses of newer networks."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from bench.core.errors import InputError
 
@@ -44,6 +45,81 @@ def heatmap_loss(prediction: Tensor, target: Tensor, target_weight: Tensor, kind
     return ((weight(target) + 1) * (prediction * counts - target * counts) ** 2).mean()
 
 
+def keypoint_mse(prediction: Tensor, target: Tensor, target_weight: Tensor) -> Tensor:
+    """The loss of ViTPose and CSPNeXt-UDP: the squared error of every pixel times its joint's weight, averaged.
+
+    Unlike in ``heatmap_loss`` with ``mse``, a weight between 0 and 1 is not squared.
+
+    Args:
+        prediction: heatmaps ``[N, J, h, w]``.
+        target: heatmaps of the same shape.
+        target_weight: ``[N, J]`` or ``[N, J, 1]``; joints of weight 0 still count in the average.
+
+    Returns:
+        A scalar.
+    """
+    return (target_weight.reshape(*target.shape[:2], 1, 1) * (prediction - target) ** 2).mean()
+
+
+def simcc_loss(
+    prediction: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor], target_weight: Tensor, *, sharp: bool = True
+) -> Tensor:
+    """Kullback-Leibler divergence from vectors along x and y to their targets, as released for RTMPose and SimCC.
+
+    The mean over the bins, times the joint's weight; summed over images, joints and both axes, and divided by the
+    number of joints only: the gradient grows with the batch.
+
+    Args:
+        prediction: raw scores ``[N, J, bins]`` along x and along y.
+        target: vectors of the same shapes.
+        target_weight: ``[N, J]`` or ``[N, J, 1]``.
+        sharp: RTMPose's form: prediction and target are multiplied by 10, and both go through a softmax. Otherwise
+            SimCC's: the target is a distribution as it is.
+
+    Returns:
+        A scalar.
+    """
+    beta = 10.0 if sharp else 1.0
+    divergence: Tensor | float = 0.0
+    for scores, wanted in zip(prediction, target, strict=True):
+        shares = functional.softmax(wanted * beta, -1) if sharp else wanted
+        logarithms = functional.log_softmax(scores * beta, -1)
+        divergence = divergence + (torch.xlogy(shares, shares) - shares * logarithms).mean(-1)
+    assert isinstance(divergence, Tensor)
+    return (divergence * target_weight.reshape(divergence.shape)).sum() / divergence.shape[1]
+
+
+def coordinate_loss(prediction: Tensor, target: Tensor, target_weight: Tensor) -> Tensor:
+    """The mean distance, as the sum of its parts along x and y, of joints of weight 1; a choice of this project.
+
+    Args:
+        prediction: ``[N, J, 2 or 3]``, x and y as shares of the crop's width and height; a score learns nothing.
+        target: ``[N, J, 2]``.
+        target_weight: ``[N, J]``.
+
+    Returns:
+        A scalar; 0 where no joint counts.
+    """
+    distance = (prediction[..., :2] - target).abs().sum(-1)
+    return (distance * target_weight).sum() / target_weight.sum().clamp(min=1)
+
+
+def simcc_accuracy(
+    prediction: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor], target_weight: Tensor, radius: float = 0.05
+) -> Tensor:
+    """``heatmap_accuracy`` of vectors along x and y."""
+
+    def peaks(vectors: tuple[Tensor, Tensor]) -> Tensor:
+        return torch.stack([one.argmax(-1) / one.shape[-1] for one in vectors], -1)
+
+    return _share_near(peaks(prediction) - peaks(target), target_weight, radius)
+
+
+def coordinate_accuracy(prediction: Tensor, target: Tensor, target_weight: Tensor, radius: float = 0.05) -> Tensor:
+    """``heatmap_accuracy`` of coordinates."""
+    return _share_near(prediction[..., :2] - target, target_weight, radius)
+
+
 def heatmap_accuracy(prediction: Tensor, target: Tensor, target_weight: Tensor, radius: float = 0.05) -> Tensor:
     """Share of the joints whose highest pixel is near the target's, to watch a training by.
 
@@ -57,7 +133,12 @@ def heatmap_accuracy(prediction: Tensor, target: Tensor, target_weight: Tensor, 
         A scalar from 0 to 1; 0 where no joint counts.
     """
     size = torch.tensor(prediction.shape[:1:-1], device=prediction.device)  # width, height
-    distance = torch.linalg.vector_norm((_peaks(prediction) - _peaks(target)) / size, dim=-1)
+    return _share_near((_peaks(prediction) - _peaks(target)) / size, target_weight, radius)
+
+
+def _share_near(differences: Tensor, target_weight: Tensor, radius: float) -> Tensor:
+    """The share of the joints that count whose difference ``[N, J, 2]`` is no longer than the radius."""
+    distance = torch.linalg.vector_norm(differences, dim=-1)
     counts = target_weight > 0
     return ((distance <= radius) & counts).sum() / counts.sum().clamp(min=1)
 

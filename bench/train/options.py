@@ -5,10 +5,11 @@ from pathlib import Path
 
 from bench import cli
 from bench.core.errors import InputError
+from bench.core.output_kinds import LOSSES
 from bench.data import registry
 from bench.train import ablations
 from bench.train.ablations import ATTENTIONS
-from bench.train.recipe import LOSSES, RECIPES
+from bench.train.recipe import RECIPES, recipe_epochs
 
 DEFAULT_OUT = Path("results/local/train")
 
@@ -46,16 +47,24 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
     parser.add_argument(
         "--recipe", choices=list(RECIPES), default="paper",
-        help="printed in full at the start; light: little augmentation, for short trainings on drawn people",
+        help="printed in full at the start; light: little augmentation, for short trainings on drawn people; the "
+        "others: what the newer networks were published with",
     )  # fmt: skip
-    parser.add_argument("--epochs", type=cli.epochs, default=210, help="the learning rate falls in proportion")
+    parser.add_argument(
+        "--epochs", type=cli.epochs, help="the learning rate falls in proportion (default: the recipe's, paper: 210)"
+    )
     parser.add_argument(
         "--samples", type=cli.count, metavar="N",
         help=f"of an epoch (default: everyone in --data-root; {SAMPLES} newly drawn people without one)",
     )  # fmt: skip
-    parser.add_argument("--batch", type=cli.batch, default=64, help="of a process")
-    parser.add_argument("--lr", type=cli.learning_rate, default=5e-4, help="learning rate, whatever the batch")
-    parser.add_argument("--loss", choices=LOSSES, default="x", help="F of equation (8), as in Table IV")
+    parser.add_argument("--batch", type=cli.batch, help="of a process (default: the recipe's, paper: 64)")
+    parser.add_argument(
+        "--lr", type=cli.learning_rate, help="learning rate, whatever the batch (default: the recipe's, paper: 5e-4)"
+    )
+    parser.add_argument(
+        "--loss", choices=LOSSES,
+        help="of heatmaps: F of equation (8), as in Table IV (default: x); others: what the network was published with",
+    )  # fmt: skip
     parser.add_argument("--attention", choices=ATTENTIONS, help="of a lightweight head (default: parallel)")
     parser.add_argument(
         "--init", metavar="scratch|imagenet|imagenet:FILE|FILE",
@@ -80,7 +89,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if (arguments.model is None) == (arguments.table is None):
         raise InputError("give either --model, what to train, or --table 4, 6 or models, all that a table needs")
-    if arguments.table in ("4", "6") and (arguments.attention or (arguments.table == "4" and arguments.loss != "x")):
+    if arguments.table in ("4", "6") and (
+        arguments.attention or (arguments.table == "4" and arguments.loss not in (None, "x"))
+    ):
         raise InputError(f"--table {arguments.table} says which loss and attention: leave out --loss and --attention")
     _check_files(arguments)
     arguments.dataset = arguments.dataset or ("synthetic" if arguments.annotations is None else "coco")
@@ -88,6 +99,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if entry.needs_files and arguments.data_root is None and arguments.annotations is None:
         raise InputError(f"--dataset {arguments.dataset} needs --data-root: the folder of its annotations and pictures")
     arguments.input = arguments.input or entry.input
+    arguments.epochs = arguments.epochs or recipe_epochs(arguments.recipe)
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""What a network learns from: which people in which order, and each of them as a picture with its heatmaps.
+"""What a network learns from: which people in which order, and each of them as a picture with its target.
 
 Both are functions of the seed and of nothing else, so that neither the number of worker processes nor an
 interruption changes what a training sees.
@@ -14,14 +14,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from bench.codecs import Codec, HeatmapCodec, Target
 from bench.core.errors import InputError, last_line
-from bench.data import Dataset, make_target
+from bench.data import Dataset
 from bench.data.pictures import start_reader
-from bench.train.augment import random_view, show
+from bench.train.augment import disturb, random_view, show
 from bench.train.recipe import Recipe
 
-Key = tuple[int, int]  # how often everyone was seen before, and which person
-Batch = tuple[Tensor, Tensor, Tensor]
+# How often everyone was seen before, and which person; and True in the epochs at the end that a recipe has.
+Key = tuple[int, int] | tuple[int, int, bool]
+Batch = tuple[Tensor, Target, Tensor]
 
 # Batches that each worker process has ready.
 AHEAD = 4
@@ -43,6 +45,7 @@ class BatchPlan:
     rank: int = 0
     processes: int = 1
     start: int = 0
+    last_epochs: int = 0  # of the recipe
 
     @property
     def steps(self) -> int:
@@ -56,40 +59,45 @@ class BatchPlan:
         together = self.batch * self.processes
         known, order = -1, np.empty(0, np.int64)
         for step in range(self.start, self.steps * self.epochs):
-            keys = []
+            keys: list[Key] = []
+            at_the_end = step >= self.steps * (self.epochs - self.last_epochs)
             first = step * together + self.rank * self.batch
             for position in range(first, first + self.batch):
                 turn, place = divmod(position, len(self.people))
                 if turn != known:
                     known, order = turn, np.random.default_rng((self.seed, turn)).permutation(len(self.people))
-                keys.append((turn, self.people[int(order[place])]))
+                index = self.people[int(order[place])]
+                keys.append((turn, index, True) if at_the_end else (turn, index))
             yield keys
 
 
 class Samples(TorchDataset[Batch]):
-    """A person in a random view: uint8 ``[H, W, 3]``, heatmaps ``[J, H/4, W/4]`` and weights ``[J]``."""
+    """A person in a random view: uint8 ``[H, W, 3]``, what the network shall give, and weights ``[J]``.
 
-    def __init__(self, dataset: Dataset, input_size: tuple[int, int], recipe: Recipe, seed: int) -> None:
+    By default, these are heatmaps ``[J, H/4, W/4]`` of plain crops; otherwise the codec's targets.
+    """
+
+    def __init__(
+        self, dataset: Dataset, input_size: tuple[int, int], recipe: Recipe, seed: int, codec: Codec | None = None
+    ) -> None:
         self.dataset = dataset
         self.input_size = input_size
         self.recipe = recipe
         self.seed = seed
+        self.codec = codec or HeatmapCodec(input_size)
 
     def __getitem__(self, key: Key) -> Batch:
-        turn, index = key
+        turn, index, *at_the_end = key
+        recipe = self.recipe.at_the_end if at_the_end else self.recipe
         rng = np.random.default_rng((self.seed, turn, index))
         picture, person = self.dataset.load(index)
         if person.joints is None or person.visible is None:
             raise InputError(f"person {index} of {self.dataset.name} has no labelled joints to learn from")
         skeleton = self.dataset.skeleton
-        view = random_view(person, skeleton, self.input_size, self.recipe, rng)
-        image, joints, order = show(picture, person.joints, view, skeleton, self.input_size)
-        heatmaps, weights = make_target(joints, person.visible[order], self.input_size, self.recipe.sigma)
-        return (
-            torch.from_numpy(image),
-            torch.as_tensor(heatmaps, dtype=torch.float32),
-            torch.as_tensor(weights, dtype=torch.float32),
-        )
+        view = random_view(person, skeleton, self.input_size, recipe, rng)
+        image, joints, order = show(picture, person.joints, view, skeleton, self.input_size, self.codec)
+        target, weights = self.codec.target(joints, person.visible[order], recipe.sigmas, recipe.loss)
+        return torch.from_numpy(disturb(image, recipe, rng)), target, weights
 
 
 def start(samples: Samples, plan: BatchPlan, *, workers: int, pin: bool) -> Iterator[Batch]:

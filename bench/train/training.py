@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils._pytree import tree_leaves
 from torch.utils.tensorboard import SummaryWriter
 
 import zoo
 from bench import cli
 from bench.accuracy.predicting import evaluate
+from bench.codecs import codec_of
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import write_whole
@@ -23,10 +26,11 @@ from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.data import Dataset
 from bench.distributed import only_one
-from bench.models import build, is_factory, recorded_name
+from bench.models import build, recorded_name
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
 from bench.train.initial import initialise
+from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, Scalar
 from bench.train.samples import BatchPlan, Samples, start
 from zoo.weights.imagenet import load_backbone
@@ -100,8 +104,9 @@ def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fa
 def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
     started_at = now()
     plan = BatchPlan(
-        data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size
-    )
+        data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size,
+        last_epochs=run.recipe.last_epochs,
+    )  # fmt: skip
     identity = _identity(run, data, fabric)
     resumed = _resumed(work, identity)
     if resumed and resumed["finished"]:
@@ -110,21 +115,27 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
         return finished if fabric.is_global_zero else None
 
     network = make_network(run, len(data.train.skeleton.joints))
+    codec = codec_of(network, run.input, run.model)
     model, optimizer = _set_up(network, run, fabric)
+    average = make_average(network, run.recipe.average_momentum) if run.recipe.average_momentum else None
     state = State(**resumed["state"]) if resumed else State()
-    samples = Samples(data.train, run.input, run.recipe, run.seed)
+    samples = Samples(data.train, run.input, run.recipe, run.seed, codec)
     later = replace(plan, start=state.step)
     torch.manual_seed(run.seed + fabric.global_rank)
     if resumed:
         network.load_state_dict(resumed["model"])
         optimizer.load_state_dict(resumed["optimizer"])
+        if average is not None:
+            average.load_state_dict(resumed["average"])
         fabric.strategy.precision.load_state_dict(resumed["precision"])
         checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
-    session = _TrainingSession(run, data, work, fabric, network, optimizer, identity, step, plan.steps, state.step)
+    session = _TrainingSession(
+        run, data, work, fabric, network, average, optimizer, identity, step, plan.steps, state.step
+    )
     try:
         with session:
             batches = start(samples, later, workers=work.workers, pin=fabric.device.type == "cuda")
-            train(fabric, model, optimizer, batches, state, run.recipe, plan.steps, session.callbacks)
+            train(fabric, model, optimizer, batches, state, run.recipe, plan.steps, session.callbacks, codec)
             return session.finish(state, started_at)
     except DivergedError as error:
         raise DivergedError(f"{error}; {session.kept()}; a lower --lr may help") from error
@@ -143,25 +154,29 @@ def make_network(run: Training, num_joints: int) -> nn.Module:
     """The network at the start of a training.
 
     Raises:
-        InputError: it cannot be built, or does not give heatmaps of a quarter of its input.
+        InputError: it cannot be built, or does not give what a network of its kind is trained to give, such as
+            heatmaps of a quarter of its input.
         ZooError: unknown network or option, or weights that cannot be had.
     """
     options = {"attention": run.attention} if run.attention not in (None, "parallel") else {}
     network = build(run.model, num_joints=num_joints, input_size=run.input, seed=run.seed, options=options)  # type: ignore[arg-type]
-    if not is_factory(run.model):  # a user's network begins as its factory made it, timm's backbones as timm does
-        part = network.head if ":timm/" in run.model else network
-        initialise(part, run.seed)  # type: ignore[arg-type]
+    # A user's network begins as its factory made it, a newer one as it was published, timm's backbones as timm does.
+    if run.model in zoo.list_models("paper"):
+        initialise(network, run.seed)
+    elif ":timm/" in run.model:
+        initialise(network.head, run.seed)  # type: ignore[arg-type]
     source, _, file = run.init.partition(":")
     if source == "imagenet":
         load_backbone(network, file or "torchvision")
     elif run.init != "scratch":
         zoo.load_weights(network, run.init)
-    height, width = run.input
-    wanted = (1, num_joints, height // 4, width // 4)
     with user_code(run.model, f"fails on an input of {cli.input_text(run.input)}"), torch.no_grad():
-        shape = tuple(network(torch.zeros(1, 3, height, width)).shape)
-    if shape != wanted:
-        raise InputError(f"{run.model} gives {shape} for one input of {cli.input_text(run.input)}: {wanted} is needed")
+        output = network(torch.zeros(1, 3, *run.input))
+    shapes = [tuple(getattr(leaf, "shape", ())) for leaf in tree_leaves(output)]
+    wanted = codec_of(network, run.input, run.model).trained_shapes(num_joints)
+    if shapes not in wanted:
+        given, needed = (" and ".join(map(str, one)) for one in (shapes, wanted[0]))
+        raise InputError(f"{run.model} gives {given} for one input of {cli.input_text(run.input)}: {needed} is needed")
     return network
 
 
@@ -171,8 +186,7 @@ def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Modul
     if fabric.device.type == "cuda":
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         torch.backends.cudnn.benchmark = True
-    optimizer = torch.optim.Adam(network.parameters(), lr=run.recipe.lr)
-    return fabric.setup(network, optimizer)
+    return fabric.setup(network, make_optimizer(network, run.recipe))
 
 
 def _identity(run: Training, data: TrainingData, fabric: Fabric) -> dict[str, Scalar]:
@@ -222,12 +236,14 @@ class _TrainingSession:
 
     def __init__(
         self, run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, network: nn.Module,
-        optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: Step, steps: int, start: int,
+        average: AveragedModel | None, optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: Step,
+        steps: int, start: int,
     ) -> None:  # fmt: skip
         self.run, self.data, self.work, self.fabric = run, data, work, fabric
-        self.network, self.optimizer, self.identity = network, optimizer, identity
+        self.network, self.average, self.optimizer, self.identity = network, average, optimizer, identity
+        self.result = network if average is None else average.module  # what is validated and kept
         self.step, self.steps = step, steps
-        self.callbacks = Callbacks(self.look, self.validate, self.save, work.checkpoint_every)
+        self.callbacks = Callbacks(self.look, self.validate, self.save, work.checkpoint_every, self.stepped)
         self.together = run.recipe.batch * fabric.world_size
         self.saved = start  # the step of last.pt
         self.told = 0
@@ -244,6 +260,10 @@ class _TrainingSession:
     def __exit__(self, *_: object) -> None:
         if self.writer is not None:
             self.writer.close()  # type: ignore[no-untyped-call]
+
+    def stepped(self) -> None:
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def look(self, state: State, seen: Row) -> None:
         """Tell how it goes."""
@@ -267,7 +287,7 @@ class _TrainingSession:
             device = self.fabric.device
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 metrics = evaluate(
-                    self.network, self.data.validation, self.run.input, batch=self.run.recipe.batch,
+                    self.result, self.data.validation, self.run.input, batch=self.run.recipe.batch,
                     workers=self.work.workers,
                 )  # fmt: skip
         self.fabric.barrier()
@@ -289,7 +309,7 @@ class _TrainingSession:
         if not self.fabric.is_global_zero:
             return None
         folder = self.work.folder
-        zoo.save_weights(self.network, folder / "last.safetensors")
+        zoo.save_weights(self.result, folder / "last.safetensors")
         title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
         write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
         record = self._record(state, started_at)
@@ -309,6 +329,7 @@ class _TrainingSession:
             "finished": finished,
             "state": asdict(state),
             "model": self.network.state_dict(),
+            **({"average": self.average.state_dict()} if self.average is not None else {}),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
             "rng": rng,
@@ -320,7 +341,7 @@ class _TrainingSession:
             checkpoint.save(last, content)
             return
         # Best first: should the process die in between, last.pt leads to this point again.
-        zoo.save_weights(self.network, self.work.folder / "best.safetensors")
+        zoo.save_weights(self.result, self.work.folder / "best.safetensors")
         checkpoint.save(self.work.folder / "best.pt", content)
         checkpoint.copy(self.work.folder / "best.pt", last)
 

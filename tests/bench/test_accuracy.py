@@ -81,10 +81,18 @@ def test_killed_runs_go_on_where_they_stopped(dots: Path, alone: Path, tmp_path:
     (part,) = tmp_path.rglob("*.partial")
     with part.open("ab") as file:
         file.write(b'{"predictions": [{"ind')
+    unfinished = part.read_bytes()
     done = subprocess.run(argv, cwd=ROOT, env=slow, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert predictions(tmp_path) == predictions(alone)
-    assert read(tmp_path)[0].metrics["ap"] == read(alone)[0].metrics["ap"]
+    (record,) = read(tmp_path)
+    assert record.metrics["ap"] == read(alone)[0].metrics["ap"]
+    # A kill between the record and the end of its parts leaves these, which --missing takes away.
+    part.write_bytes(unfinished)
+    done = subprocess.run([*argv, "--missing"], cwd=ROOT, env=slow, capture_output=True, text=True)
+    assert (done.returncode, read(tmp_path)) == (0, [record])
+    assert "nothing to evaluate" in done.stderr
+    assert not part.exists()
 
 
 def lines(out: Path) -> int:

@@ -138,6 +138,16 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
         choosing([*results, "--machine", "other", "--batch", "8"])
     with pytest.raises(InputError, match=r"no accuracy is known on 'coco': there is coco_val2017"):
         choosing([*results, "--dataset", "coco"])
+    limited = other.model_copy(update={"cpu_quota": 1.5})
+    append([speed("lite_hrnet_18", 15.0, machine=limited, threads=1)], tmp_path)
+    with pytest.raises(InputError, match=r"several machines have 'other'"):
+        choosing([*results, "--machine", "other"])
+    for name, wanted in (("Other CPU, 2 cores", 20.0), ("Other CPU, 2 cores, of which 1.5 may be used", 15.0)):
+        assert choosing([*results, "--machine", name, "--json"]) == 0  # a whole name, which the other begins with
+        (line,) = capsys.readouterr().out.splitlines()
+        assert json.loads(line)["ms"] == pytest.approx(1000 / wanted)
+    results[-1] = str(tmp_path / "one")
+    append([speed("lite_hrnet_18", 20.0, machine=other)], tmp_path / "one")
     assert choosing([*results, "--machine", "other", "--min-ap", "64"]) == 0
     told = capsys.readouterr()
     assert "64.8*" in told.out

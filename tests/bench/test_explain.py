@@ -19,7 +19,7 @@ from bench.core.record import Machine, Record, Software
 from bench.core.results import read
 from bench.explain import explain
 from bench.explain.explanation import paragraph
-from bench.explain.in_process import SMALLEST
+from bench.explain.findings import SMALLEST
 from bench.explain.operators import Operator, names, trace
 from bench.explain.peaks import Peaks
 from bench.explain.split import at_no_pixels, grouped, split, together

@@ -543,6 +543,19 @@ def test_a_graph_has_the_multiply_adds_and_parameters_of_its_network(tmp_path: P
     assert found["macs_onnx"] < found["macs_mmcv"]
     assert unknown == {}
     assert count(path, (128, 96))[0]["macs_onnx"] > 3.9 * found["macs_onnx"]
+    # Where shapes are not known nothing is made up, not even of the graph's last operator.
+    graph = onnx.load(path).graph
+    unknown_operator = helper.make_node("Anything", ["x"], ["y"], domain="somebody.else")
+    convolution = helper.make_node("Conv", ["y", "w"], ["z"])
+    weight = numpy_helper.from_array(np.zeros((4, 3, 3, 3), np.float32), "w")
+    made = helper.make_graph(
+        [unknown_operator, convolution], "made", [graph.input[0]],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)], [weight],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("somebody.else", 1)]
+    onnx.save(helper.make_model(made, opset_imports=opsets, ir_version=8), tmp_path / "strange.onnx")
+    with pytest.raises(InputError, match=r"strange\.onnx: the shapes of Conv 'z' are not known"):
+        count(tmp_path / "strange.onnx", (64, 48))
 
 
 # ------------------------------------------------------------------- the documentation

@@ -438,7 +438,7 @@ def test_kill_and_resume_give_the_weights_of_an_uninterrupted_run(
     assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()
     assert cv2.imread(str(only(out, "curve.png"))).std() > 5
     assert only(out, "log.csv").read_text().splitlines()[2].startswith("2,20,")
-    assert not list(out.glob("*/.*partial"))
+    assert not list(out.glob("*/.lightpose-*"))
 
     # The same again: found to be finished, and not recorded a second time.
     before = (tmp_path / "results/train.jsonl").read_text()
@@ -511,7 +511,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert checkpoint.load(only(out, "last.pt"))["state"]["step"] == 6
-    assert not list(out.glob("*/.*partial"))
+    assert not list(out.glob("*/.lightpose-*"))
     monkeypatch.undo()
     assert main([*options, "--out", str(out), "--resume"]) == 0
     assert only(out, "last.safetensors").read_bytes() == only(tmp_path / "whole", "last.safetensors").read_bytes()
@@ -724,6 +724,10 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
     assert "AP of 52.00 to 55.00 with a standard deviation of 2.83 from seed to seed" in untold
     assert f"takes {math.ceil(2 * (2.8015852 * 2.8284271 / 0.54) ** 2)} seeds a row" in untold
     assert untold.count("not measured") > 4
+    without_ap = [r.model_copy(update={"metrics": {"pckh": 50.0}}) for r in seeds]  # as on MPII
+    (remark,) = report_training.ablation(report_training.ABLATIONS[1], Measured(without_ap)).remarks
+    assert remark.startswith("Not measured. ")
+    assert "no training has an AP" in remark
     # A row that is far above them is told apart, and the table is shown.
     above = [
         r.model_copy(update={"metrics": r.metrics | {"ap": 0.9}}) if r.options["attention"] == "parallel" else r

@@ -36,6 +36,7 @@ BACKENDS = (
     ),
 )  # fmt: skip
 _CONVERTER = "onnx2tf"
+NO_PROFILER = "LiteRT's profiler cannot be reached from Python, and XNNPACK runs the network as one operator"
 
 
 def version(backend: Backend) -> str:

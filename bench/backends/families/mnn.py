@@ -68,6 +68,7 @@ def convert(network: Network, options: tuple[str, ...]) -> Made:
     """
     from bench.backends import converters
     from bench.backends.graphs import onnx_export
+    from bench.backends.profilers import mnn as profiler
 
     def make(path: Path) -> None:
         exported = onnx_export.export(network)
@@ -76,6 +77,7 @@ def convert(network: Network, options: tuple[str, ...]) -> Made:
         # What it has no operator for shows when it is run.
         with _Session(path, 1, network.precision) as session:
             session.run(network.example.numpy())
+        profiler.describe(exported.path, profiler.description_of(path))
 
     return network.file("mnn", ".mnn", make, importlib.metadata.version("MNN"), *onnx_export.versions(), options)
 

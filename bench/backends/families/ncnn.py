@@ -32,6 +32,7 @@ BACKENDS = (
         rounds_itself=True, rounds_to="fp16",
     ),
 )  # fmt: skip
+NO_PROFILER = "ncnn has one that prints (NCNN_BENCHMARK), and its package is built without it"
 
 
 def version(backend: Backend) -> str:

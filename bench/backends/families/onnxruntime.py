@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.graphs import onnx_export
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.normalisation)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         import onnx
@@ -188,12 +188,17 @@ def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: in
     return _CpuSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int, providers: Sequence[Any], *, beside: bool = False) -> Any:
-    """ONNX Runtime's own session; ``beside``: the weights are in files beside it."""
+def open_session(
+    path: Path, threads: int, providers: Sequence[Any], settings: Mapping[str, Any] | None = None, *,
+    beside: bool = False,
+) -> Any:  # fmt: skip
+    """ONNX Runtime's own session, with further settings by name; ``beside``: the weights are in files beside it."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    for name, value in (settings or {}).items():
+        setattr(options, name, value)
     try:
         content = str(path) if beside else path.read_bytes()  # the path where weights lie in files of their own
         return onnxruntime.InferenceSession(content, options, providers=list(providers))
@@ -211,6 +216,9 @@ def _reason(said: Sequence[str]) -> str:
 class _OrtSession(Session):
     def __init__(self, artifact: Artifact, threads: int, providers: Sequence[Any]) -> None:
         self.session = open_session(artifact.file, threads, providers, beside=len(artifact.files) > 1)
+
+    def read_ports(self) -> None:
+        """What the file says of its inputs, its outputs and itself."""
         self.inputs = tuple(
             Port(
                 one.name, tuple(size if isinstance(size, int) else None for size in one.shape),
@@ -229,6 +237,7 @@ class _OrtSession(Session):
 class _CpuSession(_OrtSession):
     def __init__(self, artifact: Artifact, threads: int) -> None:
         super().__init__(artifact, threads, ["CPUExecutionProvider"])
+        self.read_ports()
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         return list(self.session.run(None, {self.name: images}))
@@ -257,6 +266,7 @@ class _GpuSession(_OrtSession):
             super().__init__(artifact, threads, providers)
         if provider not in self.session.get_providers():
             raise InputError(f"ONNX Runtime could not start its {provider}: {_reason(said)}")
+        self.read_ports()
 
     def _bound(self, images: np.ndarray) -> Any:
         onnxruntime = import_onnxruntime()

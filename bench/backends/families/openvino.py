@@ -6,10 +6,11 @@ opted out. In this process the package appears not to be installed, which both a
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import importlib.metadata
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,7 @@ def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
     Raises:
         InputError: the network cannot be converted.
     """
+    from bench.backends.graphs.layers import name_layers
     from bench.backends.graphs.openvino_operators import use_its_operators
     from bench.backends.graphs.simplify import simplify
 
@@ -142,6 +144,7 @@ def convert(network: Network, *, shuffle_blocks: bool = True) -> Made:
             return
         graph = simplify(network.captured.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True)
         use_its_operators(graph, network.example)
+        name_layers(graph, network.model)
         write(graph, network.example, path)
 
     return network.file("openvino", ".xml", make, _versions(), shuffle_blocks)
@@ -152,15 +155,37 @@ def _versions() -> str:
 
 
 def write(module: Any, example: Any, path: Path) -> None:
-    """Write a torch module as it is, ``xml`` and ``bin``. Raises whatever the converter raises."""
+    """Write a torch module as it is, ``xml`` and ``bin``, its operators named after their layers.
+
+    Raises whatever the converter raises.
+    """
+    import logging
+
     import torch
 
+    from bench.backends.graphs import layers
     from bench.backends.graphs.operators import quiet
+    from bench.backends.profiles import operator_name
 
     openvino = import_openvino()
+    from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+
     with quiet(), torch.no_grad(), torch.inference_mode(False):
-        converted = openvino.convert_model(torch.export.export(module, (example.clone(),)))
+        exported = torch.export.export(module, (example.clone(),))
+        layers.carry(module, exported)
+        silent = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # it tells of operators that another version of torch had
+        # As convert_model does by itself, which then leaves nothing to read the layers from.
+        decoder = TorchFXPythonDecoder.from_exported_program(exported)
+        logging.disable(silent)
+        converted = openvino.convert_model(decoder)
     converted.reshape(list(example.shape))
+    by_operator = layers.by_operator(decoder.pt_module.graph)
+    for operator in converted.get_ops():
+        name = operator.get_friendly_name()
+        layer = by_operator.get(name.partition("/")[0])
+        if layer is not None:
+            operator.set_friendly_name(operator_name(layer, name))
     openvino.save_model(converted, path, compress_to_fp16=False)
 
 
@@ -176,7 +201,7 @@ def quantise(network: Network) -> Made:
     from bench.backends.calibration import inputs_for
     from bench.backends.graphs.operators import quiet
 
-    inputs = inputs_for(network.example, network.calibration, network.normalisation)
+    inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         openvino = import_openvino()
@@ -214,6 +239,35 @@ def on_disk(path: Path) -> OnDisk:
 def open_artifact(backend: Backend, artifact: Artifact, device: str, threads: int) -> Session:
     """A session on the CPU; layers of an int8 file that stay in floating point compute in float32."""
     return _Session(artifact.file, threads, artifact.precision)
+
+
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Errors of OpenVINO become ``InputError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
+
+
+def read_model(path: Path) -> Any:
+    return import_openvino().Core().read_model(path)
+
+
+def open_request(model: Any, threads: int, precision: str, further: Mapping[str, Any] | None = None) -> Any:
+    """OpenVINO's own request for inferences of a model, with further settings."""
+    core = import_openvino().Core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        # By default, OpenVINO uses bfloat16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": _HINT[precision],
+        "ENABLE_CPU_PINNING": False,  # the system places threads, as for the other runtimes
+        **(further or {}),
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
 def open_for_pixels(
@@ -256,26 +310,14 @@ class _Session(Session):
         precision: str,
         statistics: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> None:
-        core = import_openvino().Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            # By default, OpenVINO uses bfloat16 where the processor has it.
-            "INFERENCE_PRECISION_HINT": _HINT[precision],
-            "ENABLE_CPU_PINNING": False,  # the system places threads, as for the other runtimes
-        }
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        try:
-            model = core.read_model(path)
+        with opening(path):
+            model: Any = read_model(path)
             self.inputs = tuple(map(_port, model.inputs))
             self.outputs = tuple(one.any_name if one.names else one.node.friendly_name for one in model.outputs)
             self.metadata = read_metadata(model)
             if statistics is not None:
                 model = _from_pixels(model, *statistics)
-            self.request = core.compile_model(model, "CPU", settings).create_infer_request()
-        except RuntimeError as error:
-            raise InputError(f"{path} cannot be opened by OpenVINO: {first_line(error)}") from error
+            self.request = open_request(model, threads, precision)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         # Copied, because the request writes its next outputs into the same memory.

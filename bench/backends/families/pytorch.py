@@ -40,6 +40,7 @@ _VERSION_SUFFIXES = {
     "compile": ", inductor",
     "compile_max": ", inductor max-autotune",
 }
+NO_PROFILER = "PyTorch's profiler tells the layers of modules alone; --backend eager explains those"
 
 
 def version(backend: Backend) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends.graphs.operators import CONVOLUTION, argument, aten, calls, quiet, shape, tidy
+from bench.backends.graphs.operators import CONVOLUTION, argument, aten, calls, is_constant, quiet, shape, tidy
 
 ACTIVATIONS = {
     aten.relu.default: "relu",
@@ -28,6 +28,8 @@ def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
     with quiet():
         ShapeProp(graph).propagate(example)
     for conv in calls(graph, CONVOLUTION):
+        if not is_constant(conv.args[1]):  # made for every picture: there is nothing to lay out in advance
+            continue
         entry, weight, bias = conv.args[0], conv.args[1], argument(conv, 2)
         stride, padding, dilation = (list(argument(conv, index)) for index in (3, 4, 5))
         groups = argument(conv, 6)

@@ -5,12 +5,12 @@ import io
 import logging
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from bench.backends.building import Made, Network
+from bench.backends.graphs import layers
 from bench.backends.graphs.operators import BATCH_NORM, aten, calls, quiet, tidy
 from bench.backends.graphs.simplify import simplify
 
@@ -33,6 +33,7 @@ def export(network: Network) -> Made:
     def make(path: Path) -> None:
         # Shuffle blocks stay: no gain was seen in ONNX Runtime.
         graph = simplify(network.captured.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
+        layers.name_layers(graph, network.model)
         if not DYNAMO:
             _name_batch_norms(graph)
         write(graph, network.example, path)
@@ -56,8 +57,22 @@ def _name_batch_norms(graph: fx.GraphModule) -> None:
 
 
 def write(module: nn.Module, example: Tensor, path: Path) -> None:
-    """Write a network as it is. Raises whatever the exporter raises."""
+    """Write a network as it is, its operators named after their layers. Raises whatever the exporter raises.
+
+    Exporters of torch before 2.9 know no layers of a graph: operators keep the names that they give.
+    """
+    import onnx
+
     with quiet(), redirect_stdout(io.StringIO()), torch.no_grad(), torch.inference_mode(False):
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        new_only: Any = {"external_data": False, "verbose": False} if DYNAMO else {}
-        torch.onnx.export(module, (example.clone(),), path, dynamo=DYNAMO, opset_version=OPSET, **new_only)
+        if not DYNAMO:
+            torch.onnx.export(module, (example.clone(),), path, dynamo=False, opset_version=OPSET)
+            return
+        exported = torch.export.export(module, (example.clone(),))
+        layers.carry(module, exported)
+        torch.onnx.export(
+            exported, (), path, dynamo=True, opset_version=OPSET, external_data=False, verbose=False
+        )  # fmt: skip
+        proto = onnx.load(path)
+        layers.name_in_onnx(proto)
+        onnx.save(proto, path)

@@ -76,9 +76,22 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
         if len(uses) != len(node.users):  # its statistics are used too
             continue
         weight, bias = conv.args[1], argument(conv, 2)
-        if any(not is_constant(part) for part in (weight, *([bias] if bias else []), *(p for p in parameters if p))):
+        if any(not is_constant(part) for part in (*([bias] if bias else []), *(p for p in parameters if p))):
             continue
         scale, shift = _scale_and_shift([tensor_of(graph, part) for part in parameters], float(node.args[6]))
+        if bank := _bank(graph, conv):
+            kernels = tensor_of(graph, bank)  # [bank, out, in / groups, kh, kw]
+            with graph.graph.inserting_before(bank.next):
+                scaled = (kernels.double() * scale.view(1, -1, 1, 1, 1)).to(kernels.dtype)
+                bank.replace_all_uses_with(constant_node(graph, scaled, f"{bank.target}_folded"))
+            with graph.graph.inserting_before(conv):
+                shift_node = constant_node(graph, shift.to(kernels.dtype), f"{bank.target}_bias")
+            set_arguments(conv, {2: shift_node})
+            for use in uses:
+                use.replace_all_uses_with(conv)
+            continue
+        if not is_constant(weight):
+            continue
         old = tensor_of(graph, weight).double()
         if is_call(conv, TRANSPOSED):  # [in, out / groups, kh, kw]
             groups = argument(conv, 6)
@@ -95,6 +108,20 @@ def fold_batch_norms(graph: fx.GraphModule) -> None:
         for use in uses:
             use.replace_all_uses_with(conv)
     tidy(graph)
+
+
+def _bank(graph: fx.GraphModule, conv: Any) -> Any:
+    """The kernels that a convolution of one picture takes a mixture of (Dite-HRNet); none where it does not."""
+    weight = conv.args[1]
+    if not is_call(conv, CONVOLUTION) or argument(conv, 2) is not None or not is_call(weight, VIEW):
+        return None
+    product = weight.args[0]
+    flat: Any = product.args[1] if is_call(product, aten.matmul.default) else None
+    bank: Any = flat.args[0] if is_call(flat, VIEW) else None
+    if not is_constant(bank) or any(len(node.users) > 1 for node in (weight, product, flat, bank)):
+        return None
+    kernels = tensor_of(graph, bank)
+    return bank if kernels.dim() == 5 and list(argument(weight, 1)) == list(kernels.shape[1:]) else None
 
 
 def keep_channels_last(graph: fx.GraphModule, example: Tensor) -> None:

@@ -27,8 +27,8 @@ def page(data: Mapping[str, Any]) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return environment.get_template("page.html.jinja").render(
         title=TITLE,
-        style=(FOLDER / "page.css").read_text(),
-        script=(FOLDER / "page.js").read_text(),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        script=(FOLDER / "page.js").read_text(encoding="utf-8"),
         data=text.replace("<", "\\u003c"),  # in JSON only within texts: no text ends the element that holds it
         plotly=plotly_script(),
     )
@@ -37,7 +37,8 @@ def page(data: Mapping[str, Any]) -> str:
 def plotly_script() -> str:
     """Plotly's script. Its Python package is not imported: that takes longer than the report."""
     try:
-        script = Path(str(importlib.metadata.distribution("plotly").locate_file(PLOTLY))).read_text()
+        file = importlib.metadata.distribution("plotly").locate_file(PLOTLY)
+        script = Path(str(file)).read_text(encoding="utf-8")
     except (importlib.metadata.PackageNotFoundError, FileNotFoundError):
         raise InputError("the report's page needs Plotly: pip install 'plotly>=6'") from None
     return script.replace("</script", "<\\/script")

@@ -392,7 +392,7 @@
     const heading = ids.length === 1 ? ids[0] : `${ids.length} records`;
     $("details-title").textContent = heading;
     $("details").showModal();
-    body.scrollTop = 0;
+    $("details").scrollTop = 0;
   }
 
   function detailsOf(id) {
@@ -1231,8 +1231,7 @@
               margin: { l: narrow_ ? 44 : 58, r: narrow_ ? 112 : 150, t: 14, b: 46 },
               xaxis: {
                 title: { text: "Latency of a batch, ms (less is better)" },
-                type: wide ? "log" : "linear",
-                ...(wide ? logTicks(all) : {}),
+                ...(wide ? logAxis(all) : {}),
               },
               yaxis: { title: { text: `${metric} on ${data.datasets[state.dataset].title}` }, range },
             },
@@ -1276,13 +1275,13 @@
   }
 
   /** Round numbers for a logarithmic axis that holds some values. */
-  function logTicks(values) {
+  function logAxis(values) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const found = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
       for (const digit of [1, 2, 5]) found.push(Number((digit * 10 ** power).toPrecision(3)));
     }
-    return { tickvals: found, ticktext: found.map(String) };
+    return { type: "log", tickvals: found, ticktext: found.map(String) };
   }
 
   /** The front by the means as a staircase, and the band in which it may lie by the ends of the intervals. */
@@ -1348,7 +1347,7 @@
       "--best": state.best || null,
     };
     const { fields } = narrow(state);
-    const machine = setting.gpu || setting.machine;
+    const machine = setting.gpu ? `${setting.machine} with ${setting.gpu}` : setting.machine;
     const words = [
       "python -m bench.choose",
       `--machine '${machine}'`,
@@ -1889,8 +1888,7 @@
               xaxis: { type: "date" },
               yaxis: {
                 title: { text: "Latency, ms" },
-                type: "log",
-                ...logTicks(plotted.flat().flatMap((one) => msInterval(one) || [ms(one)])),
+                ...logAxis(plotted.flat().flatMap((one) => msInterval(one) || [ms(one)])),
               },
             },
           }),
@@ -1971,6 +1969,17 @@
 
   // --------------------------------------------------------------------------- view: tables
 
+  const SELF_EXPLAINING = new Set([
+    "machine",
+    "device",
+    "gpu",
+    "backend",
+    "precision",
+    "dataset",
+    "validation",
+    "model",
+  ]);
+
   const tables = {
     build(host) {
       this.select = el("select", { id: "table", change: () => change({ table: this.select.value }) });
@@ -2037,8 +2046,7 @@
         alike("machine", fields.machine.value) &&
         alike("device", fields.device.value) &&
         alike("backend", fields.backend.value) &&
-        alike("precision", fields.precision.value) &&
-        (!where.threads || alike("threads", fields.threads.value))
+        alike("precision", fields.precision.value)
       );
     },
 
@@ -2047,6 +2055,9 @@
       const only = state.only !== "no";
       const columns = table.columns.map((column, index) => ({ ...column, index }));
       let shown = columns.filter((column) => !only || !column.where || this.matches(column.where, fields));
+      // Threads narrow it only where that leaves something: the latency check, for one, is timed with another number.
+      const ofThreads = ({ where }) => !where || !where.threads || where.threads === fields.threads.value;
+      if (only && shown.some((column) => column.where && ofThreads(column))) shown = shown.filter(ofThreads);
       const byWhere = columns.some((column) => column.where);
       if (byWhere && !shown.some((column) => column.where)) {
         this.left.textContent = "Nothing of this table was measured in what is chosen above: it is shown whole.";
@@ -2062,17 +2073,26 @@
           rows = here;
         }
       }
-      const several =
-        new Set(shown.filter((column) => column.where).map((column) => column.where.machine || "")).size > 1;
+      // A heading says what sets its column apart from the others, where its own words do not.
+      const wheres = shown.map((column) => column.where).filter(Boolean);
+      const keys = unique(wheres.flatMap(Object.keys)).filter(
+        (key) => unique(wheres.map((where) => where[key])).length > 1,
+      );
+      const groupOf = ({ group = "", title, where = {} }) =>
+        [
+          group,
+          ...keys
+            .filter((key) => where[key] && !`${group} ${title}`.toLowerCase().includes(where[key].toLowerCase()))
+            .map((key) => (SELF_EXPLAINING.has(key) ? where[key] : `${key.replaceAll("_", " ")}: ${where[key]}`)),
+        ]
+          .filter(Boolean)
+          .join(", ");
       const titled = (column) => ({
         id: `${column.key}${column.index}`,
         title: column.title,
         words: column.words,
         down: /fps|ap|ratio/.test(column.key),
-        group:
-          (column.group || "") +
-            (several && column.where && column.where.machine ? ` (${column.where.machine})` : "") ||
-          ((column.where || {}).backend ? Object.values(pickKeys(column.where, ["gpu", "backend"])).join(", ") : ""),
+        group: groupOf(column),
       });
       const used = new Map();
       const mark = (number) => letter(used.has(number) ? used.get(number) : used.set(number, used.size).get(number));
@@ -2148,16 +2168,19 @@
           })),
           layout: {
             barmode: "stack",
-            xaxis: { title: { text: one.x } },
-            yaxis: bars ? { autorange: "reversed", type: "category" } : { title: { text: one.y }, rangemode: "tozero" },
+            xaxis: { title: { text: one.x }, ...(one.log ? logAxis(one.series.flatMap((line) => line.x)) : {}) },
+            yaxis: bars
+              ? { autorange: "reversed", type: "category" }
+              : {
+                  title: { text: one.y },
+                  ...(one.log ? logAxis(one.series.flatMap((line) => line.y)) : { rangemode: "tozero" }),
+                },
             showlegend: names.length > 1,
           },
         }));
       });
     },
   };
-
-  const pickKeys = (from, keys) => Object.fromEntries(keys.filter((key) => from[key]).map((key) => [key, from[key]]));
 
   /** a, b, ... z, aa, ab, ...: the marks of notes, in the order in which they are shown. */
   function letter(number) {

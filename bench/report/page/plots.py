@@ -1,4 +1,4 @@
-"""Plots of single sections, as data that the page draws: where time goes, learning curves, the check's self-test."""
+"""Plots of single sections, as data that the page draws: where time goes, frames, learning, the check's self-test."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +7,12 @@ from bench.core.record import Record
 from bench.regress.self_test_conditions import busy_neighbours, condition
 from bench.report import curves, paper
 from bench.report.measured import Measured, Setting, metric
-from bench.report.sections import explain, regress
+from bench.report.sections import explain, pipeline, regress
 
 
 def plots(measured: Measured) -> list[dict[str, Any]]:
     """Each plot with the key of its section, and where it was measured if that is one place."""
-    return [*_explained(measured), *_learnt(measured), *_tested(measured)]
+    return [*_explained(measured), *_frames(measured), *_learnt(measured), *_tested(measured)]
 
 
 def _where(setting: Setting) -> dict[str, str]:
@@ -29,9 +29,46 @@ def _explained(measured: Measured) -> Iterator[dict[str, Any]]:
             "series": [
                 {"name": title, "colour": colour, "y": [paper.label(model) for model in models],
                  "x": [round(here[model].metrics.get(key, 0.0), 4) for model in models]}
-                for key, title, colour in explain.PARTS
+                for key, title, colour in explain.parts_of(setting)
             ],
         }  # fmt: skip
+
+
+def _frames(measured: Measured) -> Iterator[dict[str, Any]]:
+    """Frames a second over the number of people, and what each stage takes of a frame."""
+    for cells in pipeline.views(measured):
+        view = cells.view
+        people = pipeline.SHARED if pipeline.SHARED in cells.people else max(cells.people)
+        for backend in cells.backends:
+            common = {
+                "section": "pipeline", "where": {"machine": view.machine, "device": view.device, "backend": backend,
+                                                 "precision": view.precision},
+            }  # fmt: skip
+            title = f"{backend}, {view.title}"
+            rows = {
+                model: [(n, metric(record, "frames_per_s")) for n in cells.people
+                        if n and (record := cells.find(backend, model, n))]
+                for model in cells.models
+            }  # fmt: skip
+            yield common | {
+                "kind": "lines", "title": f"Frames a second by people: {title}", "x": "People in a frame",
+                "y": "Frames a second", "log": True,
+                "series": [
+                    {"name": paper.label(model), "x": [n for n, _ in row], "y": [round(fps, 4) for _, fps in row]}
+                    for model, row in rows.items() if row
+                ],
+            }  # fmt: skip
+            found = [(model, record) for model in cells.models if (record := cells.find(backend, model, people))]
+            stages = [stage for stage in pipeline.STAGES if any(f"stage_{stage}_ms" in r.metrics for _, r in found)]
+            yield common | {
+                "kind": "bars", "title": f"A frame with {people} people: {title}", "x": "ms",
+                "series": [
+                    {"name": stage, "colour": pipeline.STAGE_COLOURS[stage],
+                     "y": [paper.label(model) for model, _ in found],
+                     "x": [round(record.metrics.get(f"stage_{stage}_ms", 0.0), 4) for _, record in found]}
+                    for stage in stages
+                ],
+            }  # fmt: skip
 
 
 def _learnt(measured: Measured) -> Iterator[dict[str, Any]]:

@@ -13,12 +13,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report import paper, plotting
+from bench.report import newer, paper, plotting
 from bench.report.benchmarks import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, free_key, metric, tags
 from bench.report.placement import Box, Circle, LabelPlace, place
 from bench.report.plotting import DPI, FAINT, INK
 from bench.report.section import ReportFigure, Section
+from zoo.registry import model_card
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = {
@@ -28,6 +29,10 @@ COLOURS = {
     "Lite-HRNet": "#E69F00",
     (OURS := paper.method("Ours")): "#D55E00",
 }
+# The newer networks are hollow circles, so that their methods may share colours with the paper's.
+COLOURS |= {
+    "RTMPose": "#0072B2", "SimCC": "#009E73", "ViTPose": "#CC79A7", "CSPNeXt-UDP": "#E69F00", "Dite-HRNet": "#000000",
+}  # fmt: skip
 DRAWN_PEOPLE = "drawn people (synthetic)"
 OWN, OWN_COLOUR = "your own", "#56B4E9"
 NAMELESS = "For want of room without a name:"
@@ -49,6 +54,7 @@ class Bubble:
     ap_measured: bool
     params: float
     highlight: bool = False
+    newer: bool = False  # than the paper: a hollow circle
 
 
 @dataclass(frozen=True)
@@ -64,22 +70,26 @@ class BubbleChart:
     main: bool = True  # the first runtime of its machine and device: drawn without ``--figures all``
 
 
-def charts(measured: Measured) -> list[BubbleChart]:
+def charts(measured: Measured, *, beyond: bool = False) -> list[BubbleChart]:
     """One chart for each machine, device, backend and precision with speeds at batch 1 and Table V's input.
+
+    ``beyond``: with the newer networks too, where there is one to show; otherwise without.
 
     AP is COCO's, or in charts of their own that on drawn people. Where no network has both a speed and an AP there
     is nothing to draw. The main one of a machine and device is of the first runtime in the catalogue's order.
     """
     found: dict[str, BubbleChart] = {}
     seen: set[tuple[str, str, str, str]] = set()
-    for stem, benchmark in (("fig5", BENCHMARKS[0]), ("fig5_synthetic", DRAWN)):
+    first = "beyond" if beyond else "fig5"
+    for stem, benchmark in ((first, BENCHMARKS[0]), (f"{first}_synthetic", DRAWN)):
         for setting in measured.settings:
             # An int8 network is another one: its speed does not go with the accuracy in full precision.
             if setting.precision != "int8" and (setting.batch, setting.input, setting.joints) == (1, SIZE, JOINTS):
                 key = free_key(f"{stem}_{setting.slug}", found)
-                chart = _chart(measured, setting, key, benchmark)
+                chart = _chart(measured, setting, key, benchmark, beyond=beyond)
                 # Of COCO there are the paper's figures; a single network on drawn people compares with nothing.
-                if len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE):
+                enough = len(chart.bubbles) > (chart.dataset == DRAWN_PEOPLE)
+                if enough and (not beyond or any(bubble.newer for bubble in chart.bubbles)):
                     where = (stem, setting.machine, setting.device, setting.gpu)
                     main = where not in seen and setting.precision == "fp32" and setting.usual_threads
                     found[key] = replace(chart, main=main)
@@ -87,17 +97,19 @@ def charts(measured: Measured) -> list[BubbleChart]:
     return list(found.values())
 
 
-def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark) -> BubbleChart:
+def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark, *, beyond: bool) -> BubbleChart:
     zoo, own = paper.in_order(measured.timed(setting))
+    own = [model for model in own if beyond or model not in newer.names()]
     records = {model: record for model in (*zoo, *own) if (record := measured.speed(model, setting))}
     tags_of = {model: " ".join(tags(record)) for model, record in records.items()}
     alike = len(set(tags_of.values())) == 1
     bubbles, absent = [], []
     for model, record in records.items():
         in_paper = paper.row(1, model) or {}
-        accuracy = accuracy_cell(
-            benchmark, measured, model, SIZE, "ap", in_paper.get("ap") if benchmark.number else None
-        )
+        after = model in newer.names()
+        published = newer.figures(model, SIZE, "coco")
+        publisher = newer.percent(published[0], "AP") if published else in_paper.get("ap")
+        accuracy = accuracy_cell(benchmark, measured, model, SIZE, "ap", publisher if benchmark.number else None)
         counted = measured.complexity(model, SIZE, JOINTS)
         params = metric(counted, "params") if counted else float(in_paper.get("params_m", 0)) * 1e6
         ap = accuracy.text("measured") or accuracy.text("paper")
@@ -105,11 +117,12 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
             absent.append(f"{model} ({'no AP' if not ap else 'no complexity record'})")
             continue
         ends = [record.metrics.get(f"fps_ci95_{end}") for end in ("low", "high")]
-        method = paper.method(in_paper["method"]) if in_paper else OWN
+        method = paper.method(in_paper["method"]) if in_paper else model_card(model).method if after else OWN
+        label = model_card(model).label if after else paper.label(model)
         bubbles.append(
             Bubble(
                 model=model,
-                label=paper.label(model) + (f" ({tags_of[model]})" if tags_of[model] and not alike else ""),
+                label=label + (f" ({tags_of[model]})" if tags_of[model] and not alike else ""),
                 method=method,
                 fps=metric(record, "fps"),
                 interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
@@ -117,6 +130,7 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
                 ap_measured=bool(accuracy.text("measured")),
                 params=params,
                 highlight=model == paper.BASELINE,
+                newer=after,
             )
         )
     remarks = ["Circle area: parameters. Point: the mean."]
@@ -125,7 +139,9 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark)
     if alike and any(tags_of.values()):
         remarks.append(f"Caution, all measurements: {next(iter(tags_of.values())).replace(' ', ', ')}.")
     if any(bubble.ap_measured for bubble in bubbles) and not all(bubble.ap_measured for bubble in bubbles):
-        remarks.append("* AP from the paper.")
+        remarks.append(f"* AP from the paper{' or the publisher of the network' if beyond else ''}.")
+    if any(bubble.newer for bubble in bubbles):
+        remarks.append("Hollow: networks of after the paper; published AP with the boxes of a person detector.")
     if absent:
         remarks.append(f"Not shown: {', '.join(absent)}.")
     on = setting.gpu or setting.machine
@@ -251,7 +267,8 @@ def _circles(axes: Axes, bubbles: Sequence[Bubble], unit: float) -> list[Circle]
     for bubble in sorted(bubbles, key=lambda bubble: -bubble.params):
         colour = COLOURS.get(bubble.method, OWN_COLOUR)
         edge, line = (INK, 1.8) if bubble.highlight else (colour, 1.0)
-        style = {"facecolor": _pale(colour), "edgecolor": edge, "linewidth": line, "zorder": 3}
+        face = "none" if bubble.newer else _pale(colour)
+        style = {"facecolor": face, "edgecolor": edge, "linewidth": line, "zorder": 3}
         axes.scatter([bubble.fps], [bubble.ap], s=bubble.params * unit, clip_on=False, **style)  # type: ignore[arg-type]
         if bubble.interval:
             axes.plot(bubble.interval, [bubble.ap] * 2, color=INK, linewidth=1, marker="|", markersize=5, zorder=4)
@@ -299,10 +316,11 @@ def _draw_leader(figure: Figure, found: LabelPlace) -> None:
 def _method_key(figure: Figure, bubbles: Sequence[Bubble], where: tuple[float, float]) -> None:
     """What the colours mean, in a row above the axes."""
     handles = []
-    for method in dict.fromkeys(bubble.method for bubble in bubbles):
+    for method, hollow in dict.fromkeys((bubble.method, bubble.newer) for bubble in bubbles):
         colour = COLOURS.get(method, OWN_COLOUR)
         edge, line = (INK, 1.4) if method == OURS else (colour, 1.0)
-        style = {"markerfacecolor": _pale(colour), "markeredgecolor": edge, "markeredgewidth": line}
+        face = "none" if hollow else _pale(colour)
+        style = {"markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": line}
         handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=method, **style))  # type: ignore[arg-type]
     figure.legend(
         handles=handles, loc="center left", bbox_to_anchor=where, ncols=6, frameon=False, fontsize=8, borderpad=0,

@@ -194,7 +194,7 @@ def _explained(measured: Measured, place: MachineRuntimes, precision: str) -> li
     here = place.runtimes[0].setting.place
     return [
         r for r in measured.of_kind("explain")
-        if measured.setting(r).place == here and r.precision == precision
+        if measured.setting(r).place == here and r.precision == precision and r.backend in (None, "eager")
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.core import metrics
 from bench.core.metrics import printed
-from bench.report import paper
+from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS, Benchmark, accuracy_cell
 from bench.report.measured import Measured, metric, name
 from bench.report.section import Section
@@ -32,6 +32,7 @@ def comparison(benchmark: Benchmark, measured: Measured) -> Table:
         sizes = list(dict.fromkeys(row.names["input"] for row in rows))
         evaluated = {name(r) for r in measured.of_kind("accuracy") if r.dataset == benchmark.dataset}
         zoo, own = paper.in_order({*measured.models("complexity"), *evaluated})
+        own = [model for model in own if model not in newer.names()]  # they have a table of their own
         for section, models in ((NOT_IN_PAPER, zoo), (OWN, own)):
             for model, size in ((m, s) for m in models for s in sizes if (m, s) not in known):
                 if measured.complexity(model, size, benchmark.joints) or measured.accuracy(

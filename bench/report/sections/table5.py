@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
-from bench.report import paper
+from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS, accuracy_cell
 from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, notes_on_protocol, protocol, tags
 from bench.report.section import Section
@@ -28,6 +28,7 @@ def speed(measured: Measured) -> Table:
     """Table V: FPS of every network on every device and backend, and its ratio to the paper's network."""
     settings = [setting for setting in measured.settings if setting.in_table5]
     zoo, own = paper.in_order(model for setting in settings for model in measured.timed(setting))
+    own = [model for model in own if model not in newer.names()]  # they have a table of their own
     in_paper = [row["model"] for row in paper.table(5)]
     models = [(model, "") for model in in_paper]
     models += [(model, NOT_IN_PAPER) for model in zoo if model not in in_paper]
@@ -79,12 +80,12 @@ def _speed_row(measured: Measured, settings: Sequence[Setting], model: str, sect
         ratio = printed(float(fps) / float(baseline[key]), 1, 2) if fps else None
         cells += [paper_cell(fps), paper_cell(ratio)]
     for setting in settings:
-        cells += _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+        cells += speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
     row_names = {"model": model, "name": "" if section == OWN else paper.label(model)}
     return Row(row_names, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
-def _speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
+def speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
     """FPS with its interval, and the ratio to the paper's network."""
     if record is None:
         return Cell(), Cell()
@@ -119,7 +120,7 @@ def more_speed(measured: Measured) -> Table | None:
                 "model": model, "machine": setting.machine, "device": setting.what, "precision": setting.precision,
                 "batch": str(setting.batch), "input": setting.input, "joints": str(setting.joints),
             }  # fmt: skip
-            cells = _speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+            cells = speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
             rows.append(Row(row_names, cells, highlight=model == paper.BASELINE))
     if not rows:
         return None

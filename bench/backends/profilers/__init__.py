@@ -1,0 +1,1 @@
+"""What runtimes tell of their operators: a file for each family whose profiler can be read from Python."""

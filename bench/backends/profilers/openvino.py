@@ -1,0 +1,170 @@
+"""OpenVINO's performance counts, read together with the graph as it runs."""
+
+from __future__ import annotations  # this file is read by Python 3.9 too
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.backends.artifact import Artifact
+from bench.backends.catalogue import Backend
+from bench.backends.families.openvino import open_request, opening, read_model
+from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layer_of
+from bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.backends.building import Network
+
+BYTES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8, "boolean": 1}
+VIEWS = ("Reshape",)
+MULTIPLYING = (
+    "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul",
+)  # fmt: skip
+
+
+def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: int) -> ProfiledSession:
+    """A session with performance counts.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    return _Session(artifact, threads)
+
+
+def unquantised(backend: Backend, network: Network) -> Artifact:
+    """The file that a quantiser gets, or the one in float32."""
+    from bench.backends.families.openvino import convert
+
+    return Artifact(backend.name, "fp32", (convert(network, shuffle_blocks=not backend.quantises).path,))
+
+
+def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
+    """What every operator puts out, in order; what is quantised as it reads after that."""
+    model = read_model(artifact.file)
+    outputs = [result.input_value(0).get_node().get_friendly_name() for result in model.get_results()]
+    shown: list[tuple[Any, Any]] = []  # operators, and the port that is read
+    for one in model.get_ordered_ops():
+        if one.get_type_name() in ("Constant", "Parameter", "Result", "FakeQuantize", "Convert"):
+            continue
+        for port in one.outputs():
+            readers = [reader.get_node() for reader in port.get_target_inputs()]
+            rounded = next((reader for reader in readers if reader.get_type_name() == "FakeQuantize"), None)
+            last = any(reader.get_type_name() == "Result" for reader in readers)
+            if port.get_element_type().is_real() and not last and not _is_of_weights(one):
+                shown.append((one, port if rounded is None else rounded.output(0)))
+    first = len(model.outputs)
+    model.add_outputs([port for _, port in shown])
+    request = open_request(model, threads, artifact.precision)
+    request.infer([images])
+    found = [np.array(request.get_output_tensor(first + index).data, np.float32) for index in range(len(shown))]
+    request_outputs = [np.array(request.get_output_tensor(index).data, np.float32) for index in range(first)]
+    told = [_value(one, port, array) for (one, port), array in zip(shown, found)]
+    ends = [
+        Value(f"{name}:output", layer_of(name), "output", array, is_output=True)
+        for name, array in zip(outputs, request_outputs)
+    ]
+    return told + ends
+
+
+def _value(operator: Any, port: Any, array: np.ndarray) -> Value:
+    name = operator.get_friendly_name()
+    return Value(f"{name}:{port.get_index()}", layer_of(name), operator.get_type_name(), array)
+
+
+def _is_of_weights(operator: Any) -> bool:
+    """Whether it computes on constants alone."""
+    nodes = [operator]
+    while nodes:
+        node = nodes.pop()
+        if node.get_type_name() == "Parameter":
+            return False
+        nodes += [one.get_source_output().get_node() for one in node.inputs()]
+    return True
+
+
+class _Session(ProfiledSession):
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self.path = artifact.file
+        with opening(artifact.file):
+            self.request: Any = open_request(
+                read_model(artifact.file), threads, artifact.precision, {"PERF_COUNT": True}
+            )
+        self.counts: list[dict[str, float]] = []  # seconds of every node, a round each
+        self.ran: dict[str, None] = {}  # nodes that took a microsecond or more at least once: it counts whole ones
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        found = self.request.infer([images], share_inputs=True, share_outputs=True)
+        return [np.array(value, np.float32) for value in found.values()]
+
+    def collect(self) -> None:
+        counts = self.request.profiling_info
+        self.counts.append({one.node_name: one.real_time.total_seconds() for one in counts})
+        self.ran.update((one.node_name, None) for one in counts if one.status == one.Status.EXECUTED)
+
+    def profile(self) -> Profile:
+        if not self.counts:
+            raise InputError("OpenVINO's performance counts hold no inference: run one first")
+        parts = self._parts()
+        model = self.request.get_compiled_model().get_runtime_model()
+        running = {one.get_friendly_name(): one for one in model.get_ops()}
+        names = [name for name in self.counts[0] if name in self.ran]
+        operators = []
+        for name in names:
+            node = running.get(name)
+            told = {} if node is None else {key: str(value.value) for key, value in node.get_rt_info().items()}
+            sources = told.get("originalLayersNames", "").split(",")
+            kind = told.get("layerType", "unknown")
+            operators.append(
+                Executed(
+                    name, kind, tuple(parts[source] for source in sources if source in parts),
+                    0 if node is None or kind in VIEWS else _moved(node), told.get("primitiveType", ""),
+                )
+            )  # fmt: skip
+        return Profile(tuple(operators), tuple(tuple(one[name] for name in names) for one in self.counts))
+
+    def _parts(self) -> dict[str, Part]:
+        """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
+        model = read_model(self.path)
+        return {
+            one.get_friendly_name(): Part(one.get_friendly_name(), one.get_type_name(), _macs(one))
+            for one in model.get_ordered_ops()
+            if one.get_type_name() not in ("Constant", "Parameter", "Result") and not _is_bias(one)
+        }
+
+    def close(self) -> None:
+        self.request = None
+
+
+def _is_bias(operator: Any) -> bool:
+    if operator.get_type_name() != "Add":
+        return False
+    kinds = {one.get_source_output().get_node().get_type_name() for one in operator.inputs()}
+    return "Constant" in kinds and bool(kinds & {"Convolution", "GroupConvolution"})
+
+
+def _macs(operator: Any) -> int:
+    """Multiply-adds; what is none of these operators counts nothing."""
+    kind = operator.get_type_name()
+    if kind not in MULTIPLYING:
+        return 0
+    first, second = (list(one.get_shape()) for one in operator.inputs()[:2])
+    output = math.prod(operator.output(0).get_shape())
+    if kind == "MatMul":
+        return output * int(first[-2 if operator.get_attributes().get("transpose_a") else -1])
+    # [out, in, kh, kw], with the groups before them where there are any; transposed: [in, out, kh, kw]
+    per = math.prod(second[2:] if kind.startswith("Group") else second[1:])
+    return (math.prod(first) if kind.endswith("BackpropData") else output) * per
+
+
+def _moved(node: Any) -> int:
+    """Bytes of its inputs and outputs, in the numbers that they have as it runs."""
+    read = sum(_bytes(one.get_source_output()) for one in node.inputs())
+    return read + sum(_bytes(one) for one in node.outputs())
+
+
+def _bytes(port: Any) -> int:
+    told = port.get_node().get_rt_info()
+    kinds = str(told["outputPrecisions"].value).split(",") if "outputPrecisions" in told else ["f32"]
+    kind = kinds[min(port.get_index(), len(kinds) - 1)]
+    return math.prod(port.get_shape()) * BYTES.get(kind, 4)

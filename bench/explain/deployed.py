@@ -1,0 +1,149 @@
+"""What a runtime runs of a network, and how long each of its operators takes, by the runtime's own profiler."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench import cli
+from bench.backends import catalogue, precisions
+from bench.backends.artifact import Artifact
+from bench.backends.profiles import Executed
+from bench.core.errors import InputError, described
+from bench.explain.findings import Findings
+from bench.explain.operators import Operator
+from bench.explain.peaks import PeakMeter
+from bench.explain.plan import WARMUP
+from bench.explain.profiled import plain_round, quicker
+from bench.explain.runtime_peaks import RuntimeMeter
+from bench.speed.timed_set import state
+from bench.timing import conditions, parity
+from bench.timing.clock import no_garbage_collection, once, warm_up
+
+TURNS = 3  # a round: an inference takes little of it
+
+
+def measure(
+    model: nn.Module, example: Tensor, backend: str, *, precision: str, threads: int, rounds: int,
+    ready: Callable[[], None], who: str,
+) -> Findings:  # fmt: skip
+    """Build a network for a backend and time it, with the runtime's profiler and without, in turns.
+
+    Raises:
+        InputError: its runtime tells nothing of its operators, or it cannot be built, or does not compute the same as
+            eager PyTorch.
+    """
+    catalogue.profiler_of(backend)
+    images = example.cpu().contiguous().numpy()
+    artifact = catalogue.build(backend, model, example, precision=precision, threads=threads)
+    _check(model, example, artifact, images, who)
+    device = str(example.device)
+    meter = PeakMeter(example.device, _arithmetic(backend, artifact.precision), calls=False)
+    with (
+        catalogue.open_artifact(artifact, device=device, threads=threads) as plain,
+        catalogue.open_profiled(artifact, device=device, threads=threads) as watched,
+        RuntimeMeter(backend, threads) as runtime,
+        plain.computing(),
+    ):
+        plain.prepare(images)
+        inference = plain.bind(images)
+        warm_up(inference, WARMUP)
+        for _ in range(WARMUP):
+            watched.run(images)
+            watched.collect()
+        ready()
+        watch = conditions.Watch()
+        before, started = state(device), time.perf_counter()
+        alone: list[float] = []
+        profiled: list[float] = []
+        for _ in range(rounds):
+            meter.round()
+            runtime.round()
+            for _ in range(TURNS):
+                alone.append(plain_round(inference))
+                with no_garbage_collection():
+                    for _ in range(2):  # the first empties the caches of what ran before
+                        _, seconds = once(lambda: watched.run(images))
+                        watched.collect()
+                profiled.append(seconds)
+            watch(time.perf_counter_ns())
+        around, warnings = conditions.judge(before, state(device), time.perf_counter() - started, rounds)
+        profile = watched.profile()
+        cost = runtime.found()
+    operators = [_operator(one) for one in profile.operators]
+    seconds, between = typical(profile.seconds[WARMUP + 1 :: 2], profiled, cost.within_s, cost.outside_s)
+    peaks = meter.peaks()
+    return Findings(
+        operators=operators,
+        seconds=seconds,
+        between_s=between,
+        plain_s=alone,
+        profiled_s=profiled,
+        kernels=0,
+        small=None,
+        small_operators=None,
+        small_s=None,
+        no_small="what a runtime runs is made for one size of picture",
+        graph_s=[],
+        peaks=cost.peaks(peaks),
+        conditions={**around, **watch.found()},
+        warnings=warnings,
+        kept=plain.note or artifact.note,
+    )
+
+
+def typical(
+    rounds: Sequence[Sequence[float]], totals: Sequence[float], within_s: float, outside_s: float
+) -> tuple[list[float], float]:
+    """Seconds of every operator and of what is between them: means of the quicker rounds, less the profiler's cost.
+
+    Means, because those of the parts add up to that of the whole.
+
+    Args:
+        rounds: of every operator, a row a round.
+        totals: of the rounds.
+        within_s: what the profiler adds to an operator's own time.
+        outside_s: what it adds between two of them.
+    """
+    chosen = quicker(totals)
+    means = [statistics.fmean(values) for values in zip(*(rounds[index] for index in chosen), strict=True)]
+    between = statistics.fmean(totals[index] - sum(rounds[index]) for index in chosen)
+    return [max(0.0, mean - within_s) for mean in means], max(0.0, between - len(means) * outside_s)
+
+
+def _operator(executed: Executed) -> Operator:
+    return Operator(
+        name=executed.what,
+        layer=executed.layer,
+        macs=executed.macs,
+        bytes=executed.bytes,
+        added=executed.added,
+        joined=tuple(layer for layer in executed.layers if layer != executed.layer),
+    )
+
+
+def _arithmetic(backend: str, precision: str) -> torch.dtype:
+    """The numbers that a large product is measured in: those of the arithmetic, not of a file."""
+    found = catalogue.find(backend)
+    return torch.float32 if found.quantises or found.rounds_to else precisions.DTYPES[precision]
+
+
+def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.ndarray, who: str) -> None:
+    """Nobody needs to hear where the time of something else goes."""
+    found: list[list[np.ndarray]] = []
+    for own in (catalogue.build("eager", model, example), artifact):
+        with catalogue.open_artifact(own, device=str(example.device)) as session:
+            session.prepare(images)
+            try:
+                outputs = session.run(images)
+            except Exception as error:
+                size = cli.input_text((example.shape[-2], example.shape[-1]))
+                raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
+            found.append(parity.check_outputs(outputs, who))
+    try:
+        parity.check(found[0], found[1], artifact.precision, f"backend {artifact.backend}")
+    except parity.ParityError as error:
+        raise InputError(f"{error}: --differences names the layer where it begins") from error
