@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.core.record import Record
+from bench.pipeline.described import STAGES
 from bench.regress.self_test_conditions import busy_neighbours, condition
 from bench.report import curves, paper
 from bench.report.measured import Measured, Setting, metric
@@ -59,7 +60,7 @@ def _frames(measured: Measured) -> Iterator[dict[str, Any]]:
                 ],
             }  # fmt: skip
             found = [(model, record) for model in cells.models if (record := cells.find(backend, model, people))]
-            stages = [stage for stage in pipeline.STAGES if any(f"stage_{stage}_ms" in r.metrics for _, r in found)]
+            stages = [stage for stage in STAGES if any(f"stage_{stage}_ms" in r.metrics for _, r in found)]
             yield common | {
                 "kind": "bars", "title": f"A frame with {people} people: {title}", "x": "ms",
                 "series": [
