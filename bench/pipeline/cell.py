@@ -14,7 +14,7 @@ from bench.backends.artifact import Artifact
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.registry import entry_with_joints
-from bench.pipeline import quality, scenarios
+from bench.pipeline import preparation, quality, scenarios
 from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.detectors import open_detector
 from bench.pipeline.networks import Networks
@@ -124,15 +124,16 @@ def _whole(_number: int, frame: Frame) -> Float64Array:
 
 
 def _pipeline(plan: PipelinePlan, given: _Given, networks: Networks, pixels: bool) -> Pipeline:
+    codec = preparation.codec(plan.network)
     most = plan.batch if plan.scenario == "offline" else max(given.most, 1)
     crops = Crops(
         plan.network.input, networks.room(most), pixels=pixels, mirrored=plan.flip,
-        threads=plan.network.threads // plan.streams, how=normalisation(plan.network),
+        threads=plan.network.threads // plan.streams, udp=codec.udp, how=normalisation(plan.network),
     )  # fmt: skip
     smoother = OneEuro(plan.frames.rate) if plan.smooth == "one-euro" else None
     return Pipeline(
         networks, crops, given.source, _first(given.boxes, crops.most), flip=plan.flip, detect_every=plan.detect_every,
-        smoother=smoother, draw=plan.draw, skeleton=entry_with_joints(plan.network.num_joints).skeleton,
+        smoother=smoother, draw=plan.draw, skeleton=entry_with_joints(plan.network.num_joints).skeleton, codec=codec,
     )  # fmt: skip
 
 

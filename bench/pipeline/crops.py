@@ -32,6 +32,7 @@ class Crops:
             ``[N, 3, H, W]``, normalised.
         mirrored: make the mirror images as well.
         threads: that share the people.
+        udp: sizes are measured between the centres of the outermost pixels, as ``bench.data.cropping.crop`` has it.
         how: the network wants its pixels normalised; by default as networks of the zoo do.
     """
 
@@ -43,10 +44,11 @@ class Crops:
         pixels: bool = False,
         mirrored: bool = False,
         threads: int = 1,
+        udp: bool = False,
         how: Normalisation | None = None,
     ) -> None:
         self.height, self.width = input_size
-        self.pixels, self.most = pixels, most
+        self.pixels, self.most, self.udp = pixels, most, udp
         self.warped = np.zeros((most, self.height, self.width, 3), np.uint8)
         shape = self.warped.shape if pixels else (most, 3, self.height, self.width)
         self.images: npt.NDArray[Any] = self.warped if pixels else np.zeros(shape, np.float32)
@@ -73,11 +75,7 @@ class Crops:
         if start + len(boxes) > self.most:
             raise InputError(f"{start + len(boxes)} people are more than the {self.most} that there is memory for")
         centers, sizes = regions(boxes, self.height, self.width)
-        scales = self.width / sizes[:, 0].astype(np.float64)
-        offsets = np.array([self.width / 2, self.height / 2]) - scales[:, None] * centers.astype(np.float64)
-        matrices = np.zeros((len(boxes), 2, 3))
-        matrices[:, 0, 0] = matrices[:, 1, 1] = scales
-        matrices[:, :, 2] = offsets
+        matrices = self._matrices(centers.astype(np.float64), sizes.astype(np.float64))
         if self.pool is None or len(boxes) < 2:
             for number, matrix in enumerate(matrices, start):
                 self._one(frame, matrix, number)
@@ -85,7 +83,22 @@ class Crops:
             list(self.pool.map(self._one, itertools.repeat(frame), matrices, itertools.count(start)))
         return centers, sizes
 
-    def _one(self, frame: Frame, matrix: npt.NDArray[np.float64], number: int) -> None:
+    def _matrices(
+        self, centers: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.floating]:  # fmt: skip
+        """From the frame to each crop, ``[N, 2, 3]``."""
+        if self.udp:
+            scales = np.array([self.width - 1, self.height - 1]) / sizes
+            middles = scales * sizes / 2
+        else:
+            scales = np.repeat(self.width / sizes[:, :1], 2, 1)
+            middles = np.array([[self.width / 2, self.height / 2]])
+        matrices = np.zeros((len(sizes), 2, 3))
+        matrices[:, 0, 0], matrices[:, 1, 1] = scales.T
+        matrices[:, :, 2] = middles - scales * centers
+        return matrices.astype(np.float32) if self.udp else matrices
+
+    def _one(self, frame: Frame, matrix: npt.NDArray[np.floating], number: int) -> None:
         warped = self.warped[number]
         cv2.warpAffine(frame, matrix, (self.width, self.height), dst=warped, flags=cv2.INTER_LINEAR)
         if not self.pixels:

@@ -1,14 +1,12 @@
-"""From a network's output to joints, by the functions of ``bench.accuracy``, so that accuracy is the same."""
+"""From a network's output to joints, by the functions of ``bench.codecs``, so that accuracy is that of evaluation."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from bench.codecs.decoding import decode
-from bench.codecs.flip import flip_average
+from bench.codecs.codec import Codec
 from bench.core.errors import InputError
 from bench.core.skeletons import Skeleton
 
@@ -21,24 +19,27 @@ def joints_of(
     centers: npt.NDArray[np.float32],
     sizes: npt.NDArray[np.float32],
     skeleton: Skeleton,
+    codec: Codec,
 ) -> npt.NDArray[np.float64]:
     """Everybody's joints, ``[N, J, 3]``: x, y in pixels of the frame and confidence.
 
     Args:
-        outputs: of the network for the crops: heatmaps ``[N, J, h, w]``.
+        outputs: of the network for the crops, as its codec has them.
         mirrored: the same for their mirror images, to be averaged with; None without the flip test.
         centers: ``[N, 2]`` of the crops in pixels.
         sizes: ``[N, 2]`` likewise.
         skeleton: whose joints they are.
+        codec: of the network.
 
     Raises:
-        InputError: outputs that are no heatmaps of these joints.
+        InputError: outputs that are none of these joints.
     """
-    if len(outputs) != 1 or outputs[0].ndim != 4 or outputs[0].shape[1] != len(skeleton.joints):
+    joints = len(skeleton.joints)
+    if not codec.fits([output.shape for output in outputs], joints):
         shapes = " and ".join("x".join(map(str, one.shape[1:])) for one in outputs)
-        raise InputError(f"the network gives {shapes} a person: {len(skeleton.joints)} heatmaps are needed")
-    heatmaps: Any = outputs[0]
+        raise InputError(f"the network gives {shapes} a person: {codec.describe(joints)} are needed")
+    found = list(outputs)
     if mirrored is not None:
-        heatmaps = flip_average(torch.from_numpy(heatmaps), torch.from_numpy(mirrored[0]), skeleton.flip_pairs)
-    places, scores = decode(heatmaps, centers, sizes)
+        found = codec.flip_average(found, list(mirrored), skeleton.flip_pairs)
+    places, scores = codec.decode(found, centers, sizes, codec.decoding)
     return np.concatenate((places, scores[..., None]), 2)

@@ -1,6 +1,7 @@
 """A pose network made ready for a backend, for each batch size, compared with eager, and opened."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -9,9 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+import zoo
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
+from bench.codecs import Codec, codec_of
 from bench.data.cropping import PHOTOGRAPH, PHOTOGRAPH_BOX, Normalisation
 from bench.model_files.reading import AnyFile, from_json
 from bench.models import build, is_factory
@@ -33,6 +36,17 @@ def normalisation(network: PoseNetwork) -> Normalisation:
     """How its input is normalised."""
     file = model_file(network)
     return file.normalisation if file else Normalisation()
+
+
+def codec(network: PoseNetwork) -> Codec:
+    """How it sees people and says where joints are: by its card, its file, or, of the user's own, the module itself."""
+    declared: Any = model_file(network)
+    if declared is None and is_factory(network.model):
+        declared = module(network)
+    elif declared is None and ":timm/" not in network.model:
+        card = zoo.model_card(network.model)
+        declared = SimpleNamespace(output_kind=card.output_kind, udp=card.udp, split_ratio=card.split_ratio or 2.0)
+    return codec_of(declared, network.input, network.model)
 
 
 def module(network: PoseNetwork) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bench.codecs import Codec, HeatmapCodec
 from bench.core.arrays import Float64Array
 from bench.core.skeletons import COCO, Skeleton
 from bench.pipeline.crops import Crops, Frame
@@ -52,6 +53,7 @@ class Pipeline:
         smoother: of joints, for frames of one video.
         draw: draw the skeletons on the frame.
         skeleton: of the network.
+        codec: of the network; by default, it gives heatmaps of plain crops.
         clock: nanoseconds that only grow.
     """
 
@@ -67,11 +69,13 @@ class Pipeline:
         smoother: OneEuro | None = None,
         draw: bool = False,
         skeleton: Skeleton = COCO,
+        codec: Codec | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.networks, self.crops, self.source, self.find = networks, crops, source, boxes
         self.flip, self.detect_every, self.smoother, self.draw = flip, detect_every, smoother, draw
         self.skeleton, self.clock = skeleton, clock
+        self.codec = codec or HeatmapCodec((crops.height, crops.width))
         self.follow = smoother is not None or detect_every > 1
         self.restart()
 
@@ -137,7 +141,7 @@ class Pipeline:
         """Everybody's joints ``[N, J, 3]`` from the network's outputs."""
         if not outputs:
             return np.empty((0, len(self.skeleton.joints), 3))
-        return joints_of(outputs, mirrored, centers, sizes, self.skeleton)
+        return joints_of(outputs, mirrored, centers, sizes, self.skeleton, self.codec)
 
     def _draw(self, frame: Frame, joints: Float64Array, boxes: Float64Array) -> None:
         from bench.drawing import draw_skeleton

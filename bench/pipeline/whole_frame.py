@@ -10,31 +10,34 @@ from bench.backends.artifact import Artifact
 from bench.data.registry import entry_with_joints
 from bench.pipeline.crops import Crops
 from bench.pipeline.networks import Networks
+from bench.pipeline.plan import PoseNetwork
+from bench.pipeline.preparation import codec as codec_of_network
+from bench.pipeline.preparation import normalisation
 from bench.pipeline.sources import drawn_scenes
 from bench.pipeline.stages import Pipeline
 
 SIZE = (1280, 720)  # width, height
 
 
-def whole_frame(
-    artifact: Artifact, people: int, *, input_size: tuple[int, int], joints: int, device: str, threads: int, seed: int
-) -> Callable[[], Any]:
+def whole_frame(artifact: Artifact, network: PoseNetwork, people: int) -> Callable[[], Any]:
     """Look at a drawn scene with exactly so many people, all of them in one inference, in its own boxes.
 
     Args:
-        artifact: of a network, for as many images as there are people.
-        input_size: height, width.
-        joints: that the network finds.
-        seed: of the scene.
+        artifact: of the network, for as many images as there are people.
+        network: what it is of; its seed is the scene's as well.
+        people: from 1 to 32.
 
     Raises:
         InputError: it cannot be opened, or so many people cannot be drawn.
     """
-    cv2.setNumThreads(threads)
-    session = catalogue.open_artifact(artifact, device=device, threads=threads)
-    source = drawn_scenes(people, SIZE, 1, seed)
-    crops = Crops(input_size, people, threads=threads)
-    skeleton = entry_with_joints(joints).skeleton
-    pipeline = Pipeline(Networks({people: session}), crops, source, source.given(0.0, seed), skeleton=skeleton)
+    cv2.setNumThreads(network.threads)
+    session = catalogue.open_artifact(artifact, device=network.device, threads=network.threads)
+    source = drawn_scenes(people, SIZE, 1, network.seed)
+    codec = codec_of_network(network)
+    crops = Crops(network.input, people, threads=network.threads, udp=codec.udp, how=normalisation(network))
+    skeleton = entry_with_joints(network.num_joints).skeleton
+    pipeline = Pipeline(
+        Networks({people: session}), crops, source, source.given(0.0, network.seed), skeleton=skeleton, codec=codec
+    )
     session.prepare(crops.images)
     return lambda: pipeline(0)

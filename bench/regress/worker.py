@@ -113,11 +113,15 @@ def _whole_frame(plan: PlanAsJson, artifact: Any) -> Call:
 
     if importlib.util.find_spec("bench.pipeline") is None:
         raise InputError("this revision has no bench.pipeline: leave out --people")
+    from bench.pipeline.plan import PoseNetwork
     from bench.pipeline.whole_frame import whole_frame
 
-    size = (plan["input"][0], plan["input"][1])
-    how = {name: plan[name] for name in ("device", "threads", "seed")}
-    return whole_frame(artifact, plan["people"], input_size=size, joints=plan["num_joints"], **how)
+    network = PoseNetwork(
+        plan["model"], plan["num_joints"], (plan["input"][0], plan["input"][1]), plan["backend"], "fp32",
+        plan["device"], plan["threads"], "random", "random", None, plan["seed"],
+        json.dumps(plan["file"]) if plan["file"] else "",
+    )  # fmt: skip
+    return whole_frame(artifact, network, plan["people"])
 
 
 def _old_side(plan: PlanAsJson) -> _Side:

@@ -261,7 +261,7 @@ def _pictures(measured: Measured) -> Iterator[ReportFigure]:
 
 def curves(cells: Cells) -> Figure:
     """Frames a second over the number of people: axes a runtime, a line a network."""
-    drawn, axes = _page("Frames a second, by the number of people in a frame", cells, cells.backends, 3.2, key=1.2)
+    drawn, axes = _page("Frames a second, by the number of people in a frame", cells, cells.backends, 3.2, key=0.75)
     for number, (one, backend) in enumerate(zip(axes, cells.backends, strict=True)):
         for index, model in enumerate(cells.models):
             points = [
@@ -284,6 +284,9 @@ def curves(cells: Cells) -> Figure:
         one.set_title(backend, fontsize=9, color=INK, loc="left")
         if number == 0:
             one.set_ylabel("Frames a second")
+    limits = [one.get_ylim() for one in axes]
+    for one in axes:
+        one.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     handles, legend = axes[0].get_legend_handles_labels()
     drawn.legend(
         handles, legend, loc="lower center", ncols=3, frameon=False, fontsize=7.5, labelcolor=INK, handlelength=1.6,
@@ -297,7 +300,7 @@ def bars(cells: Cells) -> Figure:
     people = SHARED if SHARED in cells.people else max(cells.people)
     height = 0.5 + 0.26 * len(cells.models)
     title = f"Where the time of a frame with {people} people goes"
-    drawn, axes = _page(title, cells, cells.backends, height, key=0.75, left=2.3)
+    drawn, axes = _page(title, cells, cells.backends, height, key=0.3, left=1.8)
     for number, (one, backend) in enumerate(zip(axes, cells.backends, strict=True)):
         found = [(model, cells.find(backend, model, people)) for model in reversed(cells.models)]
         rows = [(model, record) for model, record in found if record is not None]
@@ -316,7 +319,9 @@ def bars(cells: Cells) -> Figure:
             one.set_yticklabels([])
         one.set_xlabel("Milliseconds a frame")
         one.set_title(backend, fontsize=9, color=INK, loc="left")
-        one.margins(x=0.14)
+    widest = max(one.get_xlim()[1] for one in axes)
+    for one in axes:
+        one.set_xlim(0, 1.12 * widest)
     shown = [stage for stage in STAGES if any(f"stage_{stage}_ms" in r.metrics for r in cells.records)]
     patches = [Patch(color=STAGE_COLOURS[stage]) for stage in shown]
     drawn.legend(patches, shown, loc="lower center", ncols=len(shown), frameon=False, fontsize=8, labelcolor=INK)
