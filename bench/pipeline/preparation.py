@@ -14,7 +14,7 @@ import zoo
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
-from bench.codecs import Codec, codec_of
+from bench.codecs.codec import Codec, codec_of
 from bench.data.cropping import PHOTOGRAPH, PHOTOGRAPH_BOX, Normalisation
 from bench.model_files.reading import AnyFile, from_json
 from bench.models import build, is_factory

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.codecs import Codec, HeatmapCodec
+from bench.codecs.codec import Codec, HeatmapCodec
 from bench.core.arrays import Float64Array
 from bench.core.skeletons import COCO, Skeleton
 from bench.pipeline.crops import Crops, Frame
