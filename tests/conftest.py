@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+
+from tests.preloaded import POSSIBLE, Preloaded
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -71,11 +73,20 @@ def tiny(tmp_path: Path) -> str:
     return f"{path}:tiny"
 
 
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    one = Preloaded(ROOT)
+    yield one
+    one.close()
+
+
 @pytest.fixture
-def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(preloaded: Preloaded) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of the project as a user would, from the root of the project."""
 
-    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        if POSSIBLE and not options:
+            return preloaded.run([str(argument) for argument in arguments], timeout=300)
         return subprocess.run(
             [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, **options
         )

@@ -120,7 +120,8 @@ def difference(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
 
 
-@pytest.mark.parametrize("name", zoo.list_models("paper"))
+# Lite-HRNet-30 has the blocks of Lite-HRNet-18, more of them.
+@pytest.mark.parametrize("name", [name for name in zoo.list_models("paper") if name != "lite_hrnet_30"])
 def test_simplified_networks_are_the_same_function(name: str) -> None:
     """To rounding in float64, and within 1e-5 in float32; with weights under which the output depends on the input."""
     model = enliven(build(name), 0)
