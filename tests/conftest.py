@@ -87,8 +87,9 @@ def command(preloaded: Preloaded) -> Callable[..., subprocess.CompletedProcess[s
     def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         if POSSIBLE and not options:
             return preloaded.run([str(argument) for argument in arguments], timeout=300)
+        called = arguments if str(arguments[0]).endswith(".py") else ("-m", *arguments)
         return subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, **options
+            [sys.executable, *called], cwd=ROOT, capture_output=True, text=True, timeout=300, **options
         )
 
     return run

@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 POSSIBLE = sys.platform == "linux"  # elsewhere a process with torch in it cannot be forked safely
-PRELOADED = ("torch", "torchvision", "cv2", "pandas", "scipy.stats", "pydantic", "rich.console", "rich.progress")
+PRELOADED = (
+    "torch",
+    "torchvision",
+    "timm",
+    "matplotlib.pyplot",
+    "cv2",
+    "pandas",
+    "scipy.stats",
+    "pydantic",
+    "rich.console",
+    "rich.progress",
+)
 
 
 class Preloaded:
@@ -27,7 +38,7 @@ class Preloaded:
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, arguments: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
-        """``python -m`` of the arguments, as ``subprocess.run`` with captured output answers."""
+        """``python -m`` of arguments, or ``python`` of a script; answers as ``subprocess.run`` that captures output."""
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, __file__], cwd=self.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -71,8 +82,12 @@ def _become(told: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(told["environment"])
     name, *sys.argv[1:] = told["arguments"]
-    sys.path[0] = str(Path.cwd())
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    if name.endswith(".py"):
+        sys.argv[0], sys.path[0] = name, str(Path(name).parent)
+        runpy.run_path(name, run_name="__main__")
+    else:
+        sys.path[0] = str(Path.cwd())
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def _status(child: int, timeout: float) -> int | None:

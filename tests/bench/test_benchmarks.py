@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.core.results import append
@@ -13,18 +13,14 @@ from tests.conftest import ROOT
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
 
 
-def _help(script: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(script), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-
-
-def test_every_benchmark_starts_and_says_what_it_is_for() -> None:
+def test_every_benchmark_starts_and_says_what_it_is_for(
+    command: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
     assert len(SCRIPTS) > 10
-    with ThreadPoolExecutor(2) as pool:
-        for script, done in zip(SCRIPTS, pool.map(_help, SCRIPTS), strict=True):
-            assert done.returncode == 0, f"{script.name}: {done.stderr}"
-            assert done.stdout.startswith("usage: "), script.name
+    for script in SCRIPTS:
+        done = command(script, "--help")
+        assert done.returncode == 0, f"{script.name}: {done.stderr}"
+        assert done.stdout.startswith("usage: "), script.name
 
 
 def test_kill_anywhere_sees_what_a_kill_must_not_do(tmp_path: Path) -> None:
