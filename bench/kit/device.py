@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import board, hardware
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described, is_of_memory
 from bench.kit import lock, one_set, reporting
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import NAME, KitNetwork, Manifest
@@ -417,6 +417,6 @@ def _how_it_died(status: int, said: Sequence[str]) -> str:
     last = said[-1] if said else "no message"
     if status == -9:
         return "the system ended its process, as it does where memory runs out: give it a device with more"
-    if any(text in last for text in one_set.NO_MEMORY):
-        return f"out of memory ({last[:200]})"
+    if is_of_memory(RuntimeError(last)):
+        return described(RuntimeError(last))
     return f"its process died with status {status}: {last[:300]}"

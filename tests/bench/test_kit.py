@@ -203,7 +203,7 @@ def test_out_of_memory_costs_its_network_only(bare_python: Path, kit: Path) -> N
         preexec_fn=limited("RLIMIT_AS", 2**29),
     )  # fmt: skip
     assert done.returncode == 2
-    assert "failed: own:other, onnxruntime: out of memory (" in done.stderr
+    assert "own:other fails on an input of 64x64: out of memory, 983 MB asked for at once" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["own:tiny"]
 
 
