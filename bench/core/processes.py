@@ -288,18 +288,24 @@ def _no_exit() -> Iterator[None]:
 @contextlib.contextmanager
 def _time_limit(name: str) -> Iterator[None]:
     """Raises ``_TimeUp`` in the main thread; where that does not help, ends the process with the line."""
-    in_python = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    main = threading.main_thread()
+    in_python = hasattr(signal, "setitimer") and threading.current_thread() is main
     grace_s = 5.0 if in_python else 0.0
-    last_resort = threading.Timer(_limit_s + grace_s, _end, (name,))
-    last_resort.daemon = True
-    last_resort.start()
+    timers = [threading.Timer(_limit_s + grace_s, _end, (name,))]
     if in_python:
+        # The system may give the alarm to another thread, which would let the main one sleep on.
+        timers.append(threading.Timer(_limit_s + 1, signal.pthread_kill, (main.ident, signal.SIGALRM)))
         before = signal.signal(signal.SIGALRM, _raise)
-        signal.setitimer(signal.ITIMER_REAL, _limit_s)
     try:
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        if in_python:
+            signal.setitimer(signal.ITIMER_REAL, _limit_s)
         yield
     finally:
-        last_resort.cancel()
+        for timer in timers:
+            timer.cancel()
         if in_python:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
