@@ -12,7 +12,3 @@ $bin/mypy
 $bin/python -m pytest -n auto -m "not alone" "$@" || [ $? -eq 5 ]
 # What times something has the machine for itself.
 $bin/python -m pytest -m alone "$@" || [ $? -eq 5 ]
-if [ $# -eq 0 ] && git rev-parse --quiet --verify HEAD~1 >/dev/null; then
-    echo "For information: is this revision slower than the one before it?"
-    $bin/python -m bench.regress --base HEAD~1 --models lightweight_mobilenetv3 --budget 40 || true
-fi
