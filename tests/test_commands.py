@@ -1,6 +1,7 @@
 """Every command from outside: its help where nothing heavy can be imported, and Ctrl-C at any moment."""
 
 import argparse
+import itertools
 import os
 import random
 import re
@@ -284,12 +285,15 @@ def test_ctrl_c_that_an_import_turns_into_an_error_is_ctrl_c(tmp_path: Path) -> 
 
 # Kills
 
-BLOWS = (signal.SIGKILL, signal.SIGTERM)
+# One of the two for each command: all begin by the same means.
+BLOWS = [
+    pytest.param(command, blow, id=f"{command}-{blow.name}")
+    for command, blow in zip(COMMANDS, itertools.cycle((signal.SIGKILL, signal.SIGTERM)))
+]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize("blow", BLOWS, ids=[blow.name for blow in BLOWS])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("command", "blow"), BLOWS)
 def test_nothing_is_left_of_a_command_that_is_killed(command: str, blow: signal.Signals, tmp_path: Path) -> None:
     """No process, however it was started, and no temporary file."""
     with tempfile.TemporaryDirectory() as temporary:

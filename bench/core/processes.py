@@ -293,7 +293,9 @@ def _time_limit(name: str) -> Iterator[None]:
     grace_s = 5.0 if in_python else 0.0
     timers = [threading.Timer(_limit_s + grace_s, _end, (name,))]
     if in_python:
-        # The system may give the alarm to another thread, which would let the main one sleep on.
+        # A library may have left it blocked here; and the system may give the alarm to another thread, which would
+        # let the main one sleep on.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         timers.append(threading.Timer(_limit_s + 1, signal.pthread_kill, (main.ident, signal.SIGALRM)))
         before = signal.signal(signal.SIGALRM, _raise)
     try:

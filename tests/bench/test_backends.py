@@ -229,9 +229,14 @@ class Blocks(nn.Module):
         return after[self.after]()
 
 
-@pytest.mark.parametrize("gates", [0, 6, 1])
-@pytest.mark.parametrize("after", ["convolution", "depthwise", "sum", "halves", "more blocks", "one for all",
-                                   "output", "groups", "an input's sum", "a bias from it", "constant"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("after", "gates"),
+    [
+        *((after, 6) for after in ("convolution", "depthwise", "sum", "halves", "more blocks", "one for all", "output",
+                                   "groups", "an input's sum", "a bias from it", "constant")),
+        *((after, gates) for after in ("convolution", "sum", "output") for gates in (0, 1)),
+    ],
+)  # fmt: skip
 def test_shuffle_blocks_in_place(after: str, gates: int) -> None:
     """All or none: where the order of channels cannot be followed to the end, blocks stay as they are."""
     torch.manual_seed(0)
