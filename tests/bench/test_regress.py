@@ -466,6 +466,7 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
 # Stored latencies
 
 
+@pytest.mark.alone
 def test_a_baseline_of_this_machine_is_compared_with_and_no_other(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
