@@ -9,6 +9,6 @@ $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
 # Arguments that choose no test of one of the two kinds are no failure (status 5).
-$bin/python -m pytest -n auto -m "not alone" "$@" || [ $? -eq 5 ]
+$bin/python -m pytest -n auto --dist worksteal -m "not alone" "$@" || [ $? -eq 5 ]
 # What times something has the machine for itself.
 $bin/python -m pytest -m alone "$@" || [ $? -eq 5 ]

@@ -255,7 +255,6 @@ def regress(*arguments: str, **options: object) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.alone
 def test_a_network_that_became_slower_is_told_of_everywhere(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +291,6 @@ def test_a_network_that_became_slower_is_told_of_everywhere(
     assert git(repository, "status", "--porcelain").strip() == "?? models/new.txt"
 
 
-@pytest.mark.alone
 def test_the_action_for_other_repositories_runs(repository: Path, tmp_path: Path) -> None:
     """What .github/actions/latency does once everything is installed, with its own defaults."""
     folder = ROOT / ".github" / "actions" / "latency"
@@ -316,7 +314,6 @@ def test_the_action_for_other_repositories_runs(repository: Path, tmp_path: Path
     assert set(job["steps"][-1]["with"]) <= set(action["inputs"])
 
 
-@pytest.mark.alone
 def test_the_same_code_is_not_called_slower(repository: Path, tmp_path: Path) -> None:
     """Nor do its processes take the working tree for the base: that one is ten times as deep."""
     (repository / "models" / "net.py").write_text(NETWORK.format(layers=4))
@@ -466,7 +463,6 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
 # Stored latencies
 
 
-@pytest.mark.alone
 def test_a_baseline_of_this_machine_is_compared_with_and_no_other(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -596,7 +592,6 @@ def test_error_rates_are_reported_from_their_records() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.alone
 def test_the_self_test_measures_itself(repository: Path, tmp_path: Path) -> None:
     settled = (*SETTINGS, "--threshold", "2.5%", "--budget", "1")
     done = regress("--self-test", "1", *settled, "--results", str(tmp_path / "r"))
