@@ -16,9 +16,10 @@ from bench.core.record import Record
 from bench.explain.explanation import paragraph
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, tags
+from bench.report.network_rows import network_rows
 from bench.report.plotting import DPI, FAINT, INK
 from bench.report.section import ReportFigure, Section
-from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
+from bench.report.table import Cell, Column, Panel, Table, Value
 
 # The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
 PARTS = (
@@ -50,27 +51,20 @@ def table(measured: Measured) -> Table | None:
     found = by_setting(measured)
     if not found:
         return None
-    models = {model for here in found.values() for model in here}
-    zoo = [model for model in paper.models() if model in models]
     columns: list[Column] = []
     panels = []
     for setting in found:
         start = len(columns)
         columns += _columns(setting)
         panels.append(Panel(heading(setting), tuple(range(start, len(columns)))))
-    rows = [
-        Row(
-            {"model": model, "name": paper.label(model) if model in zoo else ""},
-            tuple(cell for setting, here in found.items() for cell in _cells(setting, here.get(model))),
-            section="" if model in zoo else OWN,
-            highlight=model == paper.BASELINE,
-        )
-        for model in (*zoo, *sorted(models - set(zoo)))
-    ]
+    rows = network_rows(
+        (model for here in found.values() for model in here),
+        lambda model: (cell for setting, here in found.items() for cell in _cells(setting, here.get(model))),
+    )
     return Table(
         {"model": "Model", "name": "In the paper"},
         tuple(columns),
-        tuple(rows),
+        rows,
         panels=tuple(panels),
         remarks=(
             "Must take: multiply-adds at the peak of a large matrix product or bytes at that of a large "

@@ -17,9 +17,10 @@ from bench.core.record import Record
 from bench.pipeline.described import STAGES, what
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, runtime_order, tags
+from bench.report.network_rows import network_rows
 from bench.report.plotting import DPI, FAINT, INK
 from bench.report.section import ReportFigure, Section
-from bench.report.table import OWN, Cell, Column, Panel, Row, Table, Value
+from bench.report.table import Cell, Column, Panel, Row, Table, Value
 
 USUAL_SIZE = "1280x720"  # of the frames that are shown without ``--figures all``
 SHARED = 8  # people in the columns and bars that compare ways of doing it
@@ -125,20 +126,14 @@ def table(measured: Measured) -> Table | None:
         start = len(columns)
         columns += _columns(cells, backend)
         panels.append(Panel(f"{backend}: {cells.view.title}", tuple(range(start, len(columns)))))
-    zoo, own = paper.in_order({model for cells, _ in chosen for model in cells.models})
-    rows = [
-        Row(
-            {"model": model, "name": paper.label(model) if model in zoo else ""},
-            tuple(cell for cells, backend in chosen for cell in _cells(cells, backend, model)),
-            section="" if model in zoo else OWN,
-            highlight=model == paper.BASELINE,
-        )
-        for model in (*zoo, *own)
-    ]
+    rows = network_rows(
+        (model for cells, _ in chosen for model in cells.models),
+        lambda model: (cell for cells, backend in chosen for cell in _cells(cells, backend, model)),
+    )
     return Table(
         {"model": "Model", "name": "In the paper"},
         tuple(columns),
-        tuple(rows),
+        rows,
         panels=tuple(panels),
         remarks=(
             "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, "
