@@ -17,7 +17,14 @@ done
 
 mkdir -p "$(dirname "$root")"
 new=$(mktemp -d "$root.XXXXXX")
-trap 'rm -rf "$new"' EXIT
+finished=
+leave() {
+    rm -rf "$new"
+    [ -n "$finished" ] && return
+    echo "no root for arm64 could be made: are Debian's packages and Python's wheels within reach?" >&2
+    exit 3
+}
+trap leave EXIT
 
 # download ARCHITECTURE PACKAGE...: fetched with all they need, by lists of their own.
 download() {
@@ -25,11 +32,10 @@ download() {
     shift
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
     : >"$apt/status" # of installed packages there are none
-    set -- -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" -o "Dir::State::Lists=$apt/lists" \
-        -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o Debug::NoLocking=1 -- "$@"
-    local options=()
-    while [ "$1" != -- ]; do options+=("$1") && shift; done
-    shift
+    local options=(
+        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" -o "Dir::State::Lists=$apt/lists"
+        -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o Debug::NoLocking=1
+    )
     apt-get "${options[@]}" -qq update
     apt-get "${options[@]}" -qq -y --no-install-recommends --download-only install "$@"
 }
@@ -47,7 +53,8 @@ download() {
         "numpy==1.26.*" onnxruntime==1.17.3 ncnn==1.0.20261020
     for wheel in "$new"/downloaded/*.whl; do python3 -m zipfile -e "$wheel" "$new/wheels"; done
     rm -r "$new/downloaded"
-} >&2 || { echo "no root for arm64 could be made: are Debian's packages and Python's wheels within reach?" >&2; exit 3; }
+} >&2
+finished=yes
 
 # QEMU runs one program: what that starts must be started by QEMU again, so Python is to start itself by this script.
 cat >"$new/wheels/sitecustomize.py" <<'PYTHON'

@@ -328,7 +328,7 @@ def main() -> int:
         for name in arguments.only.split(","):
             generator = random.Random(f"{arguments.seed} {name}")
             rows.append((name, attack(place, COMMANDS[name], arguments.kills, generator, Path(folder) / "log", name)))
-    print("| command | kills | by | moments | ends | nothing ran after | faults |")
+    print("| command | kills | by | moments | runs that came to their end | last process gone after | faults |")
     print("|---|---|---|---|---|---|---|")
     for name, seen in rows:
         by = ", ".join(f"{count} {blow}" for blow, count in sorted(seen.blows.items()))

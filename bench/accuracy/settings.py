@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.core.output_kinds import KINDS
-
-METHODS = KINDS["heatmap"].decodings  # of heatmaps of plain crops
 EVALUATORS = ("faster", "pycocotools")
 GROUND_TRUTH = "ground truth"
 GROUND_TRUTH_BOXES = "ground-truth boxes"  # the protocol: the paper's, but for the boxes

@@ -51,7 +51,8 @@ class _Adapted(Session):
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         found = [self.session.run(part) for part in self._parts(images)]
-        whole = [np.concatenate(one)[: len(images)] if len(one) > 1 else one[0] for one in zip(*found)]
+        cut = self.batch not in (None, len(images))
+        whole = [np.concatenate(one)[: len(images)] if cut else one[0] for one in zip(*found)]
         chosen = [whole[index] for index in self.chosen] or whole
         return [self._channels_second(np.asarray(array, np.float32)) for array in chosen]
 

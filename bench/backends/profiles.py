@@ -4,7 +4,7 @@ Operators of a file are named ``LAYER/OPERATOR`` (``bench.backends.graphs.layers
 and adds some of its own, such as changes of layout.
 """
 
-from __future__ import annotations  # this file is read by Python 3.9 too
+from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
@@ -112,4 +112,4 @@ def operator_name(layer: str, operator: str) -> str:
 
 def layer_of(name: str) -> str:
     """The layer in an operator's name, to which a quantiser may have added; the name itself, where it has none."""
-    return name.partition("/")[0]
+    return name.partition("/")[0] or ROOT

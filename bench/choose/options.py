@@ -22,7 +22,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     limits.add_argument("--max-ms", type=limit, metavar="MS", help="mean latency of a batch, in ms")
     limits.add_argument("--min-ap", type=limit, metavar="AP", help="AP, or PCKh, in percent")
     limits.add_argument("--max-mib", type=limit, metavar="MIB", help="file that has to be shipped, in MiB")
-    limits.add_argument("--max-memory-mib", type=limit, metavar="MIB", help="largest memory of the process, in MiB")
+    limits.add_argument(
+        "--max-memory-mib", type=limit, metavar="MIB", help="largest memory of the process, or on the GPU, in MiB"
+    )
     parser.add_argument(
         "--best", choices=BEST, help="what comes first (default: ap with --max-ms, latency without)",
     )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 import re
 
 _NO_MEMORY = re.compile(
-    r"out of memory|allocate memory|unable to allocate|insufficient memory|MemoryError|bad.alloc", re.I
+    r"out of memory|allocate memory(?! in static TLS)|unable to allocate|insufficient memory|MemoryError|bad.alloc",
+    re.I,
 )
 _ASKED_FOR = re.compile(r"(?:allocate|size) ([0-9]+(?:\.[0-9]+)?) ?(bytes|[KMGTPE]i?B)?", re.I)
 

@@ -5,7 +5,7 @@ and an artifact carry it as ``output_kind``. ``bench.codecs.codec`` has the func
 heavy.
 """
 
-from __future__ import annotations  # this file is read by Python 3.9 too
+from __future__ import annotations
 
 from dataclasses import dataclass
 

@@ -77,7 +77,7 @@ def crop(
     Args:
         image: ``[H, W, 3]`` uint8.
         center: x, y of the region's centre in image pixels.
-        size_px: width, height of the region in image pixels; the width sets the scale.
+        size_px: width, height of the region in image pixels; the width sets the scale, and with ``udp`` both do.
         input_size: height, width of the result.
         rotation: degrees; positive turns the picture counter-clockwise, and with ``udp`` clockwise, as published.
         udp: whether the network sees UDP crops.

@@ -25,8 +25,11 @@ def main(arguments: argparse.Namespace) -> int:
     device = machine.resolve_device(arguments.device)
     backends, left_out = choose_backends(
         arguments.backend, device, arguments.precision, differences=arguments.differences
-    )  # fmt: skip
+    )
     plans = make_plans(arguments, device, backends, left_out)
+    if not arguments.quiet:
+        for backend, reason in left_out.items():
+            cli.say(f"left out: {backend} ({reason})")
     if arguments.differences:
         return show_differences(plans, arguments)
     known = results.open_folder(arguments.results)
@@ -46,9 +49,6 @@ def main(arguments: argparse.Namespace) -> int:
             who = record.model if plan.backend == "eager" else f"{record.model}, {plan.backend}"
             for note in record.warnings:
                 cli.warn(f"{who}: {note}")
-    if not arguments.quiet:
-        for backend, reason in left_out.items():
-            cli.say(f"left out: {backend} ({reason})")
     if plans and not arguments.quiet:
         cli.say(f"added to {arguments.results / 'explain.jsonl'}: {len(plans)}")
     return 0

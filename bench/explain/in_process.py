@@ -85,7 +85,7 @@ def explain(
         device=example.device.type,
         precision=resolved,  # type: ignore[arg-type]
         batch=example.shape[0],
-        threads=threads or torch.get_num_threads(),
+        threads=torch.get_num_threads() if backend == "eager" else threads or torch.get_num_threads(),
         protocol=protocol(rounds),
     )
     return conclude(found, example, measurement, started)

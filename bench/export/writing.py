@@ -80,8 +80,8 @@ def describe(
     leaves = tree_leaves(output)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     kind = codec.kind
-    fits = len(leaves) == len(tensors) == len(kind.arrays)
-    if not fits or any(one.ndim != kind.dimensions or one.shape[:2] != tensors[0].shape[:2] for one in tensors):
+    shaped = bool(tensors) and len(leaves) == len(tensors) and tensors[0].ndim > 1
+    if not shaped or not codec.fits([tuple(one.shape) for one in tensors], tensors[0].shape[1]):
         made = " and ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else type(one).__name__ for one in leaves)
         raise InputError(f"makes {made or 'nothing'} of one image: give a network that makes {kind.what}")
     if len(tensors[0]) != 1 or not all(one.is_floating_point() for one in tensors):

@@ -290,6 +290,7 @@ class _KitRun:
             return None
         work = self.maker.identity(network, runtime)
         if work in self.known:
+            self.ledger.drop({work})  # a kill came between its record and this
             reporting.say(f"{network.who}: has its record already")
             return None
         parts = self.ledger.parts(work)

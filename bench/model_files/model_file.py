@@ -112,7 +112,7 @@ class ModelFile(BaseModel):
 
     def precision_in(self, backend: str, resolved: str) -> str:
         """What it computes in, where ``resolved`` is what the backend computes in otherwise."""
-        return self.precision if resolved == "fp32" and self.precision != "fp32" else resolved
+        return self.precision if resolved == "fp32" else resolved
 
     def check_batch(self, batch: int) -> None:
         """Raise ``InputError`` if the file takes another number of images at a time."""
@@ -138,6 +138,10 @@ class ModelFile(BaseModel):
             InputError: see ``check_backend``; or the file's input is of a form that converters do not keep.
         """
         self.check_backend(backend.name)
+        if not self.onnx:
+            raise InputError(
+                f"{self.name} is no ONNX file: only an ONNX file or a checkpoint can be made into another file"
+            )
         if self.layout != "NCHW" or self.input_type != "float32":
             raise InputError(
                 f"{self.name} takes {self.input_type} {self.layout}: only ONNX files that take float32 NCHW are made "

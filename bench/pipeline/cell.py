@@ -48,7 +48,6 @@ class CellResult:
     age_ms: list[float] = field(default_factory=list)
     elapsed_s: float = 0.0
     quality: dict[str, float] = field(default_factory=dict)
-    peak_rss_bytes: int | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -83,7 +82,6 @@ def measure(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
         notes.append(f"the system's clock jumped by {jumped:.1f} s meanwhile: it was set, or the machine slept")
     found.conditions = {**around, **found.conditions}
     found.warnings += notes
-    found.peak_rss_bytes = conditions.peak_memory_bytes()
     return found
 
 
@@ -187,7 +185,8 @@ class _Stepper:
 def _stepper(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> tuple[_Stepper, _Given]:
     given = frames_of(plan)
     networks, pixels = open_networks(plan.network, artifacts, plan.batches)
-    judged = isinstance(given.source, Drawn) and plan.frames.source == "motion" and plan.network.weights != "random"
+    trained = plan.network.file is not None or plan.network.weights != "random"
+    judged = plan.scenario == "single stream" and plan.frames.source == "motion" and trained
     return _Stepper(_pipeline(plan, given, networks, pixels), len(given.source), keep=judged), given
 
 
@@ -294,6 +293,7 @@ class OfflineBatches:
         self.pipeline, self.batch, self.count, self.clock = pipeline, batch, count, clock
         self.crops = pipeline.crops
         self.number = 0
+        self.rest: tuple[Frame, Float64Array] | None = None  # of a frame with more people than were asked for
         self.forget()
 
     def forget(self) -> None:
@@ -309,18 +309,19 @@ class OfflineBatches:
         filled, centers, sizes = 0, [], []
         looked = 0
         while filled < self.batch:
+            if self.rest is None:
+                self.rest = self._look()
+                looked += 1
+            frame, found = self.rest
+            boxes, left = found[: self.batch - filled], found[self.batch - filled :]
+            self.rest = (frame, left) if len(left) else None
             marks = [self.clock()]
-            frame = self.pipeline.source.read(self.number)
-            marks.append(self.clock())
-            boxes = np.asarray(self.pipeline.find(self.number, frame), np.float64).reshape(-1, 4)
-            boxes = boxes[: self.batch - filled]
-            marks.append(self.clock())
             centre, size = self.crops.fill(frame, boxes, filled)
             marks.append(self.clock())
-            self._add(("read", "detect", "crop"), marks)
+            self._add(("crop",), marks)
             centers.append(centre)
             sizes.append(size)
-            filled, self.number, looked = filled + len(boxes), (self.number + 1) % self.count, looked + 1
+            filled += len(boxes)
             if not filled and looked >= self.count:
                 raise InputError("there is nobody in any of the frames: offline needs people")
         marks = [self.clock()]
@@ -331,6 +332,17 @@ class OfflineBatches:
         self._add(("network", "joints"), marks)
         self.frames, self.people = self.frames + looked, self.people + self.batch
         return joints
+
+    def _look(self) -> tuple[Frame, Float64Array]:
+        """The next frame and the boxes in it, ``[N, 4]``."""
+        marks = [self.clock()]
+        frame = self.pipeline.source.read(self.number)
+        marks.append(self.clock())
+        boxes = np.asarray(self.pipeline.find(self.number, frame), np.float64).reshape(-1, 4)
+        marks.append(self.clock())
+        self._add(("read", "detect"), marks)
+        self.number = (self.number + 1) % self.count
+        return frame, boxes
 
     def _add(self, stages: tuple[str, ...], marks: list[int]) -> None:
         for stage, before, after in zip(stages, marks, marks[1:], strict=False):

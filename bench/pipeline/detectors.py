@@ -8,7 +8,7 @@ where they differ from those usual for the form, ``input`` (3, height, width), `
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,10 @@ class Sidecar:
             return cls()
         try:
             told: Any = json.loads(path.read_bytes())
-            assert isinstance(told, dict)
-        except (ValueError, AssertionError, RecursionError) as error:
-            raise InputError(f'{path} is no JSON object: give one such as {{"form": "yolox"}}') from error
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise InputError(f'{path} is no JSON object: give one such as {{"form": "yolox"}}')
         try:
             return cls._checked(told)
         except (TypeError, ValueError, KeyError, IndexError) as error:
@@ -87,6 +88,9 @@ class Sidecar:
 
     @classmethod
     def _checked(cls, told: Mapping[str, Any]) -> "Sidecar":
+        names = [one.name for one in fields(cls)]
+        if unknown := sorted(set(told).difference(names)):
+            raise ValueError(f"{', '.join(unknown)} means nothing to it: choose from {', '.join(names)}")
         form, channels, resize = (str(told.get(key, "")) for key in ("form", "channels", "resize"))
         for value, known, what in (
             (form, FORMS, "form"), (channels, ("RGB", "BGR"), "channels"), (resize, ("letterbox", "stretch"), "resize"),
@@ -100,7 +104,10 @@ class Sidecar:
         if any(not value > 0 for value in std):
             raise ValueError("std must be above 0")
         person = int(told.get("person", -1))
-        return cls(form, size[1:], channels, mean, std, resize, person, bool(told.get("decoded", False)))
+        decoded = told.get("decoded", False)
+        if not isinstance(decoded, bool):
+            raise ValueError(f"decoded is true or false, not {decoded!r}")
+        return cls(form, size[1:], channels, mean, std, resize, person, decoded)
 
 
 class Detector:
@@ -128,6 +135,10 @@ class Detector:
             resize=sidecar.resize or self.form.resize,
             person=self.form.person if sidecar.person < 0 else sidecar.person,
         )
+        try:
+            self.form.decode(outputs, self.sidecar.input, self.sidecar)
+        except IndexError as error:
+            raise InputError(f'{who} has no class {self.sidecar.person}: give another "person" beside it') from error
         self.tables = tables(self.sidecar.mean, self.sidecar.std)
         self.canvas = np.full((height, width, 3), GREY, np.uint8)
         self.image = np.zeros((1, 3, height, width), np.float32)

@@ -29,7 +29,7 @@ class PoseNetwork:
     precision: str  # as asked for
     device: str
     threads: int
-    weights: str  # random, own, or a file's path
+    weights: str  # random, bundled, own, or a file's path
     weights_name: str  # as records have it
     weights_sha256: str | None
     seed: int
@@ -99,12 +99,6 @@ class PipelinePlan:
                 found.append(size)
             left %= size
         return tuple(found[::-1])
-
-    @property
-    def what(self) -> str:
-        """In a few words, for progress."""
-        people = f"{self.frames.people} people" if self.frames.source in ("scenes", "motion") else self.frames.source
-        return f"{self.network.who}, {people}, {self.batching}{', flip' if self.flip else ''}"
 
     def measurement(self) -> Measurement:
         """What is measured and how, as in the record."""

@@ -64,9 +64,6 @@ def figures(plan: PipelinePlan, results: Sequence[CellResult], parity: float | N
         heat = sustained.figures(results[0].frame_ms)
         found |= {name.replace("latency_ms", "frame_ms"): value for name, value in heat.items()}
     found |= results[0].quality  # the same in every set
-    peaks = [result.peak_rss_bytes for result in results if result.peak_rss_bytes]
-    if peaks:
-        found["peak_rss_bytes"] = max(peaks)
     if parity is not None:
         found["parity_max_relative"] = parity
     return found

@@ -1,15 +1,13 @@
 """Everything that was timed, with what a choice needs: how fast, how accurate, how large, and by whose figures."""
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.core.record import Record
-from bench.report import paper
+from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS
 from bench.report.measured import Measured, Setting, metric, name, protocol, tags
-from zoo.weights.catalogue import published_figures
 
 OWN = "your own"  # method of a network that is in no table of the paper
 PUBLISHED = {"coco_val2017": ("coco", "AP"), "mpii_val": ("mpii", "PCKh")}  # publishers' words for data set and metric
@@ -143,15 +141,6 @@ def _printed(model: str, size: str, dataset: str) -> Accuracy | None:
 
 def _published(model: str, size: str, dataset: str) -> Accuracy | None:
     theirs, word = PUBLISHED.get(dataset, ("", ""))
-    value = _publishers().get((theirs, model, size, word))
-    return Accuracy(value, "publisher") if value is not None else None
-
-
-@functools.cache
-def _publishers() -> dict[tuple[str, str, str, str], float]:
-    """In percent, by data set, network, input and metric; of several the one trained on the fewest data sets."""
-    found: dict[tuple[str, str, str, str], float] = {}
-    for entry in sorted(published_figures(), key=lambda entry: entry.training_data.count("+")):
-        for word, _, value in (figure.partition("=") for figure in entry.metrics):
-            found.setdefault((entry.dataset, entry.model, entry.input, word), round(100 * float(value), 6))
-    return found
+    entry = next(iter(newer.figures(model, size, theirs)), None)
+    text = newer.percent(entry, word) if entry else ""
+    return Accuracy(float(text), "publisher") if text else None

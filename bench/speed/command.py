@@ -29,10 +29,10 @@ def main(arguments: argparse.Namespace) -> int:
     for reason in () if arguments.quiet else left_out.values():
         say(f"left out: {reason}")
     known = results.open_folder(arguments.results)
+    done: list[SpeedPlan] = []
     if arguments.missing:
         todo = without_record(plans, known, "speed", device)
-        schedule.forget([plan for plan in plans if plan not in todo], arguments.results)
-        plans = todo
+        done, plans = [plan for plan in plans if plan not in todo], todo
     records: list[Record] = []
     failures: list[str] = []
     status = 0
@@ -54,6 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
             results.only_one(arguments.results, "speed"),
             cli.progress(schedule.steps(plans), "timing", shown=not arguments.quiet) as step,
         ):
+            schedule.forget(done, arguments.results)
             schedule.run(
                 plans, arguments.results, ahead=arguments.ahead, finished=finished, failed=failed, step=step,
                 tell=(lambda _note: None) if arguments.quiet else say,

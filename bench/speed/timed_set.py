@@ -128,7 +128,7 @@ def time_set(
     artifact, session = opened.artifact, opened.session
     worst = None
     if expected is None:
-        parity.check_finite(opened.outputs, "eager")
+        parity.check_finite(opened.outputs, reference)
     else:
         try:
             who = f"backend {artifact.backend}"

@@ -85,7 +85,8 @@ def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
     from bench.core.errors import InputError, described
 
     backend, precision = plan["backend"], plan["precision"]
-    shown = catalogue.shows_values(backend) or precision in differences.HALF
+    seen = catalogue.shows_values(backend) and example.device.type == "cpu"
+    shown = seen or catalogue.resolve(backend, plan["device"], precision) in differences.HALF
     if not shown or plan.get("file"):  # of a file, nothing is known but what it is
         return ""
     try:

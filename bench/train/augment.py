@@ -66,7 +66,8 @@ BLANK = (0.2, 0.4)  # of each side
 def disturb(picture: Picture, recipe: Recipe, rng: np.random.Generator) -> Picture:
     """A crop with its colours moved, blurred, or a part of it blanked, as the recipe says; the same array or a new one.
 
-    Each of hue, saturation and value moves for half of the pictures, by an even random number. The rectangle is black.
+    Each of hue, saturation and value is moved in half of the pictures, by a uniformly random amount.
+    The rectangle is black.
     """
     if recipe.colour_jitter:
         moves = rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) * recipe.colour_jitter * rng.integers(0, 2, 3)

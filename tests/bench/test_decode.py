@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.accuracy import decode, flip_average
-from bench.accuracy.settings import METHODS
+from bench.codecs.decoding import METHODS
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO
 

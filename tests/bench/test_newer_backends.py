@@ -82,8 +82,8 @@ def test_evaluation_with_the_flip_test_agrees_between_runtimes(
     for backend in ("eager", "onnxruntime", "openvino"):
         try:
             catalogue.resolve(backend, "cpu", "fp32")
-        except InputError as error:
-            pytest.skip(str(error))
+        except InputError:
+            continue
         out = tmp_path / backend
         assert accuracy([*common, "--backend", backend, "--results", str(out)]) == 0
         (file,) = (out / "predictions").glob("*.json")
@@ -93,6 +93,8 @@ def test_evaluation_with_the_flip_test_agrees_between_runtimes(
         assert record.protocol["decode"] == {"simcc_mobilenetv2": "argmax", "cspnext_t_udp": "dark_udp"}[model]
         assert record.protocol.get("crop") == {"simcc_mobilenetv2": None, "cspnext_t_udp": "udp"}[model]
     first = found.pop("eager")
+    if not found:
+        pytest.skip("neither ONNX Runtime nor OpenVINO is installed")
     assert len(first) >= 2
     for others in found.values():
         assert [one["image_id"] for one in others] == [one["image_id"] for one in first]

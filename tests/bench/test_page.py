@@ -370,7 +370,7 @@ class Newcomer:
 
 
 def test_a_newcomer_has_five_answers_within_three_clicks_each(opened: Opened, measured: Measured) -> None:
-    """The questions and clicks of docs/report.md."""
+    """Five questions, as many as docs/report.md has; the clicks are written out here."""
     guide = (ROOT / "docs" / "report.md").read_text()
     questions = re.findall(r"^\| ([A-Z][^|]+\?) \|", guide, re.M)
     assert len(questions) == 5
@@ -468,7 +468,7 @@ def test_it_opens_whatever_the_records_are(browser: Browser, tmp_path: Path, rec
     opened = Opened(browser, path)
     for view in VIEWS:
         opened.show(f"view={view}")
-    if "odd" in str(records):
+    if any(one.kind == "speed" for one in records()):
         opened.show("threads=2&ms=300")
         assert [(row["model"], row["fits"]) for row in opened.rows("choose")] == [("</script><b>&odd", "maybe")]
     assert not opened.faults

@@ -4,7 +4,7 @@ The callbacks belong to another interface than the one that is timed without the
 an operator by the tensor that it puts out. What a converted file does not say about them stands in a file beside it.
 """
 
-from __future__ import annotations  # this file is read by Python 3.9 too
+from __future__ import annotations
 
 import json
 import math

@@ -4,7 +4,7 @@ Operators that it joins are told by the tensors between them: one that computes 
 lies between these two in the file.
 """
 
-from __future__ import annotations  # this file is read by Python 3.9 too
+from __future__ import annotations
 
 import json
 import math

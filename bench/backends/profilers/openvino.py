@@ -1,6 +1,6 @@
 """OpenVINO's performance counts, read together with the graph as it runs."""
 
-from __future__ import annotations  # this file is read by Python 3.9 too
+from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any

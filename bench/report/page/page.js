@@ -339,11 +339,6 @@
   const day = (text) => text.slice(0, 10);
   const minute = (text) => `${text.slice(0, 16).replace("T", " ")} UTC`;
 
-  function whereText(setting) {
-    const threads = setting.device === "cuda" ? "" : `, ${setting.threads} thread${setting.threads === 1 ? "" : "s"}`;
-    return `${setting.gpu || setting.machine}${threads}`;
-  }
-
   function commandOf(record) {
     return record.command || (data.runs[record.run] || {}).command || "";
   }
