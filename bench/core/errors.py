@@ -2,13 +2,17 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import re
+import signal
 
 _NO_MEMORY = re.compile(
     r"out of memory|allocate memory(?! in static TLS)|unable to allocate|insufficient memory|MemoryError|bad.alloc",
     re.I,
 )
 _ASKED_FOR = re.compile(r"(?:allocate|size) ([0-9]+(?:\.[0-9]+)?) ?(bytes|[KMGTPE]i?B)?", re.I)
+_KILLED = 9  # SIGKILL, which Windows does not name
+_LESS = "give fewer or smaller things at a time"
 
 
 class InputError(ValueError):
@@ -21,7 +25,7 @@ def described(error: BaseException) -> str:
     if is_of_memory(error):
         found = _ASKED_FOR.search(text)
         asked = f", {_size(*found.groups())} asked for at once" if found else ""
-        return f"out of memory{asked}: give fewer or smaller things at a time"
+        return f"out of memory{asked}: {_LESS}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -49,3 +53,24 @@ def first_line(error: object) -> str:
 def last_line(text: str, otherwise: str = "no message") -> str:
     """What a process said last, which is why it failed."""
     return next(reversed(text.strip().splitlines()), otherwise)
+
+
+def how_it_died(status: int, said: str) -> str:
+    """How a process ended that gave no answer, on one line, for a message that begins with whose it was.
+
+    Args:
+        status: as ``subprocess`` has it: minus the number of the signal that ended it.
+        said: what it printed; the last line tells why.
+    """
+    if status == -_KILLED:
+        return f"was killed (signal {_KILLED}), most likely for want of memory: {_LESS}"
+    last = RuntimeError(last_line(said)[:300])
+    if is_of_memory(last):  # such as a std::bad_alloc, which ends a process of C++
+        return f"died: {described(last)}"
+    return f"died {_of_signal(-status) if status < 0 else f'with status {status}'}: {last}"
+
+
+def _of_signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return f"of {signal.Signals(number).name} (signal {number})"
+    return f"of signal {number}"
