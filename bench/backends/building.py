@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from bench.backends import precisions
 from bench.backends.artifact import sha256
 from bench.backends.cache import cached
+from bench.backends.catalogue import Backend
 from bench.backends.graphs.capture import Captured, capture
 from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
@@ -30,13 +32,14 @@ class Made:
 class Network:
     """A network to build for a backend: a module, or an ONNX file for the backends that make their own file of it."""
 
-    model: nn.Module  # in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself
+    # A module in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself; or the
+    # ``bench.model_files.ModelFile`` that ``onnx`` is of.
+    model: Any
     example: Tensor  # ``[N, 3, H, W]`` likewise
     precision: str
     threads: int
     calibration: Sequence[Tensor] | None = None
-    onnx: Path | None = None  # in place of the module
-    normalisation: Normalisation | None = None  # of its input; none: as networks of the zoo have it
+    onnx: Path | None = None
 
     @classmethod
     def in_precision(
@@ -53,12 +56,23 @@ class Network:
         return codec_of(self.model, (self.example.shape[2], self.example.shape[3]))
 
     @classmethod
-    def of_onnx(
-        cls, path: Path, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None,
-        normalisation: Normalisation | None = None,
+    def of_file(
+        cls, file: Any, backend: Backend, example: Tensor, precision: str, threads: int,
+        calibration: Sequence[Tensor] | None,
     ) -> "Network":  # fmt: skip
-        threads = threads or torch.get_num_threads()
-        return cls(nn.Identity(), example, precision, threads, calibration, path, normalisation)
+        """A ``ModelFile`` for a backend that makes its own file of ONNX files.
+
+        Raises:
+            InputError: it is no ONNX file, or of a form that converters do not keep.
+        """
+        path = file.onnx_for(backend)
+        return cls(file, example, precision, threads or torch.get_num_threads(), calibration, path)
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """Of its input; none: as networks of the zoo have it."""
+        found: Normalisation | None = self.model.normalisation if self.onnx else None
+        return found
 
     @functools.cached_property
     def traced(self) -> Captured | None:
