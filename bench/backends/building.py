@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from bench.backends import precisions
 from bench.backends.artifact import sha256
 from bench.backends.cache import cached
-from bench.backends.catalogue import Backend
 from bench.backends.graphs.capture import Captured, capture
 from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
 from bench.data.cropping import Normalisation
+
+if TYPE_CHECKING:
+    from bench.backends.catalogue import Backend
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Network:
 
     @classmethod
     def of_file(
-        cls, file: Any, backend: Backend, example: Tensor, precision: str, threads: int,
+        cls, file: Any, backend: "Backend", example: Tensor, precision: str, threads: int,
         calibration: Sequence[Tensor] | None,
     ) -> "Network":  # fmt: skip
         """A ``ModelFile`` for a backend that makes its own file of ONNX files.

@@ -10,15 +10,13 @@ from rich.table import Table
 
 import zoo
 from bench import cli, distributed
-from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
-from bench.core.output_kinds import KINDS, OutputKind
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
 from bench.data.synthetic import SyntheticDataset
-from bench.models import build, is_factory, model_names
+from bench.models import codec_of_name, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
@@ -144,7 +142,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
 
     def run_of(model: str) -> Training:
         """One network; the tables' rows are made from the paper's."""
-        method, kind = kind_of(model, size)
+        method = "" if is_factory(model) or ":timm/" in model else zoo.model_card(model).method
         return Training(
             model=model,
             attention=(arguments.attention or "parallel") if has_attention(model) else None,
@@ -155,8 +153,9 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
             seed=seed,
             sync_bn=arguments.sync_bn,
             recipe=make_recipe(
-                arguments.recipe, model, method, kind, size, half_body=entry.half_body, epochs=arguments.epochs,
-                batch=arguments.batch, lr=arguments.lr, loss=arguments.loss,
+                arguments.recipe, model, method, codec_of_name(model, size).kind, size,
+                half_body=entry.half_body, epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
+                loss=arguments.loss,
             ),
         )  # fmt: skip
 
@@ -164,16 +163,6 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
         return [run_of(name) for name in names(arguments)]
     runs = ablations.rows(arguments.table, run_of(ablations.OURS))
     return [replace(run, init=arguments.init or default_init(run.model, arguments.dataset)) for run in runs]
-
-
-def kind_of(model: str, size: tuple[int, int]) -> tuple[str, OutputKind]:
-    """A network's method, if it is the zoo's, and the kind of its output."""
-    if is_factory(model):
-        return "", codec_of(build(model, input_size=size), size, model).kind
-    if ":timm/" in model:
-        return "", KINDS["heatmap"]
-    card = zoo.model_card(model)
-    return card.method, KINDS[card.output_kind]
 
 
 def names(arguments: argparse.Namespace) -> list[str]:
