@@ -191,7 +191,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     protocol = str(first.protocol["name"])
     how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
     how += [protocol] if protocol not in ("paper", GROUND_TRUTH_BOXES) else []  # the boxes stand there already
-    table = Table(title=", ".join(map(str, how)))
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in (*entry.metrics.values(), "people/s"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -203,4 +203,4 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
             *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
             text("people_per_s", speed) if speed else "",
         )
-    cli.output().print(table)
+    cli.show_table(table, ", ".join(map(str, how)))

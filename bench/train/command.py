@@ -210,7 +210,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     """How every training ended."""
     first = records[0]
     metric = entry.main
-    table = Table(title=f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in ("loss", "attention", "seed", entry.metrics[metric], "best", "epoch", "samples/s", "waiting"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -221,4 +221,4 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
             f"{values[metric] * entry.factor:.1f}", f"{values[f'best_{metric}'] * entry.factor:.1f}",
             f"{values['best_epoch']:g}", f"{values['samples_per_s']:.1f}", f"{values['data_wait_share']:.0%}",
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")
