@@ -45,6 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     models = choose(arguments, names, given, usual=size)
     for model in models:
         check_backend(model, arguments.backend or model.own_backend(device), device, arguments.precision)
+        machine.check_memory(arguments.batch, model.input, "--batch or --input")
     known = results.open_folder(arguments.results)
     torch.set_num_threads(machine.checked_threads(arguments.threads))
     dataset = open_data(arguments)

@@ -38,7 +38,12 @@ def _size(number: str, unit: str | None) -> str:
     """``824.6 GB`` of a number of bytes; what has a unit already stays as it is."""
     if unit and unit.lower() != "bytes":
         return f"{number} {unit}"
-    size, units = float(number), ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    return bytes_text(float(number))
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes as ``824.6 GB``."""
+    units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
     while size >= 1000 and len(units) > 1:
         size /= 1000
         units.pop(0)
@@ -48,6 +53,11 @@ def _size(number: str, unit: str | None) -> str:
 def first_line(error: object) -> str:
     """What an exception says first, for a message of one line."""
     return next(iter(str(error).strip().splitlines()), "no message")
+
+
+def in_short(error: BaseException) -> str:
+    """``described`` by the first line alone: converters tell long stories."""
+    return described(error) if is_of_memory(error) else f"{type(error).__name__}: {first_line(error)}"
 
 
 def last_line(text: str, otherwise: str = "no message") -> str:

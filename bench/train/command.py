@@ -190,6 +190,7 @@ def check(runs: list[Training], data: dict[int, TrainingData], arguments: argpar
                 f"a batch of {run.recipe.batch} in each of {world_size()} processes is larger than an epoch of "
                 f"{run.samples} samples: give a smaller --batch"
             )
+        machine.check_memory(run.recipe.batch, run.input, "--batch or --input")
     for run in {(run.model, run.attention): run for run in runs}.values():
         make_network(run, len(data[run.seed].train.skeleton.joints))
 
