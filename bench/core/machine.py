@@ -61,8 +61,8 @@ def check_memory(images: int, size: tuple[int, int], options: str) -> None:
     needed, there = images * 3 * size[0] * size[1] * 4, hardware.usable_memory_bytes()
     if there is not None and needed > there:
         raise InputError(
-            f"out of memory: {images} images of {size[0]}x{size[1]} alone are {bytes_text(needed)}, and this process may "
-            f"have {bytes_text(there)}: give a smaller {options}"
+            f"out of memory: {images} images of {size[0]}x{size[1]} alone are {bytes_text(needed)}, and this process "
+            f"may have {bytes_text(there)}: give a smaller {options}"
         )
 
 
