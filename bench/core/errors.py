@@ -70,12 +70,13 @@ def how_it_died(status: int, said: str) -> str:
 
     Args:
         status: as ``subprocess`` has it: minus the number of the signal that ended it.
-        said: what it printed; the last line tells why.
+        said: what it printed; the last line tells why, or the text of an exception of C++ that nothing caught.
     """
     if status == -_KILLED:
         return f"was killed (signal {_KILLED}), most likely for want of memory: {_LESS}"
-    last = RuntimeError(last_line(said)[:300])
-    if is_of_memory(last):  # such as a std::bad_alloc, which ends a process of C++
+    thrown = re.findall(r"what\(\): *(.*)", said)
+    last = RuntimeError((thrown or [last_line(said)])[-1][:300])
+    if is_of_memory(last):
         return f"died: {described(last)}"
     return f"died {_of_signal(-status) if status < 0 else f'with status {status}'}: {last}"
 

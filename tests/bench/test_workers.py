@@ -25,6 +25,9 @@ def work(job, ready):
         sys.exit("dead")
     if job["does"].startswith("signal"):
         os.kill(os.getpid(), int(job["does"].split()[1]))
+    if job["does"] == "throw":
+        os.write(2, b"terminate called after throwing an instance of such\\n  what():  std::bad_alloc\\nAborted\\n")
+        os.abort()
     if job["does"] == "leave":
         sys.exit(0)
     if job["does"] == "leave at once":
@@ -100,6 +103,8 @@ def test_one_that_reads_standard_input_finds_it_empty(start: Start) -> None:
 
 def test_the_signal_that_ended_one_is_named(start: Start) -> None:
     """That of the system where memory runs out is one that nothing can catch, and it leaves no word."""
-    (killed, broken) = [str(answer) for _, answer in workers.run_each(["signal 9", "signal 11"], start, ahead=2)]
+    jobs = ["signal 9", "signal 11", "throw"]
+    killed, broken, thrown = (str(answer) for _, answer in workers.run_each(jobs, start, ahead=3))
     assert killed.startswith("signal 9: its process was killed (signal 9), most likely for want of memory")
     assert broken == "signal 11: its process died of SIGSEGV (signal 11): no message"
+    assert thrown == "throw: its process died: out of memory: give fewer or smaller things at a time"
