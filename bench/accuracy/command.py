@@ -11,7 +11,7 @@ from rich.table import Table
 from bench import cli, distributed, weights
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
-from bench.accuracy.network_check import check_output, fit_file
+from bench.accuracy.network_check import check_output, fit_file, fit_joints
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
@@ -92,7 +92,12 @@ def default_models(arguments: argparse.Namespace) -> list[str]:
         return list(bundled())
     entry = entry_of(arguments.dataset)
     if arguments.weights == "published" and entry.needs_files:
-        return [e.model for e in published() if (e.dataset, e.input) == (entry.weights, arguments.input)]
+        found = [e.model for e in published() if (e.dataset, e.input) == (entry.weights, arguments.input)]
+        if not found:
+            raise InputError(
+                f"no weights for {entry.name} at {arguments.input} were published: give --models and --weights FILE"
+            )
+        return found
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
 
 
@@ -112,6 +117,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
         annotations=arguments.annotations,
         pictures=arguments.pictures,
         category=arguments.category,
+        skeleton=arguments.skeleton,
         subset=arguments.subset,
         detections=arguments.detections,
         test_dev=arguments.test_dev,
@@ -141,6 +147,8 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
     trained = weights.trained(model, arguments.weights, dataset=dataset.entry.weights)
     if model.file is not None:
         fit_file(model.file, dataset.skeleton, dataset.name)
+    else:
+        fit_joints(trained.skeleton_file, dataset.skeleton, dataset.name)
     codec = codec_of(trained.model, size, name)
     if isinstance(trained.model, torch.nn.Module):
         check_output(name, trained.model, dataset.name, joints, size)

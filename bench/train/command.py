@@ -17,6 +17,7 @@ from bench.core.output_kinds import KINDS, OutputKind
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
+from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
 from bench.models import build, is_factory, model_names
 from bench.train import ablations
@@ -115,8 +116,17 @@ def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
         return train, validation
     pictures = arguments.val_images or arguments.images
     train, validation = (
-        open_dataset(arguments.dataset, annotations=file, pictures=folder, category=arguments.category)
+        open_dataset(
+            arguments.dataset,
+            annotations=file,
+            pictures=folder,
+            category=arguments.category,
+            skeleton=arguments.skeleton,
+        )
         for file, folder in ((arguments.annotations, arguments.images), (arguments.val_annotations, pictures))
+    )
+    refuse_other_joints(
+        validation.skeleton.joints, arguments.val_annotations.name, train.skeleton, arguments.annotations.name
     )
     return train, validation
 

@@ -46,8 +46,10 @@ def open_coco(source: Source) -> "CocoDataset":
 
 
 def _open_files(annotations: Path, source: Source) -> "CocoDataset":
-    """Any set in COCO's format, as it was exported; it goes by the name of its annotation file."""
+    """Any set in COCO's format, as it was exported, with any joints; it goes by the name of its annotation file."""
+    from bench.data.annotations import Layout
     from bench.data.coco import CocoDataset
+    from bench.data.skeleton_files import read_skeleton
 
     if source.root is not None or source.test_dev:
         raise InputError("--annotations takes the place of --data-root, and of --test-dev: give one of them")
@@ -60,6 +62,8 @@ def _open_files(annotations: Path, source: Source) -> "CocoDataset":
         limit=source.limit,
         category=source.category,
         subset=source.subset,
+        layout=Layout(skeleton=None),
+        skeleton_file=read_skeleton(source.skeleton) if source.skeleton else None,
     )
     # Never the plain name of a published set.
     dataset.name += f" ({dataset.pictures} pictures)"
