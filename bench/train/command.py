@@ -15,6 +15,7 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS, OutputKind
 from bench.core.record import Record
+from bench.core.skeletons import BODY_AND_FEET
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
 from bench.data.skeleton_files import refuse_other_joints
@@ -98,13 +99,14 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
-    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    feet = registry.entry_of(arguments.dataset).skeleton == BODY_AND_FEET
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes", feet=feet)
     if arguments.data_root is not None:
         return open_dataset(arguments.dataset, arguments.data_root, category=arguments.category), validation
     if arguments.category is not None:
         raise InputError("people are drawn, and nothing else: leave out --category, or say what to train on")
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
-    return SyntheticDataset(drawn, seed, "portraits"), validation
+    return SyntheticDataset(drawn, seed, "portraits", feet=feet), validation
 
 
 def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
