@@ -24,8 +24,9 @@ def open_synthetic(source: Source, *, feet: bool = False) -> "Dataset":
     if source.on_disk:
         dataset = open_coco(source, skeleton)
         if dataset.entry.name != name:
+            option = " --feet" if feet else ""
             raise InputError(
-                f"{dataset.annotation_file} was not written by bench.data synthetic{' --feet' if feet else ''}: open it as coco"
+                f"{dataset.annotation_file} was not written by bench.data synthetic{option}: open it as coco"
             )
         return dataset
     if source.detections is not None or source.subset:
