@@ -74,7 +74,7 @@ def main(arguments: argparse.Namespace) -> int:
             "interrupted: the finished batches are kept, the same command goes on from there"
         ) from None
     if records and not arguments.json:
-        print_table(records, entry_of(arguments.dataset))
+        print_table(records, dataset.entry)
     if records and not arguments.quiet:
         say(f"added to {arguments.results / 'accuracy.jsonl'}: {len(records)}")
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
@@ -204,7 +204,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     for heading in (*entry.metrics.values(), "people/s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
-        values = [record.metrics.get(key, -1.0) * entry.factor for key in entry.metrics]
+        values = [record.metrics.get(key, -1.0) * factor(key, entry) for key in entry.metrics]
         speed = record.metrics.get("people_per_s")
         table.add_row(
             record.model,
@@ -212,3 +212,8 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
             text("people_per_s", speed) if speed else "",
         )
     cli.output().print(table)
+
+
+def factor(key: str, entry: DatasetEntry) -> float:
+    """By which a metric of a record is multiplied to be percent."""
+    return 1 if key.startswith("pckh") else entry.factor  # it is percent already

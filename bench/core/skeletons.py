@@ -23,11 +23,14 @@ class Skeleton:
     # Of OKS: how far people are apart who annotate the same joint, over the square root of the person's area. None
     # where nobody measured it.
     sigmas: tuple[float, ...] | None = None
+    head: tuple[int, int] | None = None  # joints whose distance is the head's size, by which PCKh measures
 
     def part(self, joints: slice) -> "Skeleton":
         """Some of the joints alone, to be scored by themselves: without pairs and limbs."""
         sigmas = None if self.sigmas is None else self.sigmas[joints]
-        return replace(self, joints=self.joints[joints], sigmas=sigmas, flip_pairs=(), limbs=(), upper_body=())
+        return replace(
+            self, joints=self.joints[joints], sigmas=sigmas, flip_pairs=(), limbs=(), upper_body=(), head=None
+        )
 
 
 def words(joint: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from bench.data.skeleton_files import SkeletonFile
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
 _THINNEST = 1e-6  # pixels
+HEAD_METRICS = {"pckh": "PCKh", "pckh@0.1": "PCKh@0.1"}  # where a skeleton says how large a head is
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,10 @@ class CocoDataset:
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        return self.entry.score(self.truth, predictions, evaluator)
+        found = self.entry.score(self.truth, predictions, evaluator)
+        if self.entry.score_heads is not None and self._keypoints is not None and self.skeleton.head is not None:
+            found |= self.entry.score_heads(self.skeleton, self._keypoints, predictions)
+        return found
 
 
 def _drawn_by_this_project(found: Annotations) -> DatasetEntry | None:
@@ -187,7 +191,10 @@ def _drawn_by_this_project(found: Annotations) -> DatasetEntry | None:
 
 
 def _with_skeleton(entry: DatasetEntry, skeleton: Skeleton) -> DatasetEntry:
-    return entry if entry.skeleton == skeleton else replace(entry, skeleton=skeleton)
+    if entry.skeleton == skeleton:
+        return entry
+    more = HEAD_METRICS if skeleton.head is not None else {}
+    return replace(entry, skeleton=skeleton, metrics={**entry.metrics, **more})
 
 
 def _file_names(images: Items) -> list[str]:

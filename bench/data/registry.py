@@ -72,6 +72,7 @@ class DatasetEntry:
         open: reads it.
         score: from the true poses, the predictions and the evaluator's name to metrics, named as records name them;
             imports what it needs when it is called.
+        score_heads: PCKh where a skeleton says how large a head is: from skeleton, people and predictions.
         weights: the data set of the published weights that go with it.
         default_weights: what is evaluated if nothing else is asked for.
         needs_files: whether it lies on disk; otherwise it is drawn.
@@ -94,6 +95,7 @@ class DatasetEntry:
     detector_boxes: bool = False
     half_body: bool = True
     sizes: Mapping[str, int] = field(default_factory=dict)
+    score_heads: Callable[[Skeleton, Any, Any], dict[str, float]] | None = None
 
     def sized_name(self, name: str, size: int, unit: str) -> str:
         """The name of a split as records have it; with its size if that is not the published one."""

@@ -12,7 +12,7 @@ from bench.core.skeletons import COCO, KNOWN, Pairs, Skeleton, guess_flip_pairs,
 from bench.data.json_files import read_json, shown
 
 MOST, LONGEST = 1024, 200  # joints, and characters of a name
-FIELDS = ("joints", "flip_pairs", "sigmas", "limbs", "upper_body")
+FIELDS = ("joints", "flip_pairs", "sigmas", "limbs", "upper_body", "head")
 # Joints of the lower body, by a word of their names.
 _LOWER = {"hip", "hips", "pelvis", "knee", "ankle", "foot", "toe", "heel"}
 
@@ -145,7 +145,8 @@ def make_skeleton(
         upper = tuple(_joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], owner))
     else:
         upper = known.upper_body if known else _upper_body(joints)
-    return Skeleton(joints, pairs, lines, upper, sigmas)
+    head = _pairs([told["head"]], joints, f"{owner}: head")[0] if "head" in told else None
+    return Skeleton(joints, pairs, lines, upper, sigmas, head)
 
 
 def refuse_other_joints(theirs: Sequence[str], owner: str, skeleton: Skeleton, needed_by: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from bench.accuracy.heads import score_heads
 from bench.core import results
 from bench.core.errors import InputError
 from bench.core.skeletons import (
@@ -214,6 +215,25 @@ def test_crowdpose_needs_its_crowd_index_before_any_work(tmp_path: Path) -> None
         open_dataset("crowdpose", tmp_path)
 
 
+def test_pckh_by_the_size_of_a_head_that_the_skeleton_names() -> None:
+    """By hand: a head of 10 pixels, and one of nobody's size, whose joints do not count."""
+    skeleton = Skeleton(("top", "chin", "hand"), (), (), (), head=(0, 1))
+    people = np.array([
+        [[0, 0, 2], [6, 8, 2], [50, 50, 1]],
+        [[0, 0, 2], [6, 8, 2], [70, 50, 2]],
+        [[0, 0, 0], [6, 8, 2], [50, 50, 2]],
+    ], np.float64)  # fmt: skip
+    found = people.copy()
+    found[0, 2, 0] += 1  # a tenth of the head
+    found[1, 2, 0] += 5  # half of it
+    found[1, 1, 1] += 5.1
+    predictions = [{"index": index, "keypoints": found[index].tolist()} for index in range(3)]
+    assert score_heads(skeleton, people, predictions) == pytest.approx({"pckh": 100 * 5 / 6, "pckh@0.1": 100 * 4 / 6})
+    # Who was not found has no joint where it is.
+    assert score_heads(skeleton, people, predictions[:1]) == {"pckh": 50, "pckh@0.1": 50}
+    assert score_heads(skeleton, people[2:], []) == {"pckh": -1, "pckh@0.1": -1}
+
+
 # ------------------------------------------------------------------------------ drawn people with feet
 
 
@@ -404,7 +424,8 @@ def says(text: str, **told: Any) -> tuple[dict[str, Any], str]:
         says("has 13 joints, and s.json has 2", joints=["a", "b"]),
         says("has 'crown' as joint 0, and s.json has 'top' there", joints=["top", *JOINTS[1:]]),
         says("s.json: limbs: there is no joint 99", limbs=[[0, 99]]),
-        says("s.json: \"sigma\" is not known: there is joints, flip_pairs, sigmas, limbs, upper_body", sigma=SIGMAS),
+        says("s.json: head: there is no joint \"chin\"", head=["crown", "chin"]),
+        says("s.json: \"sigma\" is not known: there is joints, flip_pairs, sigmas, limbs, upper_body, head", sigma=SIGMAS),
         says("the sigmas of its joints, which OKS and AP need, are not known: write {\"sigmas\": {\"crown\": ?, "
              "\"left_shoulder\": 0.079, ", flip_pairs=[]),
     ],
@@ -449,7 +470,9 @@ def test_a_skeleton_of_ones_own_decides_the_score(thirteen: Path, tmp_path: Path
     """Sigmas as a list or by names; pairs and limbs as they are said; COCO's joints however spelt need nothing."""
     by_name = dict(zip(JOINTS, [2 * sigma for sigma in SIGMAS], strict=True))
     pairs = [["left_hip", "right_hip"]]
-    (tmp_path / "s.json").write_text(json.dumps({"sigmas": by_name, "flip_pairs": pairs, "upper_body": [0, 1, 2]}))
+    (tmp_path / "s.json").write_text(
+        json.dumps({"sigmas": by_name, "flip_pairs": pairs, "upper_body": [0, 1, 2], "head": ["crown", 1]})
+    )
     usual = {"annotations": thirteen / "val.json", "category": "climber", "pictures": thirteen}
     wide = open_dataset("coco", **usual, skeleton=tmp_path / "s.json")
     with pytest.warns(UserWarning, match="change places"):
@@ -467,7 +490,10 @@ def test_a_skeleton_of_ones_own_decides_the_score(thirteen: Path, tmp_path: Path
                             "keypoints": keypoints})  # fmt: skip
     assert narrow.score(predictions)["ap"] == pytest.approx(0.5, abs=1e-6)
     # Twice the sigma is the fourth root: 0.72 ** 0.25 is 0.921.
-    assert wide.score(predictions)["ap"] == pytest.approx(0.9, abs=1e-6)
+    scored = wide.score(predictions)
+    assert scored["ap"] == pytest.approx(0.9, abs=1e-6)
+    assert 0 < scored["pckh@0.1"] <= scored["pckh"] <= 100
+    assert list(wide.entry.metrics)[-2:] == ["pckh", "pckh@0.1"]
 
     content = json.loads((thirteen / "val.json").read_text())
     content["categories"][0]["keypoints"] = [name.title().replace("_", " ") for name in COCO.joints]

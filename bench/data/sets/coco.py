@@ -87,6 +87,13 @@ def score_keypoints(
     return {metric.lower(): metrics[metric] for metric in ALL}
 
 
+def score_heads(skeleton: Skeleton, people: Any, predictions: Any) -> dict[str, float]:
+    """PCKh by the size of the head that the skeleton names."""
+    from bench.accuracy import heads
+
+    return heads.score_heads(skeleton, people, predictions)
+
+
 ENTRY = DatasetEntry(
     name="coco",
     skeleton=COCO,
@@ -96,6 +103,7 @@ ENTRY = DatasetEntry(
     factor=100,
     open=open_coco,
     score=score_keypoints,
+    score_heads=score_heads,
     weights="coco",
     detector_boxes=True,
     sizes={"coco_val2017": 5_000, "coco_train2017": 118_287, "coco_test-dev2017": 20_288},
