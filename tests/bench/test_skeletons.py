@@ -425,7 +425,7 @@ def says(text: str, **told: Any) -> tuple[dict[str, Any], str]:
         says("has 'crown' as joint 0, and s.json has 'top' there", joints=["top", *JOINTS[1:]]),
         says("s.json: limbs: there is no joint 99", limbs=[[0, 99]]),
         says("s.json: head: there is no joint \"chin\"", head=["crown", "chin"]),
-        says("s.json: \"sigma\" is not known: there is joints, flip_pairs, sigmas, limbs, upper_body, head", sigma=SIGMAS),
+        says("s.json: \"sigma\" is not known: there is joints, flip_pairs, sigmas, limbs, ", sigma=SIGMAS),
         says("the sigmas of its joints, which OKS and AP need, are not known: write {\"sigmas\": {\"crown\": ?, "
              "\"left_shoulder\": 0.079, ", flip_pairs=[]),
     ],
