@@ -138,8 +138,8 @@ def add_skeleton_option(parser: argparse.ArgumentParser, what: str) -> None:
     """For joints that are not those of a built-in data set."""
     parser.add_argument(
         "--skeleton", type=file, metavar="FILE",
-        help=f"{what}: a JSON file with joints, flip_pairs, sigmas, limbs, upper_body, head, as far as nothing else says "
-        "them (docs/data.md)",
+        help=f"{what}: a JSON file with joints, flip_pairs, sigmas, limbs, upper_body, head, where nothing else "
+        "says them (docs/data.md)",
     )  # fmt: skip
 
 
