@@ -99,7 +99,7 @@ def fit_joints(said: SkeletonFile | None, skeleton: Skeleton, owner: str) -> Non
     """
     if said is None or said.joints is None:
         return
-    refuse_other_joints(said.joints, said.name, skeleton, owner)
+    refuse_other_joints(said.joints, said.name, skeleton.joints, owner)
     if "flip_pairs" in said.told:
         _fit_pairs(said.name, said.told["flip_pairs"], skeleton, owner)
 

@@ -120,12 +120,14 @@ def make_skeleton(
     """
     if names is not None:
         check_names(list(names), f"{where}: keypoints")
-    if file is not None and names is not None and file.joints not in (None, tuple(names)):
-        _refuse_other_joints(names, where, file.joints or (), file.name)
-    joints = tuple(names) if names is not None else file.joints if file is not None else None
+    joints = file.joints if file is not None and file.joints is not None else None if names is None else tuple(names)
     if joints is None:
         raise InputError(f'{where} does not name its joints: --skeleton FILE says them, as {{"joints": ["nose", ...]}}')
+    if names is not None and file is not None:
+        refuse_other_joints(names, where, joints, file.name)
     known, told = known_as(joints), file.told if file is not None else {}
+    if known is not None and file is None and not (scored and known.sigmas is None):
+        return known
     owner = file.name if file is not None else where
     if "flip_pairs" in told:
         pairs = _flip_pairs(told["flip_pairs"], joints, owner)
@@ -149,17 +151,13 @@ def make_skeleton(
     return Skeleton(joints, pairs, lines, upper, sigmas, head)
 
 
-def refuse_other_joints(theirs: Sequence[str], owner: str, skeleton: Skeleton, needed_by: str) -> None:
-    """Raise ``InputError`` if joints are not those of a skeleton, in its order, however they are spelt."""
-    if [*map(words, theirs)] != [*map(words, skeleton.joints)]:
-        _refuse_other_joints(theirs, owner, skeleton.joints, needed_by)
-
-
-def _refuse_other_joints(theirs: Sequence[str], owner: str, ours: Sequence[str], needed_by: str) -> None:
+def refuse_other_joints(theirs: Sequence[str], owner: str, ours: Sequence[str], needed_by: str) -> None:
+    """Raise ``InputError`` if joints are not the same in the same order, however they are spelt."""
     if len(theirs) != len(ours):
         raise InputError(f"{owner} has {len(theirs)} joints, and {needed_by} has {len(ours)}")
-    number = next((number for number, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1]), 0)
-    raise InputError(f"{owner} has {theirs[number]!r} as joint {number}, and {needed_by} has {ours[number]!r} there")
+    for number, (one, other) in enumerate(zip(theirs, ours, strict=True)):
+        if words(one) != words(other):
+            raise InputError(f"{owner} has {one!r} as joint {number}, and {needed_by} has {other!r} there")
 
 
 # ------------------------------------------------------------------------------ what a file says, checked

@@ -128,7 +128,7 @@ def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
         for file, folder in ((arguments.annotations, arguments.images), (arguments.val_annotations, pictures))
     )
     refuse_other_joints(
-        validation.skeleton.joints, arguments.val_annotations.name, train.skeleton, arguments.annotations.name
+        validation.skeleton.joints, arguments.val_annotations.name, train.skeleton.joints, arguments.annotations.name
     )
     return train, validation
 
