@@ -12,6 +12,7 @@ from bench.core.skeletons import COCO, KNOWN, Pairs, Skeleton, guess_flip_pairs,
 from bench.data.json_files import read_json, shown
 
 MOST, LONGEST = 1024, 200  # joints, and characters of a name
+LONGEST_LINE = 600  # characters of a line to write
 FIELDS = ("joints", "flip_pairs", "sigmas", "limbs", "upper_body", "head")
 # Joints of the lower body, by a word of their names.
 _LOWER = {"hip", "hips", "pelvis", "knee", "ankle", "foot", "toe", "heel"}
@@ -270,10 +271,12 @@ def _lacking(joints: Sequence[str], where: str, file: SkeletonFile | None) -> st
     """What to write so that OKS can be measured: COCO's numbers for COCO's joints, and a gap for every other."""
     by_name = {words(joint): f"{sigma:g}" for joint, sigma in zip(COCO.joints, COCO.sigmas or (), strict=True)}
     line = ", ".join(f"{json.dumps(joint, ensure_ascii=False)}: {by_name.get(words(joint), '?')}" for joint in joints)
-    gaps = any(words(joint) not in by_name for joint in joints)
+    line, gaps = f"{{{line}}}", any(words(joint) not in by_name for joint in joints)
+    if len(line) > LONGEST_LINE:
+        line, gaps = f"[?, ...], {len(joints)} numbers in the order of the joints,", True
     note = "; for each ?, the spread between annotators over the root of the area, such as 0.05" if gaps else ""
     place = f"into {file.name}" if file is not None else "into a file, and give it with --skeleton"
     return (
         f"{where}: the sigmas of its joints, which OKS and AP need, are not known: "
-        f'write {{"sigmas": {{{line}}}}} {place}{note}'
+        f'write {{"sigmas": {line}}} {place}{note}'
     )
