@@ -272,9 +272,9 @@ def _lacking(joints: Sequence[str], where: str, file: SkeletonFile | None) -> st
     by_name = {words(joint): f"{sigma:g}" for joint, sigma in zip(COCO.joints, COCO.sigmas or (), strict=True)}
     line = ", ".join(f"{json.dumps(joint, ensure_ascii=False)}: {by_name.get(words(joint), '?')}" for joint in joints)
     line, gaps = f"{{{line}}}", any(words(joint) not in by_name for joint in joints)
-    if len(line) > LONGEST_LINE:
-        line, gaps = f"[?, ...], {len(joints)} numbers in the order of the joints,", True
     note = "; for each ?, the spread between annotators over the root of the area, such as 0.05" if gaps else ""
+    if len(line) > LONGEST_LINE:
+        line, note = "[?, ...]", f"; {len(joints)} numbers in the order of the joints, such as 0.05"
     place = f"into {file.name}" if file is not None else "into a file, and give it with --skeleton"
     return (
         f"{where}: the sigmas of its joints, which OKS and AP need, are not known: "
