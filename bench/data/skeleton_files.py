@@ -138,8 +138,6 @@ def make_skeleton(
         pairs = guess_flip_pairs(joints)
         _show_guess(pairs, joints, where)
     sigmas = _sigmas(told["sigmas"], joints, owner) if "sigmas" in told else known.sigmas if known else None
-    if scored and sigmas is None:
-        raise InputError(_lacking(joints, where, file))
     if "limbs" in told:
         lines = _limbs(told["limbs"], joints, owner)
     else:
@@ -149,6 +147,8 @@ def make_skeleton(
     else:
         upper = known.upper_body if known else _upper_body(joints)
     head = _pairs([told["head"]], joints, f"{owner}: head")[0] if "head" in told else None
+    if scored and sigmas is None:
+        raise InputError(_lacking(joints, where, file))
     return Skeleton(joints, pairs, lines, upper, sigmas, head)
 
 

@@ -44,7 +44,7 @@ def score_wholebody(truth: Any, predictions: list[dict[str, Any]], evaluator: st
     from bench.accuracy.parts import score_parts
 
     by_part = score_parts(truth, predictions, PARTS, evaluator)
-    found = {}
+    found: dict[str, float] = {}
     for kind in ("ap", "ar"):
         of = {part: metrics[kind.upper()] for part, metrics in by_part.items()}
         found |= {f"{kind}_{part}": value for part, value in of.items() if part != "whole"}
