@@ -157,6 +157,16 @@ def version(name: str) -> str:
     return found
 
 
+def reference_of(model: Any) -> str:
+    """The backend that says what a model computes: eager; of a model file, its own."""
+    return str(model.backend) if _is_file(model) else "eager"
+
+
+def _is_file(model: Any) -> bool:
+    """Whether it is a ``bench.model_files.ModelFile``, which this module does not import."""
+    return hasattr(model, "runs_as_it_is")
+
+
 def build(
     name: str,
     model: Any,
@@ -187,14 +197,13 @@ def build(
 
     resolved = resolve(name, str(example.device), precision)
     backend = find(name)
-    is_file = hasattr(model, "artifact")
+    is_file = _is_file(model)
     if is_file and model.runs_as_it_is(backend):
         opened: Artifact = model.artifact(backend, resolved)
         return opened
     cast = not (backend.quantises or backend.rounds_itself)
     if is_file:
-        path = model.onnx_for(backend)
-        network = Network.of_onnx(path, example, resolved, threads, calibration, model.normalisation)
+        network = Network.of_file(model, backend, example, resolved, threads, calibration)
     else:
         network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
     family = family_of(backend)

@@ -6,7 +6,6 @@ where they differ from those usual for the form, ``input`` (3, height, width), `
 (boxes are in pixels already).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError, first_line
+from bench.data.json_files import read_json
 from bench.model_files.description import sidecar_of
 from bench.pipeline.crops import Frame, tables
 
@@ -73,12 +73,9 @@ class Sidecar:
         Raises:
             InputError: it is no such file.
         """
-        if not path.is_file():
+        if not (path.exists() or path.is_symlink()):
             return cls()
-        try:
-            told: Any = json.loads(path.read_bytes())
-        except (ValueError, RecursionError):
-            told = None
+        told, _ = read_json(path)
         if not isinstance(told, dict):
             raise InputError(f'{path} is no JSON object: give one such as {{"form": "yolox"}}')
         try:
@@ -151,6 +148,10 @@ class Detector:
         corners, scores = self.form.decode(outputs, self.sidecar.input, self.sidecar)
         return select(corners / scale, scores, frame.shape[1::-1], self.confidence, suppressed=self.form.suppressed)
 
+    def close(self) -> None:
+        """Release its file."""
+        self.session.close()
+
     def _prepare(self, frame: Frame) -> npt.NDArray[np.float64]:
         """The frame as the detector wants it, in ``image``; pixels of the input over those of the frame, both ways."""
         height, width = self.sidecar.input
@@ -196,22 +197,40 @@ def open_detector(path: Path, threads: int, confidence: float = CONFIDENCE) -> D
     Raises:
         InputError: no such file, one that no runtime here opens, no size of the input, or outputs of no known form.
     """
+    artifact = _artifact(path)
+    sidecar = Sidecar.read(sidecar_of(path))
+    session = catalogue.open_artifact(artifact, threads=threads)
+    try:
+        if not all(sidecar.input):
+            sidecar = replace(sidecar, input=_input_size(session, path))
+        return Detector(session, sidecar, str(path), confidence)
+    except InputError:
+        session.close()
+        raise
+    except Exception as error:
+        session.close()
+        height, width = sidecar.input
+        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """All that decides what a detector finds: its file, those that it needs, and what stands beside it.
+
+    Raises:
+        InputError: as ``open_detector``, as far as it can be seen before the file is opened.
+    """
+    return [*_artifact(path).files, sidecar_of(path)]
+
+
+def _artifact(path: Path) -> Artifact:
     if path.suffix not in BACKENDS:
         raise InputError(f"{path} is no detector that can be opened: give an .onnx file, or OpenVINO's .xml")
     if not path.is_file():
         raise InputError(f"no detector {path}: give an .onnx file, or OpenVINO's .xml")
-    sidecar = Sidecar.read(sidecar_of(path))
-    files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
-    session = catalogue.open_artifact(Artifact(BACKENDS[path.suffix], "fp32", files), threads=threads)
-    if not all(sidecar.input):
-        sidecar = replace(sidecar, input=_input_size(session, path))
-    try:
-        return Detector(session, sidecar, str(path), confidence)
-    except InputError:
-        raise
-    except Exception as error:
-        height, width = sidecar.input
-        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
+    backend = BACKENDS[path.suffix]
+    catalogue.resolve(backend, "cpu", "fp32")
+    found = catalogue.on_disk(backend, path)
+    return Artifact(backend, found.precision, found.files)
 
 
 def _input_size(session: Session, path: Path) -> Size:

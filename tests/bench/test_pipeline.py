@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -15,16 +16,21 @@ from hypothesis import strategies as st
 
 from bench.accuracy.predicting import predict
 from bench.backends import catalogue
+from bench.backends.families.pytorch import TorchSession
+from bench.codecs.codec import HeatmapCodec
 from bench.core import kinds
 from bench.core.errors import InputError
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.core.skeletons import COCO
+from bench.core.unfinished import Work
 from bench.data import box_to_crop, crop, normalise
 from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
+from bench.model_files.checkpoint import Checkpoint
 from bench.model_files.description import sidecar_of
-from bench.pipeline import detectors, quality, scenarios
+from bench.models import codec_of_name
+from bench.pipeline import detectors, preparation, quality, scenarios
 from bench.pipeline.cell import CellResult, measure
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES
@@ -452,7 +458,8 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     detector = open_detector(path, 1)
     assert (detector.sidecar.person, detector.sidecar.channels) == (1, "RGB")
     for told, says in (
-        ("[]", "is no JSON object"), ('{"form": "yolo9"}', "form 'yolo9' is unknown: give yolox"),
+        ("{", "is not JSON: .* at line 1"), ("[]", "is no JSON object"),
+        ('{"form": "yolo9"}', "form 'yolo9' is unknown: give yolox"),
         ('{"input": [3, 96]}', "input is 3, height, width"), ('{"std": [0, 1, 1]}', "std must be above 0"),
         ('{"form": "ssd", "input": [3, 96, 128]}', "1x252x8, which is not of the form ssd"),
     ):  # fmt: skip
@@ -587,7 +594,9 @@ def test_a_video_starts_again_and_may_break_off(clip: Path, tmp_path: Path) -> N
         Video(tmp_path / "missing.avi")
 
 
-def test_every_scenario_and_source_gives_figures(trained: Any, clip: Path, tmp_path: Path) -> None:
+def test_every_scenario_and_source_gives_figures(
+    trained: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In this process: a camera, streams, offline, a video and pictures, with boxes of each kind."""
     model, size = trained
     own = network("eager", size)
@@ -598,27 +607,39 @@ def test_every_scenario_and_source_gives_figures(trained: Any, clip: Path, tmp_p
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([[[10, 10, 50, 90]], [], [[0, 0, 60, 60]] * 3] + [[]] * 7))
     video = Frames("video", (str(clip),), boxes="file", boxes_path=str(boxes))
+    opened, closed = mock.Mock(wraps=preparation.open_artifact), mock.Mock()
+    monkeypatch.setattr(preparation, "open_artifact", opened)
+    monkeypatch.setattr(TorchSession, "close", closed)
     cases: list[tuple[Frames, dict[str, Any]]] = [
         (scenes, {"scenario": "paced", "for_s": 0.3}), (scenes, {"scenario": "streams", "for_s": 0.2, "streams": 2}),
         (scenes, {"scenario": "offline", "batch": 12, "count": 4}), (scenes, {"draw": True}),
         (video, {"count": 0, "smooth": "one-euro", "detect_every": 3, "sets": 1}),
         (Frames("pictures", (str(picture),), boxes="whole"), {"count": 2}),
+        (Frames("motion", people=1, size=(320, 240)), {"network": dataclasses.replace(own, weights="random")}),
     ]  # fmt: skip
     made = []
     for frames, more in cases:
-        one = dataclasses.replace(plan("eager", 2, protocol="custom"), network=own, frames=frames, **more)
+        one = dataclasses.replace(plan("eager", 2, protocol="custom"), **({"network": own, "frames": frames} | more))
         made.append(measure(one, artifacts))
         told = recorded(one, [made[-1]] * one.sets).metrics
         assert abs(told["discrepancy_relative"]) < 0.3
-    camera, side_by_side, offline, drawn, followed, whole = made
+    assert closed.call_count == opened.call_count > len(cases)
+    camera, side_by_side, offline, drawn, followed, whole, untrained = made
+    assert untrained.quality == {}  # its joints mean nothing
     assert camera.arrived == camera.dropped + camera.frames >= 1
     assert side_by_side.people == 2 * side_by_side.frames
-    assert (offline.people, offline.frames) == (48, 8)
+    assert (offline.people, offline.frames) == (48, 6)  # eight a frame, whose rest is kept
     assert drawn.stage_ms["draw"] > 0
     assert followed.frames == 10
     assert followed.empty >= 1
     assert any("nobody was found in" in note for note in followed.warnings)
     assert (whole.people, whole.frames) == (2, 2)
+
+
+def test_a_checkpoint_is_seen_and_read_as_its_network_is() -> None:
+    made = Checkpoint(path=Path("own.pth"), sha256="", network="cspnext_t_udp", options={}, num_joints=17, size=SIZE)
+    own = dataclasses.replace(network("eager", SIZE), model="own.pth", file=made.model_dump_json())
+    assert preparation.codec(own) == codec_of_name("cspnext_t_udp", SIZE) == HeatmapCodec(SIZE, udp=True)
 
 
 def test_boxes_of_a_file(tmp_path: Path) -> None:
@@ -631,7 +652,8 @@ def test_boxes_of_a_file(tmp_path: Path) -> None:
     for content, names, says in (
         ("[[]]", [], "has 1 entries, and there are 2 frames"), ("{}", ["a"], "it has no boxes of a"),
         ("[[[1, 2, 3, 0]], []]", [], "frame 0: width and height of a box must be finite and above 0"),
-        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"), ("[", [], "is no JSON"),
+        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"),
+        ("[", [], "is not JSON: .* at line 1"),
     ):  # fmt: skip
         path.write_text(content)
         with pytest.raises(InputError, match=says):
@@ -666,7 +688,8 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
         "320x240", "--frames", "9", "--batching", "batched", "--flip", "no", "--detect-every", "1,4", "--smooth",
         "one-euro", "--draw", "--sets", "1", "--threads", "1", "--results", str(tmp_path), "--quiet", "--missing",
     ]  # fmt: skip
-    assert command("pipeline")(options) == 0
+    with mock.patch.object(Work, "drop"):  # a kill comes between the records and this
+        assert command("pipeline")(options) == 0
     assert "The stages add up to the time of a frame" in capsys.readouterr().out
     records = [Record.model_validate_json(line) for line in (tmp_path / "pipeline.jsonl").read_text().splitlines()]
     assert [record.metrics["detections"] for record in records] == [9, 3]
@@ -679,8 +702,9 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
         assert m["missed_share"] == 0
         assert {"jitter_px", "lag_frames"} <= set(m)
         assert record.weights == "bundled"
-    assert not (tmp_path / "pipeline.partial").exists()
+    assert (tmp_path / "pipeline.partial").exists()
     assert command("pipeline")(options) == 0
+    assert not (tmp_path / "pipeline.partial").exists()
     assert len((tmp_path / "pipeline.jsonl").read_text().splitlines()) == 2
 
 
