@@ -34,23 +34,27 @@ def main() -> None:
     detector = open_detector(options.detector, options.threads, options.confidence)
     print(f"{options.detector.name}: form {detector.form.name}, {detector.sidecar}")
     boxes = people = 0
-    found, small = [], []
+    found, small, shared = [], [], []
     for picture in told["images"]:
         true = [one for one in told["annotations"] if one["image_id"] == picture["id"] and not one["iscrowd"]]
         frame = cv2.imread(str(options.pictures / picture["file_name"]))
         given = detector(0, np.asarray(frame, np.uint8))
         boxes, people = boxes + len(given), people + len(true)
         if true:
-            enough = overlaps(np.array([one["bbox"] for one in true], np.float64), given) >= ENOUGH
-            rows, columns = linear_sum_assignment(enough, maximize=True)
-            matched = set(rows[enough[rows, columns]].tolist())
+            common = overlaps(np.array([one["bbox"] for one in true], np.float64), given)
+            rows, columns = linear_sum_assignment(common >= ENOUGH, maximize=True)
+            enough = common[rows, columns] >= ENOUGH
+            matched = set(rows[enough].tolist())
+            shared += common[rows, columns][enough].tolist()
             found += [number in matched for number in range(len(true))]
             small += [one["area"] < SMALL for one in true]
     hit, tiny = np.array(found, bool), np.array(small, bool)
     print(
         f"{len(told['images'])} pictures, {people} people, {boxes} boxes of a score of {options.confidence:g} or more"
     )
-    print(f"found: {hit.sum()} of {len(hit)}; without the small ones {hit[~tiny].sum()} of {(~tiny).sum()}")
+    middle = np.median(shared) if shared else 0.0
+    print(f"found: {hit.sum()} of {len(hit)}, of those that are not small {hit[~tiny].sum()} of {(~tiny).sum()}")
+    print(f"overlap with who was found: {middle:.2f} in the median")
 
 
 if __name__ == "__main__":

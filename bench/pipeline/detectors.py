@@ -324,23 +324,24 @@ def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Flo
     return _around(places * steps[:, None], _distances(found[:, -4 * BINS :], steps)), found[:, sidecar.person]
 
 
-def _fits_nanodet_pairs(outputs: Outputs, size: Size) -> bool:
-    """NanoDet before NanoDet-Plus."""
-    if len(outputs) != 6 or any(output.ndim != 3 for output in outputs):
+def _fits_nanodet_by_stride(outputs: Outputs, size: Size) -> bool:
+    """NanoDet before NanoDet-Plus; some files leave out the dimension of the batch."""
+    if len(outputs) != 6 or any(output.ndim not in (2, 3) for output in outputs):
         return False
-    scores, bins = outputs[::2], outputs[1::2]
+    scores, bins = outputs[:3], outputs[3:]
     cells = [_anchors(size, [stride]) for stride in YOLOX_STRIDES]
     return (
-        [output.shape[1] for output in scores] == [output.shape[1] for output in bins] == cells
-        and all(output.shape[2] == 4 * BINS for output in bins)
-        and len({output.shape[2] for output in scores}) == 1
+        [output.shape[-2] for output in scores] == [output.shape[-2] for output in bins] == cells
+        and all(output.shape[-1] == 4 * BINS for output in bins)
+        and len({output.shape[-1] for output in scores}) == 1
     )
 
 
-def _decode_nanodet_pairs(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
-    """As ``_decode_nanodet``, in arrays of each stride, and from the middles of cells."""
+def _decode_nanodet_by_stride(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
+    """As ``_decode_nanodet``, but from the middles of cells."""
     scores, bins = (
-        np.concatenate([output[0] for output in part]).astype(np.float64) for part in (outputs[::2], outputs[1::2])
+        np.concatenate([output.reshape(-1, output.shape[-1]) for output in part]).astype(np.float64)
+        for part in (outputs[:3], outputs[3:])
     )
     places, steps = grid(size, YOLOX_STRIDES)
     return _around((places + 0.5) * steps[:, None], _distances(bins, steps)), scores[:, sidecar.person]
@@ -400,8 +401,8 @@ FORMS = {
             mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1], resize="stretch",
         ),
         Form(
-            "nanodet_pairs", "[1, anchors, classes] and [1, anchors, 32] of each of strides 8, 16, 32, in turns",
-            _fits_nanodet_pairs, _decode_nanodet_pairs, mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1], resize="stretch",
+            "nanodet_by_stride", "three [1, anchors, classes] and three [1, anchors, 32]", _fits_nanodet_by_stride,
+            _decode_nanodet_by_stride, mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1],
         ),
         Form(
             "ssd", "corners [1, A, 4] and classes [1, A, C]", _fits_ssd, _decode_ssd, channels="RGB",

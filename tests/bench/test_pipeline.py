@@ -360,7 +360,7 @@ def encoded_as(form: str) -> list[np.ndarray]:
     """Outputs in which anchors near the middle of each true box, and one more, tell that box."""
     strides = detectors.NANODET_STRIDES if form == "nanodet" else detectors.YOLOX_STRIDES
     places, steps = detectors.grid(INPUT, strides)
-    points = (places + 0.5 * (form == "nanodet_pairs")) * steps[:, None]
+    points = (places + 0.5 * (form == "nanodet_by_stride")) * steps[:, None]
     middles = (TRUE[:, :2] + TRUE[:, 2:]) / 2
     chosen = [
         [int(index) for index in np.argsort(((points - m) ** 2).sum(1) + 1e3 * (steps > 16))[:2]] for m in middles
@@ -383,7 +383,7 @@ def encoded_as(form: str) -> list[np.ndarray]:
         parts = np.concatenate((score[:, None], other), 1), np.log(weights).reshape(len(points), 32)
         if form == "nanodet":
             return [np.concatenate(parts, 1)[None]]
-        return [part[steps == stride][None] for stride in strides for part in parts]
+        return [part[steps == stride][None] for part in parts for stride in strides]
     if form == "rtmdet":
         logits = np.log(score / (1 - score))
         maps: list[np.ndarray] = []
