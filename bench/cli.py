@@ -135,6 +135,15 @@ def add_joints_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--joints", type=joints, help="number of joints, for networks of the zoo (default: 17)")
 
 
+def add_skeleton_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """For joints that are not those of a built-in data set."""
+    parser.add_argument(
+        "--skeleton", type=file, metavar="FILE",
+        help=f"{what}: a JSON file with joints, flip_pairs, sigmas, limbs, upper_body, head, where nothing else "
+        "says them (docs/data.md)",
+    )  # fmt: skip
+
+
 def add_model_info_option(parser: argparse.ArgumentParser) -> None:
     """For what a model file does not say of itself."""
     parser.add_argument(

@@ -28,7 +28,7 @@ from bench.core.files import whole_file, write_whole
 from bench.core.record import Measurement, Record, complete
 from bench.core.results import only_one
 from bench.core.unfinished import Unfinished, Work
-from bench.data import COCO, Dataset
+from bench.data import Dataset
 from bench.model_files.reading import from_json
 from bench.models import network_sha256, precision_of, recorded_name
 from bench.weights import Trained
@@ -259,9 +259,9 @@ def _finish(
 
 
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In COCO's result format; rescored and without doubles where the data set has COCO's joints."""
-    if dataset.skeleton == COCO:
-        return coco_results(predictions)
+    """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
+    if dataset.skeleton.sigmas is not None:
+        return coco_results(predictions, skeleton=dataset.skeleton)
     return [
         {
             "image_id": one["image_id"],

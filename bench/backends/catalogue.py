@@ -297,10 +297,10 @@ def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
 def open_for_pixels(
     artifact: Artifact, *, mean: Sequence[float], std: Sequence[float], device: str = "cpu", threads: int = 0
 ) -> Session | None:
-    """As ``open_artifact``, for images as uint8 ``[N, H, W, 3]`` BGR, which the runtime itself normalises.
+    """As ``open_artifact``, for images as uint8 ``[N, 3, H, W]``, which the runtime itself normalises.
 
     Args:
-        mean, std: of red, green and blue divided by 255.
+        mean, std: of pixels divided by 255, in the order of the network's channels.
 
     Returns:
         None where the runtime cannot do that, or does not do it faster.

@@ -66,10 +66,11 @@ def describe(
     weights_sha256: str,
     dynamic_batch: bool,
     int8: bool = False,
+    skeleton: Skeleton | None = None,
 ) -> dict[str, str]:
     """What a user of the file must know, as texts; lists are JSON.
 
-    Joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
+    Without a skeleton, joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
 
     Raises:
         InputError: the network does not make of such an input what it declares (``bench.core.output_kinds``).
@@ -89,7 +90,7 @@ def describe(
     shapes = [list(one.shape[1:]) for one in tensors]
     joints = shapes[0][0]
     card = zoo.model_card(name) if name in zoo.list_models() else None
-    skeleton = SKELETONS.get(joints)
+    skeleton = skeleton or SKELETONS.get(joints)
     told = {
         "project": PROJECT,
         "project_version": machine.this_software("").project,

@@ -340,10 +340,37 @@ def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Flo
     """Probabilities of classes, then a distribution over 8 bins for each of four distances (in strides)."""
     found = outputs[0][0].astype(np.float64)
     places, steps = grid(size, NANODET_STRIDES)
-    logits = found[:, -4 * BINS :].reshape(-1, 4, BINS)
+    return _around(places * steps[:, None], _distances(found[:, -4 * BINS :], steps)), found[:, sidecar.person]
+
+
+def _fits_nanodet_by_stride(outputs: Outputs, size: Size) -> bool:
+    """NanoDet before NanoDet-Plus; some files leave out the dimension of the batch."""
+    if len(outputs) != 6 or any(output.ndim not in (2, 3) for output in outputs):
+        return False
+    scores, bins = outputs[:3], outputs[3:]
+    cells = [_anchors(size, [stride]) for stride in YOLOX_STRIDES]
+    return (
+        [output.shape[-2] for output in scores] == [output.shape[-2] for output in bins] == cells
+        and all(output.shape[-1] == 4 * BINS for output in bins)
+        and len({output.shape[-1] for output in scores}) == 1
+    )
+
+
+def _decode_nanodet_by_stride(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
+    """As ``_decode_nanodet``, but from the middles of cells."""
+    scores, bins = (
+        np.concatenate([output.reshape(-1, output.shape[-1]) for output in part]).astype(np.float64)
+        for part in (outputs[:3], outputs[3:])
+    )
+    places, steps = grid(size, YOLOX_STRIDES)
+    return _around((places + 0.5) * steps[:, None], _distances(bins, steps)), scores[:, sidecar.person]
+
+
+def _distances(bins: Float64Array, steps: Float64Array) -> Float64Array:
+    """The means of NanoDet's distributions ``[A, 32]``, in pixels: ``[A, 4]``."""
+    logits = bins.reshape(-1, 4, BINS)
     weights = np.exp(logits - logits.max(2, keepdims=True))
-    distances = (weights @ np.arange(BINS)) / weights.sum(2) * steps[:, None]
-    return _around(places * steps[:, None], distances), found[:, sidecar.person]
+    return np.asarray((weights @ np.arange(BINS)) / weights.sum(2) * steps[:, None], np.float64)
 
 
 def _fits_ssd(outputs: Outputs, size: Size) -> bool:
@@ -391,6 +418,10 @@ FORMS = {
         Form(
             "nanodet", "[1, anchors of strides 8 to 64, classes + 32]", _fits_nanodet, _decode_nanodet,
             mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1], resize="stretch",
+        ),
+        Form(
+            "nanodet_by_stride", "three [1, anchors, classes] and three [1, anchors, 32]", _fits_nanodet_by_stride,
+            _decode_nanodet_by_stride, mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1],
         ),
         Form(
             "ssd", "corners [1, A, 4] and classes [1, A, C]", _fits_ssd, _decode_ssd, channels="RGB",

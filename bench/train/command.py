@@ -13,8 +13,10 @@ from bench import cli, distributed
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record
+from bench.core.skeletons import BODY_AND_FEET
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
+from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
 from bench.models import codec_of_name, is_factory, model_names
 from bench.train import ablations
@@ -95,13 +97,14 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
-    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    feet = registry.entry_of(arguments.dataset).skeleton == BODY_AND_FEET
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes", feet=feet)
     if arguments.data_root is not None:
         return open_dataset(arguments.dataset, arguments.data_root, category=arguments.category), validation
     if arguments.category is not None:
         raise InputError("people are drawn, and nothing else: leave out --category, or say what to train on")
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
-    return SyntheticDataset(drawn, seed, "portraits"), validation
+    return SyntheticDataset(drawn, seed, "portraits", feet=feet), validation
 
 
 def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
@@ -113,8 +116,17 @@ def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
         return train, validation
     pictures = arguments.val_images or arguments.images
     train, validation = (
-        open_dataset(arguments.dataset, annotations=file, pictures=folder, category=arguments.category)
+        open_dataset(
+            arguments.dataset,
+            annotations=file,
+            pictures=folder,
+            category=arguments.category,
+            skeleton=arguments.skeleton,
+        )
         for file, folder in ((arguments.annotations, arguments.images), (arguments.val_annotations, pictures))
+    )
+    refuse_other_joints(
+        validation.skeleton.joints, arguments.val_annotations.name, train.skeleton.joints, arguments.annotations.name
     )
     return train, validation
 

@@ -311,7 +311,7 @@ class _TrainingSession:
         if not self.fabric.is_global_zero:
             return None
         folder = self.work.folder
-        zoo.save_weights(self.result, folder / "last.safetensors")
+        zoo.save_weights(self.result, folder / "last.safetensors", self.data.train.skeleton)
         title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
         write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
         record = self._record(state, started_at)
@@ -343,7 +343,7 @@ class _TrainingSession:
             checkpoint.save(last, content)
             return
         # Best first: should the process die in between, last.pt leads to this point again.
-        zoo.save_weights(self.result, self.work.folder / "best.safetensors")
+        zoo.save_weights(self.result, self.work.folder / "best.safetensors", self.data.train.skeleton)
         checkpoint.save(self.work.folder / "best.pt", content)
         checkpoint.copy(self.work.folder / "best.pt", last)
 

@@ -25,6 +25,7 @@ from bench.core.record import Record
 from bench.core.skeletons import COCO
 from bench.core.unfinished import Work
 from bench.data import box_to_crop, crop, normalise
+from bench.data.cropping import Normalisation
 from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
 from bench.model_files.checkpoint import Checkpoint
@@ -65,7 +66,7 @@ FRAME = np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)
         st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(0.5, 400), st.floats(0.5, 400)),
         min_size=1, max_size=4,
     ),
-    st.integers(1, 2),
+    st.integers(1, 3),
     st.booleans(),
 )  # fmt: skip
 def test_crops_are_those_of_evaluation_to_the_bit(boxes: list[tuple[float, ...]], threads: int, udp: bool) -> None:
@@ -80,10 +81,13 @@ def test_crops_are_those_of_evaluation_to_the_bit(boxes: list[tuple[float, ...]]
     np.testing.assert_array_equal(plain.mirrors[1 : len(boxes) + 1], wanted[..., ::-1])
     np.testing.assert_array_equal(centers, [center for center, _ in regions])
     np.testing.assert_array_equal(sizes, [size for _, size in regions])
-    raw = Crops(SIZE, 5, pixels=True, mirrored=True, udp=udp)
-    raw.fill(FRAME, np.array(boxes))
-    np.testing.assert_array_equal(raw.images[: len(boxes)], pixels[..., ::-1])
-    np.testing.assert_array_equal(raw.mirrors[: len(boxes)], pixels[:, :, ::-1, ::-1])
+    for order, how in (("RGB", Normalisation()), ("BGR", Normalisation(channels="BGR"))):
+        raw = Crops(SIZE, 5, pixels=True, mirrored=True, threads=threads, udp=udp, how=how)
+        raw.fill(FRAME, np.array(boxes))
+        planes = (pixels if order == "RGB" else pixels[..., ::-1]).transpose(0, 3, 1, 2)
+        np.testing.assert_array_equal(raw.images[: len(boxes)], planes)
+        np.testing.assert_array_equal(raw.mirrors[: len(boxes)], planes[..., ::-1])
+        raw.close()
     plain.close()
 
 
@@ -362,7 +366,7 @@ def encoded_as(form: str) -> list[np.ndarray]:
     """Outputs in which anchors near the middle of each true box, and one more, tell that box."""
     strides = detectors.NANODET_STRIDES if form == "nanodet" else detectors.YOLOX_STRIDES
     places, steps = detectors.grid(INPUT, strides)
-    points = places * steps[:, None]
+    points = (places + 0.5 * (form == "nanodet_by_stride")) * steps[:, None]
     middles = (TRUE[:, :2] + TRUE[:, 2:]) / 2
     chosen = [
         [int(index) for index in np.argsort(((points - m) ** 2).sum(1) + 1e3 * (steps > 16))[:2]] for m in middles
@@ -379,10 +383,13 @@ def encoded_as(form: str) -> list[np.ndarray]:
         centres = (corners[:, :2] + corners[:, 2:]) / 2
         columns = (centres / steps[:, None] - places, np.log(sizes / steps[:, None]), np.ones((len(points), 1)))
         return [np.concatenate((*columns, score[:, None], other), 1)[None]]
-    if form == "nanodet":
+    if form.startswith("nanodet"):
         bins = distances.clip(0, 7 * steps[:, None]) / steps[:, None]
         weights = np.maximum(1 - np.abs(bins[:, :, None] - np.arange(8)), 1e-12)
-        return [np.concatenate((score[:, None], other, np.log(weights).reshape(len(points), 32)), 1)[None]]
+        parts = np.concatenate((score[:, None], other), 1), np.log(weights).reshape(len(points), 32)
+        if form == "nanodet":
+            return [np.concatenate(parts, 1)[None]]
+        return [part[steps == stride][None] for part in parts for stride in strides]
     if form == "rtmdet":
         logits = np.log(score / (1 - score))
         maps: list[np.ndarray] = []
@@ -422,7 +429,9 @@ def test_detectors_of_each_form_find_who_is_there(form: str) -> None:
         shown = found[np.argsort(found[:, 0])]
         limit = np.array(frame.shape[1::-1])
         wanted[:, 2:] = np.minimum(wanted[:, :2] + wanted[:, 2:], limit) - np.minimum(wanted[:, :2], limit)
-        np.testing.assert_allclose(shown, wanted[wanted[:, 2:].min(1) > 0], atol=0.6 if form == "nanodet" else 0.01)
+        np.testing.assert_allclose(
+            shown, wanted[wanted[:, 2:].min(1) > 0], atol=0.6 if form.startswith("nanodet") else 0.01
+        )
         right = 2 * INPUT[1] // 3 if resize == "letterbox" else INPUT[1]
         blue = 30 if detector.sidecar.channels == "RGB" else 10
         told = (blue / 255 - detector.sidecar.mean[0]) / detector.sidecar.std[0]
