@@ -22,16 +22,23 @@ class InputError(ValueError):
 def described(error: BaseException) -> str:
     """An exception of a library or of a user's own code, on one line; of memory, how much was asked for."""
     text = " ".join(str(error).split())
-    if is_of_memory(error):
-        found = _ASKED_FOR.search(text)
+    if (cause := _of_memory(error)) is not None:
+        found = _ASKED_FOR.search(" ".join(str(cause).split()))
         asked = f", {_size(*found.groups())} asked for at once" if found else ""
         return f"out of memory{asked}: {_LESS}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def is_of_memory(error: BaseException) -> bool:
-    """Whether memory could not be had, whichever library says so."""
-    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+    """Whether memory could not be had, whichever library says so; also where a library made another error of that."""
+    return _of_memory(error) is not None
+
+
+def _of_memory(error: BaseException | None) -> BaseException | None:
+    """The error, or the one that it was made of, that says so."""
+    while error is not None and not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+        error = error.__cause__
+    return error
 
 
 def _size(number: str, unit: str | None) -> str:

@@ -32,5 +32,8 @@ def test_memory_that_cannot_be_had_is_said_with_how_much_was_asked_for(who: str)
 def test_cuda_says_it_in_words_of_its_own_and_other_errors_stay_as_they_are() -> None:
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 3 GiB free.")
     assert described(error) == "out of memory, 20.00 GiB asked for at once: give fewer or smaller things at a time"
+    made = RuntimeError("node %conv2d failed")
+    made.__cause__ = error
+    assert described(made) == described(error)
     assert described(ValueError("no weights\nhere")) == "ValueError: no weights here"
     assert described(KeyError()) == "KeyError"

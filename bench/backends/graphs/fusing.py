@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.passes.shape_prop import ShapeProp
 
-from bench.backends.graphs.operators import CONVOLUTION, argument, aten, calls, is_constant, quiet, shape, tidy
+from bench.backends.graphs.operators import CONVOLUTION, argument, aten, calls, find_shapes, is_constant, shape, tidy
 
 ACTIVATIONS = {
     aten.relu.default: "relu",
@@ -25,8 +24,7 @@ def join_activations(graph: fx.GraphModule, example: Tensor) -> None:
     for view in calls(graph, aten.view.default):
         view.target = aten.reshape.default  # oneDNN chooses the layout of what it puts out
     graph.recompile()
-    with quiet():
-        ShapeProp(graph).propagate(example)
+    find_shapes(graph, example)
     for conv in calls(graph, CONVOLUTION):
         if not is_constant(conv.args[1]):  # made for every picture: there is nothing to lay out in advance
             continue

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.passes.shape_prop import ShapeProp
 
 from bench.backends.graphs.operators import (
     PIXEL_SHUFFLE,
@@ -17,8 +16,8 @@ from bench.backends.graphs.operators import (
     argument,
     aten,
     calls,
+    find_shapes,
     interleaved,
-    quiet,
     shape,
     tidy,
 )
@@ -31,8 +30,7 @@ def use_its_operators(graph: fx.GraphModule, example: Tensor) -> None:
         graph: what ``simplify`` made; changed in place.
         example: ``[N, 3, H, W]``, of the shape that the graph is for.
     """
-    with quiet():
-        ShapeProp(graph).propagate(example)
+    find_shapes(graph, example)
     for rewrite, target in ((_blocks_of_pixels, PIXEL_SHUFFLE), (_shuffle, VIEW), (_means, POOL)):
         for node in calls(graph, target):
             with graph.graph.inserting_before(node):

@@ -1,6 +1,7 @@
 """Graphs of ATen operators as ``torch.export`` traces them: their operators, and what to do with their nodes."""
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.passes.shape_prop import ShapeProp
 
 aten = torch.ops.aten
 CONVOLUTION = aten.conv2d.default
@@ -37,6 +39,12 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def find_shapes(graph: fx.GraphModule, example: Any) -> None:
+    """Note the shape of every node's tensor, for ``shape``; an error is raised, and not printed as well."""
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):
+        ShapeProp(graph).propagate(example)
 
 
 def tidy(graph: fx.GraphModule) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
+from torch.fx.passes.shape_prop import TensorMetadata
 
 from bench.backends.graphs.operators import (
     BINARY,
@@ -23,10 +23,10 @@ from bench.backends.graphs.operators import (
     argument,
     aten,
     constant_node,
+    find_shapes,
     interleaved,
     is_call,
     is_constant,
-    quiet,
     set_arguments,
     shape,
     tensor_of,
@@ -80,8 +80,7 @@ def keep_channels_in_place(graph: fx.GraphModule, example: Tensor) -> None:
         graph: batch norms folded; changed in place.
         example: ``[N, 3, H, W]``, of the shape that the graph is for.
     """
-    with quiet():
-        ShapeProp(graph).propagate(example)
+    find_shapes(graph, example)
     blocks = {node: block for node in graph.graph.nodes if (block := _block(node))}
     if not blocks:
         return

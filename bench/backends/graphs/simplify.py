@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.passes.shape_prop import ShapeProp
 
 from bench.backends.graphs.capture import END
 from bench.backends.graphs.operators import (
@@ -26,9 +25,9 @@ from bench.backends.graphs.operators import (
     aten,
     calls,
     constant_node,
+    find_shapes,
     is_call,
     is_constant,
-    quiet,
     set_arguments,
     shape,
     tensor_of,
@@ -191,8 +190,7 @@ def split_transposed(graph: fx.GraphModule, example: Tensor, *, of_groups: bool)
 
     ``of_groups``: whether to split those of groups of channels, depthwise ones for example, as well.
     """
-    with quiet():
-        ShapeProp(graph).propagate(example)
+    find_shapes(graph, example)
     parts: dict[Any, list[Any]] = {}
     whole: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
