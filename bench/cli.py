@@ -22,6 +22,7 @@ from bench.core.files import PROJECT
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
+    from rich.table import Table
 
     from bench.core.record import Record
 
@@ -360,6 +361,15 @@ def output() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def show_table(table: "Table", title: str = "") -> None:
+    """Print a table on standard output, with its title above it on one line, however narrow the table is."""
+    from rich.markup import escape
+
+    if title:
+        output().print(escape(title), style="italic", soft_wrap=True)
+    output().print(table)
 
 
 def say(text: str) -> None:

@@ -45,6 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     models = choose(arguments, names, given, usual=size)
     for model in models:
         check_backend(model, arguments.backend or model.own_backend(device), device, arguments.precision)
+        machine.check_memory(arguments.batch, model.input, "--batch or --input")
     known = results.open_folder(arguments.results)
     torch.set_num_threads(machine.checked_threads(arguments.threads))
     dataset = open_data(arguments)
@@ -199,7 +200,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     protocol = str(first.protocol["name"])
     how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
     how += [protocol] if protocol not in ("paper", GROUND_TRUTH_BOXES) else []  # the boxes stand there already
-    table = Table(title=", ".join(map(str, how)))
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in (*entry.metrics.values(), "people/s"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -211,7 +212,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
             *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
             text("people_per_s", speed) if speed else "",
         )
-    cli.output().print(table)
+    cli.show_table(table, ", ".join(map(str, how)))
 
 
 def factor(key: str, entry: DatasetEntry) -> float:

@@ -18,7 +18,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.codecs.codec import codec_of
 from bench.core import machine
-from bench.core.errors import InputError, first_line
+from bench.core.errors import InputError, in_short
 from bench.core.files import PROJECT, side_folder
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
@@ -209,7 +209,7 @@ def _reasons(format_name: str) -> Iterator[None]:
     except (InputError, OSError):
         raise
     except Exception as error:
-        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {first_line(error)}") from error
+        raise InputError(f"cannot be exported to {format_name}: {in_short(error)}") from error
 
 
 def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> Iterator[Tensor]:

@@ -46,6 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     looks = find(arguments.images, arguments.boxes, category=arguments.category, out=arguments.out)
     dataset = Pictures(looks, entry)
     device = machine.resolve_device(arguments.device)
+    machine.check_memory(arguments.batch, size, "--batch or --input")
     check_writable(arguments.out)
     trained = weights.trained(model, arguments.weights, dataset=entry.weights)
     if model.file is not None:

@@ -1,5 +1,6 @@
 """One training from start to record, in a folder of its own that it can go on from."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -24,8 +25,8 @@ from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.processes import user_code
 from bench.core.record import Record, now
+from bench.core.results import only_one
 from bench.data import Dataset
-from bench.distributed import only_one
 from bench.models import build, recorded_name
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
@@ -97,7 +98,8 @@ def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fa
             process trains into the same folder.
         DivergedError: the loss is no number any more.
     """
-    with only_one(fabric, work.folder.parent, work.folder.name):
+    first = fabric.is_global_zero
+    with only_one(work.folder.parent, work.folder.name, "--out") if first else contextlib.nullcontext():
         return _execute(run, data, work, fabric, step)
 
 

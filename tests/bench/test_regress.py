@@ -412,7 +412,12 @@ BAD = {
     "is no Python": ("def tiny(:\n", "cannot be imported: SyntaxError"),
     "lacks the network": ("def other(): pass\n", "has no function 'tiny'"),
     "has another interface": ("def tiny():\n    return 3\n", "returned int: it must return a torch.nn.Module"),
-    "dies": ("import os\ndef tiny():\n    os.abort()\n", "the process that measured it died with status -6"),
+    "dies": ("import os\ndef tiny():\n    os.abort()\n", "its process died of SIGABRT (signal 6): "),
+    "gives no numbers": (
+        NETWORK.format(layers=4) + "\n\nwhole = tiny\n\n\ndef tiny():\n    found = whole()\n"
+        "    nn.init.constant_(found[-1].bias, float('nan'))\n    return found\n",
+        ": output 0 of the network holds 4352 values of 4352 that are not finite (NaN or infinity)",
+    ),
     "hangs": (
         "import time\ndef tiny():\n    time.sleep(1000)\n",
         "took more than 20 s: it hangs, or needs a longer --timeout",

@@ -142,7 +142,9 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None
         assert reached <= 0.01 or record.conditions[0]["elapsed_s"] >= 1.5
         short = record.samples["latency_ms"][0][:-10]
         assert len(short) < 6 or relative_precision(short) > 0.01
-    matrix = stdout[stdout.index("images a second") :]
+    titles = [line for line in stdout.splitlines() if line.startswith("images a second; ")]  # not wrapped
+    assert [title.rpartition(", ")[2] for title in titles] == ["batch 1", "batch 3"]
+    matrix = stdout[stdout.index(titles[0]) :]
     for batch in (1, 3):
         for model in ("own_model:tiny", "twice:twice"):
             for record in (r for r in records if (r.model, r.batch) == (model, batch)):
