@@ -5,6 +5,7 @@
 in an environment of its own, with xtcocotools 1.14.3 and numpy below 1.24, writes ``tests/reference/skeletons.json``.
 """
 
+import importlib
 import json
 import tempfile
 from pathlib import Path
@@ -90,16 +91,14 @@ def results(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def published(content: dict[str, Any], predictions: list[dict[str, Any]], kind: str, sigmas: Any) -> list[float]:
     """What xtcocotools says."""
-    from xtcocotools.coco import COCO
-    from xtcocotools.cocoeval import COCOeval
-
+    coco, cocoeval = (importlib.import_module(f"xtcocotools.{name}") for name in ("coco", "cocoeval"))
     with tempfile.TemporaryDirectory() as folder:
         truth, listed = Path(folder) / "truth.json", Path(folder) / "results.json"
         truth.write_text(json.dumps(content))
         listed.write_text(json.dumps(results(predictions)))
-        index = COCO(str(truth))
+        index = coco.COCO(str(truth))
         found, use_area = index.loadRes(str(listed)), kind != "keypoints_crowd"
-        evaluation = COCOeval(index, found, kind, np.array(sigmas), use_area=use_area)
+        evaluation = cocoeval.COCOeval(index, found, kind, np.array(sigmas), use_area=use_area)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
