@@ -1,6 +1,7 @@
 """Skeletons: those that are built in, those that people bring, and the way of 13 made-up joints through the commands.
 
-The metrics of the published data sets are compared with values worked out by hand; the steps stand beside them.
+The metrics of the published data sets are compared with values worked out by hand, whose steps stand beside them, and
+with those of the published evaluator.
 """
 
 import json
@@ -31,6 +32,7 @@ from bench.core.skeletons import (
     side_of,
 )
 from bench.data import open_dataset
+from bench.data.annotations import Layout, read_annotations
 from bench.data.registry import entry_of
 from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene
 from bench.data.synthetic.picture import annotate, plan_portrait
@@ -38,6 +40,7 @@ from bench.drawing import LEFT, MIDDLE, RIGHT, draw_skeleton
 from bench.export.formats import load_torchscript
 from tests.bench.conftest import NETWORK
 from tests.commands import command
+from tests.made_up_people import PARTS, SEED, made_up
 
 # ------------------------------------------------------------------------------ built in
 
@@ -213,6 +216,24 @@ def test_crowdpose_needs_its_crowd_index_before_any_work(tmp_path: Path) -> None
     listing.write_text(listing.read_text().replace("crowdIndex", "crowd"))
     with pytest.raises(InputError, match="image 1: lacks crowdIndex"):
         open_dataset("crowdpose", tmp_path)
+
+
+def test_crowdpose_and_wholebody_are_what_their_evaluator_says() -> None:
+    """xtcocotools' figures of people made up from a seed, computed once: tests/made_up_people.py."""
+    told = json.loads((Path(__file__).parents[1] / "reference" / "skeletons.json").read_text())
+    content, predictions = made_up(14, SEED)
+    crowds = entry_of("crowdpose")
+    truth = read_annotations(content, layout=Layout.of(CROWDPOSE, box_area=0.53))
+    found = [*crowds.score(truth, predictions, "faster").values()]
+    assert found[:6] == pytest.approx(told["crowdpose"][:6], abs=1e-12)
+    assert found[6:] == pytest.approx(told["crowdpose"][6:], abs=6e-5)  # it rounds these
+    content, predictions = made_up(133, SEED)
+    truth = read_annotations(content, layout=Layout(WHOLEBODY, PARTS, any_flag=True))
+    by_name = entry_of("coco_wholebody").score(truth, predictions, "faster")
+    for part in ("body", "foot", "face", "lefthand", "righthand", "whole"):
+        end = "" if part == "whole" else f"_{part}"
+        ap, ar = told[part][0], told[part][5]
+        assert (by_name[f"ap{end}"], by_name[f"ar{end}"]) == pytest.approx((ap, ar), abs=1e-12), part
 
 
 def test_pckh_by_the_size_of_a_head_that_the_skeleton_names() -> None:
