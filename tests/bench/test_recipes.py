@@ -16,8 +16,9 @@ from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
 from bench.core.results import read
 from bench.core.skeletons import COCO
-from bench.data import normalise, pictures
+from bench.data import normalise
 from bench.data.dataset import Person
+from bench.data.pictures import next_batch
 from bench.data.synthetic import SyntheticDataset
 from bench.train import command as train_command
 from bench.train import engine
@@ -200,7 +201,7 @@ def test_a_training_with_an_average_goes_on_where_it_stopped(
         "--results", str(tmp_path / "results"), "--quiet",
     ]  # fmt: skip
     assert main([*common, "--out", str(tmp_path / "whole")]) == 0
-    real, calls = pictures.next_batch, iter(range(9))
+    real, calls = next_batch, iter(range(9))
 
     def stopping(batches, what):
         if next(calls) == 3:
