@@ -468,7 +468,7 @@ def test_bad_categories_and_options_are_named(thirteen: Path, tmp_path: Path) ->
     shuffled = changed(thirteen, tmp_path / "c", lambda one: names_of(one).reverse())
     for file, options, problem in (
         (doubled, usual, 'val.json, category 3: keypoints: two joints are named "crown"'),
-        (nameless, usual, "val.json, category 3 does not name its joints: --skeleton FILE says them"),
+        (nameless, usual, "val.json, category 3 does not name its joints: write them into a file of --skeleton"),
         (thirteen / "val.json", usual | {"skeleton": None}, "give it with --skeleton; for each ?, the spread"),
     ):
         with pytest.raises(InputError, match=re.escape(problem)):
