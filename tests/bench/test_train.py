@@ -553,15 +553,15 @@ def test_a_picture_that_is_gone_is_named(networks: str, options: list[str], coco
 def test_an_interruption_says_what_is_kept(
     networks: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = sys.modules["bench.train.engine"].take
+    real = sys.modules["bench.train.engine"].next_batch
     taken = itertools.count(1)
 
-    def interrupted(batches: object) -> object:
+    def interrupted(*batches: object) -> object:
         if next(taken) == 5:
             raise KeyboardInterrupt
-        return take(batches)
+        return real(*batches)
 
-    monkeypatch.setattr("bench.train.engine.take", interrupted)
+    monkeypatch.setattr("bench.train.engine.next_batch", interrupted)
     with pytest.raises(
         KeyboardInterrupt, match=r"interrupted after step 4; .*last.pt keeps step 3, and --resume goes on"
     ):
