@@ -14,7 +14,7 @@ def test_files_of_boxes_are_read_or_refused_with_one_line(tmp_path: Path) -> Non
 
 
 def test_files_of_skeletons_are_read_or_refused_with_one_line(tmp_path: Path) -> None:
-    fuzz_skeletons(tmp_path, 100)
+    fuzz_skeletons(tmp_path, 60)
 
 
 def test_options_are_within_their_limits_or_refused_with_one_line() -> None:
