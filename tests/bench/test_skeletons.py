@@ -267,7 +267,7 @@ def test_drawn_feet_are_on_the_feet_of_the_same_pictures() -> None:
                 one["keypoints"][: 3 * 17] for one in more.annotations
             ]
     lengths, turns = [], []
-    for index in range(24):
+    for index in range(16):
         points = np.reshape(annotate(plan_portrait(5, index, feet=True))[0]["keypoints"], (23, 3))
         for ankle, big, small, heel in ((15, 17, 18, 19), (16, 20, 21, 22)):
             if (points[[ankle, big, small, heel], 2] > 0).all():
@@ -276,7 +276,7 @@ def test_drawn_feet_are_on_the_feet_of_the_same_pictures() -> None:
                 # Seen from above, the left small toe lies left of the way from heel to big toe, the right one right.
                 way, aside = points[big, :2] - points[heel, :2], points[small, :2] - points[heel, :2]
                 turns.append((ankle == 15, float(way[0] * aside[1] - way[1] * aside[0])))
-    assert len(lengths) > 8
+    assert len(lengths) > 4
     assert 0.2 < np.median(lengths) < 0.9  # a foot is about half as long as a shin
     left, right = (np.median([turn for is_left, turn in turns if is_left == side]) for side in (True, False))
     assert left * right < 0
@@ -347,7 +347,7 @@ def test_a_set_of_13_joints_goes_all_the_way(thirteen: Path, tmp_path: Path) -> 
     ours = ["--annotations", thirteen / "val.json", "--images", thirteen, "--category", "climber"]
     skeleton = ["--skeleton", thirteen / "skeleton.json"]
     usual = ["--device", "cpu", "--results", tmp_path / "results", "--workers", "0", "--threads", "1", "--quiet"]
-    network = ["--input", "64x64"]
+    network = ["--input", "32x32"]
 
     def run(name: str, *arguments: object) -> None:
         assert command(name)([str(one) for one in arguments]) == 0, name
@@ -468,7 +468,7 @@ def test_bad_categories_and_options_are_named(thirteen: Path, tmp_path: Path) ->
     shuffled = changed(thirteen, tmp_path / "c", lambda one: names_of(one).reverse())
     for file, options, problem in (
         (doubled, usual, 'val.json, category 3: keypoints: two joints are named "crown"'),
-        (nameless, usual, "val.json, category 3 does not name its joints: --skeleton FILE says them"),
+        (nameless, usual, "val.json, category 3 does not name its joints: write them into a file of --skeleton"),
         (thirteen / "val.json", usual | {"skeleton": None}, "give it with --skeleton; for each ?, the spread"),
     ):
         with pytest.raises(InputError, match=re.escape(problem)):
