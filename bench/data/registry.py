@@ -127,10 +127,7 @@ def entry_with_joints(joints: int) -> DatasetEntry:
     """The first data set whose people have so many joints; raises ``InputError`` if there is none."""
     found = next((entry for entry in entries().values() if len(entry.skeleton.joints) == joints), None)
     if found is None:
-        raise InputError(
-            f"no data set has people of {joints} joints ({', '.join(map(str, joint_counts()))} are known): "
-            "give their names with --skeleton FILE"
-        )
+        raise InputError(f"no data set has people of {joints} joints: there are {', '.join(map(str, joint_counts()))}")
     return found
 
 

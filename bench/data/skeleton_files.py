@@ -123,7 +123,9 @@ def make_skeleton(
         check_names(list(names), f"{where}: keypoints")
     joints = file.joints if file is not None and file.joints is not None else None if names is None else tuple(names)
     if joints is None:
-        raise InputError(f'{where} does not name its joints: --skeleton FILE says them, as {{"joints": ["nose", ...]}}')
+        raise InputError(
+            f'{where} does not name its joints: write them into a file of --skeleton, as {{"joints": ["nose", ...]}}'
+        )
     if names is not None and file is not None:
         refuse_other_joints(names, where, joints, file.name)
     known, told = known_as(joints), file.told if file is not None else {}

@@ -1,6 +1,6 @@
 """Crop and normalise everyone in a frame: the same pixels as ``bench.data.cropping``, to the bit, without its detours.
 
-OpenCV warps pixels of four channels faster than of three, to the same values. So the part of the frame that a person
+OpenCV 5 warps pixels of four channels faster than of three, to the same values. So the part of the frame that a person
 fills gets a fourth channel first. Float32 values are looked up in a table of the 256 that there can be: nothing is
 computed, and nothing copied, in floating point.
 ``benchmarks/pipeline_crops.py`` times this against other ways.

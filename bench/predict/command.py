@@ -25,7 +25,7 @@ from bench.core.files import write_whole
 from bench.core.unfinished import Unfinished, Work
 from bench.data import pictures
 from bench.data.dataset import Picture
-from bench.data.registry import entry_of, entry_with, entry_with_joints
+from bench.data.registry import entry_of, entry_with, entry_with_joints, joint_counts
 from bench.drawing import draw_skeleton, sheet
 from bench.models import Model, choose, network_sha256
 from bench.network_joints import count_joints, skeleton_of
@@ -42,6 +42,10 @@ def main(arguments: argparse.Namespace) -> int:
     count_joints(arguments)
     (model,) = choose(arguments, [arguments.model], given, usual=cli.one_input(usual, "predict"))
     skeleton, size, arguments.input = skeleton_of(arguments, model), model.input, cli.input_text(model.input)
+    if skeleton is None and model.num_joints not in joint_counts():
+        raise InputError(
+            f"nothing names the {model.num_joints} joints of {model.name}: --skeleton FILE does (docs/data.md)"
+        )
     entry = entry_with(skeleton) if skeleton else entry_with_joints(model.num_joints)
     looks = find(arguments.images, arguments.boxes, category=arguments.category, out=arguments.out)
     dataset = Pictures(looks, entry)
