@@ -26,7 +26,8 @@ from tests.conftest import ROOT
 # Largest difference to eager in float32, relative to the largest output, and what it is at least.
 BOUNDS = {
     "ncnn": (2e-5, 0.0), "ncnn_fp16": (5e-3, 1e-6), "mnn": (2e-5, 0.0), "mnn_fp16": (2e-2, 1e-5),
-    "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5),
+    "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5), "litert_int8": (0.2, 1e-4),
+    "executorch": (2e-5, 0.0), "executorch_int8": (0.2, 1e-4),
 }  # fmt: skip
 PREPARED = converter_environments.folder_of("onnx2tf")  # in the user's own cache: made there once, not by every test
 
@@ -213,7 +214,7 @@ with catalogue.open_artifact(artifact, threads=1) as session:
 
 
 # Of each family the one whose conversion has most steps.
-@pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_int8_weights", "litert_fp16"])
+@pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_int8_weights", "litert_int8", "executorch_int8"])
 def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     """In processes of their own, converters' too: no connection tried, no program but the converter's, no file left
     outside the cache."""
