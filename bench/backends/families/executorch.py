@@ -7,9 +7,9 @@ libraries, and because the extension takes and gives its tensors.
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import functools
+import importlib
 import importlib.metadata
 import os
-import warnings
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,22 +61,23 @@ def lacking(backend: Backend, device: str, precision: str) -> str | None:
 
 @functools.cache
 def import_runtime() -> Any:
-    """The package's extension.
+    """The package's extension, by itself: ``executorch.runtime`` imports the converter, some seconds of work, as well.
 
     Raises:
         InputError: it does not load beside the torch that is installed.
     """
-    with caught(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it calls itself experimental
+    import torch  # noqa: F401  (its libraries come first)
+
+    with caught():
         try:
-            from executorch.extension.pybindings import portable_lib
+            runtime = importlib.import_module("executorch.extension.pybindings._C")
         except (ImportError, OSError) as error:
-            own, torch = (importlib.metadata.version(name) for name in ("executorch", "torch"))
+            own, beside = (importlib.metadata.version(name) for name in ("executorch", "torch"))
             raise InputError(
-                f"executorch {own} does not load beside torch {torch}: {first_line(error)}: in an environment of its "
+                f"executorch {own} does not load beside torch {beside}: {first_line(error)}: in an environment of its "
                 f"own, {_INSTALL} and the torch that it is made for"
             ) from error
-    return portable_lib
+    return runtime
 
 
 def build(backend: Backend, network: Network) -> Artifact:
@@ -118,6 +119,8 @@ def convert(network: Network, *, quantised: bool) -> Made:
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
 
+            if quantised:
+                _copy_shared_constants(graph)
             exported = torch.export.export(graph, (example,))
             if quantised:
                 exported = torch.export.export(_quantised(exported.module(), inputs), (example,))
@@ -131,6 +134,20 @@ def convert(network: Network, *, quantised: bool) -> Made:
 
 def _versions(quantised: bool) -> tuple[str, ...]:
     return tuple(importlib.metadata.version(name) for name in ("executorch", *(("torchao",) if quantised else ())))
+
+
+def _copy_shared_constants(graph: Any) -> None:
+    """Convolutions with a weight or a bias in common, as the parts of a transposed one have, get their own: of several
+    the quantiser takes only the first, and XNNPACK refuses what it leaves in float32."""
+    from bench.backends.graphs.operators import CONVOLUTION, calls, constant_node, is_constant, tensor_of
+
+    for node in calls(graph, CONVOLUTION):
+        for source in node.all_input_nodes:
+            if is_constant(source) and len(source.users) > 1:
+                with graph.graph.inserting_before(node):
+                    own = constant_node(graph, tensor_of(graph, source).clone(), f"{source.target}_own")
+                node.replace_input_with(source, own)
+    graph.recompile()
 
 
 def _quantised(graph: Any, inputs: Sequence[Any]) -> Any:

@@ -41,6 +41,7 @@ BACKENDS = (
 )  # fmt: skip
 _VERSION_SUFFIXES = {"litert_fp16": ", fp16", "litert_int8": ", int8"}
 _CONVERTER = "onnx2tf"
+_PROGRAM = Path(__file__).parents[1] / "onnx2tf_program.py"
 # It writes several files; these are in their names.
 _FORMS = {"fp32": "float32", "fp16": "float16", "int8": "integer_quant"}
 NO_PROFILER = "LiteRT's profiler cannot be reached from Python, and XNNPACK runs the network as one operator"
@@ -77,7 +78,7 @@ def convert(network: Network) -> Made:
 
     from bench.backends import converter_environments, converters
     from bench.backends.calibration import inputs_for
-    from bench.backends.graphs import onnx_export
+    from bench.backends.graphs import onnx2tf_forms, onnx_export
 
     inputs = []
     if network.precision == "int8":
@@ -86,17 +87,19 @@ def convert(network: Network) -> Made:
     def make(path: Path) -> None:
         import onnx
 
-        exported = onnx_export.export(network)
-        graph = onnx.load(exported.path).graph
+        proto = onnx.load(onnx_export.export(network).path)
+        onnx2tf_forms.prepare(proto, quantised=bool(inputs))
+        graph = proto.graph
         with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
-            written = Path(folder) / f"{exported.path.stem}_{_FORMS[network.precision]}.tflite"
+            entry, samples = Path(folder) / "network.onnx", Path(folder) / "samples.npy"
+            onnx.save(proto, entry)
             python = converter_environments.python_of(_CONVERTER)
-            command: list[Any] = [python, "-m", "onnx2tf", "-i", exported.path, "-o", folder, "-nuo", "-v", "error"]
+            command: list[str | Path] = [python, _PROGRAM, "-i", entry, "-o", folder]
             if inputs:
-                samples = Path(folder) / "samples.npy"
-                np.save(samples, np.concatenate([one.numpy() for one in inputs]).transpose(0, 2, 3, 1))
+                np.save(samples, np.stack([one.numpy().transpose(0, 2, 3, 1) for one in inputs]))
                 command += ["-oiqt", "-cind", graph.input[0].name, samples, "0", "1"]  # their mean and scale
-            converters.run((*command, "-tb", "flatbuffer_direct"), _CONVERTER, (written,))
+            written = Path(folder) / f"network_{_FORMS[network.precision]}.tflite"
+            converters.run((*command, "-tb", "flatbuffer_direct", "-nuo", "-v", "error"), _CONVERTER, (written,))
             shutil.move(written, path)
         # Wrong shapes show when it is run.
         with _Session(path, 1) as session:
