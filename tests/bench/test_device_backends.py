@@ -240,7 +240,8 @@ def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     (tmp_path / "watch/sitecustomize.py").write_text(WATCH)
     packages = {path.name for path in Path(np.__file__).parents[1].iterdir()}
     environment = os.environ | {
-        "HOME": str(tmp_path / "home"), "PYTHONPATH": f"{tmp_path / 'watch'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join((str(tmp_path / "watch"), str(ROOT), os.environ.get("PYTHONPATH", ""))),
         "WATCHED": str(tmp_path / "watched"), "TMPDIR": str(tmp_path / "temporary"),
     }  # fmt: skip
     command = [sys.executable, "-c", SCRIPT, name]
