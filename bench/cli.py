@@ -22,6 +22,7 @@ from bench.core.files import PROJECT
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
+    from rich.table import Table
 
     from bench.core.record import Record
 
@@ -132,6 +133,15 @@ def add_models_option(parser: argparse.ArgumentParser, default: str | None = "pa
 
 def add_joints_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--joints", type=joints, help="number of joints, for networks of the zoo (default: 17)")
+
+
+def add_skeleton_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """For joints that are not those of a built-in data set."""
+    parser.add_argument(
+        "--skeleton", type=file, metavar="FILE",
+        help=f"{what}: a JSON file with joints, flip_pairs, sigmas, limbs, upper_body, head, where nothing else "
+        "says them (docs/data.md)",
+    )  # fmt: skip
 
 
 def add_model_info_option(parser: argparse.ArgumentParser) -> None:
@@ -351,6 +361,15 @@ def output() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def show_table(table: "Table", title: str = "") -> None:
+    """Print a table on standard output, with its title above it on one line, however narrow the table is."""
+    from rich.markup import escape
+
+    if title:
+        output().print(escape(title), style="italic", soft_wrap=True)
+    output().print(table)
 
 
 def say(text: str) -> None:

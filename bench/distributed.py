@@ -1,13 +1,9 @@
 """One process or several: the same command alone, and under torchrun on several devices and machines."""
 
-import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from bench.core.errors import InputError
@@ -40,25 +36,3 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
     )
     fabric.launch()  # type: ignore[no-untyped-call]
     return fabric
-
-
-@contextlib.contextmanager
-def only_one(fabric: Fabric, folder: Path, name: str) -> Iterator[None]:
-    """While it lasts, no other command makes the same thing in the same folder; processes of one command count as one.
-
-    Raises:
-        InputError: one does already.
-    """
-    if not fabric.is_global_zero:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f".{name}.lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{folder / name} is being made by another process: wait for it, or stop it") from None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.core.arrays import Picture
-from bench.core.skeletons import Skeleton
+from bench.core.skeletons import Skeleton, side_of
 
 # RGB: what is told apart at a glance, also by the colour-blind.
 LEFT, RIGHT, MIDDLE = (0, 158, 255), (255, 120, 0), (60, 200, 90)
@@ -68,7 +68,7 @@ def sheet(pictures: Sequence[Picture], *, columns: int, cell: tuple[int, int], g
 
 
 def _colour(skeleton: Skeleton, first: int, second: int) -> tuple[int, int, int]:
-    sides = {skeleton.joints[joint].partition("_")[0] for joint in (first, second)}
+    sides = {side_of(skeleton.joints[joint]) for joint in (first, second)}
     return LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
 
 

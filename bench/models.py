@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from bench.backends import catalogue
@@ -25,6 +26,7 @@ from bench.model_files.endings import is_checkpoint, is_file
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.codecs.codec import Codec
     from bench.model_files.reading import AnyFile
 
 USUAL_INPUT, USUAL_JOINTS = (256, 192), 17
@@ -245,6 +247,24 @@ def build(
         if is_factory(name):
             return _from_factory(name).eval()
         return zoo.create_model(name, num_joints=num_joints, input_size=input_size, **(options or {})).eval()
+
+
+def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
+    """What a network sees and what its output means: by its card or, of the user's own, by the module itself.
+
+    Raises:
+        InputError: see ``build``; or the module declares a kind that there is not.
+    """
+    import zoo
+    from bench.codecs.codec import codec_of
+
+    if is_factory(name):
+        return codec_of(build(name, input_size=input_size), input_size, name)
+    if ":timm/" in name:
+        return codec_of(None, input_size, name)
+    card = zoo.model_card(name)
+    declared = SimpleNamespace(output_kind=card.output_kind, udp=card.udp, split_ratio=card.split_ratio or 2.0)
+    return codec_of(declared, input_size, name)
 
 
 def _from_factory(name: str) -> "nn.Module":

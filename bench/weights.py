@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import zoo
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.data.cropping import Normalisation
+from bench.data.skeleton_files import SkeletonFile, of_metadata
 from bench.models import Model, build, is_factory
 from zoo.weights import fetch, files, find
 
@@ -30,6 +32,7 @@ class Trained:
     weights: str  # published, bundled, own, random, or the file's name
     sha256: str  # of the file; of the parameters where there is none
     normalisation: Normalisation = field(default_factory=Normalisation)
+    skeleton_file: SkeletonFile | None = None  # what the weights say of the joints that they find
 
     def on(self, device: str | torch.device) -> Any:
         """The model on a device; a file is on none."""
@@ -55,9 +58,9 @@ def trained(model: Model, weights: str, *, dataset: str = "coco") -> Trained:
     if model.file is None:
         size = "x".join(map(str, model.input))
         return build_trained(model.name, weights, num_joints=model.num_joints, input_size=size, dataset=dataset)
-    made = model.file.make(model.num_joints, model.input)
-    options = dict(getattr(model.file, "options", {}))
-    return Trained(made, options, model.file.name, model.file.sha256, model.file.normalisation)
+    file = model.file
+    made, options = file.make(model.num_joints, model.input), dict(getattr(file, "options", {}))
+    return Trained(made, options, file.name, file.sha256, file.normalisation, file.skeleton_file)
 
 
 def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, dataset: str = "coco") -> Trained:
@@ -83,11 +86,13 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
         model = build(name, num_joints=num_joints, input_size=size)
         return Trained(model, {}, weights, state_sha256(model))
     path = _file(name, weights, input_size, dataset)
-    options = {} if is_factory(name) else _options(path, name)
+    metadata = files.read(path)[1]
+    options = {} if is_factory(name) else _options(metadata, name)
     model = build(name, num_joints=num_joints, input_size=size, options=options)
     zoo.load_weights(model, path)
     label = weights if weights in ("published", "bundled") else path.name
-    return Trained(model, options, label, hashlib.sha256(path.read_bytes()).hexdigest())
+    sha = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Trained(model, options, label, sha, skeleton_file=of_metadata(metadata, path.name))
 
 
 def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
@@ -107,9 +112,8 @@ def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
     return bundled()[name]
 
 
-def _options(path: Path, name: str) -> dict[str, str]:
+def _options(metadata: Mapping[str, str], name: str) -> dict[str, str]:
     """The options that a network of this project was saved with."""
-    metadata = files.read(path)[1]
     if metadata.get("name") != name:
         return {}
     options = json.loads(metadata.get("options", "{}"))

@@ -26,7 +26,7 @@ import numpy as np
 from pycocotools import coco, cocoeval
 
 from bench.accuracy import coco_results, score_coco
-from bench.accuracy.coco import METRICS, _evaluate_faster, _Poses
+from bench.accuracy.coco import METRICS, _evaluate_faster, poses_of
 from bench.data.annotations import read_annotations
 
 IMAGES, WITH_PEOPLE, PEOPLE, CROWDS, POSES = 5000, 2700, 11_000, 250, 100_000
@@ -124,7 +124,8 @@ def main() -> None:
     for _ in range(rounds):
         with watch.time("score_coco, from predictions to metrics"):
             ours = score_coco(truth, predictions)
-        people, poses = read_annotations(truth), _Poses.of(predictions, vis_thr=0.2)
+        people = read_annotations(truth)
+        poses = poses_of(people, predictions)
         with watch.time("  its suppression"):
             kept = poses.suppressed(0.9)
         with watch.time("  its evaluation, from arrays to metrics"):

@@ -35,6 +35,7 @@ from bench.data import open_dataset
 from bench.predict.pictures import find
 
 LONGEST = 1000  # characters of a message
+JOINTS = ["a left", "a right", "LHand", "RHand", *map("joint {}".format, range(13))]
 
 # ------------------------------------------------------------------------------ inputs
 
@@ -176,6 +177,39 @@ def fuzz_boxes(folder: Path, examples: int) -> None:
     check()
 
 
+def skeleton() -> dict[str, Any]:
+    """A sound file of ``--skeleton`` for ``annotations``, whose joints have names of their own."""
+    return {
+        "joints": JOINTS, "flip_pairs": [["a left", "a right"], [2, 3]], "sigmas": [0.05] * 17, "limbs": [[0, 1]],
+        "upper_body": [0, "a right"], "head": [0, 4],
+    }  # fmt: skip
+
+
+def fuzz_skeletons(folder: Path, examples: int) -> None:
+    """Files of ``--skeleton``, and categories that name other joints than COCO's."""
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (80, 60)).save(folder / name)
+    file, listing = folder / "skeleton.json", folder / "annotations.json"
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(CHANGES, CHANGES, DAMAGE, BEFORE)
+    def check(changes: Any, others: Any, damage: Any, before: bytes) -> None:
+        file.write_bytes(encoded(changed(skeleton(), changes), damage, before))
+        content = annotations()
+        content["categories"] = changed([{"id": 1, "name": "person", "keypoints": list(JOINTS)}], others)
+        listing.write_bytes(encoded(content, None, b""))
+        found: list[Any] = []
+        if refused_or_done(lambda: found.append(open_dataset("coco", annotations=listing, skeleton=file))):
+            joints = len(found[0].skeleton.joints)
+            flat = [joint for pair in found[0].skeleton.flip_pairs for joint in pair]
+            assert len(set(flat)) == len(flat)
+            assert {*flat, *found[0].skeleton.upper_body} <= set(range(joints))
+            assert len(found[0].skeleton.sigmas) == joints
+            assert set(found[0].score([]).values()) <= {0, -1}
+
+    check()
+
+
 COMMANDS = {
     bench.accuracy.options.parse: (
         ["--limit", "--skip-bad", "--images", "--seed", "--batch", "--workers", "--threads", "--input", "--dataset",
@@ -226,9 +260,9 @@ def fuzz_options(examples: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--examples", type=int, default=2000, help="of each of the three kinds")
+    parser.add_argument("--examples", type=int, default=2000, help="of each of the four kinds")
     arguments = parser.parse_args()
-    for fuzz in (fuzz_annotations, fuzz_boxes):
+    for fuzz in (fuzz_annotations, fuzz_boxes, fuzz_skeletons):
         with tempfile.TemporaryDirectory() as folder:
             fuzz(Path(folder), arguments.examples)
         print(f"{fuzz.__name__}: {arguments.examples} examples, nothing but one-line errors")

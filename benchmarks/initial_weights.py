@@ -13,10 +13,11 @@ from torch import Tensor
 
 import zoo
 from bench.codecs.losses import heatmap_accuracy, heatmap_loss
+from bench.core.output_kinds import KINDS
 from bench.data import normalise
 from bench.data.synthetic import SyntheticDataset
 from bench.train.initial import initialise
-from bench.train.recipe import light, paper
+from bench.train.recipe import make_recipe
 from bench.train.samples import Samples
 
 SIZE, PEOPLE, LR, WARMUP = (128, 96), 32, 5e-4, 40
@@ -25,7 +26,8 @@ Heatmaps = tuple[Tensor, Tensor, Tensor]  # crops, targets, weights
 
 
 def people() -> Heatmaps:
-    samples = Samples(SyntheticDataset(PEOPLE, 0, "portraits"), SIZE, light(paper(SIZE)), 0)
+    recipe = make_recipe("light", "net", "", KINDS["heatmap"], SIZE)
+    samples = Samples(SyntheticDataset(PEOPLE, 0, "portraits"), SIZE, recipe, 0)
     images, targets, weights = zip(*(samples[0, index] for index in range(PEOPLE)), strict=True)
     return torch.stack(images), torch.stack([one for one in targets if isinstance(one, Tensor)]), torch.stack(weights)
 

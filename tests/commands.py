@@ -1,9 +1,10 @@
 """Commands called within the test's own process: options as on the command line, errors as exceptions."""
 
+import contextlib
 import importlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 from bench import cli
@@ -13,9 +14,10 @@ def command(name: str) -> Callable[[list[str]], int]:
     """``main`` of ``python -m bench.NAME``."""
 
     def main(argv: list[str]) -> int:
-        arguments = importlib.import_module(f"bench.{name}.options").parse(argv)
-        status: int = importlib.import_module(f"bench.{name}.command").main(arguments)
-        return status
+        with _ctrl_c_kept():
+            arguments = importlib.import_module(f"bench.{name}.options").parse(argv)
+            status: int = importlib.import_module(f"bench.{name}.command").main(arguments)
+            return status
 
     return main
 
@@ -25,10 +27,16 @@ def run_command(name: str) -> None:
 
     What a command does to the process that is its own is left out: this one is the tests'.
     """
+    with _ctrl_c_kept(), mock.patch.object(cli, "_set_up_process"):
+        cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
+
+
+@contextlib.contextmanager
+def _ctrl_c_kept() -> Iterator[None]:
+    """A command that has failed ignores Ctrl-C from then on, and so would all processes that later tests start."""
     before = signal.getsignal(signal.SIGINT)
     try:
-        with mock.patch.object(cli, "_set_up_process"):
-            cli.run(importlib.import_module(f"bench.{name}.options").parse, f"bench.{name}.command")
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -65,6 +65,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"{count:5} {'NO REASON GIVEN' if reason in NO_REASON else reason}")
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """A test that leaves Ctrl-C ignored fails itself, and not some later one whose process cannot be interrupted."""
+    yield
+    left = signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert left is signal.default_int_handler, f"Ctrl-C was left as {left}"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> str:
     """A user's own network in a file, as --models takes it; quick to time."""

@@ -239,7 +239,7 @@ def test_ctrl_c_in_the_first_second_is_one_line(command: str, tmp_path: Path) ->
     """
     moments = random.Random(command)
     ours = 0
-    for attempt in range(4):
+    for attempt in range(2):
         delay_s = moments.uniform(0.02, 1.2)
         process = subprocess.Popen(
             [sys.executable, "-m", f"bench.{command}", *work(command, tmp_path / str(attempt))],
@@ -303,7 +303,7 @@ def test_nothing_is_left_of_a_command_that_is_killed(command: str, blow: signal.
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         # Itself and its guardian are two; commands with workers have more, and some time to put them to work.
-        wait_until(lambda: process.poll() is not None or len(marked(str(tmp_path))) > 2, 8)
+        wait_until(lambda: process.poll() is not None or len(marked(str(tmp_path))) > 2, 4)
         time.sleep(random.Random(f"{command} {blow}").uniform(0, 2))
         process.send_signal(blow)
         assert process.wait(30) in (-blow, 0)

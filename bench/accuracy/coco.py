@@ -12,13 +12,13 @@ import numpy as np
 from pycocotools import coco, cocoeval
 
 from bench.accuracy.arrays import column, ids
-from bench.accuracy.oks import Indices, oks_of_pairs, suppress
+from bench.accuracy.oks import Indices, oks_of_pairs, sigmas_of, suppress
 from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
-from bench.data.annotations import Annotations, read_annotations
+from bench.core.skeletons import COCO, Skeleton
+from bench.data.annotations import Annotations, Layout, read_annotations
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
-JOINTS = 17
 PERSON = 1  # COCO's category id, which the evaluation server expects
 
 
@@ -28,18 +28,20 @@ def score_coco(
     vis_thr: float = 0.2,
     oks_thr: float = 0.9,
     evaluator: str = "faster",
+    skeleton: Skeleton = COCO,
 ) -> dict[str, float]:
     """COCO's ten metrics of predicted poses, after rescoring and non-maximum suppression (``coco_results``).
 
     Args:
         ground_truth: an annotation file in COCO's format, or what it holds, read already or not; it is left as it is.
         predictions: one dict a person looked at, in a fixed order: ``image_id``, ``bbox_score``, ``keypoints``
-            (17 times x, y, score; image pixels), ``size_px`` (width, height of the crop in image pixels). Other keys
+            (J times x, y, score; image pixels), ``size_px`` (width, height of the crop in image pixels). Other keys
             do not matter.
         vis_thr: a joint's score counts in the pose's score if it is above.
         oks_thr: of two poses more alike than this the better one stays.
         evaluator: whose matching and averaging to use. The results are equal to the last bit; ``pycocotools`` is the
             original and several times slower.
+        skeleton: whose joints they are; annotations that were read say it themselves.
 
     Returns:
         AP, AP50, AP75, AP_M, AP_L, AR, AR50, AR75, AR_M, AR_L, in 0 to 1; -1 where nobody of that size is annotated.
@@ -48,28 +50,46 @@ def score_coco(
     Raises:
         InputError: the annotations or a prediction cannot be used; the message names file and item.
     """
-    if evaluator not in ("faster", "pycocotools"):
-        raise InputError(f"evaluator {evaluator!r} is unknown: give faster or pycocotools")
-    truth = ground_truth if isinstance(ground_truth, Annotations) else _read(ground_truth)
-    poses = _Poses.of(predictions, vis_thr)
+    truth = ground_truth if isinstance(ground_truth, Annotations) else _read(ground_truth, skeleton)
+    return evaluate(truth, poses_of(truth, predictions, vis_thr).suppressed(oks_thr), evaluator)
+
+
+def poses_of(truth: Annotations, predictions: Sequence[Mapping[str, Any]], vis_thr: float = 0.2) -> "Poses":
+    """Predicted poses as arrays, scored by box and joints.
+
+    Raises:
+        InputError: one of them cannot be used, or is in a picture that is not among the annotated.
+    """
+    poses = Poses.of(predictions, vis_thr, _skeleton(truth))
     unknown = np.flatnonzero(~np.isin(poses.image, truth.image_ids))
     if len(unknown):
         raise InputError(f"prediction {unknown[0]} is for image {poses.image[unknown[0]]}, which {truth.name} has not")
-    evaluate = _evaluate_faster if evaluator == "faster" else _evaluate_pycocotools
+    return poses
+
+
+def evaluate(truth: Annotations, poses: "Poses", evaluator: str = "faster") -> dict[str, float]:
+    """``METRICS`` of poses as they are; those of the joints of ``truth``.
+
+    Raises:
+        InputError: there is no such evaluator.
+    """
+    if evaluator not in ("faster", "pycocotools"):
+        raise InputError(f"evaluator {evaluator!r} is unknown: give faster or pycocotools")
     with contextlib.redirect_stdout(io.StringIO()):  # the libraries print, and stdout is for results
-        stats = evaluate(truth, poses.suppressed(oks_thr))
+        stats = (_evaluate_faster if evaluator == "faster" else _evaluate_pycocotools)(truth, poses)
     return dict(zip(METRICS, stats, strict=True))
 
 
-def _read(source: str | Path | Mapping[str, Any]) -> Annotations:
-    truth = read_annotations(source if isinstance(source, Mapping) else Path(source))
+def _read(source: str | Path | Mapping[str, Any], skeleton: Skeleton) -> Annotations:
+    content = source if isinstance(source, Mapping) else Path(source)
+    truth = read_annotations(content, layout=Layout.of(skeleton))
     if truth.people is None:
         raise InputError(f"{truth.name} has no annotations to score with")
     return truth
 
 
 def coco_results(
-    predictions: Sequence[Mapping[str, Any]], vis_thr: float = 0.2, oks_thr: float = 0.9
+    predictions: Sequence[Mapping[str, Any]], vis_thr: float = 0.2, oks_thr: float = 0.9, skeleton: Skeleton = COCO
 ) -> list[dict[str, Any]]:
     """Predicted poses in COCO's result format, as its evaluation server takes them.
 
@@ -78,27 +98,29 @@ def coco_results(
 
     Args:
         predictions: as in ``score_coco``.
+        skeleton: whose joints they are.
 
     Returns:
-        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` (51 numbers: x, y, score), ``score``.
+        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` (x, y, score of every joint), ``score``.
 
     Raises:
         InputError: a prediction cannot be used; the message names it.
     """
-    return _Poses.of(predictions, vis_thr).suppressed(oks_thr).results(PERSON)
+    return Poses.of(predictions, vis_thr, skeleton).suppressed(oks_thr).results(PERSON)
 
 
 @dataclass(frozen=True)
-class _Poses:
+class Poses:
     """Predicted poses as arrays."""
 
     image: Int64Array  # [N]
-    joints: Float64Array  # [N, 17, 3] x, y, score
+    joints: Float64Array  # [N, J, 3] x, y, score
     area: Float64Array  # [N] of the crop, in square pixels
     score: Float64Array  # [N]
+    sigmas: Float64Array  # [J]
 
     @classmethod
-    def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float) -> Self:
+    def of(cls, predictions: Sequence[Mapping[str, Any]], vis_thr: float, skeleton: Skeleton) -> Self:
         """Check predictions, and score them by box and joints.
 
         Raises:
@@ -109,25 +131,36 @@ class _Poses:
             return f"prediction {number} (image {predictions[number].get('image_id', 'not given')})"
 
         image = ids(predictions, "image_id", "prediction {}".format)
-        joints = column(predictions, "keypoints", (JOINTS, 3), name)
+        joints = column(predictions, "keypoints", (len(skeleton.joints), 3), name)
         size = column(predictions, "size_px", (2,), name)
         box_score = column(predictions, "bbox_score", (), name)
         if (size <= 0).any():
             raise InputError(f"{name(int(np.argwhere(size <= 0)[0, 0]))}: size_px is not above 0")
         counts = joints[..., 2] > vis_thr
         confidence = np.where(counts, joints[..., 2], 0).sum(1) / np.maximum(counts.sum(1), 1)
-        return cls(image, joints, size.prod(1), confidence * box_score)
+        return cls(image, joints, size.prod(1), confidence * box_score, sigmas_of(skeleton))
 
     def suppressed(self, oks_thr: float) -> Self:
         """The poses that non-maximum suppression keeps, by image, best first."""
-        kept = suppress(self.image, self.joints[..., :2], self.area, self.score, oks_thr)
+        kept = suppress(self.image, self.joints[..., :2], self.area, self.score, oks_thr, self.sigmas)
+        return self._chosen(kept)
+
+    def _chosen(self, kept: Indices) -> Self:
         return replace(
             self, image=self.image[kept], joints=self.joints[kept], area=self.area[kept], score=self.score[kept]
         )
 
+    def of_images(self, image_ids: set[int]) -> Self:
+        """The poses in some of the pictures."""
+        return self._chosen(np.flatnonzero(np.isin(self.image, list(image_ids))))
+
+    def part(self, joints: slice) -> Self:
+        """Some of the joints alone, with the score of all."""
+        return replace(self, joints=self.joints[:, joints], sigmas=self.sigmas[joints])
+
     def results(self, category: int) -> list[dict[str, Any]]:
         """In COCO's result format."""
-        flat = self.joints.reshape(-1, JOINTS * 3)
+        flat = self.joints.reshape(len(self.joints), 3 * len(self.sigmas))
         return [
             {"image_id": image, "category_id": category, "keypoints": keypoints, "score": score}
             for image, keypoints, score in zip(self.image.tolist(), flat.tolist(), self.score.tolist(), strict=True)
@@ -139,7 +172,7 @@ def _people(truth: Annotations) -> list[dict[str, Any]]:
 
     They are numbered anew: to pycocotools, to be matched with 0 is to be matched with nobody.
     """
-    joints = _joints(truth).reshape(-1, 3 * JOINTS)
+    joints = _joints(truth).reshape(len(truth.image), 3 * len(_skeleton(truth).joints))
     return [
         {
             "id": number,
@@ -161,9 +194,14 @@ def _people(truth: Annotations) -> list[dict[str, Any]]:
 
 
 def _joints(truth: Annotations) -> Float64Array:
-    """``[N, 17, 3]`` x, y, visibility."""
+    """``[N, J, 3]`` x, y, visibility."""
     assert truth.keypoints is not None
     return truth.keypoints
+
+
+def _skeleton(truth: Annotations) -> Skeleton:
+    assert truth.skeleton is not None
+    return truth.skeleton
 
 
 def _index(truth: Annotations, api: Callable[[], Any], annotations: list[dict[str, Any]]) -> Any:
@@ -175,7 +213,7 @@ def _index(truth: Annotations, api: Callable[[], Any], annotations: list[dict[st
     return index
 
 
-def _evaluate_pycocotools(truth: Annotations, poses: _Poses) -> list[float]:
+def _evaluate_pycocotools(truth: Annotations, poses: Poses) -> list[float]:
     index = _index(truth, coco.COCO, _people(truth))
     results = poses.results(truth.category)
     found = index.loadRes(results) if results else _index(truth, coco.COCO, [])  # loadRes takes no empty list
@@ -184,13 +222,14 @@ def _evaluate_pycocotools(truth: Annotations, poses: _Poses) -> list[float]:
 
 def _run(evaluation: Any, truth: Annotations) -> list[float]:
     evaluation.params.catIds = [truth.category]
+    evaluation.params.kpt_oks_sigmas = sigmas_of(_skeleton(truth))
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
     return [float(value) for value in evaluation.stats[: len(METRICS)]]
 
 
-def _evaluate_faster(truth: Annotations, poses: _Poses) -> list[float]:
+def _evaluate_faster(truth: Annotations, poses: Poses) -> list[float]:
     x, y = poses.joints[..., 0], poses.joints[..., 1]
     area = (x.max(1) - x.min(1)) * (y.max(1) - y.min(1))  # what COCO takes for the area of a detected pose
     found = [
@@ -210,7 +249,7 @@ class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
     1: where only the best detection is right, precision is a hair below 1. faster-coco-eval says 1.
     """
 
-    def __init__(self, index: Any, found: Any, truth: Annotations, poses: _Poses) -> None:
+    def __init__(self, index: Any, found: Any, truth: Annotations, poses: Poses) -> None:
         super().__init__(index, found, "keypoints")
         self._oks = _oks_by_image(truth, poses, self.params.maxDets[-1])
 
@@ -234,7 +273,7 @@ class _FasterEvaluation(faster_coco_eval.COCOeval_faster):  # type: ignore[misc]
         return sum(smallest <= one["area"] <= largest for one in counted)
 
 
-def _oks_by_image(truth: Annotations, poses: _Poses, at_most: int) -> dict[int, list[list[float]]]:
+def _oks_by_image(truth: Annotations, poses: Poses, at_most: int) -> dict[int, list[list[float]]]:
     """OKS ``[detections, people]`` of each image that has both, for its best detections."""
     people, found = _members(truth.image), _members(poses.image)  # best first, as ``suppressed`` left them
     pairs = [(image, found[image][:at_most], people[image]) for image in people if image in found]
@@ -247,6 +286,7 @@ def _oks_by_image(truth: Annotations, poses: _Poses, at_most: int) -> dict[int, 
         truth.areas,
         np.concatenate([np.repeat(detections, len(persons)) for _, detections, persons in pairs]),
         np.concatenate([np.tile(persons, len(detections)) for _, detections, persons in pairs]),
+        poses.sigmas,
     )
     ends = np.cumsum([len(detections) * len(persons) for _, detections, persons in pairs])
     return {

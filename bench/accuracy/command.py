@@ -11,7 +11,7 @@ from rich.table import Table
 from bench import cli, distributed, weights
 from bench.accuracy import evaluation, evaluation_server
 from bench.accuracy.evaluation import Evaluation
-from bench.accuracy.network_check import check_output, fit_file
+from bench.accuracy.network_check import check_output, fit_file, fit_joints
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
 from bench.cli import say, warn
@@ -45,6 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     models = choose(arguments, names, given, usual=size)
     for model in models:
         check_backend(model, arguments.backend or model.own_backend(device), device, arguments.precision)
+        machine.check_memory(arguments.batch, model.input, "--batch or --input")
     known = results.open_folder(arguments.results)
     torch.set_num_threads(machine.checked_threads(arguments.threads))
     dataset = open_data(arguments)
@@ -74,7 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
             "interrupted: the finished batches are kept, the same command goes on from there"
         ) from None
     if records and not arguments.json:
-        print_table(records, entry_of(arguments.dataset))
+        print_table(records, dataset.entry)
     if records and not arguments.quiet:
         say(f"added to {arguments.results / 'accuracy.jsonl'}: {len(records)}")
     for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
@@ -92,7 +93,12 @@ def default_models(arguments: argparse.Namespace) -> list[str]:
         return list(bundled())
     entry = entry_of(arguments.dataset)
     if arguments.weights == "published" and entry.needs_files:
-        return [e.model for e in published() if (e.dataset, e.input) == (entry.weights, arguments.input)]
+        found = [e.model for e in published() if (e.dataset, e.input) == (entry.weights, arguments.input)]
+        if not found:
+            raise InputError(
+                f"no weights for {entry.name} at {arguments.input} were published: give --models and --weights FILE"
+            )
+        return found
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
 
 
@@ -112,6 +118,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
         annotations=arguments.annotations,
         pictures=arguments.pictures,
         category=arguments.category,
+        skeleton=arguments.skeleton,
         subset=arguments.subset,
         detections=arguments.detections,
         test_dev=arguments.test_dev,
@@ -141,6 +148,8 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
     trained = weights.trained(model, arguments.weights, dataset=dataset.entry.weights)
     if model.file is not None:
         fit_file(model.file, dataset.skeleton, dataset.name)
+    else:
+        fit_joints(trained.skeleton_file, dataset.skeleton, dataset.name)
     codec = codec_of(trained.model, size, name)
     if isinstance(trained.model, torch.nn.Module):
         check_output(name, trained.model, dataset.name, joints, size)
@@ -191,16 +200,21 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     protocol = str(first.protocol["name"])
     how += [f"boxes: {first.protocol['boxes']}"] if "boxes" in first.protocol else []
     how += [protocol] if protocol not in ("paper", GROUND_TRUTH_BOXES) else []  # the boxes stand there already
-    table = Table(title=", ".join(map(str, how)))
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in (*entry.metrics.values(), "people/s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for record in records:
-        values = [record.metrics.get(key, -1.0) * entry.factor for key in entry.metrics]
+        values = [record.metrics.get(key, -1.0) * factor(key, entry) for key in entry.metrics]
         speed = record.metrics.get("people_per_s")
         table.add_row(
             record.model,
             *(printed(value, 1, 1) if value >= 0 else "—" for value in values),
             text("people_per_s", speed) if speed else "",
         )
-    cli.output().print(table)
+    cli.show_table(table, ", ".join(map(str, how)))
+
+
+def factor(key: str, entry: DatasetEntry) -> float:
+    """By which a metric of a record is multiplied to be percent."""
+    return 1 if key.startswith("pckh") else entry.factor  # it is percent already

@@ -1,5 +1,6 @@
 """One evaluation from start to record: go on from what is there, predict, join the processes' parts, score, write."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -25,9 +26,9 @@ from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
 from bench.core.record import Measurement, Record, complete
+from bench.core.results import only_one
 from bench.core.unfinished import Unfinished, Work
-from bench.data import COCO, Dataset
-from bench.distributed import only_one
+from bench.data import Dataset
 from bench.model_files.reading import from_json
 from bench.models import network_sha256, precision_of, recorded_name
 from bench.weights import Trained
@@ -135,7 +136,7 @@ def run(
         InputError: more bad pictures than allowed, or the same evaluation is running elsewhere.
         OSError: predictions cannot be written; what was written before is kept.
     """
-    with only_one(fabric, evaluation.folder, evaluation.name):
+    with only_one(evaluation.folder, evaluation.name) if fabric.is_global_zero else contextlib.nullcontext():
         progress = _progress(evaluation)
         known = {prediction["index"] for answer in progress.parts.values() for prediction in answer.predictions}
         # Bad pictures are looked at again: they may have been mended.
@@ -258,9 +259,9 @@ def _finish(
 
 
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In COCO's result format; rescored and without doubles where the data set has COCO's joints."""
-    if dataset.skeleton == COCO:
-        return coco_results(predictions)
+    """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
+    if dataset.skeleton.sigmas is not None:
+        return coco_results(predictions, skeleton=dataset.skeleton)
     return [
         {
             "image_id": one["image_id"],

@@ -1,5 +1,6 @@
 """Whether a network fits a data set, found out before anything is evaluated."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
 from bench.core.processes import user_code
 from bench.core.skeletons import Skeleton
+from bench.data.skeleton_files import SkeletonFile, refuse_other_joints
 
 if TYPE_CHECKING:
     from bench.model_files.reading import AnyFile
@@ -78,10 +80,30 @@ def fit_file(file: "AnyFile", skeleton: Skeleton, owner: str) -> None:
     joints = len(skeleton.joints)
     if file.num_joints != joints:
         raise InputError(f"{file.name} finds {file.num_joints} joints, and {owner} has {joints}")
+    fit_joints(file.skeleton_file, skeleton, owner)
     said = getattr(file, "said", None)
-    for number, (theirs, ours) in enumerate(zip(said.joints or () if said else (), skeleton.joints, strict=False)):
-        if theirs != ours:
-            raise InputError(f"{file.name} has {theirs!r} as joint {number}, and {owner} has {ours!r} there")
-    pairs = {frozenset(pair) for pair in skeleton.flip_pairs}
-    if said and said.flip_pairs is not None and {frozenset(pair) for pair in said.flip_pairs} != pairs:
-        raise InputError(f"{file.name} has other flip_pairs than {owner}, whose are {list(skeleton.flip_pairs)}")
+    if said and said.flip_pairs is not None:
+        _fit_pairs(file.name, said.flip_pairs, skeleton, owner)
+
+
+def fit_joints(said: SkeletonFile | None, skeleton: Skeleton, owner: str) -> None:
+    """Fail on weights that were trained to find other joints, or that mirror them in another way.
+
+    Args:
+        said: what the weights say of their joints, if anything.
+        skeleton: the joints that are needed, in this order.
+        owner: of the joints, for messages.
+
+    Raises:
+        InputError: the joints are others.
+    """
+    if said is None or said.joints is None:
+        return
+    refuse_other_joints(said.joints, said.name, skeleton.joints, owner)
+    if "flip_pairs" in said.told:
+        _fit_pairs(said.name, said.told["flip_pairs"], skeleton, owner)
+
+
+def _fit_pairs(name: str, pairs: Sequence[Sequence[int]], skeleton: Skeleton, owner: str) -> None:
+    if {frozenset(pair) for pair in pairs} != {frozenset(pair) for pair in skeleton.flip_pairs}:
+        raise InputError(f"{name} has other flip_pairs than {owner}, whose are {list(skeleton.flip_pairs)}")

@@ -1,41 +1,60 @@
-"""Object keypoint similarity (OKS): how alike two poses are, and non-maximum suppression by it."""
+"""Object keypoint similarity (OKS): how alike two poses are, and non-maximum suppression by it.
+
+The sigmas of joints are those of a ``bench.core.skeletons.Skeleton``.
+"""
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.core.arrays import Float64Array, Int64Array
+from bench.core.skeletons import COCO, Skeleton
 
 Indices = npt.NDArray[np.intp]
 
-# How far people are apart who annotate the same joint, over the square root of the person's area: COCO's figures.
-# Divided as in pycocotools, to be the same to the last bit.
-_SIGMAS = [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
-SIGMAS: Float64Array = np.array(_SIGMAS) / 10
-_VARIANCES = (SIGMAS * 2) ** 2
+_FIRST = 4  # joints that tell most pairs of poses apart
 
 
-def oks_nms(poses: npt.ArrayLike, areas: npt.ArrayLike, scores: npt.ArrayLike, threshold: float = 0.9) -> list[int]:
+def sigmas_of(skeleton: Skeleton) -> Float64Array:
+    """``[J]``; whoever reads a skeleton to be scored by OKS sees to it that it has them."""
+    assert skeleton.sigmas is not None
+    return np.array(skeleton.sigmas, np.float64)
+
+
+def oks_nms(
+    poses: npt.ArrayLike,
+    areas: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    threshold: float = 0.9,
+    skeleton: Skeleton = COCO,
+) -> list[int]:
     """Which poses of one picture to keep, so that no two of them are the same person.
 
     The best pose is kept, and those more than ``threshold`` like it go; then the best of the rest, and so on. All
     joints count, and of two poses the mean area. Of equal scores the later pose comes first, as published.
 
     Args:
-        poses: ``[N, 17, 2]`` x, y of COCO's joints in image pixels.
+        poses: ``[N, J, 2]`` x, y in image pixels.
         areas: ``[N]`` in square pixels.
         scores: ``[N]``.
         threshold: poses of exactly this OKS are two people.
+        skeleton: whose joints they are.
 
     Returns:
         Indices of the poses to keep, best first.
     """
-    poses = np.asarray(poses, np.float64).reshape(-1, len(SIGMAS), 2)
+    sigmas = sigmas_of(skeleton)
+    poses = np.asarray(poses, np.float64).reshape(-1, len(sigmas), 2)
     areas, scores = np.asarray(areas, np.float64), np.asarray(scores, np.float64)
-    return suppress(np.zeros(len(poses), np.int64), poses, areas, scores, threshold).tolist()
+    return suppress(np.zeros(len(poses), np.int64), poses, areas, scores, threshold, sigmas).tolist()
 
 
 def suppress(
-    image: Int64Array, poses: Float64Array, areas: Float64Array, scores: Float64Array, threshold: float
+    image: Int64Array,
+    poses: Float64Array,
+    areas: Float64Array,
+    scores: Float64Array,
+    threshold: float,
+    sigmas: Float64Array,
 ) -> Indices:
     """``oks_nms`` of many pictures at once.
 
@@ -47,23 +66,25 @@ def suppress(
     """
     order = np.lexsort((-np.arange(len(image)), -scores, image))
     image, poses, areas = image[order], poses[order], areas[order]
+    variances, count = (sigmas * 2) ** 2, len(sigmas)
 
     def alike(better: Indices, worse: Indices, joints: int) -> Float64Array:
         """The first joints' part of the OKS of pairs, ``[P]``."""
         offset = poses[better, :joints] - poses[worse, :joints]
         area = (areas[better] + areas[worse]) / 2 + np.spacing(1)
-        error = (offset[..., 0] ** 2 + offset[..., 1] ** 2) / _VARIANCES[:joints] / area[:, None] / 2
-        return np.exp(-error).sum(1) / len(SIGMAS)
+        error = (offset[..., 0] ** 2 + offset[..., 1] ** 2) / variances[:joints] / area[:, None] / 2
+        return np.exp(-error).sum(1) / count
 
     # Poses of a picture are neighbours, so its pairs are those one apart, those two apart, and so on. A joint adds
-    # 1/17 at most, by which the first four tell most pairs to be two people; the slack is for rounding.
+    # 1 / J at most, by which the first four tell most pairs to be two people; the slack is for rounding.
+    first = min(_FIRST, count)
     same: list[tuple[int, int]] = []
     for apart in range(1, len(image)):
         better = np.flatnonzero(image[:-apart] == image[apart:])
         if not len(better):
             break
-        better = better[alike(better, better + apart, 4) > threshold - 13 / 17 - 1e-9]
-        better = better[alike(better, better + apart, 17) > threshold]
+        better = better[alike(better, better + apart, first) > threshold - (count - first) / count - 1e-9]
+        better = better[alike(better, better + apart, count) > threshold]
         same += [(pose, pose + apart) for pose in better.tolist()]
     gone = np.zeros(len(image), bool)
     for i, j in sorted(same):  # whether i itself goes is known by the time that it is reached
@@ -72,7 +93,13 @@ def suppress(
 
 
 def oks_of_pairs(
-    poses: Float64Array, joints: Float64Array, boxes: Float64Array, areas: Float64Array, pose: Indices, person: Indices
+    poses: Float64Array,
+    joints: Float64Array,
+    boxes: Float64Array,
+    areas: Float64Array,
+    pose: Indices,
+    person: Indices,
+    sigmas: Float64Array,
 ) -> Float64Array:
     """How alike predicted and annotated poses are, as COCO defines it, for many pairs at once.
 
@@ -81,17 +108,18 @@ def oks_of_pairs(
     the last bit: that is why people of as many annotated joints are computed together, and not all with a mask.
 
     Args:
-        poses: ``[N, 17, 2]`` predicted x, y.
-        joints: ``[G, 17, 3]`` annotated x, y, visibility.
+        poses: ``[N, J, 2]`` predicted x, y.
+        joints: ``[G, J, 3]`` annotated x, y, visibility.
         boxes: ``[G, 4]`` annotated x, y, width, height.
         areas: ``[G]`` annotated areas in square pixels.
         pose: ``[P]`` index of each pair into ``poses``.
         person: ``[P]`` index of each pair into ``joints``.
+        sigmas: ``[J]``.
 
     Returns:
         ``[P]``.
     """
-    annotated = joints[..., 2] > 0
+    annotated, variances = joints[..., 2] > 0, (sigmas * 2) ** 2
     counts, annotated_first = annotated.sum(1), np.argsort(~annotated, axis=1, kind="stable")
     similarity = np.empty(len(pose), np.float64)
     for count in np.unique(counts[person]).tolist():
@@ -101,11 +129,11 @@ def oks_of_pairs(
             which = annotated_first[g, :count]
             difference = poses[i[:, None], which] - joints[g[:, None], which, :2]
             dx, dy = difference[..., 0], difference[..., 1]
-            variance = _VARIANCES[which]
+            variance = variances[which]
         else:
             x, y, width, height = boxes[g].T[..., None]
             dx, dy = _outside(poses[i, :, 0], x, width), _outside(poses[i, :, 1], y, height)
-            variance = _VARIANCES
+            variance = variances
         error = (dx**2 + dy**2) / variance / (areas[g] + np.spacing(1))[:, None] / 2
         similarity[pairs] = np.exp(-error).sum(1) / error.shape[1]
     return similarity

@@ -37,6 +37,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="of the synthetic set: how many pictures; with --annotations: the folder of the pictures",
     )  # fmt: skip
     parser.add_argument("--category", metavar="NAME", help="of the people in the annotations (default: person)")
+    cli.add_skeleton_option(parser, "of the people in the annotations")
     parser.add_argument(
         "--weights", metavar="FILE|published|bundled|own|random",
         help="a checkpoint, what was published (default for COCO and MPII), what comes with the project (default for "

@@ -20,7 +20,7 @@ from bench.core.errors import InputError
 from bench.data import ImageError, box_to_crop, normalise
 from bench.data.cropping import Normalisation
 from bench.data.dataset import Dataset, Person
-from bench.data.pictures import start_reader
+from bench.data.pictures import next_batch, start_reader, start_reading
 from bench.timing.parity import check_outputs
 
 # What is kept of a prediction: far finer than any metric sees, and the same whichever kernel rounded the last bit.
@@ -93,10 +93,10 @@ def predict(
             worker_init_fn=start_reader,
             prefetch_factor=4 if workers else None,
         )
-        batches = iter(loader)
+        batches = start_reading(loader)
     for _ in range(len(loader)):
         started = time.perf_counter()
-        crops: list[_Crop] = next(batches)
+        crops: list[_Crop] = next_batch(batches, "crops")
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
         answer = _predict_batch(session, good, dataset, batch, flip, method, codec, normalisation)

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from bench.backends.graphs.capture import Captured, capture
 from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
 from bench.data.cropping import Normalisation
+
+if TYPE_CHECKING:
+    from bench.backends.catalogue import Backend
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,14 @@ class Made:
 class Network:
     """A network to build for a backend: a module, or an ONNX file for the backends that make their own file of it."""
 
-    model: nn.Module  # in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself
+    # A module in evaluation mode, on its device, in its precision, or in float32 for what rounds by itself; or the
+    # ``bench.model_files.ModelFile`` that ``onnx`` is of.
+    model: Any
     example: Tensor  # ``[N, 3, H, W]`` likewise
     precision: str
     threads: int
     calibration: Sequence[Tensor] | None = None
-    onnx: Path | None = None  # in place of the module
-    normalisation: Normalisation | None = None  # of its input; none: as networks of the zoo have it
+    onnx: Path | None = None
 
     @classmethod
     def in_precision(
@@ -53,12 +58,23 @@ class Network:
         return codec_of(self.model, (self.example.shape[2], self.example.shape[3]))
 
     @classmethod
-    def of_onnx(
-        cls, path: Path, example: Tensor, precision: str, threads: int, calibration: Sequence[Tensor] | None,
-        normalisation: Normalisation | None = None,
+    def of_file(
+        cls, file: Any, backend: "Backend", example: Tensor, precision: str, threads: int,
+        calibration: Sequence[Tensor] | None,
     ) -> "Network":  # fmt: skip
-        threads = threads or torch.get_num_threads()
-        return cls(nn.Identity(), example, precision, threads, calibration, path, normalisation)
+        """A ``ModelFile`` for a backend that makes its own file of ONNX files.
+
+        Raises:
+            InputError: it is no ONNX file, or of a form that converters do not keep.
+        """
+        path = file.onnx_for(backend)
+        return cls(file, example, precision, threads or torch.get_num_threads(), calibration, path)
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """Of its input; none: as networks of the zoo have it."""
+        found: Normalisation | None = self.model.normalisation if self.onnx else None
+        return found
 
     @functools.cached_property
     def traced(self) -> Captured | None:

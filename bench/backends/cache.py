@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.core.errors import InputError, first_line
+from bench.core.errors import InputError, in_short
 from bench.core.files import cache_folder, cache_path, side_folder
 
 
@@ -30,7 +30,7 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
         except (OSError, InputError):
             raise
         except Exception as error:
-            raise InputError(f"cannot be turned into {kind}: {type(error).__name__}: {first_line(error)}") from error
+            raise InputError(f"cannot be turned into {kind}: {in_short(error)}") from error
         # Files beside it are moved first: once the file exists, everything does.
         for made in sorted(side.iterdir(), key=lambda made: made == temporary):
             made.replace(folder / made.name)

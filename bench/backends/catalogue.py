@@ -157,6 +157,16 @@ def version(name: str) -> str:
     return found
 
 
+def reference_of(model: Any) -> str:
+    """The backend that says what a model computes: eager; of a model file, its own."""
+    return str(model.backend) if _is_file(model) else "eager"
+
+
+def _is_file(model: Any) -> bool:
+    """Whether it is a ``bench.model_files.ModelFile``, which this module does not import."""
+    return hasattr(model, "runs_as_it_is")
+
+
 def build(
     name: str,
     model: Any,
@@ -187,14 +197,13 @@ def build(
 
     resolved = resolve(name, str(example.device), precision)
     backend = find(name)
-    is_file = hasattr(model, "artifact")
+    is_file = _is_file(model)
     if is_file and model.runs_as_it_is(backend):
         opened: Artifact = model.artifact(backend, resolved)
         return opened
     cast = not (backend.quantises or backend.rounds_itself)
     if is_file:
-        path = model.onnx_for(backend)
-        network = Network.of_onnx(path, example, resolved, threads, calibration, model.normalisation)
+        network = Network.of_file(model, backend, example, resolved, threads, calibration)
     else:
         network = Network.in_precision(model, example, resolved, threads, calibration, cast=cast)
     family = family_of(backend)
@@ -288,10 +297,10 @@ def open_profiled(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
 def open_for_pixels(
     artifact: Artifact, *, mean: Sequence[float], std: Sequence[float], device: str = "cpu", threads: int = 0
 ) -> Session | None:
-    """As ``open_artifact``, for images as uint8 ``[N, H, W, 3]`` BGR, which the runtime itself normalises.
+    """As ``open_artifact``, for images as uint8 ``[N, 3, H, W]``, which the runtime itself normalises.
 
     Args:
-        mean, std: of red, green and blue divided by 255.
+        mean, std: of pixels divided by 255, in the order of the network's channels.
 
     Returns:
         None where the runtime cannot do that, or does not do it faster.

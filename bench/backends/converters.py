@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.core.errors import how_it_died, last_line
+
 
 class ConversionError(Exception):
     """A converter failed; ``bench.backends.cache`` says for which kind of file."""
@@ -27,5 +29,7 @@ def run(command: Sequence[str | Path], name: str, outputs: Sequence[Path]) -> No
             errors="replace", stdin=subprocess.DEVNULL,
         )  # fmt: skip
     if done.returncode or not all(file.is_file() and file.stat().st_size for file in outputs):
-        said = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
-        raise ConversionError(f"{name} failed with status {done.returncode}: {said[-1] if said else 'it said nothing'}")
+        said = f"{done.stdout}\n{done.stderr}"
+        if done.returncode:
+            raise ConversionError(f"{name} {how_it_died(done.returncode, said)}")
+        raise ConversionError(f"{name} did not write its file: {last_line(said)}")

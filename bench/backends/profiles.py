@@ -7,6 +7,7 @@ and adds some of its own, such as changes of layout.
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,5 +112,32 @@ def operator_name(layer: str, operator: str) -> str:
 
 
 def layer_of(name: str) -> str:
-    """The layer in an operator's name, to which a quantiser may have added; the name itself, where it has none."""
+    """The layer in an operator's name, to which a quantiser may have added; the name itself, where it has none.
+
+    PyTorch's own exporter writes ``/backbone/conv/Conv``, which is the layer ``backbone.conv``.
+    """
+    if name.startswith("/"):
+        return ".".join(name.split("/")[1:-1]) or ROOT
     return name.partition("/")[0] or ROOT
+
+
+def layers_of(operators: Iterable[tuple[str, str, Sequence[str]]]) -> dict[str, str]:
+    """The layers of a file's operators, by name: of one whose name tells none, that of what it reads, or else its kind.
+
+    Args:
+        operators: name, kind and the names of those that are read from, of each, in order.
+    """
+    found: dict[str, str] = {}
+    by_kind: dict[str, str] = {}
+    for name, kind, sources in operators:
+        layer = layer_of(name) if "/" in name else next((found[one] for one in sources if one in found), None)
+        if layer is None:
+            by_kind[name] = f"({kind})"
+        else:
+            found[name] = layer
+    return found | by_kind
+
+
+def is_of_kind(layer: str) -> bool:
+    """Whether it stands for the operators of one kind that no layer is known of."""
+    return layer.startswith("(") and layer not in (ROOT, LAYOUT)

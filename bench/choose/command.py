@@ -114,7 +114,7 @@ def _show(choices: Sequence[Choice], dataset: str, *, quiet: bool) -> None:
     threads = f", {setting.threads} thread{'s'[: setting.threads != 1]}" if setting.threads else ""
     where = f"{setting.gpu or setting.machine}{threads}, batch {setting.batch}, input {setting.input}"
     if remain:
-        shown = Table(title=where, title_justify="left")
+        shown = Table()
         for heading in ("fits", "model", "backend", "ms", "95 % interval", "AP", "file MiB", "memory MiB", "Pareto"):
             number = heading in ("ms", "AP", "file MiB", "memory MiB")
             shown.add_column(
@@ -129,7 +129,7 @@ def _show(choices: Sequence[Choice], dataset: str, *, quiet: bool) -> None:
                 backend, short(one.ms), interval, _ap(one.accuracies.get(dataset)),
                 _mib(one.file_bytes, 1), _mib(one.memory_bytes, 0), FRONT[choice.front],
             )  # fmt: skip
-        cli.output().print(shown)
+        cli.show_table(shown, where)
     else:
         print(f"nothing keeps within these limits on {where}")
     for choice in choices:

@@ -86,10 +86,7 @@ def count(plan: ComplexityPlan) -> Record:
 def print_table(records: list[Record]) -> None:
     if not records:
         return
-    table = Table(
-        title=f"{records[0].input}, {records[0].num_joints} joints: parameters, and multiply-adds by counter",
-        caption="mmcv and torchstat are the conventions of the paper's tables. 1 M = 1e6, 1 G = 1e9.",
-    )
+    table = Table()
     table.add_column("model", no_wrap=True)
     of_graphs = any("macs_onnx" in record.metrics for record in records)
     counters = (*COUNTERS, "onnx") if of_graphs else tuple(COUNTERS)
@@ -99,7 +96,10 @@ def print_table(records: list[Record]) -> None:
         counts = [record.metrics.get(f"macs_{counter}") for counter in counters]
         macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
         table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
-    cli.output().print(table)
+    cli.show_table(
+        table, f"{records[0].input}, {records[0].num_joints} joints: parameters, and multiply-adds by counter"
+    )
+    cli.output().print("mmcv and torchstat are the conventions of the paper's tables. 1 M = 1e6, 1 G = 1e9.")
     for record in records:
         for counter, skipped in left_out(record).items():
             listed = ", ".join(f"{name} {macs / 1e6:.1f} M" for name, macs in skipped.items())
@@ -125,7 +125,7 @@ def left_out(record: Record) -> dict[str, dict[str, int]]:
 def print_layers(plan: ComplexityPlan) -> None:
     model = network(plan)
     rows = layers(model, torch.zeros(1, 3, *plan.input))
-    table = Table(title=f"{plan.model}, {cli.input_text(plan.input)}: layers that hold parameters or cost something")
+    table = Table()
     for heading, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("params", "right"),
                              ("mmcv M", "right"), ("torchstat M", "right")):  # fmt: skip
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -137,4 +137,4 @@ def print_layers(plan: ComplexityPlan) -> None:
     params, mmcv, torchstat = (sum(getattr(layer, what) for layer in rows) for what in ("params", "mmcv", "torchstat"))
     table.add_section()
     table.add_row("total", "", "", f"{params:,}", f"{mmcv / 1e6:.3f}", f"{torchstat / 1e6:.3f}")
-    cli.output().print(table)
+    cli.show_table(table, f"{plan.model}, {cli.input_text(plan.input)}: layers that hold parameters or cost something")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import re
+import signal
 
 _NO_MEMORY = re.compile(
     r"out of memory|allocate memory(?! in static TLS)|unable to allocate|insufficient memory|MemoryError|bad.alloc",
     re.I,
 )
 _ASKED_FOR = re.compile(r"(?:allocate|size) ([0-9]+(?:\.[0-9]+)?) ?(bytes|[KMGTPE]i?B)?", re.I)
+_KILLED = 9  # SIGKILL, which Windows does not name
+_LESS = "give fewer or smaller things at a time"
 
 
 class InputError(ValueError):
@@ -21,7 +25,7 @@ def described(error: BaseException) -> str:
     if is_of_memory(error):
         found = _ASKED_FOR.search(text)
         asked = f", {_size(*found.groups())} asked for at once" if found else ""
-        return f"out of memory{asked}: give fewer or smaller things at a time"
+        return f"out of memory{asked}: {_LESS}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -34,7 +38,12 @@ def _size(number: str, unit: str | None) -> str:
     """``824.6 GB`` of a number of bytes; what has a unit already stays as it is."""
     if unit and unit.lower() != "bytes":
         return f"{number} {unit}"
-    size, units = float(number), ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    return bytes_text(float(number))
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes as ``824.6 GB``."""
+    units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
     while size >= 1000 and len(units) > 1:
         size /= 1000
         units.pop(0)
@@ -46,6 +55,33 @@ def first_line(error: object) -> str:
     return next(iter(str(error).strip().splitlines()), "no message")
 
 
+def in_short(error: BaseException) -> str:
+    """``described`` by the first line alone: converters tell long stories."""
+    return described(error) if is_of_memory(error) else f"{type(error).__name__}: {first_line(error)}"
+
+
 def last_line(text: str, otherwise: str = "no message") -> str:
     """What a process said last, which is why it failed."""
     return next(reversed(text.strip().splitlines()), otherwise)
+
+
+def how_it_died(status: int, said: str) -> str:
+    """How a process ended that gave no answer, on one line, for a message that begins with whose it was.
+
+    Args:
+        status: as ``subprocess`` has it: minus the number of the signal that ended it.
+        said: what it printed; the last line tells why, or the text of an exception of C++ that nothing caught.
+    """
+    if status == -_KILLED:
+        return f"was killed (signal {_KILLED}), most likely for want of memory: {_LESS}"
+    thrown = re.findall(r"what\(\): *(.*)", said)
+    last = RuntimeError((thrown or [last_line(said)])[-1][:300])
+    if is_of_memory(last):
+        return f"died: {described(last)}"
+    return f"died {_of_signal(-status) if status < 0 else f'with status {status}'}: {last}"
+
+
+def _of_signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return f"of {signal.Signals(number).name} (signal {number})"
+    return f"of signal {number}"

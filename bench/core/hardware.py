@@ -101,6 +101,11 @@ def _cpu_name() -> str:
     return name or platform.processor() or platform.machine() or "unknown"
 
 
+def usable_memory_bytes() -> int | None:
+    """The memory that this process may have: the machine's, as far as its container is let; none if it is not told."""
+    return min((size for size in (_memory_bytes(), system_files.memory_limit()) if size), default=None)
+
+
 def _memory_bytes() -> int | None:
     try:
         import psutil

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import hardware
-from bench.core.errors import InputError
+from bench.core.errors import InputError, bytes_text
 from bench.core.files import PROJECT
 from bench.core.hardware import default_threads as default_threads
 from bench.core.hardware import usable_cores as usable_cores
@@ -43,6 +43,27 @@ def checked_threads(asked: int | None) -> int:
     if threads > usable_cores():
         raise InputError(f"{threads} threads are more than this machine's {usable_cores()} processors")
     return threads
+
+
+def check_memory(images: int, size: tuple[int, int], options: str) -> None:
+    """Fail on a batch whose images alone do not fit into memory.
+
+    Systems grant more memory than there is, and end the process when it is used, which can say nothing any more.
+
+    Args:
+        images: how many at a time.
+        size: height, width.
+        options: that ask for fewer or smaller ones, for the message.
+
+    Raises:
+        InputError: they do not.
+    """
+    needed, there = images * 3 * size[0] * size[1] * 4, hardware.usable_memory_bytes()
+    if there is not None and needed > there:
+        raise InputError(
+            f"out of memory: {images} images of {size[0]}x{size[1]} alone are {bytes_text(needed)}, and this process "
+            f"may have {bytes_text(there)}: give a smaller {options}"
+        )
 
 
 def resolve_device(text: str) -> str:

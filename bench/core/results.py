@@ -217,24 +217,28 @@ def newest(records: Iterable[Record]) -> list[Record]:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, kind: str, option: str = "--results") -> Iterator[None]:
-    """While it lasts, no other command makes unfinished work of a kind in a folder: two would take each other's parts.
+def only_one(folder: Path, name: str, option: str = "--results") -> Iterator[None]:
+    """While it lasts, no other process makes the same thing in a folder: two would take each other's parts.
 
     Args:
-        folder: of the unfinished work.
-        kind: the command.
+        folder: of the unfinished work; it is made if it is not there.
+        name: of what is made: the command, or its one evaluation or training.
         option: that names the folder on the command line, for the message.
 
     Raises:
         RecordError: one does already.
     """
-    lock = FileLock(folder / f".{kind}.lock", timeout=0)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f".{name}.lock", timeout=0)
     try:
         with lock:
-            yield
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise RecordError(
-            f"another bench.{kind} is at work in {folder}: wait for it, stop it, or give another {option}"
+            f"another process is at work in {folder} ({name}): wait for it, stop it, or give another {option}"
         ) from None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bench.core import processes
-from bench.core.errors import InputError, last_line
+from bench.core.errors import InputError, how_it_died
 
 Answer = dict[str, Any]
 Task = TypeVar("Task")
@@ -134,8 +134,8 @@ class ChildProcess:
             self.errors.seek(0)
             if status == 0:
                 raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
-            last = last_line(self.errors.read().decode(errors="replace"))
-            raise InputError(f"{self.who}: the process that measured it died with status {status}: {last}")
+            said = self.errors.read().decode(errors="replace")
+            raise InputError(f"{self.who}: its process {how_it_died(status, said)}")
         answer: Answer = json.loads(line)
         return answer
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,16 +11,44 @@ import numpy.typing as npt
 
 from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
-from bench.core.skeletons import COCO
+from bench.core.skeletons import COCO, Skeleton
 from bench.data.json_files import Items, read_json
+from bench.data.skeleton_files import SkeletonFile, make_skeleton
 
 Bools = npt.NDArray[np.bool_]
 
-PERSON = "person"
+PERSON, KEYPOINTS = "person", "keypoints"
 UNKNOWN = -1  # of a picture's width and height
 FARTHEST = 1e7  # pixels: beyond it a number is a mistake
 # Shares of the box that a person's area may have. In COCO they go from a few percent (someone hidden) to nearly 1.
 _SMALLEST_AREA, _LARGEST_AREA = 0.02, 1.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a file keeps what of a person. By default, as COCO's files do.
+
+    Attributes:
+        skeleton: whose joints they are; none: those that the file itself names.
+        fields: of the annotations, which hold the joints one after the other, and how many joints each holds.
+        longer: how many joints a field may hold instead, of which the first are taken.
+        any_flag: whether visibility may be any number, above 0 where a joint is labelled; otherwise 0, 1 or 2.
+        box_area: people count as this share of their box, whatever area the file gives.
+    """
+
+    skeleton: Skeleton | None = COCO
+    fields: Mapping[str, int] = field(default_factory=lambda: {KEYPOINTS: len(COCO.joints)})
+    longer: int | None = None
+    any_flag: bool = False
+    box_area: float | None = None
+
+    @classmethod
+    def of(cls, skeleton: Skeleton, *, box_area: float | None = None) -> Self:
+        """As COCO's, with other joints."""
+        return cls(skeleton, {KEYPOINTS: len(skeleton.joints)}, box_area=box_area)
+
+
+COCO_LAYOUT = Layout()
 
 
 @dataclass(frozen=True)
@@ -43,7 +71,8 @@ class Annotations:
         areas: ``[N]`` in square pixels.
         crowds: ``[N]`` whether it is a region of people nobody told apart.
         labelled: ``[N]`` how many joints are labelled; ``UNKNOWN`` where neither joints nor their number are given.
-        keypoints: ``[N, 17, 3]`` x, y in pixels and visibility 0, 1 or 2; none if joints were not asked for.
+        skeleton: whose joints they are; none if joints were not asked for.
+        keypoints: ``[N, J, 3]`` x, y in pixels and visibility 0, 1 or 2; likewise.
         others: how many annotations are of other categories.
     """
 
@@ -60,6 +89,7 @@ class Annotations:
     areas: Float64Array
     crowds: Bools
     labelled: Int64Array
+    skeleton: Skeleton | None
     keypoints: Float64Array | None
     others: int
 
@@ -71,6 +101,14 @@ class Annotations:
         order = np.argsort(self.image_ids)
         places = np.minimum(np.searchsorted(self.image_ids, wanted, sorter=order), len(order) - 1)
         return np.where(self.image_ids[order[places]] == wanted, order[places], -1)
+
+    def part(self, joints: slice) -> Self:
+        """Some of the joints alone; people count as labelled who have one of these."""
+        assert self.skeleton is not None
+        assert self.keypoints is not None
+        keypoints = self.keypoints[:, joints]
+        labelled = (keypoints[..., 2] > 0).sum(axis=1)
+        return replace(self, skeleton=self.skeleton.part(joints), keypoints=keypoints, labelled=labelled)
 
     def only(self, image_ids: set[int]) -> Self:
         """As if the file listed these pictures and no others."""
@@ -92,7 +130,12 @@ class Annotations:
 
 
 def read_annotations(
-    source: Path | Mapping[str, Any], category: str | None = None, *, joints: bool = True
+    source: Path | Mapping[str, Any],
+    category: str | None = None,
+    *,
+    joints: bool = True,
+    layout: Layout = COCO_LAYOUT,
+    skeleton_file: SkeletonFile | None = None,
 ) -> Annotations:
     """A file in COCO's format, or what one holds.
 
@@ -102,7 +145,9 @@ def read_annotations(
     Args:
         source: the file, or its content.
         category: whom to take; by default ``person``.
-        joints: whether the 17 joints are needed; boxes alone will do otherwise.
+        joints: whether joints are needed; boxes alone will do otherwise.
+        layout: where the file keeps what of a person.
+        skeleton_file: what is known of joints that the file itself names.
 
     Raises:
         InputError: something is missing or impossible; the message names file and item.
@@ -119,18 +164,22 @@ def read_annotations(
     ids = images.integers("id")
     images.refuse(repeated(ids), lambda _: "this id occurs twice")
     entries = Items(content["annotations"], f"{name}, annotation", "id") if "annotations" in content else None
-    wanted = _category(name, content.get("categories"), category or PERSON, entries, joints=joints)
+    categories = Items(content.get("categories") or [], f"{name}, category", "id")
+    place = _category(name, categories, category or PERSON, entries)
+    wanted = int(categories.integers("id")[place])
     info = content.get("info")
     drawn = isinstance(info, Mapping) and "lightpose-bench" in str(info.get("description"))
     everyone = entries if entries is not None else Items([], f"{name}, annotation", "id")
     chosen = everyone.integers("category_id") == wanted
     people = everyone.chosen(chosen)
     boxes = read_boxes(people)
-    keypoints = _keypoints(people) if joints else None
-    # Who takes boxes alone has no use for areas.
-    areas = _with_default(
-        people, "area", Items.numbers, boxes[:, 2] * boxes[:, 3], "taken from the box" if joints else ""
-    )
+    skeleton = _skeleton(categories, place, people, layout, skeleton_file) if joints else None
+    keypoints = _keypoints(people, layout, skeleton) if skeleton else None
+    areas = boxes[:, 3] * boxes[:, 2]
+    if layout.box_area is not None:
+        areas = areas * layout.box_area
+    else:  # who takes boxes alone has no use for areas
+        areas = _with_default(people, "area", Items.numbers, areas, "taken from the box" if joints else "")
     people.refuse(areas < 0, lambda index: f"area is {areas[index]:g}")
     crowds = _with_default(people, "iscrowd", Items.truths, np.zeros(len(people), np.bool_), "taken as 0")
     found = Annotations(
@@ -146,7 +195,8 @@ def read_annotations(
         boxes=boxes,
         areas=areas,
         crowds=crowds,
-        labelled=_labelled(people, keypoints),
+        labelled=_labelled(people, keypoints, layout),
+        skeleton=skeleton,
         keypoints=keypoints,
         others=int((~chosen).sum()),
     )
@@ -189,8 +239,8 @@ def warn_of_areas(found: Annotations) -> None:
         )
 
 
-def _category(name: str, categories: Any, wanted: str, annotations: Items | None, *, joints: bool) -> int:
-    items = Items(categories if categories is not None else [], f"{name}, category", "id")
+def _category(name: str, items: Items, wanted: str, annotations: Items | None) -> int:
+    """Which of the categories is the one wanted."""
     names, ids = items.texts("name"), items.integers("id")
     items.refuse(repeated(ids), lambda _: "this id occurs twice")
     found = [index for index, one in enumerate(names) if one == wanted]
@@ -205,43 +255,83 @@ def _category(name: str, categories: Any, wanted: str, annotations: Items | None
     if usable is None:
         which = ", ".join(f"id {ids[index]} with {int((of == ids[index]).sum())} annotations" for index in found)
         raise InputError(f"{name}: {len(found)} categories are named {wanted!r} ({which}), and one is needed")
-    if joints:
-        _check_joint_names(items, usable[0])
-    return int(ids[usable[0]])
+    return usable[0]
 
 
-def _check_joint_names(items: Items, index: int) -> None:
-    """A category may name its joints or not; they must be as many as COCO's, and COCO's in COCO's order."""
-    joints = items.values[index].get("keypoints")
-    if joints is None or joints == []:
+def _skeleton(categories: Items, index: int, people: Items, layout: Layout, file: SkeletonFile | None) -> Skeleton:
+    """The layout's; or that of the joints which the category names, with what is known of them."""
+    names = categories.values[index].get("keypoints") or None
+    if names is not None and not isinstance(names, list):
+        categories.fail(index, "keypoints is not a list of names")
+    if layout.skeleton is not None:
+        _check_joint_names(categories, index, names, layout)
+        return layout.skeleton
+    if file is None:
+        _refuse_another_order(categories, index, names, COCO)
+    if names is None or all(str(name).isdigit() for name in names):  # some tools number them
+        if file is not None and file.joints is not None:
+            names = list(file.joints)
+        elif (_joint_count(people) if names is None else len(names)) == len(COCO.joints):
+            names = list(COCO.joints)
+    return make_skeleton(names, categories.values[index].get("skeleton"), file, where=categories.name(index))
+
+
+def _joint_count(people: Items) -> int:
+    """How many joints the first person has who has any; COCO's number where nobody has."""
+    flat = next((one for value in people.values if isinstance(one := value.get(KEYPOINTS), list) and one), None)
+    return len(COCO.joints) if flat is None else len(flat) // 3
+
+
+def _check_joint_names(items: Items, index: int, names: list[Any] | None, layout: Layout) -> None:
+    """A category may name its joints or not; they must be as many as the layout's, and in its order."""
+    skeleton = layout.skeleton
+    if names is None or skeleton is None or layout.longer is not None or len(layout.fields) > 1:
         return
-    if not isinstance(joints, list):
-        items.fail(index, "keypoints is not a list of names")
-    if len(joints) != len(COCO.joints):
+    if len(names) != len(skeleton.joints):
+        whose = "COCO's " if skeleton == COCO else ""
         items.fail(
-            index, f"{items.values[index]['name']} has {len(joints)} joints, and COCO's {len(COCO.joints)} are needed"
+            index,
+            f"{items.values[index]['name']} has {len(names)} joints, and {whose}{len(skeleton.joints)} are needed",
         )
-    if sorted(map(str, joints)) == sorted(COCO.joints) and tuple(joints) != COCO.joints:
-        items.fail(index, "keypoints are COCO's joints in another order: they are needed in COCO's")
+    _refuse_another_order(items, index, names, skeleton)
 
 
-def _keypoints(people: Items) -> Float64Array:
-    keypoints = people.numbers("keypoints", 3 * len(COCO.joints)).reshape(-1, len(COCO.joints), 3)
+def _refuse_another_order(items: Items, index: int, names: list[Any] | None, skeleton: Skeleton) -> None:
+    if names and sorted(map(str, names)) == sorted(skeleton.joints) and tuple(names) != skeleton.joints:
+        whose = "COCO's" if skeleton == COCO else "the data set's"
+        items.fail(index, f"keypoints are {whose} joints in another order: they are needed in {whose}")
+
+
+def _keypoints(people: Items, layout: Layout, skeleton: Skeleton) -> Float64Array:
+    fields = layout.fields if layout.skeleton is not None else {KEYPOINTS: len(skeleton.joints)}
+    keypoints = np.concatenate([_field(people, *one, layout.longer) for one in fields.items()], axis=1)
     far = (np.abs(keypoints) > FARTHEST).any(axis=(1, 2))
     people.refuse(far, lambda _: f"a joint is farther than {FARTHEST:g} pixels")
+    if layout.any_flag:
+        keypoints[..., 2] = np.clip(np.ceil(keypoints[..., 2]), 0, 2)
     strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
-    people.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index]))
+    people.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index], skeleton))
     return keypoints
 
 
-def _strange_visibility(keypoints: Float64Array) -> str:
+def _field(people: Items, key: str, joints: int, longer: int | None) -> Float64Array:
+    """The joints of one field, ``[N, joints, 3]``."""
+    first = next((value.get(key) for value in people.values), None)
+    if longer is not None and isinstance(first, list) and len(first) == 3 * longer:
+        return people.numbers(key, 3 * longer).reshape(-1, longer, 3)[:, :joints]
+    return people.numbers(key, 3 * joints).reshape(-1, joints, 3)
+
+
+def _strange_visibility(keypoints: Float64Array, skeleton: Skeleton) -> str:
     joint = int(np.argmin(np.isin(keypoints[:, 2], (0, 1, 2))))
-    return f"visibility of {COCO.joints[joint]} is {keypoints[joint, 2]:g}, and must be 0, 1 or 2"
+    return f"visibility of {skeleton.joints[joint]} is {keypoints[joint, 2]:g}, and must be 0, 1 or 2"
 
 
-def _labelled(people: Items, keypoints: Float64Array | None) -> Int64Array:
+def _labelled(people: Items, keypoints: Float64Array | None, layout: Layout) -> Int64Array:
     if keypoints is not None:
         seen = (keypoints[..., 2] > 0).sum(axis=1)
+        if layout.longer is not None:  # the file counts joints that are not taken
+            return seen
         return _with_default(people, "num_keypoints", Items.integers, seen, "counted by the joints' visibility")
     flat = [value.get("keypoints") for value in people.values]
     seen = np.array([_visible(one) if isinstance(one, list) else UNKNOWN for one in flat], np.int64)

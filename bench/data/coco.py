@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from bench.core.errors import InputError
 from bench.core.skeletons import COCO, Skeleton
 from bench.data import pictures
 from bench.data.annotations import (
+    COCO_LAYOUT,
     FARTHEST,
     UNKNOWN,
     Annotations,
+    Layout,
     read_annotations,
     read_boxes,
     repeated,
@@ -24,11 +26,13 @@ from bench.data.annotations import (
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
 from bench.data.json_files import Items, fingerprint, read_json
-from bench.data.registry import DatasetEntry, entry_of
+from bench.data.registry import DatasetEntry, entries, entry_of
+from bench.data.skeleton_files import SkeletonFile
 
 # Detections with a lower score are not looked at: the published threshold, which keeps everything from a detector.
 LOWEST_SCORE = 0.0
 _THINNEST = 1e-6  # pixels
+HEAD_METRICS = {"pckh": "PCKh", "pckh@0.1": "PCKh@0.1"}  # where a skeleton says how large a head is
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class _People:
     image_ids: npt.NDArray[np.int64]  # [N]
     boxes: Float64Array  # [N, 4]
     scores: Float64Array  # [N]
-    keypoints: Float32Array | None = None  # [N, 17, 3]
+    keypoints: Float32Array | None = None  # [N, J, 3]
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -49,11 +53,13 @@ class CocoDataset:
     With detections: every box of the file, as it stands.
 
     Attributes:
+        skeleton: whose joints people have.
+        truth: what the annotation file holds of the pictures.
         pictures: how many the annotation file lists, or the limit leaves of them.
         left_out: how many entries of the files are not among the people, by reason.
     """
 
-    skeleton: Skeleton = COCO
+    skeleton: Skeleton
 
     def __init__(
         self,
@@ -65,27 +71,36 @@ class CocoDataset:
         limit: int | None = None,
         category: str | None = None,
         subset: bool = False,
+        layout: Layout = COCO_LAYOUT,
+        skeleton_file: SkeletonFile | None = None,
+        entry: str = "coco",
     ) -> None:
         """Read and check the files; pictures are opened by :meth:`load`.
 
         Args:
             annotation_file: COCO's keypoint annotations; with detections also COCO's list of pictures alone.
             image_folder: where the pictures are that it names.
-            name: as records name the data set. What ``bench.data synthetic`` wrote is ``synthetic`` in any case.
+            name: as records name the data set. What ``bench.data synthetic`` wrote has its own in any case.
             detections: COCO's result format: ``image_id``, ``category_id``, ``bbox``, ``score``.
             limit: only the pictures with the lowest ids, this many, as if the files listed no others.
             category: whom to look at; by default ``person``.
             subset: leave out, and count, detections in pictures that the annotation file does not list.
+            layout: where the file keeps what of a person.
+            skeleton_file: what is known of joints that the file itself names.
+            entry: of the data set, by which it is scored.
 
         Raises:
             InputError: a file or the folder is missing, or a file does not hold what it should; or nobody is left.
         """
         self.annotation_file = annotation_file
         self.image_folder = image_folder
-        found = read_annotations(annotation_file, category)
+        found = read_annotations(annotation_file, category, layout=layout, skeleton_file=skeleton_file)
+        assert found.skeleton is not None
+        self.skeleton = found.skeleton
         hashes = [found.sha256]
-        self.name = "synthetic" if found.drawn else name
-        self.entry: DatasetEntry = entry_of("synthetic" if found.drawn else "coco")
+        drawn = _drawn_by_this_project(found)
+        self.name = drawn.name if drawn else name
+        self.entry: DatasetEntry = drawn or _with_skeleton(entry_of(entry), found.skeleton)
         self.annotated = found.people is not None
         files = _file_names(found.images)
         all_ids, all_sizes = found.image_ids.tolist(), found.sizes.tolist()
@@ -102,6 +117,8 @@ class CocoDataset:
         assert people is not None
         if category is not None:
             hashes.append(f"category {category}")
+        if layout.skeleton is None and found.skeleton != COCO:
+            hashes.append(f"skeleton {found.skeleton}")
         if not len(people.image_ids):
             reasons = ", ".join(f"{count} {reason}" for reason, count in people.left_out.items())
             raise InputError(f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'})")
@@ -120,7 +137,7 @@ class CocoDataset:
             people.image_ids[order], people.boxes[order], people.scores[order],
         )  # fmt: skip
         self._keypoints = None if people.keypoints is None else people.keypoints[order]
-        self._truth = found
+        self.truth = found
         # id to file name, and (width, height) if the file gives it
         listing = {
             image: (file, None if size[0] == UNKNOWN else (size[0], size[1]))
@@ -155,13 +172,29 @@ class CocoDataset:
         return last[1], person
 
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
-        """COCO's average precision and recall over object keypoint similarity."""
+        """Average precision and recall over object keypoint similarity, as the data set has them."""
         if not self.annotated:
             raise InputError(
                 f"{self.annotation_file.name} has no annotations: only COCO's evaluation server can score "
                 "its pictures; write the file that it takes with --test-dev"
             )
-        return self.entry.score(self._truth, predictions, evaluator)
+        found = self.entry.score(self.truth, predictions, evaluator)
+        if self.entry.score_heads is not None and self._keypoints is not None and self.skeleton.head is not None:
+            found |= self.entry.score_heads(self.skeleton, self._keypoints, predictions)
+        return found
+
+
+def _drawn_by_this_project(found: Annotations) -> DatasetEntry | None:
+    """The entry of what ``bench.data synthetic`` wrote; none if it is something else, or was changed since."""
+    drawn = (entry for entry in entries().values() if not entry.needs_files)
+    return next((entry for entry in drawn if found.drawn and entry.skeleton == found.skeleton), None)
+
+
+def _with_skeleton(entry: DatasetEntry, skeleton: Skeleton) -> DatasetEntry:
+    if entry.skeleton == skeleton:
+        return entry
+    more = HEAD_METRICS if skeleton.head is not None else {}
+    return replace(entry, skeleton=skeleton, metrics={**entry.metrics, **more})
 
 
 def _file_names(images: Items) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from bench import cli
 from bench.core.errors import InputError
 from bench.core.files import write_whole
-from bench.core.skeletons import COCO
+from bench.core.skeletons import BODY_AND_FEET, COCO
 from bench.data.dataset import Picture
 from bench.data.synthetic import writing
 from bench.data.synthetic.dataset import DRAW
@@ -28,7 +28,9 @@ def synthetic(arguments: argparse.Namespace) -> int:
     """Write pictures and annotations as files."""
     try:
         with cli.counter(arguments.images, "pictures", shown=not arguments.quiet) as step:
-            target = writing.write(arguments.out, arguments.images, arguments.seed, arguments.kind, step)
+            target = writing.write(
+                arguments.out, arguments.images, arguments.seed, arguments.kind, step, feet=arguments.feet
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted: the finished pictures are kept, the same command goes on from there"
@@ -42,7 +44,7 @@ def contact_sheet(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix.lower() not in (".png", ".jpg"):
         raise InputError(f"--out {arguments.out}: give a name that ends in .png or .jpg")
     columns, cell = LAYOUT[arguments.kind]
-    scenes = (DRAW[arguments.kind](arguments.seed, index) for index in range(arguments.images))
+    scenes = (DRAW[arguments.kind](arguments.seed, index, feet=arguments.feet) for index in range(arguments.images))
     tiles = [tile(scene, cell, skeletons=not arguments.no_skeletons) for scene in scenes]
     page = sheet(tiles, columns=columns, cell=cell)
     quality = (cv2.IMWRITE_JPEG_QUALITY, 85)
@@ -64,6 +66,7 @@ def tile(scene: Scene, cell: tuple[int, int], *, skeletons: bool) -> Picture:
             cv2.rectangle(picture, (x, y), (x + width, y + height), (255, 255, 0), 1)
         joints = np.array(annotation["keypoints"], np.float64).reshape(-1, 3) * (scale, scale, 1)
         labelled = joints[:, 2] > 0
+        skeleton = BODY_AND_FEET if len(joints) > len(COCO.joints) else COCO
         drawn = np.column_stack((joints[:, :2], labelled))
-        draw_skeleton(picture, drawn, COCO, size=80, hollow=(joints[:, 2] == 1).tolist())
+        draw_skeleton(picture, drawn, skeleton, size=80, hollow=(joints[:, 2] == 1).tolist())
     return picture

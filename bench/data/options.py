@@ -42,3 +42,4 @@ def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:
         "--kind", choices=KINDS, default="scenes",
         help="scenes: several people a picture, as for evaluation; portraits: one, as for training",
     )  # fmt: skip
+    parser.add_argument("--feet", action="store_true", help="label big toes, small toes and heels too: 23 joints")

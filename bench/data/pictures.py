@@ -2,18 +2,26 @@
 
 import io
 import re
+import signal
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from bench.core.errors import InputError
+from bench.core.errors import InputError, last_line
 from bench.core.processes import start_worker
 from bench.data.dataset import ImageError, Picture
 from bench.data.json_files import shown
 
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+Batch = TypeVar("Batch")
 MAX_BYTES = 1_000_000_000
 MAX_PIXELS = 100_000_000  # 300 MB once decoded; the largest picture of COCO or MPII has about 2 million
 
@@ -166,3 +174,36 @@ def start_reader(_: int = 0) -> None:
     """What a process that reads pictures ahead does first."""
     start_worker()
     cv2.setNumThreads(0)  # there is one such process a core already
+
+
+def start_reading(loader: "DataLoader[Any]") -> Iterator[Any]:
+    """The batches of a ``DataLoader``, whose processes start now; for ``next_batch``."""
+    batches = iter(loader)
+    if loader.num_workers and hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        # PyTorch would raise at any line when such a process dies, in the middle of a file too; ``next_batch`` sees it.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return batches
+
+
+def next_batch(batches: Iterator[Batch], what: str) -> Batch:
+    """The next batch, which worker processes made ahead.
+
+    Args:
+        batches: from ``start_reading``.
+        what: it is a batch of, for messages.
+
+    Raises:
+        InputError: a picture cannot be used, or a worker process died.
+    """
+    try:
+        return next(batches)
+    except InputError as error:
+        # From a worker it comes with the traceback in its text; the last line is what was said.
+        last = last_line(str(error))
+        raise InputError(last.partition("Error: ")[2] or last) from error
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            f"a worker process that makes {what} died: was memory short? Fewer --workers need less"
+        ) from error

@@ -7,7 +7,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class Source:
         annotations: an annotation file wherever it lies, in place of a root.
         pictures: the folder of the pictures that ``annotations`` names; by default, the file's own.
         category: what to look for, where the file has several categories; by default, people.
+        skeleton: a file that says of the joints in ``annotations`` what that file does not: sigmas, pairs.
         split: ``val`` or ``train``.
         test_dev: COCO's test-dev2017, which has no annotations: the split does not matter, detections are needed.
         detections: a file in COCO's result format, instead of the annotated boxes.
@@ -43,6 +44,7 @@ class Source:
     annotations: Path | None = None
     pictures: Path | None = None
     category: str | None = None
+    skeleton: Path | None = None
     split: str = "val"
     test_dev: bool = False
     detections: Path | None = None
@@ -70,6 +72,7 @@ class DatasetEntry:
         open: reads it.
         score: from the true poses, the predictions and the evaluator's name to metrics, named as records name them;
             imports what it needs when it is called.
+        score_heads: PCKh where a skeleton says how large a head is: from skeleton, people and predictions.
         weights: the data set of the published weights that go with it.
         default_weights: what is evaluated if nothing else is asked for.
         needs_files: whether it lies on disk; otherwise it is drawn.
@@ -92,6 +95,7 @@ class DatasetEntry:
     detector_boxes: bool = False
     half_body: bool = True
     sizes: Mapping[str, int] = field(default_factory=dict)
+    score_heads: Callable[[Skeleton, Any, Any], dict[str, float]] | None = None
 
     def sized_name(self, name: str, size: int, unit: str) -> str:
         """The name of a split as records have it; with its size if that is not the published one."""
@@ -123,8 +127,14 @@ def entry_with_joints(joints: int) -> DatasetEntry:
     """The first data set whose people have so many joints; raises ``InputError`` if there is none."""
     found = next((entry for entry in entries().values() if len(entry.skeleton.joints) == joints), None)
     if found is None:
-        raise InputError(f"no data set has people of {joints} joints: give one of {joint_counts()}")
+        raise InputError(f"no data set has people of {joints} joints: there are {', '.join(map(str, joint_counts()))}")
     return found
+
+
+def entry_with(skeleton: Skeleton) -> DatasetEntry:
+    """The data set with such people; or COCO's, but for the skeleton."""
+    found = next((entry for entry in entries().values() if entry.skeleton == skeleton), None)
+    return found or replace(entry_of("coco"), name="the skeleton", skeleton=skeleton)
 
 
 def joint_counts() -> list[int]:
@@ -148,6 +158,8 @@ def open_dataset(name: str, data_root: Path | None = None, **options: Any) -> "D
     entry = entry_of(name)
     if source.split not in SPLITS:
         raise InputError(f"no split {source.split!r}: there is {' and '.join(SPLITS)}")
+    if source.skeleton is not None and (source.annotations is None or name != "coco"):
+        raise InputError("--skeleton goes with --annotations FILE: the data sets have skeletons of their own")
     if entry.needs_files and not source.on_disk:
         raise InputError(f"{name} is read from disk: give the folder that it is in with --data-root")
     if data_root is not None and not data_root.is_dir():

@@ -86,7 +86,7 @@ def show_boundaries(found: dict[str, Any], *, all_layers: bool) -> None:
         apart = f"{one['difference']:.2g}" if one["difference"] < 1e30 else "infinite"
         figures = (apart, f"{one['largest']:.4g}", f"{one['not_finite']:,}")
         table.add_row(escape(one["layer"]), escape(one["name"]), *figures, style=style)
-    cli.output().print(table)
+    cli.show_table(table)
 
 
 def choose_backends(
@@ -172,7 +172,7 @@ def show(record: Record) -> None:
     cli.output().print(escape(paragraph(record)), width=min(100, cli.output().width))
     shown = rows(record, "layers")
     where = "" if record.backend == "eager" else f" in {record.backend}"
-    table = Table(title=f"{record.model}{where}: {len(shown)} costliest layers", title_justify="left")
+    table = Table()
     for heading in ("layer", "operators", "ms", "share", "M MACs", "MB", "MACs/B", "bound by", "times it"):
         is_text = heading in ("layer", "operators", "bound by")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading != "layer", overflow="fold")
@@ -191,4 +191,4 @@ def show(record: Record) -> None:
         "the whole network", f"{m['operators']:,}", f"{total:.2f}", "100.0%", f"{m['macs'] / 1e6:.1f}",
         f"{m['bytes'] / 1e6:.1f}", f"{m['macs_per_byte']:.1f}", "", f"{total / m['must_take_ms']:.1f}",
     )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, f"{record.model}{where}: {len(shown)} costliest layers")

@@ -134,7 +134,7 @@ def _arithmetic(backend: str, precision: str) -> torch.dtype:
 def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.ndarray, who: str) -> None:
     """Nobody needs to hear where the time of something else goes."""
     found: list[list[np.ndarray]] = []
-    reference = getattr(model, "backend", "eager")  # of a model file, its own
+    reference = catalogue.reference_of(model)
     for own in (catalogue.build(reference, model, example), artifact):
         with catalogue.open_artifact(own, device=str(example.device)) as session:
             session.prepare(images)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bench.backends.profiles import is_of_kind
 from bench.core.record import Record
 
 # What each part is, after "61 % of its time is".
@@ -129,6 +130,8 @@ def _costliest(record: Record) -> list[str]:
         first = layers[0]
         times = f", {first['times_bound']:.1f} times what it must" if first["times_bound"] else ""
         told.append(f"The costliest layer, {first['name']}, takes {_percent(first['share'])}{times}.")
+        if any(is_of_kind(str(row["name"])) for row in layers):
+            told.append("Operators whose names in the file tell no layer stand together by their kind, in parentheses.")
     return told
 
 

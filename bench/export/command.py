@@ -14,6 +14,7 @@ from bench.export.writing import describe, describe_file, export, find_format
 from bench.model_files.endings import is_file
 from bench.model_files.model_file import ModelFile
 from bench.models import choose, recorded_name
+from bench.network_joints import count_joints, skeleton_of
 from bench.timing.parity import ParityError
 from bench.weights import default_input
 
@@ -24,9 +25,11 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = find_format(arguments.format, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8)
     if arguments.weights is None and not is_file(arguments.model):
         raise InputError("--weights is needed: a checkpoint, published, bundled or random")
+    count_joints(arguments)
     usual = cli.one_input(default_input(arguments.weights or "", arguments.model, "256x192"), "export")
     (model,) = choose(arguments, [arguments.model], cli.given_input(arguments.input, "export"), usual=usual)
     path = target(arguments, chosen, model.input)
+    skeleton = skeleton_of(arguments, model)
     trained = weights.trained(model, arguments.weights, dataset=DATASETS.get(model.num_joints, "coco"))
     if trained.weights == "random":
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
@@ -42,6 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
                 weights_sha256=trained.sha256,
                 dynamic_batch=arguments.dynamic_batch,
                 int8=arguments.int8,
+                skeleton=skeleton,
             )
         if trained.options:
             metadata["options"] = ", ".join(f"{key}={value}" for key, value in sorted(trained.options.items()))

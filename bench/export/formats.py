@@ -49,8 +49,7 @@ class ExportSource:
         from bench.backends.building import Network
 
         if self.from_file:
-            path = self.model.onnx_for(catalogue.find(backend))
-            return Network.of_onnx(path, self.example, "fp32", 0, None, self.model.normalisation)
+            return Network.of_file(self.model, catalogue.find(backend), self.example, "fp32", 0, None)
         return Network.in_precision(self.model, self.example, "fp32", 0, None)
 
     @property

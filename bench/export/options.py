@@ -23,6 +23,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
     cli.add_joints_option(parser)
+    cli.add_skeleton_option(parser, "of the network's joints, where the weights do not name them")
     parser.add_argument("--dynamic-batch", action="store_true", help="take any number of images, not one")
     parser.add_argument("--int8", action="store_true", help="quantise, calibrated on drawn people (onnx, openvino)")
     parser.add_argument(

@@ -18,7 +18,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import arrays
 from bench.codecs.codec import codec_of
 from bench.core import machine
-from bench.core.errors import InputError, first_line
+from bench.core.errors import InputError, in_short
 from bench.core.files import PROJECT, side_folder
 from bench.core.processes import user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
@@ -66,10 +66,11 @@ def describe(
     weights_sha256: str,
     dynamic_batch: bool,
     int8: bool = False,
+    skeleton: Skeleton | None = None,
 ) -> dict[str, str]:
     """What a user of the file must know, as texts; lists are JSON.
 
-    Joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
+    Without a skeleton, joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
 
     Raises:
         InputError: the network does not make of such an input what it declares (``bench.core.output_kinds``).
@@ -89,7 +90,7 @@ def describe(
     shapes = [list(one.shape[1:]) for one in tensors]
     joints = shapes[0][0]
     card = zoo.model_card(name) if name in zoo.list_models() else None
-    skeleton = SKELETONS.get(joints)
+    skeleton = skeleton or SKELETONS.get(joints)
     told = {
         "project": PROJECT,
         "project_version": machine.this_software("").project,
@@ -208,7 +209,7 @@ def _reasons(format_name: str) -> Iterator[None]:
     except (InputError, OSError):
         raise
     except Exception as error:
-        raise InputError(f"cannot be exported to {format_name}: {type(error).__name__}: {first_line(error)}") from error
+        raise InputError(f"cannot be exported to {format_name}: {in_short(error)}") from error
 
 
 def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> Iterator[Tensor]:

@@ -38,7 +38,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
     folder, threads, name = Path(task["folder"]), task["threads"], task["backend"]
     model, example = preparation.network(task)
     images = example.cpu().numpy()
-    own = getattr(model, "backend", "eager")  # of a file, what it is compared with
+    own = catalogue.reference_of(model)
     plain = open_network(
         lambda: catalogue.build(own, model, example, threads=threads),
         images, device="cpu", threads=threads, who=task["model"], built=False,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import board, hardware
-from bench.core.errors import InputError, described, is_of_memory
+from bench.core.errors import InputError, how_it_died
 from bench.kit import lock, one_set, reporting
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import NAME, KitNetwork, Manifest
@@ -372,14 +372,15 @@ class _KitRun:
             if hung:
                 return InputError(f"took more than {settings.limit_s:g} s: it hangs, or needs a longer --timeout")
             output.seek(0)
-            said = output.read().decode(errors="replace").strip().splitlines()
+            said = output.read().decode(errors="replace")
         try:
             found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
             answer.unlink()
         except (OSError, ValueError):
             if process.returncode == one_set.NOT_WRITTEN:
-                raise OSError(errno.ENOSPC, "", str(answer)) from None
-            return InputError(_how_it_died(process.returncode, said))
+                reason = next((int(line) for line in reversed(said.splitlines()) if line.isdecimal()), errno.EIO)
+                raise OSError(reason, os.strerror(reason), str(answer)) from None
+            return InputError(f"its process {how_it_died(process.returncode, said)}")
         if "parity_error" in found:
             return ParityError(found["parity_error"])
         return InputError(found["input_error"]) if "input_error" in found else found
@@ -412,12 +413,3 @@ class _KitRun:
         reporting.say(f"failed: {line}")
         self.failures.append(line)
         self.status = max(self.status, 1 if isinstance(error, ParityError) else 2)
-
-
-def _how_it_died(status: int, said: Sequence[str]) -> str:
-    last = said[-1] if said else "no message"
-    if status == -9:
-        return "the system ended its process, as it does where memory runs out: give it a device with more"
-    if is_of_memory(RuntimeError(last)):
-        return described(RuntimeError(last))
-    return f"its process died with status {status}: {last[:300]}"

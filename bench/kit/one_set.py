@@ -14,7 +14,7 @@ from typing import Any
 from bench.core.errors import InputError, described
 from bench.timing.parity import ParityError
 
-NOT_WRITTEN = 74  # exit status: there is an answer, and no room for it
+NOT_WRITTEN = 74  # exit status: the answer cannot be written; the system's number of the reason is the last line
 UNTIL = {"paper": "Fixed", "steady": "Steady", "sustained": "Sustained"}
 
 
@@ -34,7 +34,8 @@ def main(folder: str) -> int:
         answer = {"input_error": described(error)[:300]}
     try:
         Path(task["answer"]).write_text(json.dumps(answer), encoding="utf-8")
-    except OSError:
+    except OSError as error:
+        print(error.errno, file=sys.stderr)
         return NOT_WRITTEN
     return 0
 

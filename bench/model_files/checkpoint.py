@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bench.data.cropping import Normalisation
+    from bench.data.skeleton_files import SkeletonFile
 
 Size = tuple[int, int]  # height, width
 
@@ -32,6 +33,7 @@ class Checkpoint(BaseModel):
     options: dict[str, str]
     num_joints: int
     size: Size | None  # of the input that it was saved for; networks whose parameters do not depend on it take others
+    joints_told: dict[str, Any] = {}  # what the file itself says of its joints: ``bench.data.skeleton_files``
     backend: Literal["eager"] = "eager"
 
     @property
@@ -45,6 +47,13 @@ class Checkpoint(BaseModel):
         from bench.data.cropping import Normalisation
 
         return Normalisation()
+
+    @property
+    def skeleton_file(self) -> "SkeletonFile | None":
+        """What it says of the joints that it finds."""
+        from bench.data.skeleton_files import SkeletonFile
+
+        return SkeletonFile(self.name, self.joints_told) if self.joints_told else None
 
     def check_backend(self, name: str) -> None:
         """Every backend runs networks of the zoo."""
@@ -87,9 +96,11 @@ def read(path: Path, sources: Mapping[str, Mapping[str, Any]]) -> Checkpoint:
         ZooError: the file is no checkpoint, or there is no such network.
     """
     import zoo
+    from bench.data.skeleton_files import of_metadata
     from zoo.weights import files
 
     _, metadata = files.read(path)
+    joints = of_metadata(metadata, path.name)
     said = merged({f"the metadata inside {path.name}": _of_metadata(path, metadata), **sources})
     if said.network is None:
         raise InputError(
@@ -102,6 +113,7 @@ def read(path: Path, sources: Mapping[str, Mapping[str, Any]]) -> Checkpoint:
     return Checkpoint(
         path=path, sha256=digest([path]), network=said.network, options=_options(path, said),
         num_joints=said.joint_count or 17, size=(said.input[1], said.input[2]) if said.input else None,
+        joints_told=dict(joints.told) if joints else {},
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.core.errors import InputError
 from bench.core.files import PROJECT
+from bench.core.output_kinds import KINDS
 
 LARGEST_BYTES = 1_000_000  # of a sidecar
 SIZES = (32, 4096)  # of an input's height and width, as --input takes them
@@ -96,7 +97,7 @@ class Description(BaseModel):
             if not all(0 <= number < (count or 1024) for number in pair):
                 raise ValueError(f"flip_pairs: {pair} names a joint that is not there (they are counted from 0)")
         if self.output_kind is not None and self.output_names is not None:
-            wanted = 2 if self.output_kind == "simcc" else 1
+            wanted = len(KINDS[self.output_kind].arrays)
             if len(self.output_names) != wanted:
                 named = len(self.output_names)
                 raise ValueError(f"output_names: {self.output_kind} has {wanted}, and {named} are named")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.backends.session import Port
 from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS
 from bench.model_files.description import Description, sidecar_of
 
 Size = tuple[int, int]  # height, width
@@ -81,7 +82,7 @@ def outputs(path: Path, found: Shapes, size: Size, said: Description) -> Descrip
             raise InputError(f"{path.name} has no output {name!r}: it gives {listed}")
     if said.output_kind is None:
         return said
-    count = 2 if said.output_kind == "simcc" else 1
+    count = len(KINDS[said.output_kind].arrays)
     names = said.output_names or list(found)
     if len(names) != count:
         raise InputError(

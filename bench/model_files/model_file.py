@@ -17,6 +17,7 @@ from bench.model_files.description import Description, sidecar_of
 
 if TYPE_CHECKING:
     from bench.data.cropping import Normalisation
+    from bench.data.skeleton_files import SkeletonFile
 
 Size = tuple[int, int]  # height, width
 
@@ -61,6 +62,16 @@ class ModelFile(BaseModel):
     @property
     def num_joints(self) -> int | None:
         return self.said.joint_count
+
+    @property
+    def skeleton_file(self) -> "SkeletonFile | None":
+        """What it says of the joints that it finds, if it names them."""
+        from bench.data.skeleton_files import SkeletonFile
+
+        if self.said.joints is None:
+            return None
+        told = self.said.model_dump(include={"joints", "flip_pairs"}, exclude_none=True)
+        return SkeletonFile(self.name, told)
 
     @property
     def output_kind(self) -> str:

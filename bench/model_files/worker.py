@@ -29,7 +29,7 @@ def _describe(path: Path, backend: str, sources: dict[str, Any]) -> dict[str, An
     from bench.backends import catalogue
     from bench.backends.adapted import adapted
     from bench.backends.artifact import Artifact
-    from bench.core.errors import InputError
+    from bench.core.errors import InputError, described
     from bench.model_files import fitting
     from bench.model_files.description import merged, of_metadata
     from bench.model_files.model_file import ModelFile, digest
@@ -50,9 +50,8 @@ def _describe(path: Path, backend: str, sources: dict[str, Any]) -> dict[str, An
         except InputError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
             size = f"{form.size[0]}x{form.size[1]}"
-            raise InputError(f"{path.name} fails on an input of {size}: {reason}") from error
+            raise InputError(f"{path.name} fails on an input of {size}: {described(error)[:300]}") from error
         shapes = {name: tuple(array.shape) for name, array in zip(session.outputs, arrays, strict=True)}
     whole = told.model_copy(update={"outputs": shapes, "said": fitting.outputs(path, shapes, form.size, said)})
     return {"file": whole.model_dump(mode="json")}

@@ -1,8 +1,9 @@
 """One cell measured in this process: frames looked at in a scenario, and what came of it."""
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bench.core.errors import InputError
 from bench.data.registry import entry_with_joints
 from bench.pipeline import preparation, quality, scenarios
 from bench.pipeline.crops import Crops, Frame
-from bench.pipeline.detectors import open_detector
+from bench.pipeline.detectors import Detector, open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PipelinePlan
 from bench.pipeline.preparation import normalisation, open_networks
@@ -60,6 +61,11 @@ class _Given:
     boxes: Boxes
     most: int
 
+    def close(self) -> None:
+        """Release the detector, where there is one."""
+        if isinstance(self.boxes, Detector):
+            self.boxes.close()
+
 
 def measure(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     """Look at frames as the plan says.
@@ -101,7 +107,7 @@ def frames_of(plan: PipelinePlan) -> _Given:
         people = min(plan.batch, OFFLINE_PEOPLE) if plan.scenario == "offline" else told.people
         source = drawn_scenes(people, told.size, SCENES, seed)
     elif told.source == "motion":
-        source = drawn_video(told.people, told.size, plan.count, told.rate, seed, still=False)
+        source = drawn_video(told.people, told.size, plan.count, told.rate, seed)
     elif told.source == "video":
         source = Video(Path(told.paths[0]), plan.count or None)
     else:
@@ -182,12 +188,20 @@ class _Stepper:
         )
 
 
-def _stepper(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> tuple[_Stepper, _Given]:
-    given = frames_of(plan)
-    networks, pixels = open_networks(plan.network, artifacts, plan.batches)
-    trained = plan.network.file is not None or plan.network.weights != "random"
-    judged = plan.scenario == "single stream" and plan.frames.source == "motion" and trained
-    return _Stepper(_pipeline(plan, given, networks, pixels), len(given.source), keep=judged), given
+@contextlib.contextmanager
+def _stepper(
+    plan: PipelinePlan, artifacts: dict[int, Artifact], threads: int | None = None
+) -> Iterator[tuple[_Stepper, _Given]]:
+    """A pipeline as the plan has it, open until the block ends."""
+    with contextlib.ExitStack() as opened:
+        given = opened.enter_context(contextlib.closing(frames_of(plan)))
+        networks, pixels = open_networks(plan.network, artifacts, plan.batches, threads)
+        opened.callback(networks.close)
+        pipeline = _pipeline(plan, given, networks, pixels)
+        opened.callback(pipeline.crops.close)
+        trained = bool(plan.network.file) or plan.network.weights != "random"
+        judged = plan.scenario == "single stream" and plan.frames.source == "motion" and trained
+        yield _Stepper(pipeline, len(given.source), keep=judged), given
 
 
 def _notes(given: _Given, found: CellResult) -> list[str]:
@@ -211,79 +225,77 @@ def _notes(given: _Given, found: CellResult) -> list[str]:
 
 
 def _single(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
-    stepper, given = _stepper(plan, artifacts)
-    warm_up(Inference(stepper.next), plan.warmup)
-    stepper.forget()
-    count = plan.count or stepper.count
-    until: Any = Sustained(min(count, 10), plan.for_s) if plan.for_s else Fixed(count)
-    watch = conditions.Watch()
-    rounds = time_rounds(Inference(stepper.next), until, watch)
-    found = stepper.result()
-    found.frame_ms, found.elapsed_s, found.conditions = rounds.latency_ms, rounds.elapsed_s, watch.found()
-    found.warnings = _notes(given, found)
-    if stepper.answers:
-        found.quality = quality.figures(stepper.answers, given.source)
-    return found
+    with _stepper(plan, artifacts) as (stepper, given):
+        warm_up(Inference(stepper.next), plan.warmup)
+        stepper.forget()
+        count = plan.count or stepper.count
+        until: Any = Sustained(min(count, 10), plan.for_s) if plan.for_s else Fixed(count)
+        watch = conditions.Watch()
+        rounds = time_rounds(Inference(stepper.next), until, watch)
+        found = stepper.result()
+        found.frame_ms, found.elapsed_s, found.conditions = rounds.latency_ms, rounds.elapsed_s, watch.found()
+        found.warnings = _notes(given, found)
+        if stepper.answers:
+            found.quality = quality.figures(stepper.answers, given.source)
+        return found
 
 
 def _paced(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
-    stepper, given = _stepper(plan, artifacts)
-    warm_up(Inference(stepper.next), plan.warmup)
-    stepper.forget()
-    paced = scenarios.paced(
-        stepper.at, plan.frames.rate, lambda _number, elapsed_ns: elapsed_ns >= plan.for_s * scenarios.SECOND
-    )
-    found = stepper.result()
-    found.frame_ms, found.age_ms = paced.busy_ms, paced.age_ms
-    found.arrived, found.dropped, found.elapsed_s = paced.arrived, paced.dropped, plan.for_s
-    found.warnings = _notes(given, found)
-    reached = 1000 / statistics.median(paced.busy_ms)
-    if paced.dropped and reached < plan.frames.rate:
-        found.warnings.append(f"{plan.frames.rate:g} frames a second cannot be reached here: {reached:.1f} can")
-    return found
+    with _stepper(plan, artifacts) as (stepper, given):
+        warm_up(Inference(stepper.next), plan.warmup)
+        stepper.forget()
+        paced = scenarios.paced(
+            stepper.at, plan.frames.rate, lambda _number, elapsed_ns: elapsed_ns >= plan.for_s * scenarios.SECOND
+        )
+        found = stepper.result()
+        found.frame_ms, found.age_ms = paced.busy_ms, paced.age_ms
+        found.arrived, found.dropped, found.elapsed_s = paced.arrived, paced.dropped, plan.for_s
+        found.warnings = _notes(given, found)
+        reached = 1000 / statistics.median(paced.busy_ms)
+        if paced.dropped and reached < plan.frames.rate:
+            found.warnings.append(f"{plan.frames.rate:g} frames a second cannot be reached here: {reached:.1f} can")
+        return found
 
 
 def _streams(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
     """Each stream has a network of its own, with its share of the threads."""
-    given = [frames_of(plan) for _ in range(plan.streams)]
     each = max(1, plan.network.threads // plan.streams)
-    steppers = []
-    for one in given:
-        networks, pixels = open_networks(plan.network, artifacts, plan.batches, each)
-        steppers.append(_Stepper(_pipeline(plan, one, networks, pixels), len(one.source)))
-    for stepper in steppers:
-        warm_up(Inference(stepper.next), plan.warmup)
-        stepper.forget()
-    cv2.setNumThreads(each)
-    came = scenarios.streams([stepper.at for stepper in steppers], plan.for_s)
-    parts = [stepper.result() for stepper in steppers]
-    found = CellResult(
-        frame_ms=[value for one in came.frame_ms for value in one],
-        people=sum(part.people for part in parts), frames=sum(part.frames for part in parts),
-        detections=sum(part.detections for part in parts), empty=sum(part.empty for part in parts),
-        elapsed_s=came.elapsed_s,
-    )  # fmt: skip
-    for stage in parts[0].stage_ms:
-        found.stage_ms[stage] = sum(part.stage_ms[stage] * part.frames for part in parts) / found.frames
-    found.warnings = _notes(given[0], found)
-    return found
+    with contextlib.ExitStack() as opened:
+        pairs = [opened.enter_context(_stepper(plan, artifacts, each)) for _ in range(plan.streams)]
+        steppers = [stepper for stepper, _ in pairs]
+        for stepper in steppers:
+            warm_up(Inference(stepper.next), plan.warmup)
+            stepper.forget()
+        cv2.setNumThreads(each)
+        came = scenarios.streams([stepper.at for stepper in steppers], plan.for_s)
+        parts = [stepper.result() for stepper in steppers]
+        found = CellResult(
+            frame_ms=[value for one in came.frame_ms for value in one],
+            people=sum(part.people for part in parts), frames=sum(part.frames for part in parts),
+            detections=sum(part.detections for part in parts), empty=sum(part.empty for part in parts),
+            elapsed_s=came.elapsed_s,
+        )  # fmt: skip
+        for stage in parts[0].stage_ms:
+            found.stage_ms[stage] = sum(part.stage_ms[stage] * part.frames for part in parts) / found.frames
+        found.warnings = _notes(pairs[0][1], found)
+        return found
 
 
 def _offline(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
-    stepper, given = _stepper(plan, artifacts)
-    pipeline = stepper.pipeline
-    batches = OfflineBatches(pipeline, plan.batch, stepper.count)
-    warm_up(Inference(batches.next), max(1, plan.warmup // 2))
-    batches.forget()
-    until: Any = Sustained(1, plan.for_s) if plan.for_s else Fixed(plan.count or stepper.count)
-    rounds = time_rounds(Inference(batches.next), until)
-    frames = batches.frames
-    share = len(rounds.latency_ms) / frames
-    return CellResult(
-        frame_ms=[value * share for value in rounds.latency_ms], people=batches.people, frames=frames,
-        stage_ms={stage: spent / 1e6 / frames for stage, spent in batches.spent.items()},
-        detections=frames, elapsed_s=rounds.elapsed_s, warnings=_notes(given, CellResult(frames=frames)),
-    )  # fmt: skip
+    with _stepper(plan, artifacts) as (stepper, given):
+        pipeline = stepper.pipeline
+        batches = OfflineBatches(pipeline, plan.batch, stepper.count)
+        warm_up(Inference(batches.next), max(1, plan.warmup // 2))
+        batches.forget()
+        until: Any = Sustained(1, plan.for_s) if plan.for_s else Fixed(plan.count or stepper.count)
+        rounds = time_rounds(Inference(batches.next), until)
+        frames = batches.frames
+        share = len(rounds.latency_ms) / frames
+        return CellResult(
+            frame_ms=[value * share for value in rounds.latency_ms], people=batches.people, frames=frames,
+            stage_ms={stage: spent / 1e6 / frames for stage, spent in batches.spent.items()},
+            detections=frames, elapsed_s=rounds.elapsed_s, warnings=_notes(given, CellResult(frames=frames)),
+        )  # fmt: skip
 
 
 class OfflineBatches:

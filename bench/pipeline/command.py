@@ -1,6 +1,7 @@
 """Times the whole way from frames to joints: plans the cells, measures them in fresh processes, records the results."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,10 +22,10 @@ from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.core.unfinished import Unfinished
 from bench.data.registry import entry_with_joints
-from bench.model_files.description import sidecar_of
 from bench.models import USUAL_INPUT, Model, choose, model_names
 from bench.pipeline import tables
 from bench.pipeline.cell import CellResult, frames_of
+from bench.pipeline.detectors import files_of
 from bench.pipeline.options import BATCHING, FLIP, RATE
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
@@ -51,11 +52,11 @@ class Part:
 def main(arguments: argparse.Namespace) -> int:
     device = machine.resolve_device(arguments.device)
     plans = make_plans(arguments, device)
+    done: list[PipelinePlan] = []
     if arguments.missing:
-        plans = without_record(plans, results.open_folder(arguments.results), "pipeline", device)
-    groups: dict[PoseNetwork, list[PipelinePlan]] = {}
-    for plan in plans:
-        groups.setdefault(plan.network, []).append(plan)
+        todo = without_record(plans, results.open_folder(arguments.results), "pipeline", device)
+        done, plans = [plan for plan in plans if plan not in todo], todo
+    groups = _by_network(plans)
     if not plans and not arguments.quiet:
         say(f"nothing to time: {arguments.results} has it all (leave out --missing to time again)")
     _check_frames(plans)
@@ -67,6 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
             results.only_one(arguments.results, "pipeline"),
             cli.progress(total, "timing", shown=not arguments.quiet) as step,
         ):
+            for group in _by_network(done).values():
+                _file(arguments.results).work(circumstances(group)).drop()  # a kill came between their records and this
             for group in groups.values():
                 try:
                     made = _measure(group, arguments, step)
@@ -89,6 +92,13 @@ def main(arguments: argparse.Namespace) -> int:
     if failures:
         cli.fail("; ".join(failures), 2)
     return 0
+
+
+def _by_network(plans: Sequence[PipelinePlan]) -> dict[PoseNetwork, list[PipelinePlan]]:
+    found: dict[PoseNetwork, list[PipelinePlan]] = {}
+    for plan in plans:
+        found.setdefault(plan.network, []).append(plan)
+    return found
 
 
 def _file(folder: Path) -> Unfinished[Part]:
@@ -147,9 +157,9 @@ def _check_frames(plans: Sequence[PipelinePlan]) -> None:
     """
     for told in dict.fromkeys((plan.frames, plan.count, plan.scenario, plan.batch) for plan in plans):
         plan = next(plan for plan in plans if (plan.frames, plan.count, plan.scenario, plan.batch) == told)
-        given = frames_of(plan)
-        if len(given.source):
-            given.boxes(0, given.source.read(0))
+        with contextlib.closing(frames_of(plan)) as given:
+            if len(given.source):
+                given.boxes(0, given.source.read(0))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -220,7 +230,7 @@ def _frames(arguments: argparse.Namespace) -> list[Frames]:
     rate = arguments.rate or RATE
     found = Frames(
         arguments.source, boxes=boxes, boxes_path=str(path) if path else "", rate=rate,
-        boxes_fingerprint=_digest([path, sidecar_of(path)] if arguments.detector else [path]) if path else "",
+        boxes_fingerprint=_digest(files_of(path) if arguments.detector else [path]) if path else "",
         jitter=arguments.jitter if boxes == "given" else 0.0,
     )  # fmt: skip
     if arguments.source in ("scenes", "motion"):

@@ -1,10 +1,11 @@
 """Crop and normalise everyone in a frame: the same pixels as ``bench.data.cropping``, to the bit, without its detours.
 
-Pixels go straight from the frame into the memory that the network reads. Its float32 values are looked up in a table
-of the 256 that there can be, so nothing is computed, and nothing copied, in floating point.
+OpenCV 5 warps pixels of four channels faster than of three, to the same values. So the part of the frame that a person
+fills gets a fourth channel first. Float32 values are looked up in a table of the 256 that there can be: nothing is
+computed, and nothing copied, in floating point.
+``benchmarks/pipeline_crops.py`` times this against other ways.
 """
 
-import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,17 +22,19 @@ PADDING = 1.25  # of ``bench.data.cropping.box_to_crop``
 
 Frame = npt.NDArray[np.uint8]  # BGR [H, W, 3], as OpenCV decodes it
 
+# Place in memory, matrix from the frame to the crop, and the part of the frame that it shows: left, top; right, bottom.
+_Person = tuple[int, npt.NDArray[np.floating], list[int], list[int]]
+
 
 class Crops:
-    """The people of a frame as a network's input, in memory that the next frame overwrites.
+    """The people of a frame as a network's input ``[N, 3, H, W]``, in memory that the next frame overwrites.
 
     Args:
         input_size: height, width of the network's input.
         most: people that there is memory for.
-        pixels: leave them uint8 ``[N, H, W, 3]`` BGR, for a runtime that normalises inside; otherwise float32
-            ``[N, 3, H, W]``, normalised.
+        pixels: leave them uint8, for a runtime that normalises inside; otherwise float32, normalised.
         mirrored: make the mirror images as well.
-        threads: that share the people.
+        threads: that share the people; the caller's own is one of them.
         udp: sizes are measured between the centres of the outermost pixels, as ``bench.data.cropping.crop`` has it.
         how: the network wants its pixels normalised; by default as networks of the zoo do.
     """
@@ -48,15 +51,20 @@ class Crops:
         how: Normalisation | None = None,
     ) -> None:
         self.height, self.width = input_size
-        self.pixels, self.most, self.udp = pixels, most, udp
-        self.warped = np.zeros((most, self.height, self.width, 3), np.uint8)
-        shape = self.warped.shape if pixels else (most, 3, self.height, self.width)
-        self.images: npt.NDArray[Any] = self.warped if pixels else np.zeros(shape, np.float32)
-        self.mirrors: npt.NDArray[Any] | None = np.zeros(shape, self.images.dtype) if mirrored else None
+        self.most, self.pixels, self.udp = most, pixels, udp
         how = how or Normalisation()
         self.tables = tables(how.mean, how.std)
-        self.order = slice(None) if how.channels == "BGR" else slice(None, None, -1)
-        self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.with_alpha = cv2.COLOR_BGR2BGRA if how.channels == "BGR" else cv2.COLOR_BGR2RGBA
+        self.frame = np.zeros((0, 0, 4), np.uint8)  # the frame with a fourth channel, where people are
+        self.planes = np.zeros((most, 3, self.height, self.width), np.uint8)
+        self.images: npt.NDArray[Any] = self.planes if pixels else np.zeros(self.planes.shape, np.float32)
+        self.mirrors: npt.NDArray[Any] | None = np.zeros_like(self.images) if mirrored else None
+        # What a thread works in: of one person, so that it stays in the processor's cache.
+        self.scratch = [
+            (np.zeros((self.height, self.width, 4), np.uint8), np.zeros((self.height, self.width), np.uint8))
+            for _ in range(max(threads, 1))
+        ]
+        self.others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def fill(self, frame: Frame, boxes: npt.NDArray[np.float64], start: int = 0) -> tuple[Float32Array, Float32Array]:
         """Crop everyone into ``images``, and their mirror images into ``mirrors``.
@@ -76,11 +84,21 @@ class Crops:
             raise InputError(f"{start + len(boxes)} people are more than the {self.most} that there is memory for")
         centers, sizes = regions(boxes, self.height, self.width)
         matrices = self._matrices(centers.astype(np.float64), sizes.astype(np.float64))
-        if self.pool is None or len(boxes) < 2:
-            for number, matrix in enumerate(matrices, start):
-                self._one(frame, matrix, number)
-        else:
-            list(self.pool.map(self._one, itertools.repeat(frame), matrices, itertools.count(start)))
+        if self.frame.shape[:2] != frame.shape[:2]:
+            self.frame = np.zeros((*frame.shape[:2], 4), np.uint8)
+        low = np.clip(np.floor(centers - sizes / 2) - 1, 0, frame.shape[1::-1]).astype(int)
+        high = np.clip(np.ceil(centers + sizes / 2) + 2, 0, frame.shape[1::-1]).astype(int)
+        people = list(zip(range(start, start + len(boxes)), matrices, low.tolist(), high.tolist(), strict=True))
+        # A task for each thread costs less than one for each person.
+        share = max(1, -(-len(people) // len(self.scratch)))
+        waiting = [
+            self.others.submit(self._share, frame, people[begin : begin + share], scratch)
+            for begin, scratch in zip(range(share, len(people), share), self.scratch[1:], strict=False)
+            if self.others is not None
+        ]
+        self._share(frame, people[:share], self.scratch[0])
+        for one in waiting:
+            one.result()
         return centers, sizes
 
     def _matrices(
@@ -98,24 +116,26 @@ class Crops:
         matrices[:, :, 2] = middles - scales * centers
         return matrices.astype(np.float32) if self.udp else matrices
 
-    def _one(self, frame: Frame, matrix: npt.NDArray[np.floating], number: int) -> None:
-        warped = self.warped[number]
-        cv2.warpAffine(frame, matrix, (self.width, self.height), dst=warped, flags=cv2.INTER_LINEAR)
-        if not self.pixels:
-            self._look_up(warped, self.images[number])
-        if self.mirrors is not None and self.pixels:
-            cv2.flip(warped, 1, dst=self.mirrors[number])
-        elif self.mirrors is not None:
-            np.copyto(self.mirrors[number], self.images[number][:, :, ::-1])
-
-    def _look_up(self, warped: Frame, image: Float32Array) -> None:
-        for channel, plane in enumerate(cv2.split(warped)[self.order]):
-            cv2.LUT(plane, self.tables[channel], dst=image[channel])
+    def _share(self, frame: Frame, people: Sequence[_Person], scratch: tuple[Frame, Frame]) -> None:
+        """Some of the people, one after another."""
+        warped, alpha = scratch
+        for number, matrix, (left, top), (right, bottom) in people:
+            if left < right and top < bottom:
+                part = slice(top, bottom), slice(left, right)
+                cv2.cvtColor(frame[part], self.with_alpha, dst=self.frame[part])
+            cv2.warpAffine(self.frame, matrix, (self.width, self.height), dst=warped, flags=cv2.INTER_LINEAR)
+            planes, image = self.planes[number], self.images[number]
+            cv2.split(warped, [*planes, alpha])
+            if not self.pixels:
+                for plane, table, values in zip(planes, self.tables, image, strict=True):
+                    cv2.LUT(plane, table, dst=values)
+            if self.mirrors is not None:
+                cv2.flip(image.reshape(-1, self.width), 1, dst=self.mirrors[number].reshape(-1, self.width))
 
     def close(self) -> None:
         """End its threads."""
-        if self.pool is not None:
-            self.pool.shutdown()
+        if self.others is not None:
+            self.others.shutdown()
 
 
 def tables(mean: Sequence[float], std: Sequence[float]) -> list[Float32Array]:

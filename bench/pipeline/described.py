@@ -13,7 +13,8 @@ def what(record: Record, *, size: bool = True) -> str:
     if told["scenario"] == "offline":
         parts = [f"batch {record.batch}"]
     else:
-        parts = [f"{told['people']} people" if drawn else str(told["source"])]
+        people = f"{told['people']} {'person' if told['people'] == 1 else 'people'}"
+        parts = [people if drawn else str(told["source"])]
     if drawn and size:
         parts.append(str(told["size"]))
     if told["source"] == "motion":

@@ -6,7 +6,6 @@ where they differ from those usual for the form, ``input`` (3, height, width), `
 (boxes are in pixels already).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError, first_line
+from bench.data.json_files import read_json
 from bench.model_files.description import sidecar_of
 from bench.pipeline.crops import Frame, tables
 
@@ -73,12 +73,9 @@ class Sidecar:
         Raises:
             InputError: it is no such file.
         """
-        if not path.is_file():
+        if not (path.exists() or path.is_symlink()):
             return cls()
-        try:
-            told: Any = json.loads(path.read_bytes())
-        except (ValueError, RecursionError):
-            told = None
+        told, _ = read_json(path)
         if not isinstance(told, dict):
             raise InputError(f'{path} is no JSON object: give one such as {{"form": "yolox"}}')
         try:
@@ -151,6 +148,10 @@ class Detector:
         corners, scores = self.form.decode(outputs, self.sidecar.input, self.sidecar)
         return select(corners / scale, scores, frame.shape[1::-1], self.confidence, suppressed=self.form.suppressed)
 
+    def close(self) -> None:
+        """Release its file."""
+        self.session.close()
+
     def _prepare(self, frame: Frame) -> npt.NDArray[np.float64]:
         """The frame as the detector wants it, in ``image``; pixels of the input over those of the frame, both ways."""
         height, width = self.sidecar.input
@@ -196,22 +197,40 @@ def open_detector(path: Path, threads: int, confidence: float = CONFIDENCE) -> D
     Raises:
         InputError: no such file, one that no runtime here opens, no size of the input, or outputs of no known form.
     """
+    artifact = _artifact(path)
+    sidecar = Sidecar.read(sidecar_of(path))
+    session = catalogue.open_artifact(artifact, threads=threads)
+    try:
+        if not all(sidecar.input):
+            sidecar = replace(sidecar, input=_input_size(session, path))
+        return Detector(session, sidecar, str(path), confidence)
+    except InputError:
+        session.close()
+        raise
+    except Exception as error:
+        session.close()
+        height, width = sidecar.input
+        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """All that decides what a detector finds: its file, those that it needs, and what stands beside it.
+
+    Raises:
+        InputError: as ``open_detector``, as far as it can be seen before the file is opened.
+    """
+    return [*_artifact(path).files, sidecar_of(path)]
+
+
+def _artifact(path: Path) -> Artifact:
     if path.suffix not in BACKENDS:
         raise InputError(f"{path} is no detector that can be opened: give an .onnx file, or OpenVINO's .xml")
     if not path.is_file():
         raise InputError(f"no detector {path}: give an .onnx file, or OpenVINO's .xml")
-    sidecar = Sidecar.read(sidecar_of(path))
-    files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
-    session = catalogue.open_artifact(Artifact(BACKENDS[path.suffix], "fp32", files), threads=threads)
-    if not all(sidecar.input):
-        sidecar = replace(sidecar, input=_input_size(session, path))
-    try:
-        return Detector(session, sidecar, str(path), confidence)
-    except InputError:
-        raise
-    except Exception as error:
-        height, width = sidecar.input
-        raise InputError(f"{path} does not run on an image of 3 x {height} x {width}: {first_line(error)}") from error
+    backend = BACKENDS[path.suffix]
+    catalogue.resolve(backend, "cpu", "fp32")
+    found = catalogue.on_disk(backend, path)
+    return Artifact(backend, found.precision, found.files)
 
 
 def _input_size(session: Session, path: Path) -> Size:
@@ -321,10 +340,37 @@ def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Flo
     """Probabilities of classes, then a distribution over 8 bins for each of four distances (in strides)."""
     found = outputs[0][0].astype(np.float64)
     places, steps = grid(size, NANODET_STRIDES)
-    logits = found[:, -4 * BINS :].reshape(-1, 4, BINS)
+    return _around(places * steps[:, None], _distances(found[:, -4 * BINS :], steps)), found[:, sidecar.person]
+
+
+def _fits_nanodet_by_stride(outputs: Outputs, size: Size) -> bool:
+    """NanoDet before NanoDet-Plus; some files leave out the dimension of the batch."""
+    if len(outputs) != 6 or any(output.ndim not in (2, 3) for output in outputs):
+        return False
+    scores, bins = outputs[:3], outputs[3:]
+    cells = [_anchors(size, [stride]) for stride in YOLOX_STRIDES]
+    return (
+        [output.shape[-2] for output in scores] == [output.shape[-2] for output in bins] == cells
+        and all(output.shape[-1] == 4 * BINS for output in bins)
+        and len({output.shape[-1] for output in scores}) == 1
+    )
+
+
+def _decode_nanodet_by_stride(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Float64Array, Float64Array]:
+    """As ``_decode_nanodet``, but from the middles of cells."""
+    scores, bins = (
+        np.concatenate([output.reshape(-1, output.shape[-1]) for output in part]).astype(np.float64)
+        for part in (outputs[:3], outputs[3:])
+    )
+    places, steps = grid(size, YOLOX_STRIDES)
+    return _around((places + 0.5) * steps[:, None], _distances(bins, steps)), scores[:, sidecar.person]
+
+
+def _distances(bins: Float64Array, steps: Float64Array) -> Float64Array:
+    """The means of NanoDet's distributions ``[A, 32]``, in pixels: ``[A, 4]``."""
+    logits = bins.reshape(-1, 4, BINS)
     weights = np.exp(logits - logits.max(2, keepdims=True))
-    distances = (weights @ np.arange(BINS)) / weights.sum(2) * steps[:, None]
-    return _around(places * steps[:, None], distances), found[:, sidecar.person]
+    return np.asarray((weights @ np.arange(BINS)) / weights.sum(2) * steps[:, None], np.float64)
 
 
 def _fits_ssd(outputs: Outputs, size: Size) -> bool:
@@ -372,6 +418,10 @@ FORMS = {
         Form(
             "nanodet", "[1, anchors of strides 8 to 64, classes + 32]", _fits_nanodet, _decode_nanodet,
             mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1], resize="stretch",
+        ),
+        Form(
+            "nanodet_by_stride", "three [1, anchors, classes] and three [1, anchors, 32]", _fits_nanodet_by_stride,
+            _decode_nanodet_by_stride, mean=_IMAGENET_BGR[0], std=_IMAGENET_BGR[1],
         ),
         Form(
             "ssd", "corners [1, A, 4] and classes [1, A, C]", _fits_ssd, _decode_ssd, channels="RGB",

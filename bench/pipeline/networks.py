@@ -40,3 +40,8 @@ class Networks:
         if len(parts) == 1:
             return [output[:people] for output in parts[0]]
         return [np.concatenate(outputs)[:people] for outputs in zip(*parts, strict=True)]
+
+    def close(self) -> None:
+        """Close all sessions, the one that was opened last first."""
+        for size in self.sessions:
+            self.sessions[size].close()

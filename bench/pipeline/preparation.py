@@ -1,7 +1,7 @@
 """A pose network made ready for a backend, for each batch size, compared with eager, and opened."""
 
+import functools
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-import zoo
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.session import Session
 from bench.codecs.codec import Codec, codec_of
 from bench.data.cropping import PHOTOGRAPH, PHOTOGRAPH_BOX, Normalisation
+from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import AnyFile, from_json
-from bench.models import build, is_factory
+from bench.models import build, codec_of_name, is_factory
 from bench.pipeline.crops import Crops
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PoseNetwork
@@ -38,15 +38,13 @@ def normalisation(network: PoseNetwork) -> Normalisation:
     return file.normalisation if file else Normalisation()
 
 
+@functools.cache
 def codec(network: PoseNetwork) -> Codec:
-    """How it sees people and says where joints are: by its card, its file, or, of the user's own, the module itself."""
-    declared: Any = model_file(network)
-    if declared is None and is_factory(network.model):
-        declared = module(network)
-    elif declared is None and ":timm/" not in network.model:
-        card = zoo.model_card(network.model)
-        declared = SimpleNamespace(output_kind=card.output_kind, udp=card.udp, split_ratio=card.split_ratio or 2.0)
-    return codec_of(declared, network.input, network.model)
+    """How it sees people and says where joints are."""
+    file = model_file(network)
+    if isinstance(file, ModelFile):
+        return codec_of(file, network.input, network.model)
+    return codec_of_name(file.network if file else network.model, network.input)
 
 
 def module(network: PoseNetwork) -> Any:

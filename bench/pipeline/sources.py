@@ -1,7 +1,6 @@
 """Where frames come from: drawn scenes and videos with the truth about them, pictures, and video files."""
 
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.files import cache_folder, write_whole
+from bench.data.json_files import read_json
 from bench.data.synthetic import frames as drawn
 from bench.data.synthetic.random_numbers import RandomNumbers
 from bench.pipeline.crops import Frame
@@ -75,14 +75,14 @@ def drawn_scenes(people: int, size: tuple[int, int], count: int, seed: int) -> D
     )
 
 
-def drawn_video(people: int, size: tuple[int, int], count: int, rate: float, seed: int, *, still: bool) -> Drawn:
+def drawn_video(people: int, size: tuple[int, int], count: int, rate: float, seed: int) -> Drawn:
     """A sequence with so many people in motion; the one who stands still is told.
 
     Raises:
         InputError: so many people cannot be drawn.
     """
-    sequence = drawn.Sequence(seed, people, size, rate, still=still)
-    name = f"video-{people}-{size[0]}x{size[1]}-{count}-{rate:g}-{seed}{'-still' if still else ''}"
+    sequence = drawn.Sequence(seed, people, size, rate)
+    name = f"video-{people}-{size[0]}x{size[1]}-{count}-{rate:g}-{seed}"
     found = _cached(name, lambda: [sequence.frame(number) for number in range(count)])
     found.still = sequence.still
     return found
@@ -206,12 +206,7 @@ def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callab
     Raises:
         InputError: the file is no such file, or has not as many entries as there are frames.
     """
-    try:
-        told = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"no boxes {path}: give a JSON file with --boxes") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON ({error}): give a list of boxes for each frame") from error
+    told, _ = read_json(path)
     if isinstance(told, dict):
         missing = [name for name in names if name not in told]
         if not names or missing:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from bench import cli
@@ -31,7 +30,7 @@ def _print(who: str, records: Sequence[Record]) -> None:
     extra = [name for name in EXTRA if any(name in record.metrics for record in records)]
     sizes = {str(record.protocol.get("size", "")) for record in records}
     size = f", frames {next(iter(sizes))}" if len(sizes) == 1 and all(sizes) else ""
-    table = Table(title=f"{escape(who)}; {escape(where or '')}, {first.precision}, {first.input}{size}")
+    table = Table()
     for heading in ("frames", "batching", "flip"):
         table.add_column(heading)
     for heading in ("frames/s", "ms", "95 % interval", "people/s", f"{'/'.join(stages)} %",
@@ -49,6 +48,6 @@ def _print(who: str, records: Sequence[Record]) -> None:
             " / ".join(f"{100 * m.get(f'stage_{stage}_ms', 0.0) / total:.0f}" for stage in stages),
             *(text(name, m[name]) if name in m else "—" for name in extra),
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, f"{who}; {where}, {first.precision}, {first.input}{size}")
     worst = max((record.metrics["discrepancy_relative"] for record in records), key=abs)
     cli.output().print(f"  The stages add up to the time of a frame within {100 * abs(worst):.1f} %.")

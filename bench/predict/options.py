@@ -29,8 +29,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(), help="17 of COCO (default) or 16 of MPII"
-    )
+        "--joints", type=cli.joints, choices=registry.joint_counts(),
+        help="of the network: those of a built-in data set (default: what the weights say, or 17 of COCO)",
+    )  # fmt: skip
+    cli.add_skeleton_option(parser, "of the network's joints, where the weights do not name them")
     parser.add_argument(
         "--threshold", type=cli.confidence, default=0.2, help="joints below this confidence are not drawn"
     )

@@ -16,7 +16,7 @@ STYLES = {"regression": "bold red", "faster": "green", "clear": "green", "undeci
 
 def print_table(records: Sequence[Record]) -> None:
     """Ratio, interval and verdict of every network."""
-    table = Table(title=title(records[0]))
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in _headings(records[0]):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -24,7 +24,7 @@ def print_table(records: Sequence[Record]) -> None:
     for record in records:
         verdict = _verdict(record)
         table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{SHOWN[verdict]}[/]")
-    cli.output().print(table)
+    cli.show_table(table, title(records[0]))
     for record in records:
         if explanation(record):
             cli.output().print(f"{record.model}: {explanation(record)}", markup=False)
@@ -83,7 +83,7 @@ def print_rates(records: Sequence[Record]) -> None:
     """How often a self-test's comparisons ended how."""
     first = records[0]
     count = f"{first.metrics['comparisons']:g} comparisons each"
-    table = Table(title=f"{first.model}, {count}, slow-down let pass: {_limit(first)}")
+    table = Table()
     table.add_column("new side", no_wrap=True)
     for heading in ("slower", "95 % interval", "clear", "undecided", "median s", "max s", "pairs"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -94,7 +94,7 @@ def print_rates(records: Sequence[Record]) -> None:
             f"{m['regression_rate_low']:.0%} to {m['regression_rate_high']:.0%}", f"{m['clear']:g}",
             *(text(key, m[key]) for key in ("undecided", "seconds_median", "seconds_max")), f"{m['pairs_median']:g}",
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, f"{first.model}, {count}, slow-down let pass: {_limit(first)}")
 
 
 def _headings(record: Record) -> list[str]:

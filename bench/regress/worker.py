@@ -26,13 +26,14 @@ PlanAsJson = dict[str, Any]
 
 
 def main() -> None:
-    clock, workers = _own_modules("timing.clock", "core.workers")
+    clock, workers, parity = _own_modules("timing.clock", "core.workers", "timing.parity")
     lines, say = workers.conversation()
     plan = json.loads(lines.get())
     try:
         side = _new_side(plan) if importlib.util.find_spec("bench.backends.catalogue") else _old_side(plan)
+        numbers = [one for one in side.outputs() if getattr(getattr(one, "dtype", None), "kind", "") == "f"]
+        parity.check_finite(numbers, "the network")
         if plan["prepare"]:
-            side.run()
             say({"root": side.root, "artifact": side.artifact})
             return
         timer = _Timer(plan, side, clock)
@@ -60,8 +61,9 @@ def _own_modules(*names: str) -> list[Any]:
 class _Side:
     """A network that is ready to run, with what the revision made of it."""
 
-    def __init__(self, run: Call, wait: Call | None, artifact: Any = None, context: Any = None) -> None:
+    def __init__(self, run: Call, wait: Call | None, outputs: Call, artifact: Any = None, context: Any = None) -> None:
         self.run, self.wait, self.artifact, self.context = run, wait, artifact, context
+        self.outputs = outputs  # of one inference, as arrays
         self.root = str(Path(_bench().__file__ or "").parent.parent)
 
 
@@ -86,13 +88,14 @@ def _new_side(plan: PlanAsJson) -> _Side:
         images = example.cpu().numpy()
         artifact = catalogue.build(plan["backend"], model, example, threads=plan["threads"])
     if plan.get("people"):
-        return _Side(_whole_frame(plan, artifact), None, _told(plan, artifact, images))
+        look = _whole_frame(plan, artifact)
+        return _Side(look, None, lambda: [look().joints], _told(plan, artifact, images))
     session = catalogue.open_artifact(artifact, device=plan["device"], threads=plan["threads"])
     session.prepare(images)
     context = session.computing()  # for as long as this process lasts; leaving it would undo what it sets
     context.__enter__()
     inference = session.bind(images)
-    return _Side(inference.run, inference.wait, _told(plan, artifact, images), context)
+    return _Side(inference.run, inference.wait, lambda: session.run(images), _told(plan, artifact, images), context)
 
 
 def _told(plan: PlanAsJson, artifact: Any, images: Any) -> Any:
@@ -127,6 +130,7 @@ def _whole_frame(plan: PlanAsJson, artifact: Any) -> Call:
 def _old_side(plan: PlanAsJson) -> _Side:
     """A revision whose backends take a module: what they keep is in their cache, by their own keys."""
     import torch
+    from torch.utils._pytree import tree_leaves
 
     backends: Any = importlib.import_module("bench.backends")
     torch.set_grad_enabled(False)
@@ -134,7 +138,11 @@ def _old_side(plan: PlanAsJson) -> _Side:
     load = backends.load  # type: ignore[attr-defined]  # of that revision
     prepared = load(plan["backend"]).prepare(model, example)
     cuda = plan["device"].startswith("cuda")
-    return _Side(lambda: prepared(example), torch.cuda.synchronize if cuda else None)
+    return _Side(
+        lambda: prepared(example),
+        torch.cuda.synchronize if cuda else None,
+        lambda: [tensor.float().cpu().numpy() for tensor in tree_leaves(prepared(example)) if torch.is_tensor(tensor)],
+    )
 
 
 def _network(plan: PlanAsJson) -> Any:

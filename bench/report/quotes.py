@@ -52,6 +52,7 @@ class Quote:
 BLOCKS = {
     "table5": Quote("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
     "speedup": Quote("speedup", "AMD EPYC, 2 cores, 2 threads"),
+    "pipeline": Quote("pipeline", "openvino: AMD EPYC"),
 }
 
 

@@ -21,7 +21,7 @@ def print_backends() -> None:
         table.add_column(heading, overflow="fold")
     for backend in catalogue.catalogue().values():
         table.add_row(backend.name, escape(backend.about), ", ".join(backend.devices), escape(_here(backend)))
-    cli.output().print(table)
+    cli.show_table(table)
 
 
 def _here(backend: Backend) -> str:
@@ -50,7 +50,7 @@ def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
 def _print_lines(records: Sequence[Record]) -> None:
     several = len({record.batch for record in records}) > 1
     steady = any("median_ci95_relative" in record.metrics for record in records)
-    table = Table(title=_where(records))
+    table = Table()
     _add_columns(table, "model", "backend", *(["batch"] if several else []),
                  "FPS" if {record.batch for record in records} == {1} else "images/s", "95 % interval", "mean ms",
                  "median ms", "reached" if steady else "p90 ms", "peak MiB")  # fmt: skip
@@ -65,7 +65,7 @@ def _print_lines(records: Sequence[Record]) -> None:
             reached if steady else text("latency_ms_p90", m["latency_ms_p90"]),
             text("peak_rss_bytes", m.get("peak_cuda_bytes", m.get("peak_rss_bytes", 0))),
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, _where(records))
     rates = [record.metrics["product_macs_per_s"] / 1e9 for record in records if "product_macs_per_s" in record.metrics]
     if rates:
         found = f"{min(rates):.0f}" + (f" to {max(rates):.0f}" if len(rates) > 1 else "")
@@ -75,7 +75,7 @@ def _print_lines(records: Sequence[Record]) -> None:
 def _print_starts(records: Sequence[Record]) -> None:
     """Preparation, first inference, and the size of files to ship."""
     energies = sorted({key for record in records for key in record.metrics if key.startswith("energy_")})
-    table = Table(title="cold start, and the files to ship")
+    table = Table()
     _add_columns(table, "model", "backend", "prepare s", "from cache s", "first ms", "file MiB",
                  *(f"J/image, {key.split('_')[1]}" for key in energies))  # fmt: skip
     for record in records:
@@ -86,7 +86,7 @@ def _print_starts(records: Sequence[Record]) -> None:
             *(text(key, m[key]) for key in ("first_inference_ms", "model_file_bytes")),
             *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, "cold start, and the files to ship")
 
 
 def _add_columns(table: Table, *headings: str) -> None:
@@ -97,7 +97,7 @@ def _add_columns(table: Table, *headings: str) -> None:
 def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
     """Images per second, networks down and backends across; the fastest exact one of each network is bold."""
     runtimes = list(dict.fromkeys(record.backend or "" for record in records))
-    table = Table(title=f"images a second; {_where(records)}")
+    table = Table()
     table.add_column("model", no_wrap=True)
     for runtime in runtimes:
         table.add_column(runtime.replace("onnx", "onnx-\n").replace("_", "\n"), justify="right")
@@ -110,7 +110,7 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
             shown = "—" if record is None else f"{text('fps', _speed(record))}{_mark(record)}"
             cells.append(f"[bold]{shown}[/]" if record and exact and _speed(record) == max(exact) else shown)
         table.add_row(escape(model), *cells)
-    cli.output().print(table)
+    cli.show_table(table, f"images a second; {_where(records)}")
     remarks = []
     if any(_mark(record) for record in records):
         remarks.append("! measured on a busy or throttled machine")

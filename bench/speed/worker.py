@@ -44,7 +44,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         network_error = True
         model, example = preparation.network(plan)
         images = example.cpu().numpy()
-        own = getattr(model, "backend", "eager")  # of a file, what it is compared with
+        own = catalogue.reference_of(model)
         placed = example if own == "eager" else example.cpu()
         plain = open_network(
             lambda: catalogue.build(own, model, placed, threads=threads),

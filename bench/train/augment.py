@@ -96,12 +96,12 @@ def half_body(
     """The region of the upper or the lower body, or of the other half where this one has fewer than 3 joints.
 
     Returns:
-        ``None`` for a person with too few labelled joints, who is then taken whole.
+        ``None`` for a person with too few labelled joints, who is then taken whole; or for bodies without halves.
     """
     if person.joints is None or person.visible is None:
         return None
     labelled = person.visible > 0
-    if labelled.sum() <= recipe.num_joints_half_body:
+    if labelled.sum() <= recipe.num_joints_half_body or not skeleton.upper_body:
         return None
     in_upper = np.isin(np.arange(len(labelled)), skeleton.upper_body)
     halves = [person.joints[labelled & half] for half in (in_upper, ~in_upper)]

@@ -10,15 +10,15 @@ from rich.table import Table
 
 import zoo
 from bench import cli, distributed
-from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
-from bench.core.output_kinds import KINDS, OutputKind
 from bench.core.record import Record
+from bench.core.skeletons import BODY_AND_FEET
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
+from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
-from bench.models import build, is_factory, model_names
+from bench.models import codec_of_name, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
@@ -97,13 +97,14 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
-    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes")
+    feet = registry.entry_of(arguments.dataset).skeleton == BODY_AND_FEET
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes", feet=feet)
     if arguments.data_root is not None:
         return open_dataset(arguments.dataset, arguments.data_root, category=arguments.category), validation
     if arguments.category is not None:
         raise InputError("people are drawn, and nothing else: leave out --category, or say what to train on")
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
-    return SyntheticDataset(drawn, seed, "portraits"), validation
+    return SyntheticDataset(drawn, seed, "portraits", feet=feet), validation
 
 
 def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
@@ -115,8 +116,17 @@ def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
         return train, validation
     pictures = arguments.val_images or arguments.images
     train, validation = (
-        open_dataset(arguments.dataset, annotations=file, pictures=folder, category=arguments.category)
+        open_dataset(
+            arguments.dataset,
+            annotations=file,
+            pictures=folder,
+            category=arguments.category,
+            skeleton=arguments.skeleton,
+        )
         for file, folder in ((arguments.annotations, arguments.images), (arguments.val_annotations, pictures))
+    )
+    refuse_other_joints(
+        validation.skeleton.joints, arguments.val_annotations.name, train.skeleton.joints, arguments.annotations.name
     )
     return train, validation
 
@@ -144,7 +154,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
 
     def run_of(model: str) -> Training:
         """One network; the tables' rows are made from the paper's."""
-        method, kind = kind_of(model, size)
+        method = "" if is_factory(model) or ":timm/" in model else zoo.model_card(model).method
         return Training(
             model=model,
             attention=(arguments.attention or "parallel") if has_attention(model) else None,
@@ -155,8 +165,9 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
             seed=seed,
             sync_bn=arguments.sync_bn,
             recipe=make_recipe(
-                arguments.recipe, model, method, kind, size, half_body=entry.half_body, epochs=arguments.epochs,
-                batch=arguments.batch, lr=arguments.lr, loss=arguments.loss,
+                arguments.recipe, model, method, codec_of_name(model, size).kind, size,
+                half_body=entry.half_body, epochs=arguments.epochs, batch=arguments.batch, lr=arguments.lr,
+                loss=arguments.loss,
             ),
         )  # fmt: skip
 
@@ -164,16 +175,6 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
         return [run_of(name) for name in names(arguments)]
     runs = ablations.rows(arguments.table, run_of(ablations.OURS))
     return [replace(run, init=arguments.init or default_init(run.model, arguments.dataset)) for run in runs]
-
-
-def kind_of(model: str, size: tuple[int, int]) -> tuple[str, OutputKind]:
-    """A network's method, if it is the zoo's, and the kind of its output."""
-    if is_factory(model):
-        return "", codec_of(build(model, input_size=size), size, model).kind
-    if ":timm/" in model:
-        return "", KINDS["heatmap"]
-    card = zoo.model_card(model)
-    return card.method, KINDS[card.output_kind]
 
 
 def names(arguments: argparse.Namespace) -> list[str]:
@@ -201,6 +202,7 @@ def check(runs: list[Training], data: dict[int, TrainingData], arguments: argpar
                 f"a batch of {run.recipe.batch} in each of {world_size()} processes is larger than an epoch of "
                 f"{run.samples} samples: give a smaller --batch"
             )
+        machine.check_memory(run.recipe.batch, run.input, "--batch or --input")
     for run in {(run.model, run.attention): run for run in runs}.values():
         make_network(run, len(data[run.seed].train.skeleton.joints))
 
@@ -221,7 +223,7 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
     """How every training ended."""
     first = records[0]
     metric = entry.main
-    table = Table(title=f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")
+    table = Table()
     table.add_column("model", no_wrap=True)
     for heading in ("loss", "attention", "seed", entry.metrics[metric], "best", "epoch", "samples/s", "waiting"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -232,4 +234,4 @@ def print_table(records: list[Record], entry: DatasetEntry) -> None:
             f"{values[metric] * entry.factor:.1f}", f"{values[f'best_{metric}'] * entry.factor:.1f}",
             f"{values['best_epoch']:g}", f"{values['samples_per_s']:.1f}", f"{values['data_wait_share']:.0%}",
         )  # fmt: skip
-    cli.output().print(table)
+    cli.show_table(table, f"{first.dataset}, {first.input}, validated on {first.protocol['validation']}")

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from bench.codecs.codec import Codec
 from bench.data import normalise
+from bench.data.pictures import next_batch
 from bench.train.recipe import Recipe
-from bench.train.samples import Batch, take
+from bench.train.samples import Batch
 
 Row = dict[str, float]
 # Steps between two looks at the loss on a GPU, which each look makes wait for.
@@ -59,7 +60,7 @@ def train(
     fresh: list[Tensor] = []  # loss and accuracy of steps not looked at yet
     while state.step < steps * recipe.epochs:
         began = time.perf_counter()
-        images, target, weight = take(batches)
+        images, target, weight = next_batch(batches, "samples")
         state.waited += time.perf_counter() - began
 
         rate = recipe.learning_rate(state.step, steps)

@@ -44,6 +44,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--val-images", type=cli.folder, metavar="DIR", help="their pictures (default: as --images)")
     parser.add_argument("--category", metavar="NAME", help="of the people in the annotations (default: person)")
+    cli.add_skeleton_option(parser, "of the people in the annotations")
     parser.add_argument("--input", metavar="HxW", help="height x width (default: 256x192; MPII 256x256)")
     parser.add_argument(
         "--recipe", choices=list(RECIPES), default="paper",
@@ -106,7 +107,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raises ``InputError`` for options of annotation files that do not go together."""
     if arguments.annotations is None:
-        for name in ("images", "val_annotations", "val_images"):
+        for name in ("images", "val_annotations", "val_images", "skeleton"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name.replace('_', '-')} goes with --annotations FILE: whom to train on")
     elif arguments.data_root is not None:

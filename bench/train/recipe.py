@@ -95,37 +95,6 @@ class Recipe:
         return lr * (self.warmup_ratio + (1 - self.warmup_ratio) * iteration / warmup)
 
 
-def paper(
-    input_size: tuple[int, int], *, mpii: bool = False, epochs: int = 210, batch: int = 64, lr: float = 5e-4,
-    loss: str = "x",
-) -> Recipe:  # fmt: skip
-    """The paper's recipe for an input size, a data set and a budget.
-
-    Args:
-        input_size: height, width. Sigma is 2 at a height of 256 and 3 at 384 as released, and in proportion elsewhere.
-        mpii: without half-body augmentation, which is for COCO (and for synthetic people, labelled like COCO's).
-        epochs: the learning rate falls at 170/210 and 200/210 of them.
-        batch: images a step and process; the learning rate does not follow it.
-        lr: after warm-up.
-        loss: F of equation (8).
-
-    Raises:
-        InputError: unknown loss, or a learning rate that is not above 0.
-    """
-    if loss not in LOSSES:
-        raise InputError(f"unknown loss {loss!r}: use {', '.join(LOSSES)}")
-    return Recipe(
-        loss=loss,
-        epochs=epochs,
-        batch=batch,
-        lr=_checked_rate(lr),
-        lr_decay_epoch_1=round(epochs * 170 / 210),
-        lr_decay_epoch_2=round(epochs * 200 / 210),
-        sigma=input_size[0] / 128,
-        half_body_prob=0.0 if mpii else 0.3,
-    )
-
-
 def light(recipe: Recipe) -> Recipe:
     """For short trainings on drawn people: whole, upright and hardly scaled, as validation shows them.
 
@@ -137,7 +106,7 @@ def light(recipe: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class Published:
-    """A newer network's own recipe.
+    """A recipe that was published with networks: the paper's, or that of newer ones.
 
     What the networks' publishers do not say, or what depends on their number of GPUs, is a choice of this project, and
     named in docs/training.md.
@@ -162,6 +131,9 @@ class Published:
             average_momentum=0.0 if any(size in sizes for size in self.without_average) else made.average_momentum,
             weight_decay=0.0 if any(size in sizes for size in self.without_weight_decay) else made.weight_decay,
         )  # fmt: skip
+
+
+_PAPER = Published((), Recipe())
 
 
 def sigmas(loss: str, input_size: tuple[int, int]) -> tuple[float, float]:
@@ -210,17 +182,16 @@ def make_recipe(
     if chosen not in kind.losses:
         told = f"--loss {loss}" if loss else f"recipe {name} with its loss {chosen}"
         raise InputError(f"{model} gives {kind.what}, and {told} is for others: give --loss {' or '.join(kind.losses)}")
-    if published is not None:
-        made = published.of(model, half_body=half_body, epochs=epochs)
-        made = replace(made, batch=batch or made.batch, lr=_checked_rate(made.lr if lr is None else lr), loss=chosen)
-    else:
-        made = paper(
-            input_size, mpii=not half_body, epochs=epochs or 210, batch=batch or 64, lr=5e-4 if lr is None else lr
-        )
-        made = replace(made, loss=chosen, initial="he" if own is None else "own")
-        made = light(made) if name == "light" else made
+    made = (published or _PAPER).of(model, half_body=half_body, epochs=epochs)
+    if published is None and own is not None:
+        made = replace(made, initial="own")
+    if name == "light":
+        made = light(made)
     sigma_x, sigma = sigmas(chosen, input_size)
-    return replace(made, sigma=sigma, sigma_x=sigma_x if sigma_x != sigma else 0.0)
+    return replace(
+        made, batch=batch or made.batch, lr=_checked_rate(made.lr if lr is None else lr), loss=chosen, sigma=sigma,
+        sigma_x=sigma_x if sigma_x != sigma else 0.0,
+    )  # fmt: skip
 
 
 def recipe_epochs(name: str) -> int:

@@ -4,7 +4,6 @@ Both are functions of the seed and of nothing else, so that neither the number o
 interruption changes what a training sees.
 """
 
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,9 +14,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from bench.codecs.codec import Codec, HeatmapCodec, Target
-from bench.core.errors import InputError, last_line
+from bench.core.errors import InputError
 from bench.data import Dataset
-from bench.data.pictures import start_reader
+from bench.data.pictures import start_reader, start_reading
 from bench.train.augment import disturb, random_view, show
 from bench.train.recipe import Recipe
 
@@ -112,28 +111,4 @@ def start(samples: Samples, plan: BatchPlan, *, workers: int, pin: bool) -> Iter
         # Its own, so that to start reading draws nothing from the network's.
         generator=torch.Generator(),
     )
-    batches = iter(loader)
-    if workers and hasattr(signal, "SIGCHLD"):
-        # PyTorch would raise at any line when a worker dies, in the middle of a checkpoint too; ``take`` sees it.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    return batches
-
-
-def take(batches: Iterator[Batch]) -> Batch:
-    """The next batch.
-
-    Raises:
-        InputError: a picture cannot be used, or a worker process died.
-    """
-    try:
-        return next(batches)
-    except InputError as error:
-        # From a worker it comes with the traceback in its text; the last line is what was said.
-        last = last_line(str(error))
-        raise InputError(last.partition("Error: ")[2] or last) from error
-    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
-            raise
-        raise InputError(
-            "a worker process that makes samples died: was memory short? Fewer --workers need less"
-        ) from error
+    return start_reading(loader)

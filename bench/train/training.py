@@ -1,5 +1,6 @@
 """One training from start to record, in a folder of its own that it can go on from."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -24,8 +25,8 @@ from bench.core.errors import InputError
 from bench.core.files import write_whole
 from bench.core.processes import user_code
 from bench.core.record import Record, now
+from bench.core.results import only_one
 from bench.data import Dataset
-from bench.distributed import only_one
 from bench.models import build, recorded_name
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, train
@@ -97,7 +98,8 @@ def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fa
             process trains into the same folder.
         DivergedError: the loss is no number any more.
     """
-    with only_one(fabric, work.folder.parent, work.folder.name):
+    first = fabric.is_global_zero
+    with only_one(work.folder.parent, work.folder.name, "--out") if first else contextlib.nullcontext():
         return _execute(run, data, work, fabric, step)
 
 
@@ -309,7 +311,7 @@ class _TrainingSession:
         if not self.fabric.is_global_zero:
             return None
         folder = self.work.folder
-        zoo.save_weights(self.result, folder / "last.safetensors")
+        zoo.save_weights(self.result, folder / "last.safetensors", self.data.train.skeleton)
         title = f"{recorded_name(self.run.model)}, {self.data.train.name}, {cli.input_text(self.run.input)}"
         write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
         record = self._record(state, started_at)
@@ -341,7 +343,7 @@ class _TrainingSession:
             checkpoint.save(last, content)
             return
         # Best first: should the process die in between, last.pt leads to this point again.
-        zoo.save_weights(self.result, self.work.folder / "best.safetensors")
+        zoo.save_weights(self.result, self.work.folder / "best.safetensors", self.data.train.skeleton)
         checkpoint.save(self.work.folder / "best.pt", content)
         checkpoint.copy(self.work.folder / "best.pt", last)
 

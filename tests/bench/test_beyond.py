@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.report import newer
 from bench.report.benchmarks import BENCHMARKS
+from bench.report.candidates import candidates
 from bench.report.measured import Measured
 from bench.report.sections import beyond, fig5
 from bench.report.sections.table1_to_3 import comparison
@@ -111,3 +112,19 @@ def test_the_paper_s_own_tables_and_figure_stay_as_they_are() -> None:
     png, svg = fig5.draw(chart)
     assert png.startswith(b"\x89PNG")
     assert b"RTMPose-t" in svg
+
+
+def test_a_choice_goes_by_the_figures_of_the_table() -> None:
+    """The measured AP, else that which is published of the checkpoint in the table, at every input."""
+    rows = [(row.names["model"], row.names["input"]) for row in beyond.table(Measured([])).rows]
+    ours = {"dataset": "coco_val2017", "weights": "w.pth", "protocol": {"name": "paper", "flip": True}}
+    records = [speed(model, 9.0, input=size) for model, size in rows]
+    all_of_it = Measured([*records, record("accuracy", "rtmpose_t", {"ap": 0.685, "people": 9}, **ours)])
+    table = beyond.table(all_of_it)
+    chosen = {(one.model, one.setting.input): one.accuracies.get("coco_val2017") for one in candidates(all_of_it)}
+    assert set(chosen) == set(rows)
+    for model, size in rows:
+        shown, found = cells(table, model, size), chosen[model, size]
+        told = shown["AP, COCO val2017 measured"] or shown["AP, COCO val2017 published"]
+        assert (f"{found.value:.1f}" if found else "") == told, (model, size)
+    assert (chosen["rtmpose_m", "384x288"].value, chosen["rtmpose_t", "256x192"].origin) == (77.0, "measured")

@@ -827,7 +827,7 @@ def test_test_dev_takes_detections_and_gives_no_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "problem"),
     [
-        (("imagenet", "."), {}, "no data set 'imagenet': there is coco, mpii, synthetic"),
+        (("imagenet", "."), {}, "no data set 'imagenet': there is coco, coco_wholebody"),
         (("coco", "."), {"split": "test"}, "no split 'test': there is val and train"),
         (("mpii", "."), {"test_dev": True}, "only coco has a test-dev split"),
         (("mpii", "."), {"detections": DETECTIONS}, "mpii has its boxes in its annotations: leave out --detections"),

@@ -184,8 +184,8 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
 
 def test_a_converter_that_fails_says_why(tmp_path: Path) -> None:
     script = "import pathlib, sys; pathlib.Path('here').write_text(''); print('why'); sys.exit(int(sys.argv[1]))"
-    for status in (0, 3):
-        with pytest.raises(converters.ConversionError, match=f"mine failed with status {status}: why"):
+    for status, how in {0: "did not write its file", 3: "died with status 3"}.items():
+        with pytest.raises(converters.ConversionError, match=f"mine {how}: why"):
             converters.run((sys.executable, "-c", script, str(status)), "mine", (tmp_path / "absent",))
     assert not Path("here").exists()
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
 from bench.backends.differences import Differences, compare, find, module_values
-from bench.backends.profiles import LAYOUT, Profile
+from bench.backends.profiles import LAYOUT, ROOT, Profile, layer_of
 from bench.core import workers
 from bench.core.errors import InputError
 from bench.core.record import Record
@@ -192,6 +192,30 @@ def test_the_split_is_the_whole(network: tuple[nn.Module, Tensor]) -> None:
     assert f" ms in {record.software.runtime} (1 thread, 64x64)" in said
     assert "Python" not in said
     assert f"It runs {m['operators']:,} operators, {m['joined_operators']:,} of them joined from several" in said
+
+
+def test_operators_that_name_no_layer_stand_together_by_their_kind(tmp_path: Path) -> None:
+    """In a file that somebody brought, unless what they read from is of a layer."""
+    openvino, ops = pytest.importorskip("openvino"), pytest.importorskip("openvino.opset13")
+    path, random = tmp_path / "net.xml", np.random.default_rng(0)
+    entry = last = ops.parameter([1, 8, 32, 32], np.float32, "images")
+    for name in ("conv1", "conv2", "head/conv"):
+        weights = random.normal(size=(8, 8, 3, 3)).astype(np.float32)
+        last = ops.sigmoid(
+            ops.convolution(last, weights, [1, 1], [1, 1], [1, 1], [1, 1], name=name), name=f"act_{name[-1]}"
+        )
+    openvino.save_model(openvino.Model([last], [entry]), path, compress_to_fp16=False)
+    with catalogue.open_profiled(Artifact("openvino", "fp32", (path, path.with_suffix(".bin"))), threads=1) as session:
+        session.run(np.ones((1, 8, 32, 32), np.float32))
+        session.collect()
+        profile = session.profile()
+    parts = [part for one in profile.operators for part in one.parts]
+    assert Counter(part.layer for part in parts) == {"(Convolution)": 2, "(Sigmoid)": 2, "head": 2}
+    assert [layer_of(name) for name in ("/backbone/conv/Conv", "/Conv")] == ["backbone.conv", ROOT]
+    record = made_up((8, 9, 34, 29, 20))
+    assert "by their kind" not in paragraph(record)
+    layers = [{"name": "(Convolution)", "share": 0.5, "times_bound": 2.0}]
+    assert "by their kind" in paragraph(record.model_copy(update={"notes": record.notes | {"layers": layers}}))
 
 
 def test_what_the_profiler_adds_is_taken_off() -> None:

@@ -207,6 +207,28 @@ def test_out_of_memory_costs_its_network_only(bare_python: Path, kit: Path) -> N
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["own:tiny"]
 
 
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("raise OSError(30, 'Read-only file system')", "error: {kit}/records/.answer: Read-only file system"),
+        ("os.kill(os.getpid(), 9)", "failed: own:tiny, onnxruntime: its process was killed (signal 9), most likely"),
+    ],
+)
+def test_why_there_is_no_answer_is_said(bare_python: Path, kit: Path, tmp_path: Path, does: str, says: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text(
+        "import os, pathlib\nwrite = pathlib.Path.write_text\ndef answer(self, *text, **how):\n"
+        f"    if self.name == '.answer':\n        {does}\n    return write(self, *text, **how)\n"
+        "pathlib.Path.write_text = answer\n"
+    )
+    done = subprocess.run(
+        [bare_python, "run.py", "--models", "own:tiny", "--sets", "1"], cwd=kit, capture_output=True, text=True,
+        env=clean() | {"PYTHONPATH": str(tmp_path / "own")},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(says.format(kit=kit))
+
+
 def test_a_full_disk_loses_nothing(bare_python: Path, kit: Path, run: Run) -> None:
     """Files that may not grow beyond two sets and a half stand in for it."""
     command_line = [bare_python, "run.py", "--models", "own:tiny"]

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.core import hardware, machine, system_files
+from bench.core.errors import InputError
 from tests.conftest import ROOT
 
 MAX, HALF = "max 100000\n", "150000 100000\n"
@@ -73,6 +75,17 @@ def test_threads_keep_to_the_quota_and_to_what_the_user_says(system: Path, monke
     for said, threads in (("5", 5), (" 4,2", 4), ("64", 16), ("0", 8), ("", 8), ("many", 8), ("-3", 8)):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
         assert hardware.default_threads() == threads, said
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused(system: Path) -> None:
+    """Before a container's limit ends the process, which would say nothing."""
+    lay_out(system, "0::/\n", {"memory.max": "1000000000"})
+    machine.check_memory(512, (384, 288), "--batch")
+    says = "1024 images of 384x288 alone are 1.359 GB, and this process may have 1 GB: give a smaller --batch"
+    with pytest.raises(InputError, match=f"^out of memory: {re.escape(says)}$"):
+        machine.check_memory(1024, (384, 288), "--batch")
+    lay_out(system, "0::/\n", {"memory.max": "max"})
+    assert hardware.usable_memory_bytes() == hardware.describe()["memory_bytes"]
 
 
 def test_boards_have_names(system: Path) -> None:

@@ -14,16 +14,18 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import zoo
-from bench.backends import catalogue
+from bench.backends import calibration, catalogue
 from bench.backends.adapted import adapted
 from bench.backends.profilers.onnxruntime import OnnxGraph
 from bench.backends.session import Port, Session
+from bench.codecs.codec import HeatmapCodec
 from bench.complexity.onnx_graph import count
 from bench.core.errors import InputError
 from bench.core.kinds import problem
 from bench.core.record import Record
 from bench.core.results import read
 from bench.data.cropping import Normalisation, normalise
+from bench.data.synthetic import SyntheticDataset
 from bench.model_files import fitting, worker
 from bench.model_files.description import Description, json_schema, merged, read_options, read_sidecar
 from bench.model_files.model_file import ModelFile
@@ -254,6 +256,23 @@ def test_an_onnx_file_is_made_into_files_of_other_backends_and_those_are_models_
     again = looked_at(tmp_path / f"other{artifact.file.suffix}", backend)
     with catalogue.open_artifact(catalogue.build(backend, again, example), threads=1) as session:
         parity.check(expected, session.run(example.numpy()), "fp32", backend)
+
+
+def test_int8_is_calibrated_on_the_crops_that_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(calibration, "COUNT", 2)
+    path, example = make_onnx(tmp_path / "net.onnx"), torch.rand(1, 3, 64, 48)
+    said = {"mean": [0.5, 0.5, 0.5], "channels": "BGR"}
+    plain, udp = (looked_at(path, udp=udp, **said) for udp in (False, True))
+    drawn = SyntheticDataset(images=2, seed=calibration.SEED, kind="portraits")
+    seen = calibration.inputs_of(
+        drawn, (64, 48), normalisation=udp.normalisation, codec=HeatmapCodec((64, 48), udp=True)
+    )
+    found = [
+        catalogue.build("onnxruntime_int8", file, example, threads=1, calibration=inputs).file
+        for file, inputs in ((udp, None), (udp, seen), (plain, None))
+    ]
+    assert found[0] == found[1] != found[2]  # files of the cache are named by all that they are made of
 
 
 def test_a_backend_that_cannot_run_a_file_says_which_can(tmp_path: Path) -> None:

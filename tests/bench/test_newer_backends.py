@@ -79,7 +79,7 @@ def test_evaluation_with_the_flip_test_agrees_between_runtimes(
         "0", "--threads", "1", *COMMON,
     ]  # fmt: skip
     found = {}
-    for backend in ("eager", "onnxruntime", "openvino"):
+    for backend in ("eager", {"simcc_mobilenetv2": "onnxruntime", "cspnext_t_udp": "openvino"}[model]):
         try:
             catalogue.resolve(backend, "cpu", "fp32")
         except InputError:
@@ -94,7 +94,7 @@ def test_evaluation_with_the_flip_test_agrees_between_runtimes(
         assert record.protocol.get("crop") == {"simcc_mobilenetv2": None, "cspnext_t_udp": "udp"}[model]
     first = found.pop("eager")
     if not found:
-        pytest.skip("neither ONNX Runtime nor OpenVINO is installed")
+        pytest.skip("its backend is not installed")
     assert len(first) >= 2
     for others in found.values():
         assert [one["image_id"] for one in others] == [one["image_id"] for one in first]

@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -15,16 +16,22 @@ from hypothesis import strategies as st
 
 from bench.accuracy.predicting import predict
 from bench.backends import catalogue
+from bench.backends.families.pytorch import TorchSession
+from bench.codecs.codec import HeatmapCodec
 from bench.core import kinds
 from bench.core.errors import InputError
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.core.skeletons import COCO
+from bench.core.unfinished import Work
 from bench.data import box_to_crop, crop, normalise
+from bench.data.cropping import Normalisation
 from bench.data.dataset import Person
 from bench.data.synthetic.frames import Sequence, draw_people
+from bench.model_files.checkpoint import Checkpoint
 from bench.model_files.description import sidecar_of
-from bench.pipeline import detectors, quality, scenarios
+from bench.models import codec_of_name
+from bench.pipeline import detectors, preparation, quality, scenarios
 from bench.pipeline.cell import CellResult, measure
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES
@@ -59,7 +66,7 @@ FRAME = np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)
         st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(0.5, 400), st.floats(0.5, 400)),
         min_size=1, max_size=4,
     ),
-    st.integers(1, 2),
+    st.integers(1, 3),
     st.booleans(),
 )  # fmt: skip
 def test_crops_are_those_of_evaluation_to_the_bit(boxes: list[tuple[float, ...]], threads: int, udp: bool) -> None:
@@ -74,10 +81,13 @@ def test_crops_are_those_of_evaluation_to_the_bit(boxes: list[tuple[float, ...]]
     np.testing.assert_array_equal(plain.mirrors[1 : len(boxes) + 1], wanted[..., ::-1])
     np.testing.assert_array_equal(centers, [center for center, _ in regions])
     np.testing.assert_array_equal(sizes, [size for _, size in regions])
-    raw = Crops(SIZE, 5, pixels=True, mirrored=True, udp=udp)
-    raw.fill(FRAME, np.array(boxes))
-    np.testing.assert_array_equal(raw.images[: len(boxes)], pixels[..., ::-1])
-    np.testing.assert_array_equal(raw.mirrors[: len(boxes)], pixels[:, :, ::-1, ::-1])
+    for order, how in (("RGB", Normalisation()), ("BGR", Normalisation(channels="BGR"))):
+        raw = Crops(SIZE, 5, pixels=True, mirrored=True, threads=threads, udp=udp, how=how)
+        raw.fill(FRAME, np.array(boxes))
+        planes = (pixels if order == "RGB" else pixels[..., ::-1]).transpose(0, 3, 1, 2)
+        np.testing.assert_array_equal(raw.images[: len(boxes)], planes)
+        np.testing.assert_array_equal(raw.mirrors[: len(boxes)], planes[..., ::-1])
+        raw.close()
     plain.close()
 
 
@@ -356,7 +366,7 @@ def encoded_as(form: str) -> list[np.ndarray]:
     """Outputs in which anchors near the middle of each true box, and one more, tell that box."""
     strides = detectors.NANODET_STRIDES if form == "nanodet" else detectors.YOLOX_STRIDES
     places, steps = detectors.grid(INPUT, strides)
-    points = places * steps[:, None]
+    points = (places + 0.5 * (form == "nanodet_by_stride")) * steps[:, None]
     middles = (TRUE[:, :2] + TRUE[:, 2:]) / 2
     chosen = [
         [int(index) for index in np.argsort(((points - m) ** 2).sum(1) + 1e3 * (steps > 16))[:2]] for m in middles
@@ -373,10 +383,13 @@ def encoded_as(form: str) -> list[np.ndarray]:
         centres = (corners[:, :2] + corners[:, 2:]) / 2
         columns = (centres / steps[:, None] - places, np.log(sizes / steps[:, None]), np.ones((len(points), 1)))
         return [np.concatenate((*columns, score[:, None], other), 1)[None]]
-    if form == "nanodet":
+    if form.startswith("nanodet"):
         bins = distances.clip(0, 7 * steps[:, None]) / steps[:, None]
         weights = np.maximum(1 - np.abs(bins[:, :, None] - np.arange(8)), 1e-12)
-        return [np.concatenate((score[:, None], other, np.log(weights).reshape(len(points), 32)), 1)[None]]
+        parts = np.concatenate((score[:, None], other), 1), np.log(weights).reshape(len(points), 32)
+        if form == "nanodet":
+            return [np.concatenate(parts, 1)[None]]
+        return [part[steps == stride][None] for part in parts for stride in strides]
     if form == "rtmdet":
         logits = np.log(score / (1 - score))
         maps: list[np.ndarray] = []
@@ -416,7 +429,9 @@ def test_detectors_of_each_form_find_who_is_there(form: str) -> None:
         shown = found[np.argsort(found[:, 0])]
         limit = np.array(frame.shape[1::-1])
         wanted[:, 2:] = np.minimum(wanted[:, :2] + wanted[:, 2:], limit) - np.minimum(wanted[:, :2], limit)
-        np.testing.assert_allclose(shown, wanted[wanted[:, 2:].min(1) > 0], atol=0.6 if form == "nanodet" else 0.01)
+        np.testing.assert_allclose(
+            shown, wanted[wanted[:, 2:].min(1) > 0], atol=0.6 if form.startswith("nanodet") else 0.01
+        )
         right = 2 * INPUT[1] // 3 if resize == "letterbox" else INPUT[1]
         blue = 30 if detector.sidecar.channels == "RGB" else 10
         told = (blue / 255 - detector.sidecar.mean[0]) / detector.sidecar.std[0]
@@ -452,7 +467,8 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     detector = open_detector(path, 1)
     assert (detector.sidecar.person, detector.sidecar.channels) == (1, "RGB")
     for told, says in (
-        ("[]", "is no JSON object"), ('{"form": "yolo9"}', "form 'yolo9' is unknown: give yolox"),
+        ("{", "is not JSON: .* at line 1"), ("[]", "is no JSON object"),
+        ('{"form": "yolo9"}', "form 'yolo9' is unknown: give yolox"),
         ('{"input": [3, 96]}', "input is 3, height, width"), ('{"std": [0, 1, 1]}', "std must be above 0"),
         ('{"form": "ssd", "input": [3, 96, 128]}', "1x252x8, which is not of the form ssd"),
     ):  # fmt: skip
@@ -587,7 +603,9 @@ def test_a_video_starts_again_and_may_break_off(clip: Path, tmp_path: Path) -> N
         Video(tmp_path / "missing.avi")
 
 
-def test_every_scenario_and_source_gives_figures(trained: Any, clip: Path, tmp_path: Path) -> None:
+def test_every_scenario_and_source_gives_figures(
+    trained: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In this process: a camera, streams, offline, a video and pictures, with boxes of each kind."""
     model, size = trained
     own = network("eager", size)
@@ -598,27 +616,39 @@ def test_every_scenario_and_source_gives_figures(trained: Any, clip: Path, tmp_p
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([[[10, 10, 50, 90]], [], [[0, 0, 60, 60]] * 3] + [[]] * 7))
     video = Frames("video", (str(clip),), boxes="file", boxes_path=str(boxes))
+    opened, closed = mock.Mock(wraps=preparation.open_artifact), mock.Mock()
+    monkeypatch.setattr(preparation, "open_artifact", opened)
+    monkeypatch.setattr(TorchSession, "close", closed)
     cases: list[tuple[Frames, dict[str, Any]]] = [
         (scenes, {"scenario": "paced", "for_s": 0.3}), (scenes, {"scenario": "streams", "for_s": 0.2, "streams": 2}),
         (scenes, {"scenario": "offline", "batch": 12, "count": 4}), (scenes, {"draw": True}),
         (video, {"count": 0, "smooth": "one-euro", "detect_every": 3, "sets": 1}),
         (Frames("pictures", (str(picture),), boxes="whole"), {"count": 2}),
+        (Frames("motion", people=1, size=(320, 240)), {"network": dataclasses.replace(own, weights="random")}),
     ]  # fmt: skip
     made = []
     for frames, more in cases:
-        one = dataclasses.replace(plan("eager", 2, protocol="custom"), network=own, frames=frames, **more)
+        one = dataclasses.replace(plan("eager", 2, protocol="custom"), **({"network": own, "frames": frames} | more))
         made.append(measure(one, artifacts))
         told = recorded(one, [made[-1]] * one.sets).metrics
         assert abs(told["discrepancy_relative"]) < 0.3
-    camera, side_by_side, offline, drawn, followed, whole = made
+    assert closed.call_count == opened.call_count > len(cases)
+    camera, side_by_side, offline, drawn, followed, whole, untrained = made
+    assert untrained.quality == {}  # its joints mean nothing
     assert camera.arrived == camera.dropped + camera.frames >= 1
     assert side_by_side.people == 2 * side_by_side.frames
-    assert (offline.people, offline.frames) == (48, 8)
+    assert (offline.people, offline.frames) == (48, 6)  # eight a frame, whose rest is kept
     assert drawn.stage_ms["draw"] > 0
     assert followed.frames == 10
     assert followed.empty >= 1
     assert any("nobody was found in" in note for note in followed.warnings)
     assert (whole.people, whole.frames) == (2, 2)
+
+
+def test_a_checkpoint_is_seen_and_read_as_its_network_is() -> None:
+    made = Checkpoint(path=Path("own.pth"), sha256="", network="cspnext_t_udp", options={}, num_joints=17, size=SIZE)
+    own = dataclasses.replace(network("eager", SIZE), model="own.pth", file=made.model_dump_json())
+    assert preparation.codec(own) == codec_of_name("cspnext_t_udp", SIZE) == HeatmapCodec(SIZE, udp=True)
 
 
 def test_boxes_of_a_file(tmp_path: Path) -> None:
@@ -631,7 +661,8 @@ def test_boxes_of_a_file(tmp_path: Path) -> None:
     for content, names, says in (
         ("[[]]", [], "has 1 entries, and there are 2 frames"), ("{}", ["a"], "it has no boxes of a"),
         ("[[[1, 2, 3, 0]], []]", [], "frame 0: width and height of a box must be finite and above 0"),
-        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"), ("[", [], "is no JSON"),
+        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"),
+        ("[", [], "is not JSON: .* at line 1"),
     ):  # fmt: skip
         path.write_text(content)
         with pytest.raises(InputError, match=says):
@@ -666,7 +697,8 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
         "320x240", "--frames", "9", "--batching", "batched", "--flip", "no", "--detect-every", "1,4", "--smooth",
         "one-euro", "--draw", "--sets", "1", "--threads", "1", "--results", str(tmp_path), "--quiet", "--missing",
     ]  # fmt: skip
-    assert command("pipeline")(options) == 0
+    with mock.patch.object(Work, "drop"):  # a kill comes between the records and this
+        assert command("pipeline")(options) == 0
     assert "The stages add up to the time of a frame" in capsys.readouterr().out
     records = [Record.model_validate_json(line) for line in (tmp_path / "pipeline.jsonl").read_text().splitlines()]
     assert [record.metrics["detections"] for record in records] == [9, 3]
@@ -679,8 +711,9 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
         assert m["missed_share"] == 0
         assert {"jitter_px", "lag_frames"} <= set(m)
         assert record.weights == "bundled"
-    assert not (tmp_path / "pipeline.partial").exists()
+    assert (tmp_path / "pipeline.partial").exists()
     assert command("pipeline")(options) == 0
+    assert not (tmp_path / "pipeline.partial").exists()
     assert len((tmp_path / "pipeline.jsonl").read_text().splitlines()) == 2
 
 

@@ -18,9 +18,10 @@ from bench.core.results import read
 from bench.core.skeletons import COCO
 from bench.data import normalise
 from bench.data.dataset import Person
+from bench.data.pictures import next_batch
 from bench.data.synthetic import SyntheticDataset
 from bench.train import command as train_command
-from bench.train import engine, samples
+from bench.train import engine
 from bench.train.augment import disturb, plain_view, random_view
 from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, make_recipe, sigmas
@@ -200,17 +201,17 @@ def test_a_training_with_an_average_goes_on_where_it_stopped(
         "--results", str(tmp_path / "results"), "--quiet",
     ]  # fmt: skip
     assert main([*common, "--out", str(tmp_path / "whole")]) == 0
-    real, calls = samples.take, iter(range(9))
+    real, calls = next_batch, iter(range(9))
 
-    def stopping(batches):
+    def stopping(batches, what):
         if next(calls) == 3:
             raise KeyboardInterrupt
-        return real(batches)
+        return real(batches, what)
 
-    monkeypatch.setattr(engine, "take", stopping)
+    monkeypatch.setattr(engine, "next_batch", stopping)
     with pytest.raises(KeyboardInterrupt):
         main([*common, "--out", str(tmp_path / "parts")])
-    monkeypatch.setattr(engine, "take", real)
+    monkeypatch.setattr(engine, "next_batch", real)
     assert main([*common, "--out", str(tmp_path / "parts"), "--resume"]) == 0
     (whole,), (parts,) = (list((tmp_path / folder).glob("*/last.safetensors")) for folder in ("whole", "parts"))
     kept, resumed = load_file(whole), load_file(parts)

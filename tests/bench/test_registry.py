@@ -64,15 +64,19 @@ def test_a_file_in_the_folder_is_a_data_set(hands: None) -> None:
 
 def test_the_entries_say_what_the_published_sets_are() -> None:
     entries = registry.entries()
-    assert list(entries) == ["coco", "mpii", "synthetic"]
+    assert list(entries) == [
+        "coco", "coco_wholebody", "crowdpose", "halpe26", "mpii", "ochuman", "synthetic", "synthetic_feet",
+    ]  # fmt: skip
     assert {name: (len(one.skeleton.joints), one.input, one.weights, one.main) for name, one in entries.items()} == {
         "coco": (17, "256x192", "coco", "ap"), "mpii": (16, "256x256", "mpii", "pckh"),
-        "synthetic": (17, "256x192", "coco", "ap"),
+        "synthetic": (17, "256x192", "coco", "ap"), "ochuman": (17, "256x192", "coco", "ap"),
+        "coco_wholebody": (133, "256x192", "coco_wholebody", "ap"), "crowdpose": (14, "256x192", "crowdpose", "ap"),
+        "halpe26": (26, "256x192", "halpe26", "ap"), "synthetic_feet": (23, "256x192", "synthetic_feet", "ap"),
     }  # fmt: skip
     coco = entries["coco"]
     assert coco.sized_name("coco_val2017", 5000, "pictures") == "coco_val2017"
     assert coco.sized_name("coco_val2017", 4999, "pictures") == "coco_val2017 (4999 pictures)"
     for entry in entries.values():
         assert entry.main in entry.metrics
-    with pytest.raises(InputError, match="no data set 'hands': there is coco, mpii, synthetic"):
+    with pytest.raises(InputError, match="no data set 'hands': there is coco, coco_wholebody, crowdpose"):
         open_dataset("hands")

@@ -15,9 +15,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.accuracy import coco_results, oks_nms, score_coco, score_mpii
-from bench.accuracy.coco import METRICS, _oks_by_image, _Poses
-from bench.accuracy.oks import SIGMAS, suppress
+from bench.accuracy.coco import METRICS, Poses, _oks_by_image
+from bench.accuracy.oks import sigmas_of, suppress
 from bench.core.errors import InputError
+from bench.core.skeletons import COCO as SKELETON
 from bench.data.annotations import read_annotations
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -26,6 +27,7 @@ TRUTH_FILE = REFERENCE / "coco_case" / "ground_truth.json"
 TRUTH = json.loads(TRUTH_FILE.read_text())
 PREDICTIONS = json.loads((REFERENCE / "coco_case" / "predictions.json").read_text())
 EVALUATORS = ("faster", "pycocotools")
+SIGMAS = sigmas_of(SKELETON)
 
 
 @pytest.mark.parametrize("evaluator", EVALUATORS)
@@ -119,7 +121,7 @@ def test_both_evaluators_agree_to_the_last_bit(
     if predictions:
         evaluation = original(truth, coco_results(predictions))
         assert list(faster.values()) == evaluation.stats.tolist()
-        similarity = _oks_by_image(read_annotations(truth), _Poses.of(predictions, 0.2).suppressed(0.9), 20)
+        similarity = _oks_by_image(read_annotations(truth), Poses.of(predictions, 0.2, SKELETON).suppressed(0.9), 20)
         for (image, _), expected in evaluation.ious.items():
             assert np.array_equal(similarity.get(image, []), expected)
     else:
@@ -202,7 +204,7 @@ def test_suppression_keeps_what_the_rule_keeps(count: int, seed: int, threshold:
 
     assert oks_nms(poses, areas, scores, threshold) == kept(list(range(count)))
     by_image = [pose for which in (2, 5, 9) for pose in kept(np.flatnonzero(image == which).tolist())]
-    assert suppress(image, poses, areas, scores, threshold).tolist() == by_image
+    assert suppress(image, poses, areas, scores, threshold, SIGMAS).tolist() == by_image
 
 
 def test_a_pose_exactly_at_the_threshold_stays() -> None:

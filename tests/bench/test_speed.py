@@ -87,7 +87,9 @@ def test_a_record_holds_every_round_of_every_set(tiny: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny: str, tmp_path: Path, blow: signal.Signals) -> None:
-    arguments = ("--models", tiny, "--input", "64x32", "--sets", "4", "--rounds", "3", "--results", str(tmp_path / "r"))
+    pytest.importorskip("onnxruntime")
+    arguments = ("--models", tiny, "--input", "64x32", "--sets", "4", "--rounds", "3", "--backend", "onnxruntime",
+                 "--results", str(tmp_path / "r"))  # fmt: skip
     partial = tmp_path / "r" / "speed.partial"
     process = start(*arguments)
     deadline = time.monotonic() + 120
@@ -123,7 +125,7 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None
     (tmp_path / "twice.py").write_text(Path(tiny.rpartition(":")[0]).read_text().replace("tiny", "twice"))
     process = start("--models", f"{tiny},{tmp_path}/twice.py:twice", "--batch", "1,3",
                     "--protocol", "steady", "--budget", "1.5", "--sets", "1", "--input", "64x32",
-                    "--results", str(tmp_path / "r"))  # fmt: skip
+                    "--backend", "onnxruntime", "--results", str(tmp_path / "r"))  # fmt: skip
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     records = read(tmp_path / "r")
@@ -140,7 +142,9 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path) -> None
         assert reached <= 0.01 or record.conditions[0]["elapsed_s"] >= 1.5
         short = record.samples["latency_ms"][0][:-10]
         assert len(short) < 6 or relative_precision(short) > 0.01
-    matrix = stdout[stdout.index("images a second") :]
+    titles = [line for line in stdout.splitlines() if line.startswith("images a second; ")]  # not wrapped
+    assert [title.rpartition(", ")[2] for title in titles] == ["batch 1", "batch 3"]
+    matrix = stdout[stdout.index(titles[0]) :]
     for batch in (1, 3):
         for model in ("own_model:tiny", "twice:twice"):
             for record in (r for r in records if (r.model, r.batch) == (model, batch)):
@@ -338,9 +342,7 @@ def test_a_backend_that_computes_something_else_is_not_timed(tmp_path: Path) -> 
 def test_onnxruntime_agrees_with_eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    from bench.models import build
-
-    model = build("simplebaseline:timm/mobilenetv3_small_050")
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Hardswish(), torch.nn.ConvTranspose2d(4, 2, 4, 2))
     example = torch.randn(1, 3, 64, 64)
     record = measure(model, example, rounds=2, warmup=1, backend="onnxruntime")
     assert 0 <= record.metrics["parity_max_relative"] < 1e-4

@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from bench.accuracy.predicting import evaluate
 from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
 from bench.core.errors import InputError
+from bench.core.output_kinds import KINDS
 from bench.core.record import Record
 from bench.core.skeletons import COCO
 from bench.data.dataset import Person
@@ -43,7 +45,7 @@ from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
 from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
 from bench.train.initial import initialise
-from bench.train.recipe import Recipe, light, paper
+from bench.train.recipe import Recipe, make_recipe
 from bench.train.samples import BatchPlan, Samples, start
 from bench.train.training import Training, make_network
 from bench.weights import build_trained, bundled, default_input
@@ -188,6 +190,9 @@ def test_accuracy_counts_labelled_joints_whose_peak_is_near() -> None:
 
 
 def test_the_paper_recipe() -> None:
+    def paper(size: tuple[int, int], **more: Any) -> Recipe:
+        return make_recipe("paper", "net", "", KINDS["heatmap"], size, **more)
+
     recipe = paper((256, 192))
     assert recipe == Recipe()
     steps = 2340
@@ -195,7 +200,7 @@ def test_the_paper_recipe() -> None:
     at |= {170 * steps - 1: 5e-4, 170 * steps: 5e-5, 200 * steps - 1: 5e-5, 200 * steps: 5e-6, 210 * steps - 1: 5e-6}
     for step, rate in at.items():
         assert recipe.learning_rate(step, steps) == pytest.approx(rate, rel=1e-9)
-    assert paper((256, 256), mpii=True).half_body_prob == 0
+    assert paper((256, 256), half_body=False).half_body_prob == 0
     assert (paper((256, 256)).sigma, paper((384, 288)).sigma, paper((128, 96)).sigma) == (2, 3, 1)
     short = paper((256, 192), epochs=21)
     assert (short.lr_decay_epoch_1, short.lr_decay_epoch_2) == (17, 20)
@@ -265,7 +270,8 @@ def test_random_views_have_the_recipe_s_frequencies() -> None:
 
 
 def test_the_light_recipe_shows_people_whole_and_upright() -> None:
-    recipe, someone = light(paper((128, 96), epochs=20, batch=16, lr=1e-3)), person()
+    recipe = make_recipe("light", "net", "", KINDS["heatmap"], (128, 96), epochs=20, batch=16, lr=1e-3)
+    someone = person()
     assert (recipe.name, recipe.epochs, recipe.batch, recipe.lr, recipe.sigma) == ("light", 20, 16, 1e-3, 1.0)
     views = [random_view(someone, COCO, SIZE, recipe, np.random.default_rng((2, i))) for i in range(500)]
     usual = plain_view(someone, SIZE, recipe)
@@ -387,7 +393,7 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
 
 def test_samples_do_not_depend_on_workers() -> None:
     plan = BatchPlan(range(6), 6, 1, 3, seed=2)
-    samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, paper(SIZE), seed=2)
+    samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, Recipe(sigma=SIZE[0] / 128), seed=2)
     here, there = (list(start(samples, plan, workers=n, pin=False)) for n in (0, 2))
     for mine, theirs in zip(here, there, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
@@ -547,15 +553,15 @@ def test_a_picture_that_is_gone_is_named(networks: str, options: list[str], coco
 def test_an_interruption_says_what_is_kept(
     networks: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = sys.modules["bench.train.engine"].take
+    real = sys.modules["bench.train.engine"].next_batch
     taken = itertools.count(1)
 
-    def interrupted(batches: object) -> object:
+    def interrupted(*batches: object) -> object:
         if next(taken) == 5:
             raise KeyboardInterrupt
-        return take(batches)
+        return real(*batches)
 
-    monkeypatch.setattr("bench.train.engine.take", interrupted)
+    monkeypatch.setattr("bench.train.engine.next_batch", interrupted)
     with pytest.raises(
         KeyboardInterrupt, match=r"interrupted after step 4; .*last.pt keeps step 3, and --resume goes on"
     ):
@@ -631,7 +637,9 @@ def test_two_trainings_into_one_folder_are_refused(networks: str, options: list[
     try:
         while first.poll() is None and not list(tmp_path.glob("out/*/last.pt")):
             time.sleep(0.05)
-        with pytest.raises(InputError, match=r"out/networks-drops_x_coco_64x48_seed0 is being made by another process"):
+        with pytest.raises(
+            InputError, match=r"at work in .*out \(networks-drops_x_coco_64x48_seed0\): .* another --out"
+        ):
             main([*arguments, "--samples", "2000"])
     finally:
         first.kill()

@@ -23,6 +23,11 @@ def work(job, ready):
         return {"input_error": "not this one"}
     if job["does"] == "die":
         sys.exit("dead")
+    if job["does"].startswith("signal"):
+        os.kill(os.getpid(), int(job["does"].split()[1]))
+    if job["does"] == "throw":
+        os.write(2, b"terminate called after throwing an instance of such\\n  what():  std::bad_alloc\\nAborted\\n")
+        os.abort()
     if job["does"] == "leave":
         sys.exit(0)
     if job["does"] == "leave at once":
@@ -56,7 +61,7 @@ def test_they_get_ready_together_and_measure_alone(start: Start, ahead: int) -> 
     failed = {job: str(answer) for job, answer in found if isinstance(answer, InputError)}
     assert failed.keys() == {"refuse", "die"}
     assert failed["refuse"] == "refuse: not this one"
-    assert failed["die"] == "die: the process that measured it died with status 1: dead"
+    assert failed["die"] == "die: its process died with status 1: dead"
     answers = [answer for _, answer in found if not isinstance(answer, InputError)]
     assert [answer["word"] for answer in answers] == ["told"] * 3
     together = answers[:2] if ahead == 4 else answers[:1]
@@ -94,3 +99,12 @@ def test_one_that_ends_its_process_has_not_succeeded(start: Start, job: str) -> 
 def test_one_that_reads_standard_input_finds_it_empty(start: Start) -> None:
     ((_, answer),) = workers.run_each(["ask"], start)
     assert answer == {"read": "", "input": []}
+
+
+def test_the_signal_that_ended_one_is_named(start: Start) -> None:
+    """That of the system where memory runs out is one that nothing can catch, and it leaves no word."""
+    jobs = ["signal 9", "signal 11", "throw"]
+    killed, broken, thrown = (str(answer) for _, answer in workers.run_each(jobs, start, ahead=3))
+    assert killed.startswith("signal 9: its process was killed (signal 9), most likely for want of memory")
+    assert broken == "signal 11: its process died of SIGSEGV (signal 11): no message"
+    assert thrown == "throw: its process died: out of memory: give fewer or smaller things at a time"

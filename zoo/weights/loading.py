@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.files import write_whole
+from bench.core.skeletons import Skeleton
 from zoo.create import build
 from zoo.errors import ZooError
 from zoo.naming import official_name, published_name
@@ -89,11 +90,12 @@ def _adapt(model: nn.Module, names: Mapping[str, str], state: dict[str, Tensor])
                 state[name] = state[name][:17]
 
 
-def save_weights(model: nn.Module, path: str | Path) -> None:
+def save_weights(model: nn.Module, path: str | Path, skeleton: Skeleton | None = None) -> None:
     """Write a network's weights as safetensors, in this project's naming.
 
     The metadata, all text, hold ``name``, ``num_joints``, ``input_size`` (height x width),
     ``options`` (JSON) and ``card`` (the model card as JSON) of a network from ``create_model``.
+    With a skeleton, they also hold its ``joints``, ``flip_pairs`` and ``limbs`` (JSON).
     The file appears whole or not at all; equal weights give equal bytes.
 
     Raises:
@@ -107,6 +109,8 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
         metadata["input_size"] = "x".join(map(str, spec.input_size))
         if spec.card is not None:
             metadata["card"] = json.dumps(asdict(spec.card))
+    if skeleton is not None:
+        metadata |= {name: json.dumps(getattr(skeleton, name)) for name in ("joints", "flip_pairs", "limbs")}
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     try:
         path.parent.stat()  # no folder is made here

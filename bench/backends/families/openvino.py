@@ -275,20 +275,19 @@ def open_request(model: Any, threads: int, precision: str, further: Mapping[str,
 def open_for_pixels(
     backend: Backend, artifact: Artifact, device: str, threads: int, mean: Sequence[float], std: Sequence[float]
 ) -> Session:
-    """As ``open_artifact``, for pixels: layout, colours and normalisation become part of the compiled graph."""
+    """As ``open_artifact``, for pixels: their normalisation becomes part of the compiled graph."""
     return _Session(artifact.file, threads, artifact.precision, (mean, std))
 
 
 def _from_pixels(model: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
-    """A model that takes uint8 ``[N, H, W, 3]`` BGR, from one that takes float32 ``[N, 3, H, W]``, normalised RGB."""
+    """A model that takes uint8 ``[N, 3, H, W]``, from one that takes them as float32, normalised."""
     openvino = import_openvino()
     steps = openvino.preprocess.PrePostProcessor(model)
-    tensor = steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-    tensor.set_color_format(openvino.preprocess.ColorFormat.BGR)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NCHW"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).convert_color(
-        openvino.preprocess.ColorFormat.RGB
-    ).mean([255 * value for value in mean]).scale([255 * value for value in std])
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean([255 * value for value in mean]).scale(
+        [255 * value for value in std]
+    )
     return steps.build()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import PRECISIONS, Backend
 from bench.backends.session import Session
-from bench.core.errors import InputError, first_line
+from bench.core.errors import InputError, in_short
 from bench.timing.clock import Inference
 
 if TYPE_CHECKING:
@@ -262,6 +262,6 @@ class CompiledSession(TorchSession):
             with quiet(), self.computing():
                 self.network(self.place(images))
         except Exception as error:
-            raise InputError(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
+            raise InputError(f"cannot be compiled: {in_short(error)}") from error
         hits, misses = (counters["inductor"][f"fxgraph_cache_{what}"] for what in ("hit", "miss"))
         self.from_cache = hits > before[0] and misses == before[1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from bench.backends.graphs.operators import argument, aten, calls, quiet, tidy
-from bench.core.errors import InputError, first_line
+from bench.core.errors import InputError, in_short
 
 END = 2**63 - 1  # the end of an open slice
 
@@ -101,7 +101,7 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
 
 
 def _untraceable(error: Exception) -> InputError:
-    return InputError(f"cannot be traced as a graph: {type(error).__name__}: {first_line(error)}")
+    return InputError(f"cannot be traced as a graph: {in_short(error)}")
 
 
 def _add_graph(digest: "hashlib._Hash", module: fx.GraphModule) -> None:

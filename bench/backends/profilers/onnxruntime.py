@@ -19,7 +19,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.families.onnxruntime import open_session
-from bench.backends.profiles import ROOT, Executed, Part, Profile, ProfiledSession, Value, layer_of, operator_name
+from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layers_of, operator_name
 from bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -173,12 +173,14 @@ class OnnxGraph:
         self.nodes = {node.name: node for node in graph.node}
         self.made_by = {tensor: node for node in graph.node for tensor in node.output}
         self.read_by: dict[str, list[Any]] = {}
-        self.layers: dict[str, str] = {}  # by operator; those that a quantiser added belong to what they round
         for node in graph.node:
             for tensor in node.input:
                 self.read_by.setdefault(tensor, []).append(node)
-            sources = (self.layers[self.made_by[t].name] for t in node.input if t in self.made_by)
-            self.layers[node.name] = layer_of(node.name) if "/" in node.name else next(sources, ROOT)
+        # By operator; those that a quantiser added belong to what they round.
+        self.layers = layers_of(
+            (node.name, node.op_type, [self.made_by[tensor].name for tensor in node.input if tensor in self.made_by])
+            for node in graph.node
+        )
 
     def parts(self, nodes: Sequence[Any]) -> list[tuple[Part, ...]]:
         """Of every operator of the optimised graph those of the file that it computes.

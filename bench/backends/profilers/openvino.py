@@ -10,7 +10,7 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.backends.families.openvino import open_request, opening, read_model
-from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layer_of
+from bench.backends.profiles import Executed, Part, Profile, ProfiledSession, Value, layer_of, layers_of, operator_name
 from bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "u8": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8, "boolean": 1}
 VIEWS = ("Reshape",)
+CONSTANT = ("Constant", "Parameter", "Result")  # kinds that compute nothing
 MULTIPLYING = (
     "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul",
 )  # fmt: skip
@@ -45,7 +46,7 @@ def values(artifact: Artifact, images: np.ndarray, threads: int) -> list[Value]:
     outputs = [result.input_value(0).get_node().get_friendly_name() for result in model.get_results()]
     shown: list[tuple[Any, Any]] = []  # operators, and the port that is read
     for one in model.get_ordered_ops():
-        if one.get_type_name() in ("Constant", "Parameter", "Result", "FakeQuantize", "Convert"):
+        if one.get_type_name() in (*CONSTANT, "FakeQuantize", "Convert"):
             continue
         for port in one.outputs():
             readers = [reader.get_node() for reader in port.get_target_inputs()]
@@ -125,15 +126,23 @@ class _Session(ProfiledSession):
 
     def _parts(self) -> dict[str, Part]:
         """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
-        model = read_model(self.path)
-        return {
-            one.get_friendly_name(): Part(one.get_friendly_name(), one.get_type_name(), _macs(one))
-            for one in model.get_ordered_ops()
-            if one.get_type_name() not in ("Constant", "Parameter", "Result") and not _is_bias(one)
-        }
+        operators = [one for one in read_model(self.path).get_ordered_ops() if one.get_type_name() not in CONSTANT]
+        layers = layers_of((one.get_friendly_name(), one.get_type_name(), _sources(one)) for one in operators)
+        parts = {}
+        for one in operators:
+            name = one.get_friendly_name()
+            if not _is_bias(one):
+                whole = name if "/" in name else operator_name(layers[name], name)
+                parts[name] = Part(whole, one.get_type_name(), _macs(one))
+        return parts
 
     def close(self) -> None:
         self.request = None
+
+
+def _sources(operator: Any) -> list[str]:
+    """The operators that it reads from, by name."""
+    return [one.get_source_output().get_node().get_friendly_name() for one in operator.inputs()]
 
 
 def _is_bias(operator: Any) -> bool:

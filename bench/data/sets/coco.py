@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import InputError
-from bench.core.skeletons import COCO
+from bench.core.skeletons import COCO, Skeleton
 from bench.data.registry import DatasetEntry, Source, find_base, first_existing
 
 if TYPE_CHECKING:
@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 METRICS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP_M", "ap_l": "AP_L", "ar": "AR"}
 
 
-def open_coco(source: Source) -> "CocoDataset":
+def open_coco(source: Source, skeleton: Skeleton = COCO) -> "CocoDataset":
     """A split of COCO; or, given as files, any set in its format.
+
+    Args:
+        source: where it lies.
+        skeleton: of its people; files say it themselves.
 
     Raises:
         InputError: it cannot be found or used.
     """
+    from bench.data.annotations import Layout
     from bench.data.coco import CocoDataset
 
     if source.annotations is not None:
@@ -40,14 +45,17 @@ def open_coco(source: Source) -> "CocoDataset":
         limit=source.limit,
         category=source.category,
         subset=source.subset,
+        layout=Layout.of(skeleton),
     )
     dataset.name = ENTRY.sized_name(dataset.name, dataset.pictures, "pictures")
     return dataset
 
 
 def _open_files(annotations: Path, source: Source) -> "CocoDataset":
-    """Any set in COCO's format, as it was exported; it goes by the name of its annotation file."""
+    """Any set in COCO's format, as it was exported, with any joints; it goes by the name of its annotation file."""
+    from bench.data.annotations import Layout
     from bench.data.coco import CocoDataset
+    from bench.data.skeleton_files import read_skeleton
 
     if source.root is not None or source.test_dev:
         raise InputError("--annotations takes the place of --data-root, and of --test-dev: give one of them")
@@ -60,19 +68,30 @@ def _open_files(annotations: Path, source: Source) -> "CocoDataset":
         limit=source.limit,
         category=source.category,
         subset=source.subset,
+        layout=Layout(skeleton=None),
+        skeleton_file=read_skeleton(source.skeleton) if source.skeleton else None,
     )
     # Never the plain name of a published set.
     dataset.name += f" ({dataset.pictures} pictures)"
     return dataset
 
 
-def score_keypoints(truth: Any, predictions: list[dict[str, Any]], evaluator: str) -> dict[str, float]:
+def score_keypoints(
+    truth: Any, predictions: list[dict[str, Any]], evaluator: str, skeleton: Skeleton = COCO
+) -> dict[str, float]:
     """COCO's average precision and recall over object keypoint similarity."""
     from bench.accuracy.coco import METRICS as ALL
     from bench.accuracy.coco import score_coco
 
-    metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator)
+    metrics = score_coco(truth, predictions, vis_thr=0.2, oks_thr=0.9, evaluator=evaluator, skeleton=skeleton)
     return {metric.lower(): metrics[metric] for metric in ALL}
+
+
+def score_heads(skeleton: Skeleton, people: Any, predictions: Any) -> dict[str, float]:
+    """PCKh by the size of the head that the skeleton names."""
+    from bench.accuracy import heads
+
+    return heads.score_heads(skeleton, people, predictions)
 
 
 ENTRY = DatasetEntry(
@@ -84,6 +103,7 @@ ENTRY = DatasetEntry(
     factor=100,
     open=open_coco,
     score=score_keypoints,
+    score_heads=score_heads,
     weights="coco",
     detector_boxes=True,
     sizes={"coco_val2017": 5_000, "coco_train2017": 118_287, "coco_test-dev2017": 20_288},

@@ -19,7 +19,7 @@ Annotation = dict[str, Any]
 SMALL = 32**2  # area up to which annotators leave most people's joints out, as COCO's do
 SMALL_LABELLED = 0.25  # share of those whose joints are labelled all the same
 PASSED_OVER = 0.15  # share of the joints hidden by others or by things that annotators leave out
-NO_JOINTS = [0.0, 0.0, 0] * 17
+JOINTS, ANKLES = 17, (15, 16)  # whims of the ankles are those of the feet too
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class ScenePlan:
     horizon: float  # pixels from the top
     items: list[Item]  # people and what stands in front of them, farthest first
     main: int | None = None  # the item that is annotated first
+    feet: bool = False  # whether the joints of feet are annotated too
+
+    @property
+    def no_joints(self) -> list[float]:
+        """Of someone whose joints nobody labelled."""
+        return [0.0, 0.0, 0] * (len(OWN_PARTS) if self.feet else JOINTS)
 
 
 def outlines(plan: ScenePlan) -> list[list[Layer]]:
@@ -73,13 +79,13 @@ def annotations(plan: ScenePlan, shown: list[list[Layer]], parts: Parts) -> list
         elif isinstance(item, Someone):
             corner, mask = _mask(shown[index], parts, index + 1)
             if cv2.countNonZero(mask):
-                found.append(_person(item, parts, index + 1, corner, mask))
+                found.append(_person(plan, item, parts, index + 1, corner, mask))
     if crowd:
         members = np.zeros(len(plan.items) + 1, np.uint8)
         members[crowd] = 1
         mask = members[parts // PARTS]
         if mask.any():
-            found.append(_crowd(mask))
+            found.append(_crowd(mask, plan.no_joints))
     return found
 
 
@@ -96,11 +102,13 @@ def _mask(found: list[Layer], parts: Parts, number: int) -> tuple[tuple[int, int
     return (0, 0), np.zeros((1, 1), np.uint8)
 
 
-def _person(someone: Someone, parts: Parts, number: int, corner: tuple[int, int], mask: Mask) -> Annotation:
+def _person(
+    plan: ScenePlan, someone: Someone, parts: Parts, number: int, corner: tuple[int, int], mask: Mask
+) -> Annotation:
     area = cv2.countNonZero(mask)
-    keypoints: list[float] = NO_JOINTS
+    keypoints = plan.no_joints
     if someone.labelled and (area >= SMALL or someone.whims[17] < SMALL_LABELLED):
-        keypoints = _keypoints(joints(someone.figure, someone.view), someone.whims, parts, number)
+        keypoints = _keypoints(joints(someone.figure, someone.view, feet=plan.feet), someone.whims, parts, number)
     x, y, width, height = cv2.boundingRect(mask)
     return {
         "bbox": [float(x + corner[0]), float(y + corner[1]), float(width), float(height)],
@@ -113,10 +121,11 @@ def _person(someone: Someone, parts: Parts, number: int, corner: tuple[int, int]
 
 
 def _keypoints(where: Joints, whims: Sequence[float], parts: Parts, number: int) -> list[float]:
-    """COCO's 51 numbers: x, y rounded to 1/100 px and the flag of every joint."""
+    """As COCO has them: x, y rounded to 1/100 px and the flag of every joint."""
     height, width = parts.shape
     flat: list[float] = []
-    rows = zip(where.places.tolist(), where.turned.tolist(), where.averted.tolist(), whims[:17], strict=True)
+    every_whim = [*whims[:JOINTS], *(whims[ankle] for ankle in ANKLES for _ in range(3))][: len(where.places)]
+    rows = zip(where.places.tolist(), where.turned.tolist(), where.averted.tolist(), every_whim, strict=True)
     for joint, ((x, y), turned, averted, whim) in enumerate(rows):
         column, row, flag = round(x), round(y), 0
         if 0 <= column < width and 0 <= row < height and not averted:
@@ -141,7 +150,7 @@ def _polygons(mask: Mask, corner: tuple[int, int]) -> list[list[float]]:
     return found
 
 
-def _crowd(mask: Mask) -> Annotation:
+def _crowd(mask: Mask, keypoints: list[float]) -> Annotation:
     """A region of people nobody told apart, run-length encoded as COCO does: columns first, zeros first."""
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(np.diff(flat)) + 1
@@ -150,7 +159,7 @@ def _crowd(mask: Mask) -> Annotation:
     return {
         "bbox": [float(x), float(y), float(width), float(height)],
         "area": float(np.count_nonzero(mask)),
-        "keypoints": NO_JOINTS,
+        "keypoints": keypoints,
         "num_keypoints": 0,
         "iscrowd": 1,
         "segmentation": {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts},

@@ -21,15 +21,16 @@ from bench.data.synthetic.picture import (
     plan_scene,
 )
 
-NAME = "synthetic"
+NAME, FEET = "synthetic", "synthetic_feet"
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
 
 
-def fingerprint(images: int, seed: int, kind: Kind) -> str:
+def fingerprint(images: int, seed: int, kind: Kind, *, feet: bool = False) -> str:
     """SHA-256 over what decides every pixel and annotation: the generator's version, the seed, how many, which kind."""
-    return hashlib.sha256(f"lightpose synthetic {GENERATOR_VERSION} {kind} {seed} {images}".encode()).hexdigest()
+    text = f"lightpose synthetic {GENERATOR_VERSION} {kind} {seed} {images}{' feet' if feet else ''}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class SyntheticDataset:
@@ -41,19 +42,22 @@ class SyntheticDataset:
         images: how many pictures.
         seed: a whole number from 0.
         kind: scenes, as evaluation takes them, or portraits, as training does.
+        feet: label the joints of feet too: the same pictures with 23 joints.
     """
 
     name: str
-    skeleton: Skeleton = COCO
+    skeleton: Skeleton
     annotated = True
 
-    def __init__(self, images: int, seed: int, kind: Kind = "scenes") -> None:
-        self.images, self.seed, self.kind = images, seed, kind
-        self.entry: DatasetEntry = entry_of("synthetic")
+    def __init__(self, images: int, seed: int, kind: Kind = "scenes", *, feet: bool = False) -> None:
+        self.images, self.seed, self.kind, self.feet = images, seed, kind, feet
+        self.entry: DatasetEntry = entry_of(FEET if feet else NAME)
+        self.skeleton = self.entry.skeleton
         # Every training draws people of its own; of the sets to evaluate on, one has the plain name.
         usual = kind == "portraits" or (images, seed) == (IMAGES, SEED)
-        self.name = NAME if usual else f"{NAME} ({images} scenes, seed {seed})"
-        self.fingerprint = fingerprint(images, seed, kind)
+        name = self.entry.name
+        self.name = name if usual else f"{name} ({images} scenes, seed {seed})"
+        self.fingerprint = fingerprint(images, seed, kind, feet=feet)
         self._people: list[tuple[int, Annotation]] | None = None
         self._drawn: tuple[int, Scene] | None = None
         if kind == "scenes":
@@ -66,7 +70,7 @@ class SyntheticDataset:
 
     def _pictures(self) -> Iterator[tuple[int, tuple[int, int], list[Annotation]]]:
         for index in range(self.images):
-            plan = PLAN[self.kind](self.seed, index)
+            plan = PLAN[self.kind](self.seed, index, feet=self.feet)
             yield index, plan.size, annotate(plan)
 
     def __len__(self) -> int:
@@ -75,24 +79,24 @@ class SyntheticDataset:
     def person(self, index: int) -> Person:
         """A person, without the picture."""
         if self._people is None:
-            return as_person(index + 1, annotate(PLAN["portraits"](self.seed, index))[0])
+            return as_person(index + 1, annotate(PLAN["portraits"](self.seed, index, feet=self.feet))[0])
         picture, annotation = self._people[index]
         return as_person(picture + 1, annotation)
 
     def load(self, index: int) -> tuple[Picture, Person]:
         """A person and the picture they are in, drawn now; a scene is read-only, as its people share it."""
         if self._people is None:
-            scene = draw_portrait(self.seed, index)
+            scene = draw_portrait(self.seed, index, feet=self.feet)
             return scene.image, as_person(index + 1, scene.annotations[0])
         picture, annotation = self._people[index]
         if self._drawn is None or self._drawn[0] != picture:
-            self._drawn = (picture, draw_scene(self.seed, picture))
+            self._drawn = (picture, draw_scene(self.seed, picture, feet=self.feet))
             self._drawn[1].image.flags.writeable = False
         return self._drawn[1].image, as_person(picture + 1, annotation)
 
     def ground_truth(self) -> dict[str, Any]:
         """The annotations as a dictionary in the format of COCO's ``person_keypoints`` files."""
-        return coco_dict(self.seed, self.kind, self._pictures())
+        return coco_dict(self.seed, self.kind, self._pictures(), self.skeleton)
 
     def score(self, predictions: list[dict[str, Any]], *, evaluator: str = "faster") -> dict[str, float]:
         """COCO's keypoint metrics against the annotations of all pictures.
@@ -105,7 +109,7 @@ class SyntheticDataset:
 
 
 def as_person(image_id: int, annotation: Annotation) -> Person:
-    keypoints = np.array(annotation["keypoints"], np.float32).reshape(17, 3)
+    keypoints = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)
     x, y, width, height = annotation["bbox"]
     return Person(image_id, (x, y, width, height), 1.0, keypoints[:, :2], keypoints[:, 2])
 
@@ -116,7 +120,10 @@ def file_name(index: int) -> str:
 
 
 def coco_dict(
-    seed: int, kind: Kind, pictures: Iterable[tuple[int, tuple[int, int], list[Annotation]]]
+    seed: int,
+    kind: Kind,
+    pictures: Iterable[tuple[int, tuple[int, int], list[Annotation]]],
+    skeleton: Skeleton = COCO,
 ) -> dict[str, Any]:
     """Number annotations of pictures (index, (width, height), annotations) and add what COCO's files hold besides.
 
@@ -135,7 +142,7 @@ def coco_dict(
         "images": images,
         "annotations": annotations,
         "categories": [{
-            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO.joints),
-            "skeleton": [[first + 1, second + 1] for first, second in COCO.limbs],
+            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(skeleton.joints),
+            "skeleton": [[first + 1, second + 1] for first, second in skeleton.limbs],
         }],
     }  # fmt: skip

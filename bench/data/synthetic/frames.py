@@ -76,7 +76,7 @@ def draw_people(seed: int, index: int, people: int, size: tuple[int, int]) -> Fr
 class Sequence:
     """People who move, or stand still, before a camera that does not: frame by frame, each the same from its seed.
 
-    The first person stands still if there are several, or if ``still`` says so; the others walk on the spot and sway
+    The first person stands still if there are several; the others walk on the spot and sway
     across the picture. Sensor noise changes with every frame.
 
     Args:
@@ -84,13 +84,12 @@ class Sequence:
         people: from 1 to 32.
         size: width, height.
         rate: frames a second.
-        still: everybody stands still.
 
     Raises:
         InputError: as ``draw_people``.
     """
 
-    def __init__(self, seed: int, people: int, size: tuple[int, int], rate: float, *, still: bool = False) -> None:
+    def __init__(self, seed: int, people: int, size: tuple[int, int], rate: float) -> None:
         if not 1 <= people <= MOST_PEOPLE:
             raise InputError(f"{people} people cannot be drawn in a sequence: give 1 to {MOST_PEOPLE}")
         self.seed, self.size, self.rate = seed, size, rate
@@ -99,8 +98,7 @@ class Sequence:
             rng = RandomNumbers(*self._key, GEOMETRY)
             places = _places(rng, people, size)
             self._walkers = [
-                _Walker(rng, *place, size, still=still or (number == 0 and people > 1))
-                for number, place in enumerate(places)
+                _Walker(rng, *place, size, still=number == 0 and people > 1) for number, place in enumerate(places)
             ]
             self._walkers.sort(key=lambda walker: -walker.distance)  # painted from behind, the same in every frame
             if all(_all_seen(annotate(self._plan(when / SWAY_HZ)), people) for when in (0.0, 0.25, 0.75)):

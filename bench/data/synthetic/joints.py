@@ -1,13 +1,13 @@
-"""COCO's joints of a figure, and which of them one can see."""
+"""COCO's joints of a figure, those of its feet if asked for, and which of them one can see."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.core.skeletons import COCO
+from bench.core.skeletons import BODY_AND_FEET, COCO
 from bench.data.synthetic import head
-from bench.data.synthetic.body import Array
+from bench.data.synthetic.body import SIDES, Array
 from bench.data.synthetic.camera import View
 from bench.data.synthetic.figure import (
     ABDOMEN,
@@ -27,6 +27,9 @@ from bench.data.synthetic.figure import (
 )
 
 LIMB_JOINTS = COCO.joints[5:]
+FOOT_JOINTS = BODY_AND_FEET.joints[len(COCO.joints) :]
+# Where they are, in shares of the body's height: from the sole's ball of toes or heel, outward and forward.
+FOOT_PLACES = {"big_toe": ("toe", -0.007, 0.012), "small_toe": ("toe", 0.011, -0.016), "heel": ("heel", 0.0, -0.012)}
 # What is seen where a joint is seen: parts that there is one of, and parts of the joint's own side.
 SEEN_AS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "shoulder": ((CHEST,), (UPPER_ARM, SLEEVE)),
@@ -35,36 +38,37 @@ SEEN_AS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "hip": ((ABDOMEN, PELVIS, SKIRT), (THIGH, SHORT_LEG)),
     "knee": ((SKIRT,), (THIGH, SHORT_LEG, SHIN)),
     "ankle": ((SKIRT,), (SHIN, FOOT)),
+    **dict.fromkeys(FOOT_PLACES, ((SKIRT,), (FOOT,))),
 }
 STEEP = 0.86  # sine of the angle between shoulders or hips and the picture from which the far one is hidden
 
 
 def _own_parts(joint: str) -> frozenset[int]:
-    side, name = joint.split("_")
+    side, _, name = joint.partition("_")
     single, sided = SEEN_AS[name]
     return frozenset((*single, *(part + (side == "right") for part in sided)))
 
 
-OWN_PARTS = [frozenset({HEAD})] * 5 + [_own_parts(joint) for joint in LIMB_JOINTS]
+OWN_PARTS = [frozenset({HEAD})] * 5 + [_own_parts(joint) for joint in (*LIMB_JOINTS, *FOOT_JOINTS)]
 
 
 @dataclass(frozen=True)
 class Joints:
-    """COCO's 17 joints in the picture."""
+    """The J joints in the picture: COCO's 17, or those and 6 of the feet."""
 
-    places: Array  # [17, 2] pixels
-    turned: npt.NDArray[np.bool_]  # [17] on the far side of the own head or trunk, or under the own hair
-    averted: npt.NDArray[np.bool_]  # [17] of the face, and so far on the far side that annotators leave it out
+    places: Array  # [J, 2] pixels
+    turned: npt.NDArray[np.bool_]  # [J] on the far side of the own head or trunk, or under the own hair
+    averted: npt.NDArray[np.bool_]  # [J] of the face, and so far on the far side that annotators leave it out
 
 
-def joints(figure: Figure, view: View) -> Joints:
+def joints(figure: Figure, view: View, *, feet: bool = False) -> Joints:
     """Where the joints are, and which of them the own head or trunk hides. The rest the map of parts tells."""
     points, frame = figure.body.points, figure.body.frames["head"]
-    limbs = np.array([points[name] for name in LIMB_JOINTS])
+    limbs = np.array([points[name] for name in LIMB_JOINTS] + (_feet(figure) if feet else []))
     seen = view.see(np.concatenate((head.JOINT_POINTS @ frame.T + points["skull"], limbs)))
     sight = seen[:5] / -np.sqrt((seen[:5] ** 2).sum(1, keepdims=True))
     facing = ((head.JOINT_NORMALS @ frame.T @ view.rotation.T) * sight).sum(1) - head.JOINT_LEAST
-    turned, averted = np.zeros(17, bool), np.zeros(17, bool)
+    turned, averted = np.zeros(len(seen), bool), np.zeros(len(seen), bool)
     turned[:5], averted[:5] = facing < 0, facing < -0.45
     if figure.outfit.hair == "long":
         turned[3:5] = True
@@ -73,3 +77,15 @@ def joints(figure: Figure, view: View) -> Joints:
         steepness = across[2] / np.sqrt(across @ across)
         turned[left], turned[right] = steepness > STEEP, steepness < -STEEP
     return Joints(view.project(seen), turned, averted)
+
+
+def _feet(figure: Figure) -> list[Array]:
+    """Where the joints of the feet are, in the order of ``FOOT_JOINTS``."""
+    body, signs = figure.body, dict(SIDES)
+    found = []
+    for joint in FOOT_JOINTS:
+        side, _, name = joint.partition("_")
+        start, outward, forward = FOOT_PLACES[name]
+        offset = np.array((signs[side] * outward, 0.0, forward)) * body.height
+        found.append(body.points[f"{side}_{start}"] + body.frames[f"{side}_foot"] @ offset)
+    return found

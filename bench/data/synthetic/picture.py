@@ -7,7 +7,16 @@ import numpy as np
 
 from bench.data.dataset import Picture
 from bench.data.synthetic import scenery
-from bench.data.synthetic.annotation import Annotation, Item, ScenePlan, Someone, annotations, outlines, who_is_where
+from bench.data.synthetic.annotation import (
+    JOINTS,
+    Annotation,
+    Item,
+    ScenePlan,
+    Someone,
+    annotations,
+    outlines,
+    who_is_where,
+)
 from bench.data.synthetic.body import Array, rotations, sample_body
 from bench.data.synthetic.camera import View
 from bench.data.synthetic.drawing import Layer, Palette, Parts, bright, extent, layers, paint
@@ -64,22 +73,24 @@ class Scene:
     annotations: list[Annotation]
 
 
-def draw_scene(seed: int, index: int) -> Scene:
+def draw_scene(seed: int, index: int, *, feet: bool = False) -> Scene:
     """A picture of about 640 x 480 with a few people, and now and then a crowd.
 
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
+        feet: annotate the joints of feet too.
     """
-    return _draw(plan_scene(seed, index), RandomNumbers(seed, index, SCENE, LOOKS))
+    return _draw(plan_scene(seed, index, feet=feet), RandomNumbers(seed, index, SCENE, LOOKS))
 
 
-def draw_portrait(seed: int, index: int) -> Scene:
+def draw_portrait(seed: int, index: int, *, feet: bool = False) -> Scene:
     """A picture of 288 x 320 with one person, annotated first, whose 256 x 192 crop has about its resolution.
 
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
+        feet: annotate the joints of feet too.
     """
-    return _draw(plan_portrait(seed, index), RandomNumbers(seed, index, PORTRAIT, LOOKS))
+    return _draw(plan_portrait(seed, index, feet=feet), RandomNumbers(seed, index, PORTRAIT, LOOKS))
 
 
 def annotate(plan: ScenePlan) -> list[Annotation]:
@@ -117,7 +128,7 @@ def _look(plan: ScenePlan, shown: list[list[Layer]]) -> tuple[list[list[Layer]],
     """What is drawn in the end, the map and the annotations: nothing stays before a main person who would be lost."""
     parts = who_is_where(plan, shown)
     found = annotations(plan, shown, parts)
-    if plan.main is not None and (not found or found[0]["keypoints"][2::3].count(2) < LEAST_SEEN):
+    if plan.main is not None and (not found or found[0]["keypoints"][2 : 3 * JOINTS : 3].count(2) < LEAST_SEEN):
         shown = [solids if number <= plan.main else [] for number, solids in enumerate(shown)]
         parts = who_is_where(plan, shown)
         found = annotations(plan, shown, parts)
@@ -182,7 +193,7 @@ def sample_figure(rng: RandomNumbers) -> Figure:
     return build(body, sample_outfit(rng))
 
 
-def plan_scene(seed: int, index: int) -> ScenePlan:
+def plan_scene(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
     """A scene's geometry: people on one ground, seen by one camera."""
     rng = RandomNumbers(seed, index, SCENE, GEOMETRY)
     width, height = rng.pick(SIZES)
@@ -216,10 +227,10 @@ def plan_scene(seed: int, index: int) -> ScenePlan:
         things = scenery.thing(rng, rng.between(0, width), rng.between(0.3, 1) * height, size)
         placed.append((distance, list(things)))
     placed.sort(key=lambda entry: -entry[0])
-    return ScenePlan((width, height), horizon, [item for _, item in placed])
+    return ScenePlan((width, height), horizon, [item for _, item in placed], feet=feet)
 
 
-def plan_portrait(seed: int, index: int) -> ScenePlan:
+def plan_portrait(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
     """A portrait's geometry: the main person, and others and things around and before them."""
     rng = RandomNumbers(seed, index, PORTRAIT, GEOMETRY)
     width, height = PORTRAIT_SIZE
@@ -246,7 +257,7 @@ def plan_portrait(seed: int, index: int) -> ScenePlan:
     placed.sort(key=lambda entry: -entry[0])
     items = [item for _, item in placed]
     main = next(number for number, item in enumerate(items) if item is person)
-    return ScenePlan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main)
+    return ScenePlan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main, feet)
 
 
 def _framing(
