@@ -6,9 +6,11 @@ libraries, and because the extension takes and gives its tensors.
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
+import io
 import os
 import weakref
 from collections.abc import Sequence
@@ -194,7 +196,8 @@ class _Session(Session):
 
         self.torch, self.path = torch, path
         wanted = threads or os.cpu_count() or 1
-        with caught():
+        # What it logs goes by way of Python's own streams.
+        with caught(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             found = runtime._threadpool_get_thread_count()
             if found != wanted:
                 if _OPEN:
