@@ -670,7 +670,7 @@ def test_not_installed_is_said_or_refused(command: Callable, tiny: str, tmp_path
     """A package that cannot be found, in the real command: refused by name, listed and left out of all."""
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as u\nreal = u.find_spec\n"
-        "ABSENT = ('openvino', 'onnxruntime', 'ncnn', 'pnnx', 'MNN', 'ai_edge_litert')\n"
+        "ABSENT = ('openvino', 'onnxruntime', 'ncnn', 'pnnx', 'MNN', 'ai_edge_litert', 'executorch')\n"
         "u.find_spec = lambda n, *a: None if n in ABSENT else real(n, *a)\n"
     )
 

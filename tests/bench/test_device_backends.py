@@ -26,7 +26,8 @@ from tests.conftest import ROOT
 # Largest difference to eager in float32, relative to the largest output, and what it is at least.
 BOUNDS = {
     "ncnn": (2e-5, 0.0), "ncnn_fp16": (5e-3, 1e-6), "mnn": (2e-5, 0.0), "mnn_fp16": (2e-2, 1e-5),
-    "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5),
+    "mnn_int8_weights": (0.2, 1e-4), "litert": (2e-5, 0.0), "litert_fp16": (2e-2, 1e-5), "litert_int8": (0.2, 1e-4),
+    "executorch": (2e-5, 0.0), "executorch_int8": (0.2, 1e-4),
 }  # fmt: skip
 PREPARED = converter_environments.folder_of("onnx2tf")  # in the user's own cache: made there once, not by every test
 
@@ -63,7 +64,7 @@ class TwoHeads(nn.Module):
 def compared(name: str, model: nn.Module, example: Tensor) -> Artifact:
     """Build twice and compare with eager, on the example and on another input."""
     least_and_most = BOUNDS[name]
-    artifact, again = (catalogue.build(name, model, example, threads=1) for _ in range(2))
+    artifact, again = (catalogue.build(name, model, example, threads=1, calibration=[example]) for _ in range(2))
     assert (artifact.from_cache, again.from_cache) == (False, True)
     assert artifact.files == again.files
     assert artifact.precision == catalogue.resolve(name, "cpu", "fp32")
@@ -84,10 +85,25 @@ def compared(name: str, model: nn.Module, example: Tensor) -> Artifact:
     return artifact
 
 
+class Parts(nn.Module):
+    """What converters got wrong: halves of channels, shared weights after transposed convolutions of groups, gates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.gate = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(8, 8, 1)
+        self.up, self.last = nn.ConvTranspose2d(24, 24, 4, 2, 1, groups=24), nn.Conv2d(24, 5, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = functional.relu(self.stem(x)).chunk(2, 1)
+        gated = second * functional.hardsigmoid(self.gate(second.mean((2, 3), keepdim=True)))
+        return self.last(functional.relu(self.up(torch.cat((second, gated, first), 1))))
+
+
 @pytest.mark.parametrize("name", BOUNDS)
 def test_agrees_with_eager(name: str) -> None:
     skip_where_it_does_not_run(name)
     torch.manual_seed(0)
+    compared(name, enliven(Parts(), 1).eval(), torch.randn(2, 3, 32, 32))
     model, example = enliven(Corners(), 1).eval(), torch.randn(2, 3, 32, 32)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     compared(name, model, example)
@@ -117,10 +133,11 @@ class Unknown(nn.Module):
 @pytest.mark.parametrize("name", BOUNDS)
 def test_what_cannot_be_converted_is_one_line(name: str, cache: Path, capfd: pytest.CaptureFixture) -> None:
     skip_where_it_does_not_run(name)
+    example = torch.randn(1, 3, 16, 16)
     for model in (Fickle().eval(), Unknown().eval()):
         capfd.readouterr()  # torch prints the graph that it gave up on
         with pytest.raises(InputError, match=r"cannot be (traced|turned into|opened)") as caught:
-            catalogue.build(name, model, torch.randn(1, 3, 16, 16))
+            catalogue.build(name, model, example, calibration=[example])
         assert "\n" not in str(caught.value)
     assert not [file for file in cache.rglob("*") if file.is_file()]  # not through the link to the environments
     assert capfd.readouterr() == ("", "")
@@ -213,7 +230,7 @@ with catalogue.open_artifact(artifact, threads=1) as session:
 
 
 # Of each family the one whose conversion has most steps.
-@pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_int8_weights", "litert_fp16"])
+@pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_int8_weights", "litert_int8", "executorch_int8"])
 def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     """In processes of their own, converters' too: no connection tried, no program but the converter's, no file left
     outside the cache."""
@@ -223,7 +240,8 @@ def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     (tmp_path / "watch/sitecustomize.py").write_text(WATCH)
     packages = {path.name for path in Path(np.__file__).parents[1].iterdir()}
     environment = os.environ | {
-        "HOME": str(tmp_path / "home"), "PYTHONPATH": f"{tmp_path / 'watch'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join((str(tmp_path / "watch"), str(ROOT), os.environ.get("PYTHONPATH", ""))),
         "WATCHED": str(tmp_path / "watched"), "TMPDIR": str(tmp_path / "temporary"),
     }  # fmt: skip
     command = [sys.executable, "-c", SCRIPT, name]
@@ -237,7 +255,8 @@ def test_nothing_is_sent_or_installed(name: str, tmp_path: Path) -> None:
     assert {path.name for path in Path(np.__file__).parents[1].iterdir()} == packages
     programs = (tmp_path / "watched-programs").read_text()
     assert "pip" not in programs
-    assert {"ncnn": "pnnx", "mnn": "_tools.mnnconvert", "litert": "onnx2tf"}[name.partition("_")[0]] in programs
+    converter = {"ncnn": "pnnx", "mnn": "_tools.mnnconvert", "litert": "onnx2tf", "executorch": "flatc"}
+    assert converter[name.partition("_")[0]] in programs
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

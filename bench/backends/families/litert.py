@@ -34,13 +34,21 @@ BACKENDS = (
         ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", takes_onnx=True, rounds_itself=True,
         rounds_to="fp16",
     ),
+    Backend(
+        "litert_int8", "LiteRT with XNNPACK on the CPU in int8, quantised after training by a few pictures", 130,
+        ("cpu",), ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", takes_onnx=True, quantises=True,
+    ),
 )  # fmt: skip
+_VERSION_SUFFIXES = {"litert_fp16": ", fp16", "litert_int8": ", int8"}
 _CONVERTER = "onnx2tf"
+_PROGRAM = Path(__file__).parents[1] / "onnx2tf_program.py"
+# It writes several files; these are in their names.
+_FORMS = {"fp32": "float32", "fp16": "float16", "int8": "integer_quant"}
 NO_PROFILER = "LiteRT's profiler cannot be reached from Python, and XNNPACK runs the network as one operator"
 
 
 def version(backend: Backend) -> str:
-    return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}{', fp16' if backend.rounds_to else ''}"
+    return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}{_VERSION_SUFFIXES.get(backend.name, '')}"
 
 
 def build(backend: Backend, network: Network) -> Artifact:
@@ -59,6 +67,9 @@ def build(backend: Backend, network: Network) -> Artifact:
 def convert(network: Network) -> Made:
     """What onnx2tf makes of the ONNX file, with channels last.
 
+    In int8, weights get one scale per output channel, activations one per tensor, from the smallest and the largest
+    value that the calibration inputs produce; input and outputs stay float32.
+
     Raises:
         InputError: the network cannot be exported or converted, or comes out with wrong shapes.
     """
@@ -66,27 +77,38 @@ def convert(network: Network) -> Made:
     import tempfile
 
     from bench.backends import converter_environments, converters
-    from bench.backends.graphs import onnx_export
+    from bench.backends.calibration import inputs_for
+    from bench.backends.graphs import onnx2tf_forms, onnx_export
+
+    inputs = []
+    if network.precision == "int8":
+        inputs = inputs_for(network.example, network.calibration, network.normalisation, network.codec)
 
     def make(path: Path) -> None:
         import onnx
 
-        exported = onnx_export.export(network)
+        proto = onnx.load(onnx_export.export(network).path)
+        onnx2tf_forms.prepare(proto, quantised=bool(inputs))
+        graph = proto.graph
         with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
-            written = Path(folder) / f"{exported.path.stem}_float{16 if network.precision == 'fp16' else 32}.tflite"
+            entry, samples = Path(folder) / "network.onnx", Path(folder) / "samples.npy"
+            onnx.save(proto, entry)
             python = converter_environments.python_of(_CONVERTER)
-            command = (python, "-m", "onnx2tf", "-i", exported.path, "-o", folder, "-tb", "flatbuffer_direct", "-nuo")
-            converters.run((*command, "-v", "error"), _CONVERTER, (written,))
+            command: list[str | Path] = [python, _PROGRAM, "-i", entry, "-o", folder]
+            if inputs:
+                np.save(samples, np.stack([one.numpy().transpose(0, 2, 3, 1) for one in inputs]))
+                command += ["-oiqt", "-cind", graph.input[0].name, samples, "0", "1"]  # their mean and scale
+            written = Path(folder) / f"network_{_FORMS[network.precision]}.tflite"
+            converters.run((*command, "-tb", "flatbuffer_direct", "-nuo", "-v", "error"), _CONVERTER, (written,))
             shutil.move(written, path)
         # Wrong shapes show when it is run.
         with _Session(path, 1) as session:
             found = [output.shape for output in session.run(network.example.numpy())]
-        graph = onnx.load(exported.path).graph
         wanted = [tuple(size.dim_value for size in one.type.tensor_type.shape.dim) for one in graph.output]
         if found != wanted:
             raise InputError(f"cannot be turned into litert: its outputs come out as {found} instead of {wanted}")
 
-    return network.file(_CONVERTER, ".tflite", make, *_versions(), *onnx_export.versions(), network.precision)
+    return network.file(_CONVERTER, ".tflite", make, *_versions(), *onnx_export.versions(), network.precision, *inputs)
 
 
 def _versions() -> tuple[str, ...]:
