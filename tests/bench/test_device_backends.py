@@ -108,7 +108,11 @@ def test_agrees_with_eager(name: str) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     compared(name, model, example)
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    compared(name, enliven(TwoHeads(), 1).eval(), torch.randn(2, 3, 32, 32))
+    if name == "litert_int8":
+        with pytest.raises(InputError, match="quantises products of matrices wrongly"):
+            compared(name, enliven(TwoHeads(), 1).eval(), torch.randn(2, 3, 32, 32))
+    else:
+        compared(name, enliven(TwoHeads(), 1).eval(), torch.randn(2, 3, 32, 32))
 
 
 @pytest.mark.parametrize("family", sorted({name.partition("_")[0] for name in BOUNDS}))

@@ -31,7 +31,7 @@ SAME = {
 # Of data sets on disk, whose fingerprint is what changes: tests/bench/test_datasets.py.
 OF_FILES = {
     "--dataset", "--data-root", "--annotations", "--category", "--subset", "--detections", "--weights", "--device",
-    "--test-dev", "--server-result", "--model-info",
+    "--test-dev", "--server-result", "--model-info", "--skeleton",
 }  # fmt: skip
 
 

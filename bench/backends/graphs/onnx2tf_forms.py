@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.core.errors import InputError
+
 
 def prepare(proto: Any, *, quantised: bool) -> None:
     """Rewrite an ONNX file in place.
@@ -11,7 +13,12 @@ def prepare(proto: Any, *, quantised: bool) -> None:
     Args:
         proto: an ``onnx.ModelProto``.
         quantised: whether onnx2tf will quantise it.
+
+    Raises:
+        InputError: it cannot be quantised.
     """
+    if quantised and any(node.op_type in ("MatMul", "Gemm") for node in proto.graph.node):
+        raise InputError("cannot be turned into litert in int8: onnx2tf quantises products of matrices wrongly")
     _split_into_slices(proto.graph)
     _write_hard_sigmoids_out(proto.graph)
     if quantised:
