@@ -34,8 +34,9 @@ class Skeleton:
 
 
 def words(joint: str) -> tuple[str, ...]:
-    """A joint's name as words in small letters: ``LShoulder`` and ``l_shoulder`` are the same two."""
-    return tuple(word.lower() for word in _WORD.findall(joint))
+    """A joint's name as words in small letters: ``LShoulder``, ``l_shoulder`` and ``left shoulder`` are the same."""
+    found = (word.lower() for word in _WORD.findall(joint))
+    return tuple(_SIDES.get(word, word) for word in found)
 
 
 def side_of(joint: str) -> Side | None:
