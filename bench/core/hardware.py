@@ -82,7 +82,7 @@ def _siblings() -> set[str]:
 # ------------------------------------------------------------------------------ names and sizes
 
 
-# What decides how fast an x86 processor multiplies: by the first of Linux's names for it that is there. AVX-512 has AVX2.
+# What decides how fast an x86 processor multiplies, each with Linux's names for it, of which one is enough.
 _EXTENSIONS = {
     "AVX2": ("avx2",),
     "AVX-512": ("avx512f",),
