@@ -62,7 +62,9 @@ def tile(scene: Scene, cell: tuple[int, int], skeleton: Skeleton | None) -> Pict
     scale = min(cell[0] / scene.image.shape[1], cell[1] / scene.image.shape[0])
     size = round(scene.image.shape[1] * scale), round(scene.image.shape[0] * scale)
     picture = np.asarray(cv2.resize(scene.image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    for annotation in scene.annotations if skeleton else ():
+    if skeleton is None:
+        return picture
+    for annotation in scene.annotations:
         x, y, width, height = (round(value * scale) for value in annotation["bbox"])
         if annotation["iscrowd"]:
             cv2.rectangle(picture, (x, y), (x + width, y + height), (255, 255, 0), 1)
