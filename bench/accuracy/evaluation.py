@@ -261,7 +261,7 @@ def _finish(
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
     if dataset.skeleton.sigmas is not None:
-        return coco_results(predictions, skeleton=dataset.skeleton)
+        return coco_results(predictions, skeleton=dataset.skeleton, fields=dataset.entry.result_fields)
     return [
         {
             "image_id": one["image_id"],

@@ -14,8 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from pycocotools import coco as pycoco
+from pycocotools.cocoeval import COCOeval
 from safetensors import safe_open
 
+from bench.accuracy import coco_results
 from bench.accuracy.heads import score_heads
 from bench.core import results
 from bench.core.errors import InputError
@@ -239,6 +242,43 @@ def test_crowdpose_and_wholebody_are_what_their_evaluator_says() -> None:
         end = "" if part == "whole" else f"_{part}"
         ap, ar = told[part][0], told[part][5]
         assert (by_name[f"ap{end}"], by_name[f"ar{end}"]) == pytest.approx((ap, ar), abs=1e-12), part
+
+
+NAMES = ("body", "foot", "face", "lefthand", "righthand")
+
+
+def test_wholebody_results_are_scored_alike_by_who_reads_their_five_fields(tmp_path: Path) -> None:
+    """As the published evaluator does: part by part, and all fields in its order, with pycocotools."""
+    content, predictions = made_up(133, SEED)
+    entry = entry_of("coco_wholebody")
+    ours = entry.score(read_annotations(content, layout=Layout(WHOLEBODY, PARTS, any_flag=True)), predictions, "faster")
+    held = coco_results(predictions, skeleton=WHOLEBODY, fields=entry.result_fields)
+    (tmp_path / "results.json").write_text(json.dumps(held))
+    read = json.loads((tmp_path / "results.json").read_text())
+    assert list(read[0]) == ["image_id", "category_id", *PARTS, "score"]
+    start = 0
+    wanted = [(f"_{part}", [field]) for part, field in zip(NAMES, PARTS, strict=True)]
+    for part, names in (*wanted, ("", list(PARTS))):
+        count = sum(PARTS[name] for name in names)
+        joints = slice(start, start + count) if part else slice(0, 133)
+        start += count
+
+        def flat(one: dict[str, Any], names: list[str] = names) -> list[float]:
+            return [value for name in names for value in one[name]]
+
+        truth = pycoco.COCO()
+        people = [
+            one | {"keypoints": flat(one), "num_keypoints": sum(flag > 0 for flag in flat(one)[2::3])}
+            for one in content["annotations"]
+        ]
+        truth.dataset = content | {"annotations": people}
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes([one | {"keypoints": flat(one)} for one in read]), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(WHOLEBODY.part(joints).sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        assert (ours[f"ap{part}"], ours[f"ar{part}"]) == pytest.approx(evaluation.stats[[0, 5]], abs=1e-12), part
 
 
 def test_pckh_by_the_size_of_a_head_that_the_skeleton_names() -> None:
