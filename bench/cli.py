@@ -352,7 +352,7 @@ def console() -> "Console":
     """For progress and remarks, on standard error; results go to standard output."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 @functools.cache
@@ -360,7 +360,7 @@ def output() -> "Console":
     """For tables, on standard output; wide enough for them if that is a file or a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120)
 
 
 def show_table(table: "Table", title: str = "") -> None:
@@ -492,31 +492,41 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         module: has ``main(options) -> int``.
         argv: the command line; by default this process's.
     """
-    from bench.core import processes
+    from bench.core import processes, supervision
 
     interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
-    with errors_as_lines():
-        arguments = parse(list(sys.argv[1:] if argv is None else argv))
-        _set_up_process(arguments)
-        main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
-        interrupts.raise_in_python()
-        with processes.no_exit():
-            status = main(arguments)
-            interrupts.ignore()
-    sys.exit(status)
+    try:
+        with errors_as_lines():
+            arguments = parse(list(sys.argv[1:] if argv is None else argv))
+            _set_up_process(arguments)
+            main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
+            interrupts.raise_in_python()
+            with processes.no_exit():
+                status = main(arguments)
+                interrupts.ignore()
+        sys.exit(status)
+    except SystemExit as end:
+        supervision.report_end(end.code)
+        raise
 
 
 def _set_up_process(arguments: argparse.Namespace) -> None:
-    """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
-    from bench.core import library_settings, processes
+    """A child from now on, whose end is told; nothing is left running or in temporary folders when it ends, and
+    libraries write nothing elsewhere."""
+    from bench.core import address_space, library_settings, processes, supervision
 
     processes.end_with_whoever_asked()
+    parent = supervision.work_in_child()
+    if parent is not None:
+        processes.end_with_parent(parent)
     if "timeout" in arguments:
         processes.set_limit(arguments.timeout)
     library_settings.set_inductor_folder()
     library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
+    if "models" in arguments or "model" in arguments:
+        address_space.check()
 
 
 @contextlib.contextmanager
@@ -531,7 +541,9 @@ def errors_as_lines() -> Iterator[None]:
             sys.stdout.flush()
     except KeyboardInterrupt as error:
         fail(str(error) or interrupted, 130)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # code of the user's own may raise what is no Exception
         if interrupts.received():
             fail(interrupted, 130)
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -539,7 +551,7 @@ def errors_as_lines() -> Iterator[None]:
         fail(_as_line(error), 2)
 
 
-def _as_line(error: Exception) -> str:
+def _as_line(error: BaseException) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError):

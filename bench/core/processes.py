@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.core import supervision
 from bench.core.errors import InputError, described
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
@@ -216,11 +217,34 @@ class _TimeUp(BaseException):
     """Not an ``Exception``, which the code that hangs may catch."""
 
 
+class _NotReturnedError(InputError):
+    """Code of the user's own did not come back."""
+
+
+@contextlib.contextmanager
+def bounded(name: str) -> Iterator[None]:
+    """Around what runs code that is not this project's: it may raise, and return, and nothing else.
+
+    Args:
+        name: of the network or file, with which the message begins.
+
+    Raises:
+        InputError: it ended the process, or took longer than ``limit_s``.
+    """
+    try:
+        with _no_exit(), _time_limit(name), supervision.running(name):
+            yield
+    except _TimeUp:
+        raise _NotReturnedError(_too_long(name)) from None
+    except SystemExit as error:
+        raise _NotReturnedError(
+            f"{name} ended the process, with sys.exit({error.code!r}) or the like: it must return"
+        ) from error
+
+
 @contextlib.contextmanager
 def user_code(name: str, what: str = "failed") -> Iterator[None]:
-    """Around code that is not this project's: whatever it does, it comes out as one line that names it.
-
-    It may raise, return, hang for longer than ``limit_s``, or try to end the process; it may not succeed in that.
+    """``bounded``, and whatever it raises comes out as one line that names it.
 
     Args:
         name: of the network or file, with which the message begins.
@@ -230,17 +254,13 @@ def user_code(name: str, what: str = "failed") -> Iterator[None]:
         InputError: it raised anything but ``KeyboardInterrupt``, ended the process, or took too long.
     """
     try:
-        with _no_exit(), _time_limit(name):
+        with bounded(name):
             yield
-    except _TimeUp:
-        raise InputError(_too_long(name)) from None
-    except SystemExit as error:
-        raise InputError(
-            f"{name} ended the process, with sys.exit({error.code!r}) or the like: it must return"
-        ) from error
+    except (_NotReturnedError, KeyboardInterrupt):
+        raise
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    except Exception as error:
+    except BaseException as error:  # it may raise what is no Exception
         raise InputError(f"{name} {what}: {described(error)}") from error
 
 
@@ -271,10 +291,10 @@ def _is_ours(file: str) -> bool:
 @contextlib.contextmanager
 def _no_exit() -> Iterator[None]:
     """``os._exit`` raises ``SystemExit``, in this very process."""
-    real, process = os._exit, os.getpid()
+    real, process, over = os._exit, os.getpid(), False
 
     def leave(status: int) -> Any:
-        if os.getpid() != process or threading.current_thread() is not threading.main_thread():
+        if over or os.getpid() != process or threading.current_thread() is not threading.main_thread():
             real(status)
         raise SystemExit(status)
 
@@ -282,7 +302,7 @@ def _no_exit() -> Iterator[None]:
     try:
         yield
     finally:
-        os._exit = real
+        os._exit, over = real, True
 
 
 @contextlib.contextmanager

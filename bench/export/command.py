@@ -55,7 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
     except ParityError as error:
         cli.fail(f"{arguments.model}: {error}: not kept", 1)
     except InputError as error:
-        raise InputError(f"{arguments.model} {error}") from error
+        said = str(error).removeprefix(f"{model.network_name} ")  # of code of the user's own, it names that
+        raise InputError(f"{arguments.model} {said}") from error
     if not arguments.quiet:
         cli.say(f"the largest difference to eager is {worst:.1g} of the largest output")
     print(path)
