@@ -214,11 +214,18 @@ tolerated = whole_number("a number of pictures", 0, 10_000_000)
 seed = whole_number("a seed", 0, 2**63 - 1)
 
 
+def decimal(text: str) -> float:
+    """A number in digits that everyone reads, as whole numbers are; raises ``ValueError``."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text.strip(), re.ASCII):
+        raise ValueError
+    return float(text)
+
+
 def seconds(text: str) -> float:
     """An argument that is a time above zero, at most thirty days."""
     with contextlib.suppress(ValueError):
-        if 0 < float(text) <= 30 * 86400:
-            return float(text)
+        if 0 < decimal(text) <= 30 * 86400:
+            return decimal(text)
     raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0 and up to 2,592,000")
 
 
@@ -227,8 +234,8 @@ def real_number(name: str, low: float, high: float) -> Callable[[str], float]:
 
     def parse(text: str) -> float:
         with contextlib.suppress(ValueError):
-            if low <= float(text) <= high:
-                return float(text)
+            if low <= decimal(text) <= high:
+                return decimal(text)
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {name}: give a number from {low:g} to {high:g}")
 
     return parse
@@ -357,18 +364,16 @@ def console() -> "Console":
 
 @functools.cache
 def output() -> "Console":
-    """For tables, on standard output; wide enough for them if that is a file or a pipe."""
+    """For tables, on standard output, as they are, without markup; wide enough if that is a file or a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def show_table(table: "Table", title: str = "") -> None:
     """Print a table on standard output, with its title above it on one line, however narrow the table is."""
-    from rich.markup import escape
-
     if title:
-        output().print(escape(title), style="italic", soft_wrap=True)
+        output().print(title, style="italic", soft_wrap=True)
     output().print(table)
 
 
