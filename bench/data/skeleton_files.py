@@ -91,7 +91,7 @@ def check_names(names: Any, where: str) -> None:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text) <= LONGEST and text.isprintable()
+    return 0 < len(text) <= LONGEST and text.isprintable() and not text.isspace()
 
 
 def known_as(names: Sequence[str]) -> Skeleton | None:
@@ -145,7 +145,9 @@ def make_skeleton(
     else:
         lines = _category_limbs(limbs, len(joints)) or (known.limbs if known else _usual_limbs(joints))
     if "upper_body" in told:
-        upper = tuple(_joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], owner))
+        upper = tuple(
+            _joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], f"{owner}: upper_body")
+        )
     else:
         upper = known.upper_body if known else _upper_body(joints)
     head = _pairs([told["head"]], joints, f"{owner}: head")[0] if "head" in told else None

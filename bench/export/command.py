@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
     try:
         if isinstance(trained.model, ModelFile):
-            metadata = describe_file(trained.model, int8=arguments.int8)
+            metadata = describe_file(trained.model, int8=arguments.int8, skeleton=skeleton)
         else:
             metadata = describe(
                 trained.model,

@@ -112,11 +112,16 @@ def describe(
     if kind.name == "simcc":
         told["split_ratio"] = json.dumps(codec.split_ratio)
     if skeleton:
-        told |= {key: json.dumps(getattr(skeleton, key)) for key in ("joints", "flip_pairs", "limbs")}
+        told |= _joints(skeleton)
     return told
 
 
-def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
+def _joints(skeleton: Skeleton) -> dict[str, str]:
+    """Fields of the metadata that say whose joints a file finds."""
+    return {key: json.dumps(getattr(skeleton, key)) for key in ("joints", "flip_pairs", "limbs")}
+
+
+def describe_file(file: ModelFile, *, int8: bool = False, skeleton: Skeleton | None = None) -> dict[str, str]:
     """``describe`` for a model file: what it, its sidecar and the options say, and where it came from.
 
     Raises:
@@ -124,6 +129,8 @@ def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
     """
     file.require("output_kind", "channels", "mean", "std", command="bench.export")
     told = {key: value for key, value in file.metadata().items() if key in FIELDS}
+    if skeleton:
+        told |= _joints(skeleton)
     return told | {
         "project": PROJECT,
         "project_version": machine.this_software("").project,
