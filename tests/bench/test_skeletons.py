@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ from bench.data.synthetic.picture import annotate, plan_portrait
 from bench.data.synthetic.variants import Variant
 from bench.drawing import LEFT, MIDDLE, RIGHT, draw_skeleton
 from bench.export.formats import load_torchscript
+from bench.pipeline.cell import measure
+from bench.pipeline.command import make_plans
+from bench.pipeline.options import parse as parse_pipeline
+from bench.pipeline.plan import plan_of
+from bench.pipeline.preparation import artifact_of, module
+from bench.pipeline.quality import shared
 from tests.bench.conftest import NETWORK
 from tests.commands import command
 from tests.made_up_people import PARTS, SEED, made_up
@@ -466,6 +473,20 @@ def test_a_set_of_13_joints_goes_all_the_way(thirteen: Path, tmp_path: Path) -> 
     assert (json.loads(metadata["joints"]), metadata["num_joints"]) == (list(JOINTS), "13")
     assert json.loads(metadata["flip_pairs"]) == [[joint, joint + 1] for joint in range(1, 13, 2)]
 
+    # And the way from a frame to its joints; how good they are is told by those that drawn people have as well.
+    asked = ["--motion", "--people", "1", "--size", "320x240", "--quick", "--frames", "3", "--warmup", "0", "--draw"]
+    one = ["--backend", "eager", "--threads", "1", "--batching", "each", "--flip", "yes"]
+    arguments = parse_pipeline(["--models", NETWORK_NAME, "--weights", str(weights), *network, *asked, *one])
+    (plan,) = make_plans(arguments, "cpu")
+    assert (plan.network.found.joints, plan.network.found.limbs) == (JOINTS, ((0, 1), (0, 2)))
+    assert plan_of(json.loads(json.dumps(asdict(plan)))) == plan
+    assert "joints_sha256" in plan.measurement().protocol
+    built = artifact_of(plan.network, module(plan.network), 1)
+    found = measure(plan, {1: built})
+    assert found.people == 3
+    assert found.quality["error_relative"] > 0
+    assert shared(plan.network.found) == [(joint, joint + 4) for joint in range(1, 13)]
+
     # Weights of other joints, of as many, are refused; so is another number.
     (tmp_path / "other").mkdir()
     renamed = changed(thirteen, tmp_path / "other", lambda one: names_of(one).__setitem__(0, "tail"))
@@ -549,6 +570,10 @@ def test_bad_categories_and_options_are_named(thirteen: Path, tmp_path: Path) ->
             open_dataset("coco", annotations=file, **options)
     with pytest.raises(InputError, match="--skeleton goes with --annotations FILE"):
         open_dataset("synthetic", skeleton=thirteen / "skeleton.json")
+    (tmp_path / "s.json").write_text(json.dumps({"sigmas": SIGMAS[1:]}))
+    wanted = re.escape("12 numbers for 13 joints: one for each joint is needed (the joints of val.json, category 3)")
+    with pytest.raises(InputError, match=wanted):
+        open_dataset("coco", annotations=thirteen / "val.json", **(usual | {"skeleton": tmp_path / "s.json"}))
     for text in ("[]", "{", '{"joints": []}'):
         (tmp_path / "s.json").write_text(text)
         with pytest.raises(InputError, match=r"s\.json"):
