@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.core.errors import InputError
 from bench.core.skeletons import Skeleton
+from bench.data.registry import DatasetEntry, entry_with, entry_with_joints, joint_counts
 from bench.data.skeleton_files import SkeletonFile, make_skeleton, of_metadata, read_skeleton
 from bench.model_files.endings import is_file
 from bench.models import Model
@@ -12,17 +13,35 @@ from bench.models import Model
 KEYWORDS = ("published", "bundled", "own", "random")  # of --weights, which are no files
 
 
-def count_joints(arguments: argparse.Namespace) -> None:
-    """Set ``joints`` where the option was not given and ``skeleton`` or ``weights`` say how many there are.
+def count_joints(arguments: argparse.Namespace, name: str) -> int | None:
+    """How many joints a model was said to have: by the option or, of a network, by its weights or its skeleton.
+
+    Args:
+        arguments: ``joints``, ``weights`` and ``skeleton`` of them.
+        name: of the model.
 
     Raises:
         InputError: one of these files cannot be used.
     """
-    if arguments.joints is None:
-        given = _given(arguments)
-        said = None if is_file(arguments.model) else _said_by_weights(arguments.weights)
-        names = (said and said.joints) or (given and given.joints)
-        arguments.joints = len(names) if names else None
+    if arguments.joints is not None or is_file(name):
+        return arguments.joints  # type: ignore[no-any-return]
+    given, said = _given(arguments), _said_by_weights(arguments.weights)
+    names = (said and said.joints) or (given and given.joints)
+    return len(names) if names else None
+
+
+def entry_of_joints(arguments: argparse.Namespace, model: Model) -> DatasetEntry:
+    """The data set whose people have the joints that a model finds; or COCO's with these joints.
+
+    Raises:
+        InputError: nothing names them; or see ``skeleton_of``.
+    """
+    skeleton = skeleton_of(arguments, model)
+    if skeleton is None and model.num_joints not in joint_counts():
+        raise InputError(
+            f"nothing names the {model.num_joints} joints of {model.name}: --skeleton FILE does (docs/data.md)"
+        )
+    return entry_with(skeleton) if skeleton else entry_with_joints(model.num_joints)
 
 
 def skeleton_of(arguments: argparse.Namespace, model: Model) -> Skeleton | None:

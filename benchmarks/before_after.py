@@ -9,6 +9,7 @@ with the packages of the environment that this script runs in. The first turn fi
 
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -61,12 +62,14 @@ def run(root: Path, cache: Path, out: Path, options: argparse.Namespace) -> floa
     out.mkdir()
     variables = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(cache)}
     if options.run_all:
-        text = (root / "run_all.sh").read_text()
-        commands = text[text.index("python=.venv/bin/python") :].replace("python=.venv/bin/python", "")
-        quick = "--quick" if options.run_all == "quick" else ""
-        # Records and reports go into the checkout; the next turn begins without them.
-        script = f"set -e\nrm -rf results/local reports/local\nquick=({quick})\npython={sys.executable}\n{commands}"
-        command = ["bash", "-c", script]
+        # The script as it stands, in the environment of this one in place of what its set-up makes. Records and reports
+        # go into the checkout; the next turn begins without them.
+        venv = root / ".venv"
+        if not venv.is_symlink():
+            venv.symlink_to(sys.prefix)
+        text = re.sub(r"(?m)^source .*setup\.sh.*$", "bin=.venv/bin", (root / "run_all.sh").read_text())
+        script = f"rm -rf results/local reports/local\n{text}"
+        command = ["bash", "-c", script, "run_all.sh", *(["--quick"] if options.run_all == "quick" else [])]
     else:
         command = [sys.executable, "-m", "bench.speed", "--device", "cpu", "--models", options.model, "--backend",
                    options.backend, "--results", str(out)]  # fmt: skip

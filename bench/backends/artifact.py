@@ -22,8 +22,8 @@ class Artifact:
     """A network as a backend runs it.
 
     ``metadata`` says what a user of the files must know, as texts (lists as JSON): ``input`` (channels, height, width),
-    ``channels``, ``mean``, ``std``, ``output_kind``, ``num_joints``, ``joints``, ``flip_pairs``, ``weights_sha256``,
-    ``versions``. Another process can open files; a network in memory cannot leave this process.
+    ``channels``, ``mean``, ``std``, ``output_kind``, ``num_joints``, ``joints``, ``flip_pairs``, ``limbs``,
+    ``weights_sha256``, ``versions``. Another process can open files; a network in memory cannot leave this process.
     """
 
     backend: str

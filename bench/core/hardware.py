@@ -82,12 +82,28 @@ def _siblings() -> set[str]:
 # ------------------------------------------------------------------------------ names and sizes
 
 
+# What decides how fast an x86 processor multiplies, each with Linux's names for it, of which one is enough.
+_EXTENSIONS = {
+    "AVX2": ("avx2",),
+    "AVX-512": ("avx512f",),
+    "VNNI": ("avx512_vnni", "avx_vnni"),
+    "BF16": ("avx512_bf16",),
+    "FP16": ("avx512_fp16",),
+    "AMX": ("amx_tile",),
+}
+
+
 def _cpu_name() -> str:
-    """Of a board or phone with an Arm processor, which has no name of its own, the board's with its cores."""
-    for line in content(system_files.PROCESSES / "cpuinfo").splitlines():
+    """Of a board or phone with an Arm processor, which has no name of its own, the board's with its cores.
+
+    In a virtual machine of x86, with the instructions that count: a hypervisor may call processors of two generations
+    by one name, such as "AMD EPYC", and may hide instructions of a processor that it names in full.
+    """
+    cpuinfo = content(system_files.PROCESSES / "cpuinfo")
+    for line in cpuinfo.splitlines():
         name = line.partition(":")[2].strip()
         if line.startswith("model name") and not name.startswith("ARMv"):  # as all cores of an architecture are called
-            return name
+            return f"{name}{_extensions(cpuinfo)}"
     name = board.processor_name()
     if name:
         return name
@@ -99,6 +115,17 @@ def _cpu_name() -> str:
         classes = [one for one in board.core_classes() if "name" in one]
         name = " + ".join(f"{len(one['cores'])}x {one['name']}" for one in classes)
     return name or platform.processor() or platform.machine() or "unknown"
+
+
+def _extensions(cpuinfo: str) -> str:
+    """Such as " (AVX-512, VNNI)" in a virtual machine of x86; empty elsewhere."""
+    flags = next((line.split() for line in cpuinfo.splitlines() if line.startswith("flags")), [])
+    if "hypervisor" not in flags:
+        return ""
+    there = [name for name, signs in _EXTENSIONS.items() if any(sign in flags for sign in signs)]
+    if "AVX-512" in there:
+        there.remove("AVX2")
+    return f" ({', '.join(there) or 'no AVX2'})"
 
 
 def usable_memory_bytes() -> int | None:

@@ -42,7 +42,7 @@ class Machine(_Strict):
     """What a record was made on. Two records of equal ``Machine`` may be compared in time."""
 
     os: str
-    cpu: str
+    cpu: str = Field(description="its name; in a virtual machine with its vector instructions")
     cores: int = Field(ge=1, le=2**31, description="physical cores")
     logical_cores: int = Field(ge=1, le=2**31)
     memory_bytes: int = Field(ge=1, le=2**62)

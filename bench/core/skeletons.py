@@ -34,8 +34,9 @@ class Skeleton:
 
 
 def words(joint: str) -> tuple[str, ...]:
-    """A joint's name as words in small letters: ``LShoulder`` and ``l_shoulder`` are the same two."""
-    return tuple(word.lower() for word in _WORD.findall(joint))
+    """A joint's name as words in small letters: ``LShoulder``, ``l_shoulder`` and ``left shoulder`` are the same."""
+    found = (word.lower() for word in _WORD.findall(joint))
+    return tuple(_SIDES.get(word, word) for word in found)
 
 
 def side_of(joint: str) -> Side | None:
@@ -153,6 +154,18 @@ _FACE, _LEFT_HAND, _RIGHT_HAND = 23, 91, 112  # where they begin
 # The root of a hand, and four joints of each finger from there to the tip.
 _HAND_LIMBS = tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21))
 
+# Of a hand of COCO-WholeBody.
+_FINGERTIPS = {"thumb": 4, "forefinger": 8, "little_finger": 20}
+
+# Body and feet, and the tips of three fingers of each hand, with the sigmas of COCO-WholeBody.
+BODY_FEET_HANDS = Skeleton(
+    joints=(*BODY_AND_FEET.joints, *(f"{side}_{tip}" for side in ("left", "right") for tip in _FINGERTIPS)),
+    flip_pairs=(*BODY_AND_FEET.flip_pairs, (23, 26), (24, 27), (25, 28)),
+    limbs=(*BODY_AND_FEET.limbs, (9, 23), (9, 24), (9, 25), (10, 26), (10, 27), (10, 28)),
+    upper_body=(*BODY_AND_FEET.upper_body, *range(23, 29)),
+    sigmas=(*(BODY_AND_FEET.sigmas or ()), *(_HAND_SIGMAS[joint] for joint in (*_FINGERTIPS.values(),) * 2)),
+)
+
 # 17 joints of the body, 6 of the feet, 68 of the face and 21 of each hand.
 WHOLEBODY = Skeleton(
     joints=(
@@ -173,4 +186,4 @@ WHOLEBODY = Skeleton(
     sigmas=(*(BODY_AND_FEET.sigmas or ()), *_FACE_SIGMAS, *_HAND_SIGMAS, *_HAND_SIGMAS),
 )
 
-KNOWN = (COCO, MPII, CROWDPOSE, HALPE26, BODY_AND_FEET, WHOLEBODY)
+KNOWN = (COCO, MPII, CROWDPOSE, HALPE26, BODY_AND_FEET, BODY_FEET_HANDS, WHOLEBODY)

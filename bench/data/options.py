@@ -42,4 +42,12 @@ def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:
         "--kind", choices=KINDS, default="scenes",
         help="scenes: several people a picture, as for evaluation; portraits: one, as for training",
     )  # fmt: skip
-    parser.add_argument("--feet", action="store_true", help="label big toes, small toes and heels too: 23 joints")
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument(
+        "--feet", dest="variant", action="store_const", const="feet", default="body",
+        help="label big toes, small toes and heels too: 23 joints",
+    )  # fmt: skip
+    more.add_argument(
+        "--hands", dest="variant", action="store_const", const="hands", default="body",
+        help="draw fingers, and label those of the feet and the tips of thumb, forefinger and little finger: 29 joints",
+    )  # fmt: skip

@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = find_format(arguments.format, dynamic_batch=arguments.dynamic_batch, int8=arguments.int8)
     if arguments.weights is None and not is_file(arguments.model):
         raise InputError("--weights is needed: a checkpoint, published, bundled or random")
-    count_joints(arguments)
+    arguments.joints = count_joints(arguments, arguments.model)
     usual = cli.one_input(default_input(arguments.weights or "", arguments.model, "256x192"), "export")
     (model,) = choose(arguments, [arguments.model], cli.given_input(arguments.input, "export"), usual=usual)
     path = target(arguments, chosen, model.input)

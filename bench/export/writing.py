@@ -70,7 +70,7 @@ def describe(
 ) -> dict[str, str]:
     """What a user of the file must know, as texts; lists are JSON.
 
-    Without a skeleton, joints and flip pairs are COCO's for 17 joints and MPII's for 16, and absent for other numbers.
+    Without a skeleton, joints, pairs and limbs are COCO's for 17 joints, MPII's for 16, and absent for other numbers.
 
     Raises:
         InputError: the network does not make of such an input what it declares (``bench.core.output_kinds``).
@@ -112,7 +112,7 @@ def describe(
     if kind.name == "simcc":
         told["split_ratio"] = json.dumps(codec.split_ratio)
     if skeleton:
-        told |= {"joints": json.dumps(skeleton.joints), "flip_pairs": json.dumps(skeleton.flip_pairs)}
+        told |= {key: json.dumps(getattr(skeleton, key)) for key in ("joints", "flip_pairs", "limbs")}
     return told
 
 

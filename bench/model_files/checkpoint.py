@@ -153,7 +153,7 @@ def _refuse_what_a_network_says_itself(path: Path, said: Description) -> None:
     """A sidecar cannot change what a network of the zoo takes and gives."""
     own = (
         "channels", "mean", "std", "output_kind", "output_names", "split_ratio", "udp", "layout", "input_name",
-        "joints", "flip_pairs", "precision",
+        "joints", "flip_pairs", "limbs", "precision",
     )  # fmt: skip
     given = [key for key in own if getattr(said, key) is not None]
     if given:

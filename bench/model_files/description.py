@@ -50,6 +50,9 @@ class Description(BaseModel):
     flip_pairs: list[list[int]] | None = Field(
         None, max_length=512, description="joints that change places in a mirrored picture, by number from 0"
     )
+    limbs: list[list[int]] | None = Field(
+        None, max_length=4096, description="joints to connect in drawings, by number from 0"
+    )
     precision: Literal["fp32", "fp16", "bf16", "int8"] | None = Field(
         None, description="what the file computes in, where its operators do not tell"
     )
@@ -75,11 +78,16 @@ class Description(BaseModel):
             raise ValueError(f"is not [3, height, width] with sizes from {low} to {high}")
         return value
 
-    @field_validator("flip_pairs")
+    @field_validator("flip_pairs", "limbs")
     @classmethod
     def _are_pairs(cls, value: list[list[int]] | None) -> list[list[int]] | None:
         if value is not None and any(len(pair) != 2 for pair in value):
             raise ValueError("is not a list of pairs of numbers")
+        return value
+
+    @field_validator("flip_pairs")
+    @classmethod
+    def _are_apart(cls, value: list[list[int]] | None) -> list[list[int]] | None:
         numbers = [number for pair in value or () for number in pair]
         if len(set(numbers)) != len(numbers):
             raise ValueError("names a joint twice")
@@ -93,9 +101,10 @@ class Description(BaseModel):
             if self.num_joints not in (None, len(self.joints)):
                 raise ValueError(f"joints: {len(self.joints)} names, and num_joints is {self.num_joints}")
         count = self.num_joints or (len(self.joints) if self.joints is not None else None)
-        for pair in self.flip_pairs or ():
-            if not all(0 <= number < (count or 1024) for number in pair):
-                raise ValueError(f"flip_pairs: {pair} names a joint that is not there (they are counted from 0)")
+        for key in ("flip_pairs", "limbs"):
+            for pair in getattr(self, key) or ():
+                if not all(0 <= number < (count or 1024) for number in pair):
+                    raise ValueError(f"{key}: {pair} names a joint that is not there (they are counted from 0)")
         if self.output_kind is not None and self.output_names is not None:
             wanted = len(KINDS[self.output_kind].arrays)
             if len(self.output_names) != wanted:

@@ -101,9 +101,10 @@ def outputs(path: Path, found: Shapes, size: Size, said: Description) -> Descrip
         wanted = {"heatmap": "[N, J, h, w]", "simcc": "[N, J, bins]", "coordinates": "[N, J, 2 or 3]"}[said.output_kind]
         of = f" of {told} joints" if told else ""
         raise InputError(f"{path.name} gives {listed}, which is no {said.output_kind} {wanted}{of}")
-    for pair in said.flip_pairs or ():
-        if max(pair) >= joints:
-            raise InputError(f"{path.name} has {joints} joints, and flip_pairs names joint {max(pair)}")
+    for key in ("flip_pairs", "limbs"):
+        for pair in getattr(said, key) or ():
+            if max(pair) >= joints:
+                raise InputError(f"{path.name} has {joints} joints, and {key} names joint {max(pair)}")
     bins = {"split_ratio": ratio} if said.output_kind == "simcc" else {}
     return said.model_copy(update={"output_names": names, "num_joints": joints, **bins})
 
@@ -127,7 +128,10 @@ def _simcc_order(
     ratios = [(shapes[one][2] / width, shapes[other][2] / height) for one, other in ((0, 1), (1, 0))]
     fits = [x == y and said.split_ratio in (None, x) for x, y in ratios]
     text = f"{path.name} gives {' and '.join(f'{n!r} {_text(s)}' for n, s in zip(names, shapes, strict=True))}"
-    if said.output_names is None and all(fits):
+    named = [*KINDS["simcc"].arrays]
+    if said.output_names is None and all(fits):  # of a square input
+        if sorted(names) == sorted(named):
+            return named, ratios[0][0]
         raise InputError(f"{text}: say which is along x, by output_names with x first")
     if not any(fits) or (said.output_names is not None and not fits[0]):
         told = f" with {said.split_ratio:g} bins a pixel" if said.split_ratio else ""

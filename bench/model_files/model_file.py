@@ -70,7 +70,7 @@ class ModelFile(BaseModel):
 
         if self.said.joints is None:
             return None
-        told = self.said.model_dump(include={"joints", "flip_pairs"}, exclude_none=True)
+        told = self.said.model_dump(include={"joints", "flip_pairs", "limbs"}, exclude_none=True)
         return SkeletonFile(self.name, told)
 
     @property

@@ -14,7 +14,6 @@ import numpy as np
 from bench.backends.artifact import Artifact
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
-from bench.data.registry import entry_with_joints
 from bench.pipeline import preparation, quality, scenarios
 from bench.pipeline.crops import Crops, Frame
 from bench.pipeline.detectors import Detector, open_detector
@@ -137,7 +136,7 @@ def _pipeline(plan: PipelinePlan, given: _Given, networks: Networks, pixels: boo
     smoother = OneEuro(plan.frames.rate) if plan.smooth == "one-euro" else None
     return Pipeline(
         networks, crops, given.source, _first(given.boxes, crops.most), flip=plan.flip, detect_every=plan.detect_every,
-        smoother=smoother, draw=plan.draw, skeleton=entry_with_joints(plan.network.num_joints).skeleton, codec=codec,
+        smoother=smoother, draw=plan.draw, skeleton=plan.network.found, codec=codec,
     )  # fmt: skip
 
 
@@ -236,7 +235,11 @@ def _single(plan: PipelinePlan, artifacts: dict[int, Artifact]) -> CellResult:
         found.frame_ms, found.elapsed_s, found.conditions = rounds.latency_ms, rounds.elapsed_s, watch.found()
         found.warnings = _notes(given, found)
         if stepper.answers:
-            found.quality = quality.figures(stepper.answers, given.source)
+            found.quality = quality.figures(stepper.answers, given.source, plan.network.found)
+            if not quality.shared(plan.network.found):
+                found.warnings.append(
+                    "no joint has a name of those that drawn people have: nothing tells how good they are"
+                )
         return found
 
 

@@ -21,8 +21,9 @@ from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.core.unfinished import Unfinished
-from bench.data.registry import entry_with_joints
+from bench.data.registry import DatasetEntry
 from bench.models import USUAL_INPUT, Model, choose, model_names
+from bench.network_joints import count_joints, entry_of_joints
 from bench.pipeline import tables
 from bench.pipeline.cell import CellResult, frames_of
 from bench.pipeline.detectors import files_of
@@ -177,16 +178,17 @@ def make_plans(arguments: argparse.Namespace, device: str) -> list[PipelinePlan]
     networks = []
     for name in model_names(arguments.models):
         usual = default_input(arguments.weights, name, cli.input_text(USUAL_INPUT))
-        (model,) = choose(arguments, [name], given, cli.one_input(usual, "pipeline"))
+        told = argparse.Namespace(**{**vars(arguments), "joints": count_joints(arguments, name)})
+        (model,) = choose(told, [name], given, cli.one_input(usual, "pipeline"))
+        entry = entry_of_joints(arguments, model)
         if model.file is not None:
-            entry = entry_with_joints(model.num_joints)
             fit_file(model.file, entry.skeleton, entry.name)
         own = model.own_backend(device) if model.file else USUAL_BACKEND
         for backend in cli.listed(arguments.backend or own):
             catalogue.resolve(backend, device, arguments.precision)
             if model.file is not None:
                 model.file.check_backend(backend)
-            networks.append(_network(arguments, model, backend, device, threads))
+            networks.append(_network(arguments, model, entry, backend, device, threads))
     all_frames = _frames(arguments)
     plans = [
         plan
@@ -199,7 +201,9 @@ def make_plans(arguments: argparse.Namespace, device: str) -> list[PipelinePlan]
     return list(dict.fromkeys(plans))
 
 
-def _network(arguments: argparse.Namespace, model: Model, backend: str, device: str, threads: int) -> PoseNetwork:
+def _network(
+    arguments: argparse.Namespace, model: Model, entry: DatasetEntry, backend: str, device: str, threads: int
+) -> PoseNetwork:
     label, path, digest = arguments.weights, arguments.weights, None
     if model.file is not None:
         label, digest = model.file.name, model.file.sha256
@@ -208,8 +212,7 @@ def _network(arguments: argparse.Namespace, model: Model, backend: str, device: 
             raise InputError(f"no weights of {model.name} are bundled: --weights bundled has {', '.join(bundled())}")
         digest = sha256(bundled()[model.name])
     elif label == "published":
-        dataset = entry_with_joints(model.num_joints).weights
-        path = str(fetch(find(model.name, cli.input_text(model.input), dataset)))
+        path = str(fetch(find(model.name, cli.input_text(model.input), entry.weights)))
         digest = sha256(Path(path))
     elif label not in ("random", "own"):
         if not Path(label).is_file():
@@ -218,7 +221,7 @@ def _network(arguments: argparse.Namespace, model: Model, backend: str, device: 
     file = json.dumps(model.planned["file"]) if model.file else ""
     return PoseNetwork(
         model.name, model.num_joints, model.input, backend, arguments.precision, device, threads, path, label, digest,
-        arguments.seed, file,
+        arguments.seed, file, entry.skeleton,
     )  # fmt: skip
 
 

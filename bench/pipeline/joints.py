@@ -13,6 +13,13 @@ from bench.core.skeletons import Skeleton
 Arrays = Sequence[npt.NDArray[Any]]
 
 
+def check_outputs(outputs: Arrays, joints: int, codec: Codec) -> None:
+    """Raise ``InputError`` unless outputs are of so many joints, in the form of the codec."""
+    if not codec.fits([output.shape for output in outputs], joints):
+        shapes = " and ".join("x".join(map(str, one.shape[1:])) for one in outputs)
+        raise InputError(f"the network gives {shapes} a person: {codec.describe(joints)} are needed")
+
+
 def joints_of(
     outputs: Arrays,
     mirrored: Arrays | None,
@@ -34,10 +41,7 @@ def joints_of(
     Raises:
         InputError: outputs that are none of these joints.
     """
-    joints = len(skeleton.joints)
-    if not codec.fits([output.shape for output in outputs], joints):
-        shapes = " and ".join("x".join(map(str, one.shape[1:])) for one in outputs)
-        raise InputError(f"the network gives {shapes} a person: {codec.describe(joints)} are needed")
+    check_outputs(outputs, len(skeleton.joints), codec)
     found = list(outputs)
     if mirrored is not None:
         found = codec.flip_average(found, list(mirrored), skeleton.flip_pairs)

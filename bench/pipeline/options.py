@@ -35,8 +35,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="height x width of the networks' input (default: 256x192; of bundled weights and of files: their own)",
     )  # fmt: skip
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(), help="of the networks (default: 17)"
-    )
+        "--joints", type=cli.joints, choices=registry.joint_counts(),
+        help="of the networks: those of a built-in data set (default: what the weights say, or 17 of COCO)",
+    )  # fmt: skip
+    cli.add_skeleton_option(parser, "of the networks' joints, where their weights or files do not name them")
     cli.add_model_info_option(parser)
     parser.add_argument(
         "--weights", default="random", metavar="random|bundled|published|own|FILE",

@@ -1,5 +1,6 @@
 """A plan: one network, one kind of frames, and how they are looked at; it becomes one record."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from bench import cli
 from bench.backends import catalogue
 from bench.core import machine
 from bench.core.record import Measurement
+from bench.core.skeletons import Skeleton
+from bench.data.registry import entry_with_joints, joint_counts
 from bench.models import network_sha256, own_weights, precision_of, recorded_name
 
 # Of the sessions of a network: more people than the largest take several inferences.
@@ -34,12 +37,22 @@ class PoseNetwork:
     weights_sha256: str | None
     seed: int
     file: str = ""  # of a model that is a file: ``bench.models.Model.planned`` as JSON
+    skeleton: Skeleton | None = None  # of a network whose joints are named; otherwise the built-in one of their number
 
     @property
     def told_file(self) -> dict[str, Any] | None:
         """The model file as plans hold it; None for a network."""
         found: dict[str, Any] | None = json.loads(self.file) if self.file else None
         return found
+
+    @property
+    def found(self) -> Skeleton:
+        """The joints that it finds.
+
+        Raises:
+            InputError: nothing names them.
+        """
+        return self.skeleton or entry_with_joints(self.num_joints).skeleton
 
     @property
     def who(self) -> str:
@@ -123,6 +136,9 @@ class PipelinePlan:
             protocol["rate"] = frames.rate
         if self.scenario == "streams":
             protocol["streams"] = self.streams
+        if network.skeleton and not _is_usual(network):
+            told = repr((network.skeleton.joints, network.skeleton.flip_pairs, network.skeleton.limbs))
+            protocol["joints_sha256"] = hashlib.sha256(told.encode()).hexdigest()[:16]
         return Measurement(
             kind="pipeline",
             model=recorded_name(network.model),
@@ -143,6 +159,12 @@ class PipelinePlan:
     def identity(self) -> str:
         """The measurement's identity, with the backend's version."""
         return self.measurement().identity(catalogue.version(self.network.backend))
+
+
+def _is_usual(network: PoseNetwork) -> bool:
+    """Whether its joints are those that are meant where only their number is said."""
+    count = network.num_joints
+    return count in joint_counts() and entry_with_joints(count).skeleton == network.skeleton
 
 
 def circumstances(plans: list[PipelinePlan]) -> str:

@@ -19,6 +19,7 @@ from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import AnyFile, from_json
 from bench.models import build, codec_of_name, is_factory
 from bench.pipeline.crops import Crops
+from bench.pipeline.joints import check_outputs
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PoseNetwork
 from bench.random_weights import enliven
@@ -104,6 +105,7 @@ def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Art
         with session:
             shown = np.repeat(photograph(network, pixels=True), batch, 0) if pixels else images
             outputs = parity.check_outputs(session.run(shown), network.model)
+        check_outputs(outputs, network.num_joints, codec(network))
         if isinstance(model, nn.Module) and (network.backend, network.precision) != ("eager", "fp32"):
             expected = _eager(network, model, images)
             difference = parity.check(expected, outputs, found[batch].precision, f"backend {network.backend}")

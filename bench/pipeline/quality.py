@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from bench.core.arrays import Float64Array
+from bench.core.skeletons import COCO, Skeleton, words
 from bench.pipeline.sources import Drawn
 from bench.pipeline.stages import Answer
 from bench.pipeline.tracking import LEAST_OVERLAP, overlaps
@@ -15,8 +16,15 @@ SEEN = 2  # of a joint that is to be seen
 LEAST_FRAMES = 3  # of a joint, for jitter and lag
 
 
-def figures(answers: Mapping[int, Answer], truth: Drawn) -> dict[str, float]:
-    """Figures of all frames that were looked at.
+def shared(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """Joints that drawn people have as well, by their names: their numbers in the skeleton and in COCO's."""
+    theirs = {words(joint): number for number, joint in enumerate(COCO.joints)}
+    pairs = ((number, theirs.get(words(joint))) for number, joint in enumerate(skeleton.joints))
+    return [(mine, other) for mine, other in pairs if other is not None]
+
+
+def figures(answers: Mapping[int, Answer], truth: Drawn, skeleton: Skeleton = COCO) -> dict[str, float]:
+    """Figures of all frames that were looked at, by the joints that drawn people have as well.
 
     ``error_px`` and ``error_relative`` (over the root of the box' area) are means over joints that are to be seen, of
     people who were found; ``missed_share`` are the others. ``jitter_px`` and ``jitter_relative``: how far joints of
@@ -27,12 +35,14 @@ def figures(answers: Mapping[int, Answer], truth: Drawn) -> dict[str, float]:
     Args:
         answers: by the number of their frame.
         truth: the video.
+        skeleton: whose joints the answers are.
     """
     frames = sorted(answers)
     people = len(truth.boxes[0])
     errors: list[float] = []
     relative: list[float] = []
     missed = total = 0
+    mine_of, theirs_of = np.array(shared(skeleton), np.intp).reshape(-1, 2).T
     found = np.full((len(frames), people, truth.joints[0].shape[1], 2), np.nan)
     for row, number in enumerate(frames):
         answer, boxes = answers[number], truth.boxes[number]
@@ -40,8 +50,8 @@ def figures(answers: Mapping[int, Answer], truth: Drawn) -> dict[str, float]:
         pairs = _pairs(answer.boxes, boxes)
         missed += people - len(pairs)
         for mine, theirs in pairs:
-            seen = truth.seen[number][theirs] == SEEN
-            found[row, theirs] = answer.joints[mine, :, :2]
+            seen = (truth.seen[number][theirs] == SEEN) & np.isin(np.arange(len(COCO.joints)), theirs_of)
+            found[row, theirs, theirs_of] = answer.joints[mine, mine_of, :2]
             distance = np.sqrt(((found[row, theirs] - truth.joints[number][theirs]) ** 2).sum(1))[seen]
             errors += distance.tolist()
             relative += (distance / _size(boxes[theirs])).tolist()

@@ -7,7 +7,6 @@ import cv2
 
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
-from bench.data.registry import entry_with_joints
 from bench.pipeline.crops import Crops
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PoseNetwork
@@ -35,9 +34,8 @@ def whole_frame(artifact: Artifact, network: PoseNetwork, people: int) -> Callab
     source = drawn_scenes(people, SIZE, 1, network.seed)
     codec = codec_of_network(network)
     crops = Crops(network.input, people, threads=network.threads, udp=codec.udp, how=normalisation(network))
-    skeleton = entry_with_joints(network.num_joints).skeleton
     pipeline = Pipeline(
-        Networks({people: session}), crops, source, source.given(0.0, network.seed), skeleton=skeleton, codec=codec
+        Networks({people: session}), crops, source, source.given(0.0, network.seed), skeleton=network.found, codec=codec
     )
     session.prepare(crops.images)
     return lambda: pipeline(0)

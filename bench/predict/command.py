@@ -25,10 +25,10 @@ from bench.core.files import write_whole
 from bench.core.unfinished import Unfinished, Work
 from bench.data import pictures
 from bench.data.dataset import Picture
-from bench.data.registry import entry_of, entry_with, entry_with_joints, joint_counts
+from bench.data.registry import entry_of
 from bench.drawing import draw_skeleton, sheet
 from bench.models import Model, choose, network_sha256
-from bench.network_joints import count_joints, skeleton_of
+from bench.network_joints import count_joints, entry_of_joints
 from bench.predict.pictures import Pictures, find
 from bench.weights import Trained, default_input
 
@@ -39,14 +39,9 @@ UNFINISHED = ".unfinished"  # in the folder of the results: people found before 
 def main(arguments: argparse.Namespace) -> int:
     usual = default_input(arguments.weights, arguments.model, entry_of("coco").input)
     given = cli.given_input(arguments.input, "predict")
-    count_joints(arguments)
+    arguments.joints = count_joints(arguments, arguments.model)
     (model,) = choose(arguments, [arguments.model], given, usual=cli.one_input(usual, "predict"))
-    skeleton, size, arguments.input = skeleton_of(arguments, model), model.input, cli.input_text(model.input)
-    if skeleton is None and model.num_joints not in joint_counts():
-        raise InputError(
-            f"nothing names the {model.num_joints} joints of {model.name}: --skeleton FILE does (docs/data.md)"
-        )
-    entry = entry_with(skeleton) if skeleton else entry_with_joints(model.num_joints)
+    entry, size, arguments.input = entry_of_joints(arguments, model), model.input, cli.input_text(model.input)
     looks = find(arguments.images, arguments.boxes, category=arguments.category, out=arguments.out)
     dataset = Pictures(looks, entry)
     device = machine.resolve_device(arguments.device)

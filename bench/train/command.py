@@ -13,11 +13,11 @@ from bench import cli, distributed
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record
-from bench.core.skeletons import BODY_AND_FEET
 from bench.data import Dataset, open_dataset, registry
 from bench.data.registry import DatasetEntry
 from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
+from bench.data.synthetic.variants import variant_of
 from bench.models import codec_of_name, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
@@ -97,14 +97,14 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
-    feet = registry.entry_of(arguments.dataset).skeleton == BODY_AND_FEET
-    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes", feet=feet)
+    variant = variant_of(registry.entry_of(arguments.dataset).skeleton)
+    validation = SyntheticDataset(VALIDATION_IMAGES, VALIDATION_SEED, "scenes", variant)
     if arguments.data_root is not None:
         return open_dataset(arguments.dataset, arguments.data_root, category=arguments.category), validation
     if arguments.category is not None:
         raise InputError("people are drawn, and nothing else: leave out --category, or say what to train on")
     drawn = (arguments.samples or SAMPLES) * arguments.epochs  # no sample is seen twice
-    return SyntheticDataset(drawn, seed, "portraits", feet=feet), validation
+    return SyntheticDataset(drawn, seed, "portraits", variant), validation
 
 
 def _on_disk(arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:

@@ -96,6 +96,17 @@ def test_boards_have_names(system: Path) -> None:
     assert hardware.describe()["cpu"] == "AMD EPYC 7B13"
 
 
+@pytest.mark.parametrize(("flags", "says"), [
+    ("fma avx avx2 hypervisor", " (AVX2)"), ("fma avx avx2", ""), ("sse4_2 hypervisor", " (no AVX2)"),
+    ("avx2 hypervisor avx512f avx512_vnni avx512_bf16", " (AVX-512, VNNI, BF16)"),
+    ("avx2 hypervisor avx512f avx512_vnni amx_tile", " (AVX-512, VNNI, AMX)"),
+])  # fmt: skip
+def test_processors_that_a_hypervisor_calls_by_one_name_have_two(system: Path, flags: str, says: str) -> None:
+    """Two machines called "AMD EPYC", one with AVX-512 and 1.6 times as fast, once stood in one column."""
+    (system / "PROCESSES/cpuinfo").write_text(f"processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu {flags}\n")
+    assert hardware.describe()["cpu"] == f"AMD EPYC{says}"
+
+
 def test_without_other_packages_it_is_the_same_machine(tmp_path: Path) -> None:
     """As on a device that has no psutil: the same description, from a Python without site-packages."""
     (tmp_path / "psutil.py").write_text("raise ImportError")

@@ -66,12 +66,14 @@ def test_the_entries_say_what_the_published_sets_are() -> None:
     entries = registry.entries()
     assert list(entries) == [
         "coco", "coco_wholebody", "crowdpose", "halpe26", "mpii", "ochuman", "synthetic", "synthetic_feet",
+        "synthetic_hands",
     ]  # fmt: skip
     assert {name: (len(one.skeleton.joints), one.input, one.weights, one.main) for name, one in entries.items()} == {
         "coco": (17, "256x192", "coco", "ap"), "mpii": (16, "256x256", "mpii", "pckh"),
         "synthetic": (17, "256x192", "coco", "ap"), "ochuman": (17, "256x192", "coco", "ap"),
         "coco_wholebody": (133, "256x192", "coco_wholebody", "ap"), "crowdpose": (14, "256x192", "crowdpose", "ap"),
         "halpe26": (26, "256x192", "halpe26", "ap"), "synthetic_feet": (23, "256x192", "synthetic_feet", "ap"),
+        "synthetic_hands": (29, "256x192", "synthetic_hands", "ap"),
     }  # fmt: skip
     coco = entries["coco"]
     assert coco.sized_name("coco_val2017", 5000, "pictures") == "coco_val2017"

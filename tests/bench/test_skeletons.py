@@ -21,6 +21,7 @@ from bench.core import results
 from bench.core.errors import InputError
 from bench.core.skeletons import (
     BODY_AND_FEET,
+    BODY_FEET_HANDS,
     COCO,
     CROWDPOSE,
     HALPE26,
@@ -34,8 +35,11 @@ from bench.core.skeletons import (
 from bench.data import open_dataset
 from bench.data.annotations import Layout, read_annotations
 from bench.data.registry import entry_of
-from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene
+from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene, fingerprint
+from bench.data.synthetic.body import AT_EASE, SIDES, pose
+from bench.data.synthetic.hands import Hand, digits
 from bench.data.synthetic.picture import annotate, plan_portrait
+from bench.data.synthetic.variants import Variant
 from bench.drawing import LEFT, MIDDLE, RIGHT, draw_skeleton
 from bench.export.formats import load_torchscript
 from tests.bench.conftest import NETWORK
@@ -56,7 +60,8 @@ def test_a_skeleton_is_whole(skeleton: Skeleton) -> None:
     # Names and pairs say the same; points of a face have numbers, not sides.
     sided = {frozenset(pair) for pair in skeleton.flip_pairs if side_of(skeleton.joints[pair[0]])}
     assert {frozenset(pair) for pair in guess_flip_pairs(skeleton.joints)} == sided
-    if skeleton not in (MPII, BODY_AND_FEET, WHOLEBODY):  # these measured left and right apart, for feet and faces
+    # These measured the left and the right foot apart; MPII has no sigmas.
+    if skeleton not in (MPII, BODY_AND_FEET, BODY_FEET_HANDS, WHOLEBODY):
         sigmas = skeleton.sigmas or ()
         assert all(sigmas[first] == sigmas[second] for first, second in skeleton.flip_pairs)
 
@@ -255,20 +260,20 @@ def test_pckh_by_the_size_of_a_head_that_the_skeleton_names() -> None:
     assert score_heads(skeleton, people[2:], []) == {"pckh": -1, "pckh@0.1": -1}
 
 
-# ------------------------------------------------------------------------------ drawn people with feet
+# ------------------------------------------------------------------------------ drawn people with feet and hands
 
 
 def test_drawn_feet_are_on_the_feet_of_the_same_pictures() -> None:
     for draw, indices in ((draw_scene, range(1)), (draw_portrait, range(3))):
         for index in indices:
-            plain, more = draw(5, index), draw(5, index, feet=True)
+            plain, more = draw(5, index), draw(5, index, "feet")
             assert np.array_equal(plain.image, more.image)
             assert [one["keypoints"] for one in plain.annotations] == [
                 one["keypoints"][: 3 * 17] for one in more.annotations
             ]
     lengths, turns = [], []
     for index in range(16):
-        points = np.reshape(annotate(plan_portrait(5, index, feet=True))[0]["keypoints"], (23, 3))
+        points = np.reshape(annotate(plan_portrait(5, index, "feet"))[0]["keypoints"], (23, 3))
         for ankle, big, small, heel in ((15, 17, 18, 19), (16, 20, 21, 22)):
             if (points[[ankle, big, small, heel], 2] > 0).all():
                 leg = max(np.linalg.norm(points[ankle - 2, :2] - points[ankle, :2]), 1)
@@ -280,9 +285,38 @@ def test_drawn_feet_are_on_the_feet_of_the_same_pictures() -> None:
     assert 0.2 < np.median(lengths) < 0.9  # a foot is about half as long as a shin
     left, right = (np.median([turn for is_left, turn in turns if is_left == side]) for side in (True, False))
     assert left * right < 0
-    dataset = SyntheticDataset(2, 3, feet=True)
-    assert (dataset.name, dataset.skeleton) == ("synthetic_feet (2 scenes, seed 3)", BODY_AND_FEET)
-    assert dataset.fingerprint != SyntheticDataset(2, 3).fingerprint
+
+
+def test_drawn_hands_have_fingers_on_the_side_of_the_thumb() -> None:
+    """A hanging hand has its thumb ahead and the little finger behind; curled up, all tips are on the palm's side."""
+    angles = dict.fromkeys(AT_EASE, 0.0) | {
+        f"{side}_{name}": 0.0 for side, _ in SIDES for name in AT_EASE if not name.startswith(("spine", "pelvis"))
+    }
+    body = pose("standing", 1.7, 1.0, 1.0, angles, 0.0)
+    for side, (name, sign) in enumerate(SIDES):
+        wrist = body.points[f"{name}_wrist"]
+        flat, fist = (digits(body, side, Hand(0.5, curl, curl))[:, 2] - wrist for curl in (0.0, 0.9))
+        assert (np.diff(flat[:, 2]) < 0).all()  # thumb to little finger, from front to back
+        lengths = np.linalg.norm(flat, axis=1) / body.height
+        assert (lengths[1:] > 0.08).all()
+        assert (lengths < 0.108).all()  # the length of a hand, of Drillis and Contini
+        assert (sign * fist[1:, 0] < -0.02).all()  # inward
+        assert np.abs(flat[:, 0]).max() < 1e-9
+    tips, seen, differ = slice(23, 29), 0, 0
+    for index in range(8):
+        plain, more = draw_portrait(5, index, "feet"), draw_portrait(5, index, "hands")
+        flags = np.reshape(more.annotations[0]["keypoints"], (29, 3))[tips, 2]
+        seen += int((flags == 2).sum())
+        differ += not np.array_equal(plain.image, more.image)
+    assert seen > 16  # of 48
+    assert differ == 8
+
+
+@pytest.mark.parametrize(("variant", "skeleton"), [("feet", BODY_AND_FEET), ("hands", BODY_FEET_HANDS)])
+def test_drawn_people_with_more_joints_are_a_data_set(variant: Variant, skeleton: Skeleton) -> None:
+    dataset = SyntheticDataset(2, 3, variant=variant)
+    assert (dataset.name, dataset.skeleton) == (f"synthetic_{variant} (2 scenes, seed 3)", skeleton)
+    assert dataset.fingerprint not in (SyntheticDataset(2, 3).fingerprint, fingerprint(2, 3, "portraits", variant))
     perfect = [
         {"index": index, "image_id": person.image_id, "bbox_score": 1.0, "size_px": person.box[2:],
          "keypoints": [[*joint, 1.0] for joint in person.joints.tolist()]}

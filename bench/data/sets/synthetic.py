@@ -3,28 +3,28 @@
 from typing import TYPE_CHECKING
 
 from bench.core.errors import InputError
-from bench.core.skeletons import BODY_AND_FEET, COCO
+from bench.core.skeletons import COCO
 from bench.data.registry import DatasetEntry, Source
 from bench.data.sets.coco import METRICS, open_coco, score_keypoints
 from bench.data.synthetic.evaluation_set import IMAGES, SEED
+from bench.data.synthetic.variants import SKELETONS, Variant, dataset_name
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
 
 
-def open_synthetic(source: Source, *, feet: bool = False) -> "Dataset":
-    """Drawn people; with the joints of their feet, if these are asked for.
+def open_synthetic(source: Source, variant: Variant = "body") -> "Dataset":
+    """Drawn people, with the joints of a variant.
 
     Raises:
         InputError: what is in the folder was not written by this project.
     """
     if source.test_dev:
         raise InputError("only coco has a test-dev split, and drawn people have none")
-    name, skeleton = ("synthetic_feet", BODY_AND_FEET) if feet else ("synthetic", COCO)
     if source.on_disk:
-        dataset = open_coco(source, skeleton)
-        if dataset.entry.name != name:
-            option = " --feet" if feet else ""
+        dataset = open_coco(source, SKELETONS[variant])
+        if dataset.entry.name != dataset_name(variant):
+            option = "" if variant == "body" else f" --{variant}"
             raise InputError(
                 f"{dataset.annotation_file} was not written by bench.data synthetic{option}: open it as coco"
             )
@@ -37,7 +37,7 @@ def open_synthetic(source: Source, *, feet: bool = False) -> "Dataset":
 
     images = IMAGES if source.images is None else source.images
     seed = SEED if source.seed is None else source.seed
-    return SyntheticDataset(min(images, source.limit or images), seed, feet=feet)
+    return SyntheticDataset(min(images, source.limit or images), seed, variant=variant)
 
 
 ENTRY = DatasetEntry(

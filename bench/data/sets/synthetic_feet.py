@@ -11,7 +11,7 @@ ENTRY = replace(
     synthetic.ENTRY,
     name="synthetic_feet",
     skeleton=BODY_AND_FEET,
-    open=partial(synthetic.open_synthetic, feet=True),
+    open=partial(synthetic.open_synthetic, variant="feet"),
     score=partial(score_keypoints, skeleton=BODY_AND_FEET),
     weights="synthetic_feet",
     default_weights="random",

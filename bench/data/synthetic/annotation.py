@@ -12,6 +12,7 @@ from bench.data.synthetic.camera import SHIFT, View
 from bench.data.synthetic.drawing import Layer, Parts, layers, mark
 from bench.data.synthetic.figure import PARTS, Figure
 from bench.data.synthetic.joints import OWN_PARTS, Joints, joints
+from bench.data.synthetic.variants import SKELETONS, Variant
 
 Mask = npt.NDArray[np.uint8]
 Annotation = dict[str, Any]
@@ -19,7 +20,9 @@ Annotation = dict[str, Any]
 SMALL = 32**2  # area up to which annotators leave most people's joints out, as COCO's do
 SMALL_LABELLED = 0.25  # share of those whose joints are labelled all the same
 PASSED_OVER = 0.15  # share of the joints hidden by others or by things that annotators leave out
-JOINTS, ANKLES = 17, (15, 16)  # whims of the ankles are those of the feet too
+JOINTS = 17
+# Whims of the ankles are those of the feet too, and those of the wrists of the hands.
+ANKLES, WRISTS = (15, 16), (9, 10)
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ class ScenePlan:
     horizon: float  # pixels from the top
     items: list[Item]  # people and what stands in front of them, farthest first
     main: int | None = None  # the item that is annotated first
-    feet: bool = False  # whether the joints of feet are annotated too
+    variant: Variant = "body"  # which joints are annotated
 
     @property
     def no_joints(self) -> list[float]:
         """Of someone whose joints nobody labelled."""
-        return [0.0, 0.0, 0] * (len(OWN_PARTS) if self.feet else JOINTS)
+        return [0.0, 0.0, 0] * len(SKELETONS[self.variant].joints)
 
 
 def outlines(plan: ScenePlan) -> list[list[Layer]]:
@@ -108,7 +111,7 @@ def _person(
     area = cv2.countNonZero(mask)
     keypoints = plan.no_joints
     if someone.labelled and (area >= SMALL or someone.whims[17] < SMALL_LABELLED):
-        keypoints = _keypoints(joints(someone.figure, someone.view, feet=plan.feet), someone.whims, parts, number)
+        keypoints = _keypoints(joints(someone.figure, someone.view, plan.variant), someone.whims, parts, number)
     x, y, width, height = cv2.boundingRect(mask)
     return {
         "bbox": [float(x + corner[0]), float(y + corner[1]), float(width), float(height)],
@@ -124,7 +127,8 @@ def _keypoints(where: Joints, whims: Sequence[float], parts: Parts, number: int)
     """As COCO has them: x, y rounded to 1/100 px and the flag of every joint."""
     height, width = parts.shape
     flat: list[float] = []
-    every_whim = [*whims[:JOINTS], *(whims[ankle] for ankle in ANKLES for _ in range(3))][: len(where.places)]
+    more = [whims[joint] for joint in (*ANKLES, *WRISTS) for _ in range(3)]
+    every_whim = [*whims[:JOINTS], *more][: len(where.places)]
     rows = zip(where.places.tolist(), where.turned.tolist(), where.averted.tolist(), every_whim, strict=True)
     for joint, ((x, y), turned, averted, whim) in enumerate(rows):
         column, row, flag = round(x), round(y), 0

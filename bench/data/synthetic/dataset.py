@@ -20,16 +20,17 @@ from bench.data.synthetic.picture import (
     plan_portrait,
     plan_scene,
 )
+from bench.data.synthetic.variants import Variant, dataset_name
 
-NAME, FEET = "synthetic", "synthetic_feet"
 Kind = Literal["scenes", "portraits"]
 DRAW = {"scenes": draw_scene, "portraits": draw_portrait}
 PLAN = {"scenes": plan_scene, "portraits": plan_portrait}
 
 
-def fingerprint(images: int, seed: int, kind: Kind, *, feet: bool = False) -> str:
+def fingerprint(images: int, seed: int, kind: Kind, variant: Variant = "body") -> str:
     """SHA-256 over what decides every pixel and annotation: the generator's version, the seed, how many, which kind."""
-    text = f"lightpose synthetic {GENERATOR_VERSION} {kind} {seed} {images}{' feet' if feet else ''}"
+    more = "" if variant == "body" else f" {variant}"
+    text = f"lightpose synthetic {GENERATOR_VERSION} {kind} {seed} {images}{more}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -42,22 +43,22 @@ class SyntheticDataset:
         images: how many pictures.
         seed: a whole number from 0.
         kind: scenes, as evaluation takes them, or portraits, as training does.
-        feet: label the joints of feet too: the same pictures with 23 joints.
+        variant: which joints are labelled: 17 of COCO, 23 with the feet, or 29 with the hands, which have fingers then.
     """
 
     name: str
     skeleton: Skeleton
     annotated = True
 
-    def __init__(self, images: int, seed: int, kind: Kind = "scenes", *, feet: bool = False) -> None:
-        self.images, self.seed, self.kind, self.feet = images, seed, kind, feet
-        self.entry: DatasetEntry = entry_of(FEET if feet else NAME)
+    def __init__(self, images: int, seed: int, kind: Kind = "scenes", variant: Variant = "body") -> None:
+        self.images, self.seed, self.kind, self.variant = images, seed, kind, variant
+        self.entry: DatasetEntry = entry_of(dataset_name(variant))
         self.skeleton = self.entry.skeleton
         # Every training draws people of its own; of the sets to evaluate on, one has the plain name.
         usual = kind == "portraits" or (images, seed) == (IMAGES, SEED)
         name = self.entry.name
         self.name = name if usual else f"{name} ({images} scenes, seed {seed})"
-        self.fingerprint = fingerprint(images, seed, kind, feet=feet)
+        self.fingerprint = fingerprint(images, seed, kind, variant)
         self._people: list[tuple[int, Annotation]] | None = None
         self._drawn: tuple[int, Scene] | None = None
         if kind == "scenes":
@@ -70,7 +71,7 @@ class SyntheticDataset:
 
     def _pictures(self) -> Iterator[tuple[int, tuple[int, int], list[Annotation]]]:
         for index in range(self.images):
-            plan = PLAN[self.kind](self.seed, index, feet=self.feet)
+            plan = PLAN[self.kind](self.seed, index, self.variant)
             yield index, plan.size, annotate(plan)
 
     def __len__(self) -> int:
@@ -79,18 +80,18 @@ class SyntheticDataset:
     def person(self, index: int) -> Person:
         """A person, without the picture."""
         if self._people is None:
-            return as_person(index + 1, annotate(PLAN["portraits"](self.seed, index, feet=self.feet))[0])
+            return as_person(index + 1, annotate(PLAN["portraits"](self.seed, index, self.variant))[0])
         picture, annotation = self._people[index]
         return as_person(picture + 1, annotation)
 
     def load(self, index: int) -> tuple[Picture, Person]:
         """A person and the picture they are in, drawn now; a scene is read-only, as its people share it."""
         if self._people is None:
-            scene = draw_portrait(self.seed, index, feet=self.feet)
+            scene = draw_portrait(self.seed, index, self.variant)
             return scene.image, as_person(index + 1, scene.annotations[0])
         picture, annotation = self._people[index]
         if self._drawn is None or self._drawn[0] != picture:
-            self._drawn = (picture, draw_scene(self.seed, picture, feet=self.feet))
+            self._drawn = (picture, draw_scene(self.seed, picture, self.variant))
             self._drawn[1].image.flags.writeable = False
         return self._drawn[1].image, as_person(picture + 1, annotation)
 

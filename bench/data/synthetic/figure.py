@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.synthetic.body import SIDES, Array, Body
+from bench.data.synthetic.hands import RADII, Hand, digits
 from bench.data.synthetic.random_numbers import RandomNumbers
 
 # Parts, as the map of who is seen where names them; a hat is part of the hair. Of those that there are two of, the
@@ -99,6 +100,7 @@ class Figure:
 
     body: Body
     outfit: Outfit
+    hands: tuple[Hand, Hand] | None  # left and right; none: without fingers
     limbs: list[Limb]
     ends: Array  # [limbs, 2, 3] start and end
     radii: Array  # [limbs, 2]
@@ -107,45 +109,67 @@ class Figure:
     boxes: Array  # [boxes, 8, 3] corners: a seat
 
 
-def build(body: Body, outfit: Outfit) -> Figure:
+def build(body: Body, outfit: Outfit, hands: tuple[Hand, Hand] | None = None) -> Figure:
     """Put flesh and clothes on the bones."""
     limbs = [
-        *(limb for side in range(2) for limb in (*_arm(body, outfit, side), *_leg(body, outfit, side))),
+        *(limb for side in range(2) for limb in (*_arm(body, outfit, side, hands), *_leg(body, outfit, side))),
         *_hair(body, outfit),
         *_things(body, outfit),
     ]
     rings, hulls = _trunk(body, outfit)
     return Figure(
-        body, outfit, limbs,
+        body, outfit, hands, limbs,
         ends=np.array([(limb.start, limb.end) for limb in limbs]),
         radii=np.array([(limb.start_radius, limb.end_radius) for limb in limbs]),
         hulls=hulls, rings=rings, boxes=_seat(body, outfit),
     )  # fmt: skip
 
 
-def _arm(body: Body, outfit: Outfit, side: int) -> list[Limb]:
-    name, sign = SIDES[side]
-    h, g, group = body.height, body.height * body.girth, ARMS + side
+def _arm(body: Body, outfit: Outfit, side: int, hands: tuple[Hand, Hand] | None) -> list[Limb]:
+    name, _ = SIDES[side]
+    g, group = body.height * body.girth, ARMS + side
     shoulder, elbow, wrist = (body.points[f"{name}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
-    hand = body.frames[f"{name}_hand"]
     long = outfit.sleeves == 1.0
     wide, colour = (g * outfit.loose, SHIRT) if long else (g, SKIN)
-    # The hand's own axes: downward along the fingers, forward on the thumb's side.
-    down, thumb = hand[:, 1] * -h, hand[:, 2] * h + hand[:, 0] * (-sign * 0.2 * h)
-    palm = wrist + 0.045 * down
     limbs = [
         Limb(UPPER_ARM + side, group, colour, shoulder, elbow, 0.029 * wide, 0.0225 * wide),
         Limb(FOREARM + side, group, colour, elbow, wrist, 0.0235 * wide, 0.0155 * wide),
-        Limb(HAND + side, group, SKIN, wrist, palm, 0.015 * h, 0.0195 * h),
-        Limb(HAND + side, group, SKIN, palm, palm + 0.04 * down, 0.0185 * h, 0.011 * h),
-        Limb(HAND + side, group, SKIN, wrist + 0.015 * down + 0.012 * thumb, wrist + 0.05 * down + 0.034 * thumb,
-             0.009 * h, 0.007 * h),
-    ]  # fmt: skip
+        *(_mitten(body, side) if hands is None else _fingers(body, side, hands[side])),
+    ]
     if 0 < outfit.sleeves < 1:
         end = shoulder + (elbow - shoulder) * outfit.sleeves
         wide = g * outfit.loose
         limbs.append(Limb(SLEEVE + side, group, SHIRT, shoulder, end, 0.0315 * wide, 0.0275 * wide))
     return limbs
+
+
+def _mitten(body: Body, side: int) -> list[Limb]:
+    """A hand whose fingers are one, and a thumb."""
+    name, sign = SIDES[side]
+    h, group, wrist, hand = body.height, ARMS + side, body.points[f"{name}_wrist"], body.frames[f"{name}_hand"]
+    # The hand's own axes: downward along the fingers, forward on the thumb's side.
+    down, thumb = hand[:, 1] * -h, hand[:, 2] * h + hand[:, 0] * (-sign * 0.2 * h)
+    palm = wrist + 0.045 * down
+    return [
+        Limb(HAND + side, group, SKIN, wrist, palm, 0.015 * h, 0.0195 * h),
+        Limb(HAND + side, group, SKIN, palm, palm + 0.04 * down, 0.0185 * h, 0.011 * h),
+        Limb(HAND + side, group, SKIN, wrist + 0.015 * down + 0.012 * thumb, wrist + 0.05 * down + 0.034 * thumb,
+             0.009 * h, 0.007 * h),
+    ]  # fmt: skip
+
+
+def _fingers(body: Body, side: int, hand: Hand) -> list[Limb]:
+    """A palm, a thumb and four fingers, each of two halves."""
+    name, _ = SIDES[side]
+    h, group, wrist = body.height, ARMS + side, body.points[f"{name}_wrist"]
+    palm = wrist - body.frames[f"{name}_hand"][:, 1] * (0.041 * h)
+    found = [Limb(HAND + side, group, SKIN, wrist, palm, 0.0145 * h, 0.0185 * h)]
+    for points, radii in zip(digits(body, side, hand), (RADII * h).tolist(), strict=True):
+        found += [
+            Limb(HAND + side, group, SKIN, points[half], points[half + 1], radii[half], radii[half + 1])
+            for half in range(2)
+        ]
+    return found
 
 
 def _leg(body: Body, outfit: Outfit, side: int) -> list[Limb]:

@@ -41,15 +41,17 @@ from bench.data.synthetic.figure import (
     build,
     sample_outfit,
 )
+from bench.data.synthetic.hands import sample_hands
 from bench.data.synthetic.joints import joints
 from bench.data.synthetic.random_numbers import RandomNumbers
+from bench.data.synthetic.variants import Variant
 
 # Raise this whenever the same seed draws anything else than before: data sets are known by it.
 GENERATOR_VERSION = 1
 
 # Streams of random numbers; annotations depend on the geometry alone.
 SCENE, PORTRAIT = 0, 1
-GEOMETRY, LOOKS = 0, 1
+GEOMETRY, LOOKS, FINGERS = 0, 1, 2
 
 SIZES = ((640, 480),) * 5 + ((480, 640),) * 2 + ((640, 427),) * 3 + ((427, 640), (500, 375), (640, 640), (612, 612))
 PORTRAIT_SIZE = (288, 320)  # width, height: room for turning and scaling a crop of 192 x 256
@@ -73,24 +75,24 @@ class Scene:
     annotations: list[Annotation]
 
 
-def draw_scene(seed: int, index: int, *, feet: bool = False) -> Scene:
+def draw_scene(seed: int, index: int, variant: Variant = "body") -> Scene:
     """A picture of about 640 x 480 with a few people, and now and then a crowd.
 
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
-        feet: annotate the joints of feet too.
+        variant: which joints are annotated.
     """
-    return _draw(plan_scene(seed, index, feet=feet), RandomNumbers(seed, index, SCENE, LOOKS))
+    return _draw(plan_scene(seed, index, variant), RandomNumbers(seed, index, SCENE, LOOKS))
 
 
-def draw_portrait(seed: int, index: int, *, feet: bool = False) -> Scene:
+def draw_portrait(seed: int, index: int, variant: Variant = "body") -> Scene:
     """A picture of 288 x 320 with one person, annotated first, whose 256 x 192 crop has about its resolution.
 
     Args:
         seed, index: whole numbers from 0; the same ones draw the same picture.
-        feet: annotate the joints of feet too.
+        variant: which joints are annotated.
     """
-    return _draw(plan_portrait(seed, index, feet=feet), RandomNumbers(seed, index, PORTRAIT, LOOKS))
+    return _draw(plan_portrait(seed, index, variant), RandomNumbers(seed, index, PORTRAIT, LOOKS))
 
 
 def annotate(plan: ScenePlan) -> list[Annotation]:
@@ -188,14 +190,20 @@ def facing(rng: RandomNumbers) -> Array:
     return np.diag((1.0, -1.0, -1.0)) @ rotations(np.array([[0.0, 0.0, yaw]]))[0]
 
 
-def sample_figure(rng: RandomNumbers) -> Figure:
+def sample_figure(rng: RandomNumbers, fingers: RandomNumbers | None = None) -> Figure:
+    """Someone dressed; with fingers, if there is a stream of random numbers for them."""
     body = sample_body(rng)
-    return build(body, sample_outfit(rng))
+    outfit = sample_outfit(rng)
+    if fingers is None:
+        return build(body, outfit)
+    closed = None if outfit.holding == "nothing" else int(outfit.right_handed)
+    return build(body, outfit, sample_hands(fingers, closed))
 
 
-def plan_scene(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
+def plan_scene(seed: int, index: int, variant: Variant = "body") -> ScenePlan:
     """A scene's geometry: people on one ground, seen by one camera."""
     rng = RandomNumbers(seed, index, SCENE, GEOMETRY)
+    fingers = RandomNumbers(seed, index, SCENE, FINGERS) if variant == "hands" else None
     width, height = rng.pick(SIZES)
     focal, centre = rng.between(0.8, 1.8) * max(width, height), (width / 2, height / 2)
     horizon, eye = rng.between(-0.05, 0.55) * height, rng.between(0.8, 2.3)  # eye: the camera's height in metres
@@ -206,7 +214,7 @@ def plan_scene(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
         distance = focal * STATURE / tall
         ground = np.array(((x - width / 2) / focal * distance, eye, distance))
         view = View(camera @ facing(rng), camera @ ground, focal, centre)
-        figure, labelled = sample_figure(rng), not rng.chance(0.06)
+        figure, labelled = sample_figure(rng, fingers), not rng.chance(0.06)
         placed.append((distance, Someone(figure, view, labelled, rng.many(18).tolist(), crowd)))
 
     x = 0.0
@@ -227,16 +235,17 @@ def plan_scene(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
         things = scenery.thing(rng, rng.between(0, width), rng.between(0.3, 1) * height, size)
         placed.append((distance, list(things)))
     placed.sort(key=lambda entry: -entry[0])
-    return ScenePlan((width, height), horizon, [item for _, item in placed], feet=feet)
+    return ScenePlan((width, height), horizon, [item for _, item in placed], variant=variant)
 
 
-def plan_portrait(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
+def plan_portrait(seed: int, index: int, variant: Variant = "body") -> ScenePlan:
     """A portrait's geometry: the main person, and others and things around and before them."""
     rng = RandomNumbers(seed, index, PORTRAIT, GEOMETRY)
+    fingers = RandomNumbers(seed, index, PORTRAIT, FINGERS) if variant == "hands" else None
     width, height = PORTRAIT_SIZE
     pitch, distance = rng.bell(7, 9), rng.between(2.2, 9)
     camera = camera_frame(pitch, rng.bell(0, 4))
-    figure = sample_figure(rng)
+    figure = sample_figure(rng, fingers)
     ground = camera @ (0.0, 0.5 * figure.body.height, 0.0) + (0.0, 0.0, distance)
     turned = camera @ facing(rng)
     reach = extent(figure, View(turned, ground, 1.0, (0.0, 0.0)))
@@ -250,14 +259,14 @@ def plan_portrait(seed: int, index: int, *, feet: bool = False) -> ScenePlan:
     for _ in range(rng.pick((0, 0, 0, 1, 1, 2))):
         behind, aside = rng.between(-0.25, 0.45) * distance, rng.pick((-1, 1)) * rng.between(0.25, 1.3)
         view = View(camera @ facing(rng), ground + camera @ (aside, 0.0, behind), focal, centre)
-        placed.append((behind, Someone(sample_figure(rng), view, True, rng.many(18).tolist())))
+        placed.append((behind, Someone(sample_figure(rng, fingers), view, True, rng.many(18).tolist())))
     if rng.chance(0.3):
         x, y = rng.between(0.2, 0.8) * width, rng.between(0.25, 0.95) * height
         placed.append((-distance, list(scenery.thing(rng, x, y, rng.between(0.15, 0.5) * height))))
     placed.sort(key=lambda entry: -entry[0])
     items = [item for _, item in placed]
     main = next(number for number, item in enumerate(items) if item is person)
-    return ScenePlan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main, feet)
+    return ScenePlan((width, height), centre[1] - focal * math.tan(math.radians(pitch)), items, main, variant)
 
 
 def _framing(

@@ -14,10 +14,10 @@ import numpy as np
 from bench.core.errors import InputError
 from bench.core.files import is_side_path, write_whole
 from bench.core.processes import start_worker
-from bench.core.skeletons import BODY_AND_FEET, COCO
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
+from bench.data.synthetic.variants import SKELETONS, Variant
 
 ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
 PICTURES = Path("val2017")
@@ -27,13 +27,13 @@ PROCESSES = 2
 
 
 def write(
-    folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int, str], None], *, feet: bool = False
+    folder: Path, images: int, seed: int, kind: Kind, step: Callable[[int, str], None], variant: Variant = "body"
 ) -> Path:
     """Write pictures and, last, the annotations. Pictures that an earlier run wrote are kept.
 
     Args:
         step: called with how many pictures were done, and what was done with them.
-        feet: label the joints of feet too.
+        variant: which joints are labelled.
 
     Returns:
         The annotation file.
@@ -42,7 +42,7 @@ def write(
         InputError: the folder holds something else.
         OSError: the folder cannot be written, or the disk is full.
     """
-    _claim(folder, images, seed, kind, feet=feet)
+    _claim(folder, images, seed, kind, variant)
     target = folder / ANNOTATIONS
     if not all(_is_complete(folder / PICTURES / file_name(index)) for index in range(images)):
         target.unlink(missing_ok=True)  # annotations are only there for pictures that are
@@ -52,22 +52,22 @@ def write(
     context.set_forkserver_preload([__name__, f"{__package__}.fork_server"])
     pool = ProcessPoolExecutor(PROCESSES, context, initializer=_start_worker)
     try:
-        for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind, feet), range(images)):
+        for index, size, annotations in pool.map(partial(_one, folder / PICTURES, seed, kind, variant), range(images)):
             found.append((index, size, annotations))
             step(1, "drawing")
     finally:
         pool.shutdown(cancel_futures=True)
-    content = coco_dict(seed, kind, found, BODY_AND_FEET if feet else COCO)
+    content = coco_dict(seed, kind, found, SKELETONS[variant])
     write_whole(target, json.dumps(content).encode())
     return target
 
 
-def _claim(folder: Path, images: int, seed: int, kind: Kind, *, feet: bool) -> None:
+def _claim(folder: Path, images: int, seed: int, kind: Kind, variant: Variant) -> None:
     """Make the folder, or make sure that it is the same data set's."""
     label = {"generator": GENERATOR_VERSION, "images": images, "seed": seed, "kind": kind,
-             "fingerprint": fingerprint(images, seed, kind, feet=feet)}  # fmt: skip
-    if feet:
-        label = {"feet": True} | label
+             "fingerprint": fingerprint(images, seed, kind, variant)}  # fmt: skip
+    if variant != "body":
+        label = {variant: True} | label
     path = folder / LABEL
     if path.is_file():
         try:
@@ -93,12 +93,14 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _one(folder: Path, seed: int, kind: Kind, feet: bool, index: int) -> tuple[int, tuple[int, int], list[Annotation]]:
+def _one(
+    folder: Path, seed: int, kind: Kind, variant: Variant, index: int
+) -> tuple[int, tuple[int, int], list[Annotation]]:
     path = folder / file_name(index)
     if _is_complete(path):
-        plan = PLAN[kind](seed, index, feet=feet)
+        plan = PLAN[kind](seed, index, variant)
         return index, plan.size, annotate(plan)
-    scene = DRAW[kind](seed, index, feet=feet)
+    scene = DRAW[kind](seed, index, variant)
     bgr = np.ascontiguousarray(scene.image[:, :, ::-1])
     write_whole(path, cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes())
     height, width = scene.image.shape[:2]
