@@ -611,6 +611,8 @@ def _os_error(error: OSError) -> str:
 def _os_reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "the disk is full: free some space and run the same command again"
+    if error.errno == errno.EFBIG:
+        return "a file may not grow so large here (ulimit -f)"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "permission denied: give a folder that can be written"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):

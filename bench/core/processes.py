@@ -90,8 +90,9 @@ def start_worker(_: int = 0) -> None:
 
 # ------------------------------------------------------------------------------ cleaning up after a command
 
-# Waits until the command has ended; ends all that has its temporary folder as TMPDIR; removes the folder. Folders of
-# commands whose guardian was killed as well are found by their lock, which nobody holds.
+# Waits until the command has ended or says so; ends all that has its temporary folder as TMPDIR, and its forks, which
+# have the other end of this pipe; removes the folder. Folders of commands whose guardian was killed as well are found
+# by their lock, which nobody holds.
 _GUARDIAN = """
 import os, select, shutil, signal, sys, time
 folder, command, prefix, name_of_lock = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
@@ -113,12 +114,15 @@ def abandoned(path):
 
 def left():
     mark = b"TMPDIR=" + os.fsencode(folder)
+    pipe = os.readlink("/proc/self/fd/0")
     for name in os.listdir("/proc"):
-        if name.isdecimal() and int(name) != os.getpid():
+        if name.isdecimal() and int(name) not in (os.getpid(), command):
             try:
                 with open("/proc/" + name + "/environ", "rb") as file:
-                    if mark in file.read().split(bytes(1)):
-                        yield int(name)
+                    marked = mark in file.read().split(bytes(1))
+                files = "/proc/" + name + "/fd/"
+                if marked or pipe in [os.readlink(files + one) for one in os.listdir(files)]:
+                    yield int(name)
             except OSError:
                 pass
 
@@ -133,8 +137,10 @@ try:
     ended = os.pidfd_open(command)
     if os.getppid() == command:
         select.select([sys.stdin.fileno(), ended], [], [])
+except ProcessLookupError:
+    pass  # it was faster
 except (AttributeError, OSError):
-    sys.stdin.buffer.read()
+    sys.stdin.buffer.read(1)
 for _ in range(100):
     found = list(left()) if sys.platform == "linux" else []
     for process in found:
@@ -169,7 +175,8 @@ def clean_up_afterwards() -> None:
     def leave() -> None:
         if os.getpid() == process:  # not in a fork of it
             assert guardian.stdin is not None
-            guardian.stdin.close()
+            with contextlib.suppress(OSError), guardian.stdin:
+                guardian.stdin.write(b".")  # closing it tells nothing while a fork has it open
             guardian.wait()
 
     atexit.register(leave)

@@ -57,6 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
     except InputError as error:
         said = str(error).removeprefix(f"{model.network_name} ")  # of code of the user's own, it names that
         raise InputError(f"{arguments.model} {said}") from error
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     if not arguments.quiet:
         cli.say(f"the largest difference to eager is {worst:.1g} of the largest output")
     print(path)

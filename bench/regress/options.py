@@ -88,4 +88,4 @@ def share(text: str) -> float:
         value = cli.decimal(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         if 0 < value < 1:
             return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 100 %, such as 5% or 0.05")
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no share between 0 and 100 %, such as 5% or 0.05")
