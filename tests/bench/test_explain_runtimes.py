@@ -29,6 +29,7 @@ from bench.report.sections.explain import charts, side_by_side, table
 from bench.timing.parity import TOLERANCE, difference
 from tests import commands
 from tests.bench.test_explain import made_up
+from zoo.vitpose import Layer
 
 main = commands.command("explain")
 RUNTIMES = ("onnxruntime", "openvino")
@@ -156,6 +157,38 @@ def test_mnn_names_what_it_copies_for_the_network_and_for_itself(network: tuple[
     assert any("Transpose" in one.what for one in copies)  # the shuffle of channels
     assert any(one.added for one in copies)
     assert all(one.kind == "Raster" for one in profile.operators if one.added)
+
+
+class Tokens(nn.Module):
+    """16 tokens of a picture, and attention between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.layer = nn.Conv2d(3, 384, 16, 16), Layer(0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.layer(self.patches(x).flatten(2).transpose(1, 2))
+        return found
+
+
+@pytest.mark.parametrize("runtime", [*RUNTIMES, "mnn"])
+def test_products_of_linear_layers_and_attention_are_counted(runtime: str) -> None:
+    """Runtimes join the product with its bias, and call both by the bias, or by a name of their own."""
+    pytest.importorskip({"mnn": "MNN.expr"}.get(runtime, runtime))
+    torch.manual_seed(0)
+    model, example = Tokens().eval(), torch.randn(1, 3, 64, 64)
+    with catalogue.open_profiled(catalogue.build(runtime, model, example, threads=1), threads=1) as session:
+        session.run(example.numpy())
+        session.collect()
+        profile = session.profile()
+    counted: Counter[str] = Counter()
+    for one in profile.operators:
+        counted[one.layer] += one.macs
+    assert {layer: macs for layer, macs in counted.items() if macs} == {
+        "patches": 16 * 384 * 3 * 256, "layer.attn.qkv": 16 * 384 * 1152, "layer.attn": 2 * 16 * 16 * 384,
+        "layer.attn.proj": 16 * 384 * 384, "layer.ffn.layers.0.0": 16 * 384 * 1536,
+        "layer.ffn.layers.1": 16 * 1536 * 384,
+    }  # fmt: skip
 
 
 def test_a_quantised_file_keeps_the_layers(network: tuple[nn.Module, Tensor]) -> None:

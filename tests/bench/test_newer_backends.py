@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.backends import catalogue
+from bench.backends.families.pytorch import arrays
 from bench.backends.graphs.capture import capture
 from bench.backends.graphs.operators import BATCH_NORM, calls
 from bench.backends.graphs.simplify import simplify
@@ -20,14 +21,15 @@ from bench.timing.parity import difference
 from tests.bench.test_device_backends import PREPARED, skip_where_it_does_not_run
 from tests.commands import command
 from zoo.dite_hrnet import DynamicConvBNAct, GlobalContext
+from zoo.rtmpose import RTMCCHead
 from zoo.vitpose import Layer
 
 accuracy, predict = command("accuracy"), command("predict")
 COMMON = ["--weights", "random", "--device", "cpu", "--quiet"]
 
 
-class Both(nn.Module):
-    """Kernels made for every picture, and attention between the places of a map."""
+class NewParts(nn.Module):
+    """Kernels made for every picture, attention between the places of a map, and RTMPose's head on the result."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,10 +38,12 @@ class Both(nn.Module):
         self.context = GlobalContext(16, 4)
         self.layer = Layer(0.0)
         self.last = nn.Conv2d(384, 5, 1)
+        self.head = RTMCCHead(384, 5, (256, 192))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         y = self.pointwise(self.context(self.depthwise(x)))
-        return self.last(self.layer(y.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(y.shape))
+        y = self.layer(y.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(y.shape)
+        return self.last(y), *self.head(y)
 
 
 @pytest.mark.parametrize("name", ["fused", "onnxruntime", "openvino", "ncnn", "mnn", "litert"])
@@ -51,12 +55,12 @@ def test_what_only_the_newer_networks_have_agrees_with_eager(
     (tmp_path / "lightpose-bench/environments").symlink_to(PREPARED.parent)
     skip_where_it_does_not_run(name)
     torch.manual_seed(0)
-    model, example = enliven(Both(), 1).eval(), torch.randn(1, 16, 8, 6)
+    model, example = enliven(NewParts(), 1).eval(), torch.randn(1, 16, 8, 6)
     artifact = catalogue.build(name, model, example, threads=1)
     with catalogue.open_artifact(artifact, threads=1) as session, torch.no_grad():
         session.prepare(example.numpy())
         for images in (example, 0.5 * example.flip(3)):
-            assert difference([model(images).numpy()], session.run(images.numpy())) < 2e-5
+            assert difference(arrays(model(images)), session.run(images.numpy())) < 2e-5
 
 
 def test_batch_norm_goes_into_the_kernels_that_are_mixed() -> None:

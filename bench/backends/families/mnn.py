@@ -10,6 +10,7 @@ import functools
 import importlib.metadata
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ BACKENDS = (
 _VERSION_SUFFIXES = {"mnn_fp16": ", fp16", "mnn_int8_weights": ", 8-bit weights"}
 _OPTIONS = {"mnn": (), "mnn_fp16": ("--fp16",), "mnn_int8_weights": ("--weightQuantBits", "8")}
 _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+_REDUCTIONS = ("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare")
 WINOGRAD_LEVEL, LEAST_MEMORY = 3, 1  # Winograd's larger tiles cost small_hrnet_w16 1.6e-4 of its largest output
 
 
@@ -72,14 +74,67 @@ def convert(network: Network, options: tuple[str, ...]) -> Made:
 
     def make(path: Path) -> None:
         exported = onnx_export.export(network)
-        command = (sys.executable, "-c", _CONVERT, "-f", "ONNX", "--modelFile", exported.path, "--MNNModel", path)
-        converters.run((*command, "--bizCode", "lightpose", *options), "MNN's converter", (path,))
+        with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
+            source = _as_it_reads_it(exported.path, Path(folder))
+            command = (sys.executable, "-c", _CONVERT, "-f", "ONNX", "--modelFile", source, "--MNNModel", path)
+            converters.run((*command, "--bizCode", "lightpose", *options), "MNN's converter", (path,))
         # What it has no operator for shows when it is run.
         with _Session(path, 1, network.precision) as session:
             session.run(network.example.numpy())
         describe(exported.path, description_of(path))
 
     return network.file("mnn", ".mnn", make, importlib.metadata.version("MNN"), *onnx_export.versions(), options)
+
+
+def _as_it_reads_it(path: Path, folder: Path) -> Path:
+    """The ONNX file, or a copy in the folder in which MNN's converter and kernels find what they compute right.
+
+    Of some reductions the converter knows the axes as an attribute only, as they were before opset 18, and reduces all
+    axes where they are an input, without a word. And convolutions of 7x7 run in tiles of Winograd's that cost RTMPose
+    4e-4 of its largest output; with a column of zeros the kernel is no square, and none are used.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    changed = False
+    for number, node in enumerate(graph.node):
+        if len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        constant = onnx.numpy_helper.to_array(constants[node.input[1]])
+        if node.op_type in _REDUCTIONS:
+            del node.input[1]
+            node.attribute.append(onnx.helper.make_attribute("axes", constant.tolist()))
+        elif _runs_in_poor_tiles(node, constant):
+            wider = np.pad(constant, ((0, 0), (0, 0), (0, 0), (0, 1)))
+            graph.initializer.append(onnx.numpy_helper.from_array(wider, f"wider_{number}"))
+            node.input[1] = graph.initializer[-1].name
+            told = {one.name: one for one in node.attribute}
+            if "kernel_shape" in told:
+                told["kernel_shape"].ints[1] += 1
+            if "pads" not in told:
+                told["pads"] = node.attribute.add(name="pads", type=onnx.AttributeProto.INTS, ints=[0] * 4)
+            told["pads"].ints[3] += 1
+        else:
+            continue
+        changed = True
+    if not changed:
+        return path
+    onnx.save(model, folder / "network.onnx")
+    return folder / "network.onnx"
+
+
+def _runs_in_poor_tiles(node: Any, weight: np.ndarray) -> bool:
+    """Whether it is a convolution of 7x7, not depthwise, of stride 1, that tells its edges."""
+    if node.op_type != "Conv" or weight.shape[1] == 1 or weight.shape[2:] != (7, 7):
+        return False
+    told = {one.name: one for one in node.attribute}
+    alone = all(set(told[name].ints) == {1} for name in ("strides", "dilations") if name in told)
+    return alone and ("auto_pad" not in told or told["auto_pad"].s == b"NOTSET")
 
 
 @functools.cache

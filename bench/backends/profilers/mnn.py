@@ -25,6 +25,7 @@ from bench.core.errors import InputError
 
 RASTER = "Raster"  # copies regions of tensors: a layout for the next operator, or what the network wants moved
 SUFFIX = re.compile(r"(_raster_\d+|__[A-Za-z_]+(_\d+)?)$")  # what MNN adds to names
+PRODUCTS = ("MatMul", "Gemm")  # to which it joins the addition of a bias
 ACTIVATIONS = ("Relu", "Clip")  # which it joins to a convolution
 MOVING = (
     "Concat", "DepthToSpace", "Expand", "Flatten", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
@@ -103,8 +104,11 @@ class _Session(ProfiledSession):
         operators = []
         for name, kind, numbers in self.seen:
             tensor = self._tensor(name)
-            parts = self._moved(tensor, ran) if kind == RASTER else self._computed(tensor, ran, pieces.count(tensor))
-            weights = self.known[tensor]["weights"] if parts and kind != RASTER else 0
+            computed = () if kind == RASTER else self._computed(tensor, ran)
+            parts = self._moved(tensor, ran) if kind == RASTER else tuple(
+                self._part(one, pieces.count(tensor)) for one in computed
+            )  # fmt: skip
+            weights = sum(self.known[one]["weights"] for one in computed)
             operators.append(Executed(name, kind, parts, 4 * (numbers + weights)))
         return Profile(tuple(operators), tuple(tuple(ns / 1e9 for ns in one) for one in self.rounds))
 
@@ -122,13 +126,14 @@ class _Session(ProfiledSession):
         told = self.known[tensor]
         return Part(told["name"], told["kind"], told["macs"] // pieces)
 
-    def _computed(self, tensor: str, ran: set[str], pieces: int) -> tuple[Part, ...]:
-        """The operator itself, in so many pieces, and an activation that was joined to it."""
+    def _computed(self, tensor: str, ran: set[str]) -> tuple[str, ...]:
+        """The operator itself, with the product that it adds a bias to, and an activation that was joined to it."""
         if tensor not in self.known:
             return ()
+        products = [one for one in self.known[tensor]["inputs"] if self.known[one]["kind"] in PRODUCTS]
         readers = [one for one, told in self.known.items() if tensor in told["inputs"]]
         joined = [one for one in readers if self.known[one]["kind"] in ACTIVATIONS and one not in ran]
-        return (self._part(tensor, pieces), *(self._part(one) for one in joined[: len(readers) == 1]))
+        return *(one for one in products if one not in ran), tensor, *joined[: len(readers) == 1]
 
     def _moved(self, tensor: str, ran: set[str]) -> tuple[Part, ...]:
         """What the network wants moved before an operator; nothing: MNN copies for its own sake."""

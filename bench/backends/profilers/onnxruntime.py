@@ -216,7 +216,8 @@ class OnnxGraph:
         return tensor
 
     def _is_reorder(self, node: Any) -> bool:
-        return node.op_type in REORDERS or (node.op_type == "Transpose" and node.name not in self.nodes)
+        """Whether ONNX Runtime added it, as it does reshapes around the product that it makes of a linear layer."""
+        return node.op_type in REORDERS or (node.op_type in ("Transpose", "Reshape") and node.name not in self.nodes)
 
     def _computed(self, node: Any, sources: Sequence[str]) -> list[str]:
         """The file's tensor that an operator of the optimised graph computes, by its name or by what it reads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,10 @@ VIEWS = ("Reshape",)
 CONSTANT = ("Constant", "Parameter", "Result")  # kinds that compute nothing
 MULTIPLYING = (
     "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul",
+    "ScaledDotProductAttention",
 )  # fmt: skip
+
+BIASED = ("Convolution", "GroupConvolution", "MatMul")
 
 
 def open_profiled(backend: Backend, artifact: Artifact, device: str, threads: int) -> ProfiledSession:
@@ -106,34 +110,42 @@ class _Session(ProfiledSession):
     def profile(self) -> Profile:
         if not self.counts:
             raise InputError("OpenVINO's performance counts hold no inference: run one first")
-        parts = self._parts()
         model = self.request.get_compiled_model().get_runtime_model()
         running = {one.get_friendly_name(): one for one in model.get_ops()}
+        told = {name: {key: str(value.value) for key, value in one.get_rt_info().items()}
+                for name, one in running.items()}  # fmt: skip
+        sources = {name: one.get("originalLayersNames", "").split(",") for name, one in told.items()}
+        parts = self._parts({source for of_one in sources.values() for source in of_one})
         names = [name for name in self.counts[0] if name in self.ran]
         operators = []
         for name in names:
-            node = running.get(name)
-            told = {} if node is None else {key: str(value.value) for key, value in node.get_rt_info().items()}
-            sources = told.get("originalLayersNames", "").split(",")
-            kind = told.get("layerType", "unknown")
+            node, about = running.get(name), told.get(name, {})
+            kind = about.get("layerType", "unknown")
             operators.append(
                 Executed(
-                    name, kind, tuple(parts[source] for source in sources if source in parts),
-                    0 if node is None or kind in VIEWS else _moved(node), told.get("primitiveType", ""),
+                    name, kind, tuple(parts[source] for source in sources.get(name, ()) if source in parts),
+                    0 if node is None or kind in VIEWS else _moved(node), about.get("primitiveType", ""),
                 )
             )  # fmt: skip
         return Profile(tuple(operators), tuple(tuple(one[name] for name in names) for one in self.counts))
 
-    def _parts(self) -> dict[str, Part]:
-        """The operators of the file, by name; of an addition of constants, a bias, nobody needs to hear."""
+    def _parts(self, claimed: Set[str]) -> dict[str, Part]:
+        """The operators of the file, by the names that OpenVINO calls them by; nobody needs to hear of a bias.
+
+        Args:
+            claimed: names that operators have as they run. A product that is not among them runs under the name of the
+                addition of its bias.
+        """
         operators = [one for one in read_model(self.path).get_ordered_ops() if one.get_type_name() not in CONSTANT]
         layers = layers_of((one.get_friendly_name(), one.get_type_name(), _sources(one)) for one in operators)
         parts = {}
         for one in operators:
-            name = one.get_friendly_name()
-            if not _is_bias(one):
-                whole = name if "/" in name else operator_name(layers[name], name)
+            name, product = one.get_friendly_name(), _biased(one)
+            whole = name if "/" in name else operator_name(layers[name], name)
+            if product is None:
                 parts[name] = Part(whole, one.get_type_name(), _macs(one))
+            elif product in parts and product not in claimed:
+                parts[name] = parts[product]
         return parts
 
     def close(self) -> None:
@@ -145,11 +157,15 @@ def _sources(operator: Any) -> list[str]:
     return [one.get_source_output().get_node().get_friendly_name() for one in operator.inputs()]
 
 
-def _is_bias(operator: Any) -> bool:
+def _biased(operator: Any) -> str | None:
+    """The convolution or product that an addition of constants adds a bias to, by name."""
     if operator.get_type_name() != "Add":
-        return False
-    kinds = {one.get_source_output().get_node().get_type_name() for one in operator.inputs()}
-    return "Constant" in kinds and bool(kinds & {"Convolution", "GroupConvolution"})
+        return None
+    sources = [one.get_source_output().get_node() for one in operator.inputs()]
+    if not any(one.get_type_name() == "Constant" for one in sources):
+        return None
+    found = (one.get_friendly_name() for one in sources if one.get_type_name() in BIASED)
+    return next(found, None)
 
 
 def _macs(operator: Any) -> int:
@@ -159,6 +175,8 @@ def _macs(operator: Any) -> int:
         return 0
     first, second = (list(one.get_shape()) for one in operator.inputs()[:2])
     output = math.prod(operator.output(0).get_shape())
+    if kind == "ScaledDotProductAttention":  # queries by keys, [..., L, E] by [..., S, E], and weights by values
+        return (math.prod(first) + output) * int(second[-2])
     if kind == "MatMul":
         return output * int(first[-2 if operator.get_attributes().get("transpose_a") else -1])
     # [out, in, kh, kw], with the groups before them where there are any; transposed: [in, out, kh, kw]
