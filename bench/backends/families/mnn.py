@@ -90,8 +90,8 @@ def _as_it_reads_it(path: Path, folder: Path) -> Path:
     """The ONNX file, or a copy in the folder in which MNN's converter and kernels find what they compute right.
 
     Of some reductions the converter knows the axes as an attribute only, as they were before opset 18, and reduces all
-    axes where they are an input, without a word. And convolutions of 7x7 run in tiles of Winograd's that cost RTMPose
-    4e-4 of its largest output; with a column of zeros the kernel is no square, and none are used.
+    axes where they are an input, without a word. And convolutions of 7x7 run in tiles of Winograd's that are off by
+    4e-4 of the largest output; with a column of zeros the kernel is no square, and none are used.
     """
     import onnx
 
