@@ -149,9 +149,10 @@ for _ in range(100):
         except OSError:
             pass
     if not found:
-        break
+        shutil.rmtree(folder, ignore_errors=True)  # again, if what was killed a moment ago has still written into it
+        if not os.path.exists(folder):
+            break
     time.sleep(0.05)
-shutil.rmtree(folder, ignore_errors=True)
 """
 
 
