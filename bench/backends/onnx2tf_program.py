@@ -32,7 +32,7 @@ MOVES = {  # operators, and the first of their inputs that holds values
 WITH_WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 # A softmax in int8 has steps of 1/256, above what attention gives most places.
 IN_FLOAT = {"BATCH_MATMUL", "DIV", "SOFTMAX"}
-NOT_IN_HALF = {"MAX_POOL_2D", "SIGN"}  # what LiteRT has no float16 form for
+NOT_IN_HALF = {"MAX_POOL_2D", "RESIZE_BILINEAR", "SIGN"}  # what LiteRT has no float16 form for
 
 
 def load_samples(*, custom_input_op_name_np_data_path: Any, input_names: list[str]) -> list[dict[str, Any]]:
