@@ -214,11 +214,18 @@ tolerated = whole_number("a number of pictures", 0, 10_000_000)
 seed = whole_number("a seed", 0, 2**63 - 1)
 
 
+def decimal(text: str) -> float:
+    """A number in digits that everyone reads, as whole numbers are; raises ``ValueError``."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text.strip(), re.ASCII):
+        raise ValueError
+    return float(text)
+
+
 def seconds(text: str) -> float:
     """An argument that is a time above zero, at most thirty days."""
     with contextlib.suppress(ValueError):
-        if 0 < float(text) <= 30 * 86400:
-            return float(text)
+        if 0 < decimal(text) <= 30 * 86400:
+            return decimal(text)
     raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0 and up to 2,592,000")
 
 
@@ -227,8 +234,8 @@ def real_number(name: str, low: float, high: float) -> Callable[[str], float]:
 
     def parse(text: str) -> float:
         with contextlib.suppress(ValueError):
-            if low <= float(text) <= high:
-                return float(text)
+            if low <= decimal(text) <= high:
+                return decimal(text)
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {name}: give a number from {low:g} to {high:g}")
 
     return parse
@@ -352,23 +359,21 @@ def console() -> "Console":
     """For progress and remarks, on standard error; results go to standard output."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 @functools.cache
 def output() -> "Console":
-    """For tables, on standard output; wide enough for them if that is a file or a pipe."""
+    """For tables, on standard output, as they are, without markup; wide enough if that is a file or a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def show_table(table: "Table", title: str = "") -> None:
     """Print a table on standard output, with its title above it on one line, however narrow the table is."""
-    from rich.markup import escape
-
     if title:
-        output().print(escape(title), style="italic", soft_wrap=True)
+        output().print(title, style="italic", soft_wrap=True)
     output().print(table)
 
 
@@ -492,31 +497,41 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         module: has ``main(options) -> int``.
         argv: the command line; by default this process's.
     """
-    from bench.core import processes
+    from bench.core import processes, supervision
 
     interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
-    with errors_as_lines():
-        arguments = parse(list(sys.argv[1:] if argv is None else argv))
-        _set_up_process(arguments)
-        main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
-        interrupts.raise_in_python()
-        with processes.no_exit():
-            status = main(arguments)
-            interrupts.ignore()
-    sys.exit(status)
+    try:
+        with errors_as_lines():
+            arguments = parse(list(sys.argv[1:] if argv is None else argv))
+            _set_up_process(arguments)
+            main: Callable[[argparse.Namespace], int] = importlib.import_module(module).main
+            interrupts.raise_in_python()
+            with processes.no_exit():
+                status = main(arguments)
+                interrupts.ignore()
+        sys.exit(status)
+    except SystemExit as end:
+        supervision.report_end(end.code)
+        raise
 
 
 def _set_up_process(arguments: argparse.Namespace) -> None:
-    """Nothing is left running or in temporary folders when this process ends, and libraries write nothing elsewhere."""
-    from bench.core import library_settings, processes
+    """A child from now on, whose end is told; nothing is left running or in temporary folders when it ends, and
+    libraries write nothing elsewhere."""
+    from bench.core import address_space, library_settings, processes, supervision
 
     processes.end_with_whoever_asked()
+    parent = supervision.work_in_child()
+    if parent is not None:
+        processes.end_with_parent(parent)
     if "timeout" in arguments:
         processes.set_limit(arguments.timeout)
     library_settings.set_inductor_folder()
     library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
+    if "models" in arguments or "model" in arguments:
+        address_space.check()
 
 
 @contextlib.contextmanager
@@ -531,7 +546,9 @@ def errors_as_lines() -> Iterator[None]:
             sys.stdout.flush()
     except KeyboardInterrupt as error:
         fail(str(error) or interrupted, 130)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # code of the user's own may raise what is no Exception
         if interrupts.received():
             fail(interrupted, 130)
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -539,7 +556,7 @@ def errors_as_lines() -> Iterator[None]:
         fail(_as_line(error), 2)
 
 
-def _as_line(error: Exception) -> str:
+def _as_line(error: BaseException) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError):
@@ -594,6 +611,8 @@ def _os_error(error: OSError) -> str:
 def _os_reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "the disk is full: free some space and run the same command again"
+    if error.errno == errno.EFBIG:
+        return "a file may not grow so large here (ulimit -f)"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "permission denied: give a folder that can be written"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):

@@ -84,7 +84,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     there = catalogue.usable("cpu", "fp32")[0]
-    backends = cli.names(arguments.backends) if arguments.backends else [name for name in EXACT if name in there]
+    backends = (
+        cli.listed(cli.names(arguments.backends)) if arguments.backends else [name for name in EXACT if name in there]
+    )
     example = photograph((256, 192))
     all_ratios: dict[str, list[float]] = {}
     for name in model_names(arguments.models):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench import cli
 from bench.backends import catalogue
-from bench.core import machine
+from bench.core import machine, processes
 from bench.core.files import cache_path
 from bench.core.unfinished import Unfinished
 from bench.models import model_names
@@ -57,14 +57,16 @@ def first_answer(model: str, backend: str, threads: int, limit_s: float) -> Firs
             began, before = time.monotonic(), os.times()
             process = subprocess.Popen(
                 words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
-                env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": str(threads)},
+                env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": str(threads),
+                                  processes.PARENT: str(os.getpid())},
             )  # fmt: skip
             try:
                 status = process.wait(limit_s)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
                 return FirstAnswer(0.0, limit_s, f"more than {limit_s:g} s")
+            finally:
+                process.kill()  # after Ctrl-C, too
+                process.wait()
             wall_s, after = time.monotonic() - began, os.times()  # of children that were waited for, theirs included
         said = (folder / "errors").read_text(errors="replace").strip().splitlines()
     spent = sum(after[2:4]) - sum(before[2:4])
@@ -80,6 +82,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("first_answer.partial"), help="what has been measured")
     arguments = parser.parse_args()
     backends = cli.listed(arguments.backends) if arguments.backends else catalogue.usable("cpu", "fp32")[0]
+    for backend in backends:
+        catalogue.resolve(backend, "cpu", "fp32")
     where = machine.this_machine("cpu")
     chosen = [
         (model, backend, int(threads))
@@ -113,4 +117,6 @@ def shown(one: FirstAnswer) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with cli.errors_as_lines():
+        status = main()
+    sys.exit(status)

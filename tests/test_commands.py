@@ -302,8 +302,8 @@ def test_nothing_is_left_of_a_command_that_is_killed(command: str, blow: signal.
             cwd=ROOT, env=os.environ | {"TMPDIR": temporary, "MARK": str(tmp_path)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        # Itself and its guardian are two; commands with workers have more, and some time to put them to work.
-        wait_until(lambda: process.poll() is not None or len(marked(str(tmp_path))) > 2, 4)
+        # Itself, its child and the guardian are three; commands with workers have more, and some time for that.
+        wait_until(lambda: process.poll() is not None or len(marked(str(tmp_path))) > 3, 4)
         time.sleep(random.Random(f"{command} {blow}").uniform(0, 2))
         process.send_signal(blow)
         assert process.wait(30) in (-blow, 0)
@@ -320,7 +320,7 @@ def test_a_command_ends_with_the_script_that_asks_for_it(tmp_path: Path) -> None
         ["bash", "-c", script], cwd=ROOT, env=os.environ | {"MARK": str(tmp_path)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert wait_until(lambda: len(marked(str(tmp_path))) > 2)
+    assert wait_until(lambda: len(marked(str(tmp_path))) > 3)
     shell.kill()
     shell.wait()
     assert wait_until(lambda: not marked(str(tmp_path))), marked(str(tmp_path))

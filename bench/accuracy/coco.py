@@ -89,7 +89,11 @@ def _read(source: str | Path | Mapping[str, Any], skeleton: Skeleton) -> Annotat
 
 
 def coco_results(
-    predictions: Sequence[Mapping[str, Any]], vis_thr: float = 0.2, oks_thr: float = 0.9, skeleton: Skeleton = COCO
+    predictions: Sequence[Mapping[str, Any]],
+    vis_thr: float = 0.2,
+    oks_thr: float = 0.9,
+    skeleton: Skeleton = COCO,
+    fields: Mapping[str, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Predicted poses in COCO's result format, as its evaluation server takes them.
 
@@ -99,14 +103,16 @@ def coco_results(
     Args:
         predictions: as in ``score_coco``.
         skeleton: whose joints they are.
+        fields: which hold the joints one after the other, and how many each holds; by default ``keypoints`` all.
 
     Returns:
-        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` (x, y, score of every joint), ``score``.
+        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` or the other fields (x, y, score of every
+        joint), ``score``.
 
     Raises:
         InputError: a prediction cannot be used; the message names it.
     """
-    return Poses.of(predictions, vis_thr, skeleton).suppressed(oks_thr).results(PERSON)
+    return Poses.of(predictions, vis_thr, skeleton).suppressed(oks_thr).results(PERSON, fields)
 
 
 @dataclass(frozen=True)
@@ -158,12 +164,14 @@ class Poses:
         """Some of the joints alone, with the score of all."""
         return replace(self, joints=self.joints[:, joints], sigmas=self.sigmas[joints])
 
-    def results(self, category: int) -> list[dict[str, Any]]:
-        """In COCO's result format."""
-        flat = self.joints.reshape(len(self.joints), 3 * len(self.sigmas))
+    def results(self, category: int, fields: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
+        """In COCO's result format; ``fields`` as ``coco_results`` takes them."""
+        counts = fields or {"keypoints": len(self.sigmas)}
+        parts = np.split(self.joints, np.cumsum([*counts.values()])[:-1], axis=1)
+        columns = [part.reshape(len(part), 3 * part.shape[1]).tolist() for part in parts]
         return [
-            {"image_id": image, "category_id": category, "keypoints": keypoints, "score": score}
-            for image, keypoints, score in zip(self.image.tolist(), flat.tolist(), self.score.tolist(), strict=True)
+            {"image_id": image, "category_id": category, **dict(zip(counts, flat, strict=True)), "score": score}
+            for image, score, *flat in zip(self.image.tolist(), self.score.tolist(), *columns, strict=True)
         ]
 
 

@@ -25,6 +25,7 @@ from bench.codecs.codec import Codec
 from bench.core import machine
 from bench.core.errors import InputError
 from bench.core.files import whole_file, write_whole
+from bench.core.processes import bounded
 from bench.core.record import Measurement, Record, complete
 from bench.core.results import only_one
 from bench.core.unfinished import Unfinished, Work
@@ -177,7 +178,9 @@ def _predict_share(
     if not indices:
         return
     bad: dict[str, None] = {}
-    with _open(evaluation, fabric.device) as session:
+    with bounded(evaluation.model):
+        opened = _open(evaluation, fabric.device)
+    with opened as session:
         for answer in predict(
             session,
             evaluation.dataset,
@@ -189,6 +192,7 @@ def _predict_share(
             method=evaluation.settings.decode,
             codec=evaluation.codec,
             normalisation=evaluation.trained.normalisation,
+            who=evaluation.model,
         ):
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), evaluation.options.skip_bad)
@@ -261,7 +265,7 @@ def _finish(
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
     if dataset.skeleton.sigmas is not None:
-        return coco_results(predictions, skeleton=dataset.skeleton)
+        return coco_results(predictions, skeleton=dataset.skeleton, fields=dataset.entry.result_fields)
     return [
         {
             "image_id": one["image_id"],

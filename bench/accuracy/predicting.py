@@ -17,6 +17,7 @@ from bench.backends import catalogue
 from bench.backends.session import Session
 from bench.codecs.codec import Arrays, Codec, HeatmapCodec, codec_of
 from bench.core.errors import InputError
+from bench.core.processes import user_code
 from bench.data import ImageError, box_to_crop, normalise
 from bench.data.cropping import Normalisation
 from bench.data.dataset import Dataset, Person
@@ -61,6 +62,7 @@ def predict(
     method: str | None = None,
     codec: Codec | None = None,
     normalisation: Normalisation | None = None,
+    who: str = "the network",
 ) -> Iterator[BatchPredictions]:
     """Predictions for some people of a data set, batch by batch, in order.
 
@@ -75,6 +77,7 @@ def predict(
         method: one of the decodings of the network's kind (``bench.core.output_kinds``); by default, the usual one.
         codec: of the network; by default, it gives heatmaps of plain crops.
         normalisation: of the network's input; by default that of the zoo.
+        who: the network, for messages.
 
     Raises:
         InputError: the network gives something else than its codec says, or for another number of joints than the
@@ -82,7 +85,7 @@ def predict(
     """
     codec = codec or HeatmapCodec(input_size)
     method = method or codec.decoding
-    codec.kind.check_decoding(method, udp=codec.udp, who="the network")
+    codec.kind.check_decoding(method, udp=codec.udp, who=who)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*suggested max number of worker")  # that is the user's choice
         loader = DataLoader(
@@ -99,7 +102,7 @@ def predict(
         crops: list[_Crop] = next_batch(batches, "crops")
         waited = time.perf_counter() - started
         good = [one for one in crops if one.pixels is not None]
-        answer = _predict_batch(session, good, dataset, batch, flip, method, codec, normalisation)
+        answer = _predict_batch(session, good, dataset, batch, flip, method, codec, normalisation, who)
         answer.errors = {one.index: one.error for one in crops if one.pixels is None}
         answer.seconds |= {
             "read": sum(one.read_s for one in crops), "crop": sum(one.crop_s for one in crops), "wait": waited,
@@ -169,17 +172,18 @@ class _Crops(TorchDataset[_Crop]):
         return _Crop(index, person, pixels, center, size_px, read - started, time.perf_counter() - read)
 
 
-def _outputs(session: Session, images: Tensor, codec: Codec, joints: int, dataset: str) -> Arrays:
+def _outputs(session: Session, images: Tensor, codec: Codec, joints: int, dataset: str, who: str) -> Arrays:
     """What the network returns, checked to be what its codec says."""
-    outputs = check_outputs(session.run(images.contiguous().numpy()), "the network")
+    with user_code(who, "fails on a batch of people"):
+        found = session.run(images.contiguous().numpy())
+    outputs = check_outputs(found, who)
     if not codec.fits([output.shape for output in outputs], joints):
-        found = " and ".join(" x ".join(map(str, output.shape[1:])) for output in outputs)
+        shown = " and ".join(" x ".join(map(str, output.shape[1:])) for output in outputs)
         raise InputError(
-            f"the network gives {found} and {dataset} has {joints} joints: "
-            f"a network of {codec.describe(joints)} is needed"
+            f"{who} gives {shown} and {dataset} has {joints} joints: a network of {codec.describe(joints)} is needed"
         )
     if not all(np.isfinite(output).all() for output in outputs):
-        raise InputError(f"the network returns {codec.kind.name} output that is not finite (NaN or infinity)")
+        raise InputError(f"{who} returns {codec.kind.name} output that is not finite (NaN or infinity)")
     return outputs
 
 
@@ -192,6 +196,7 @@ def _predict_batch(
     method: str,
     codec: Codec,
     normalisation: Normalisation | None,
+    who: str,
 ) -> BatchPredictions:
     if not crops:
         return BatchPredictions([], seconds={"network": 0.0, "decode": 0.0})
@@ -200,9 +205,9 @@ def _predict_batch(
     pixels = torch.from_numpy(np.stack([one.pixels for one in filled]))  # type: ignore[misc]
     images = normalise(pixels, normalisation)
     joints = len(dataset.skeleton.joints)
-    outputs = _outputs(session, images, codec, joints, dataset.name)
+    outputs = _outputs(session, images, codec, joints, dataset.name, who)
     if flip:
-        mirrored = _outputs(session, images.flip(3), codec, joints, dataset.name)
+        mirrored = _outputs(session, images.flip(3), codec, joints, dataset.name, who)
         outputs = codec.flip_average(outputs, mirrored, dataset.skeleton.flip_pairs)
     outputs = [output[: len(crops)] for output in outputs]
     ran = time.perf_counter()

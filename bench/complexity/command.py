@@ -103,7 +103,7 @@ def print_table(records: list[Record]) -> None:
     for record in records:
         for counter, skipped in left_out(record).items():
             listed = ", ".join(f"{name} {macs / 1e6:.1f} M" for name, macs in skipped.items())
-            cli.output().print(f"{record.model}: {counter} leaves out {listed} multiply-adds", markup=False)
+            cli.output().print(f"{record.model}: {counter} leaves out {listed} multiply-adds")
     cli.output().print("Each record lists what a counter passes over.")
     if of_graphs:
         cli.output().print(

@@ -85,7 +85,8 @@ def how_it_died(status: int, said: str) -> str:
     last = RuntimeError((thrown or [last_line(said)])[-1][:300])
     if is_of_memory(last):
         return f"died: {described(last)}"
-    return f"died {_of_signal(-status) if status < 0 else f'with status {status}'}: {last}"
+    died = f"died {_of_signal(-status) if status < 0 else f'with status {status}'}"
+    return f"{died}: {last}" if said else died
 
 
 def _of_signal(number: int) -> str:

@@ -10,7 +10,7 @@ import platform
 import re
 from typing import Any
 
-from bench.core import board, system_files
+from bench.core import address_space, board, system_files
 from bench.core.system_files import content, output
 from bench.core.system_files import cpu_quota as cpu_quota
 
@@ -129,8 +129,10 @@ def _extensions(cpuinfo: str) -> str:
 
 
 def usable_memory_bytes() -> int | None:
-    """The memory that this process may have: the machine's, as far as its container is let; none if it is not told."""
-    return min((size for size in (_memory_bytes(), system_files.memory_limit()) if size), default=None)
+    """The memory that this process may have: the machine's, as far as its container and ``ulimit -v`` let it; none if
+    it is not told."""
+    limits = (_memory_bytes(), system_files.memory_limit(), address_space.limit_bytes())
+    return min((size for size in limits if size), default=None)
 
 
 def _memory_bytes() -> int | None:

@@ -1,7 +1,9 @@
 """What Ctrl-C does before there is anything to lose, and afterwards."""
 
+import math
 import os
 import signal
+import time
 from types import FrameType
 
 
@@ -29,12 +31,16 @@ def ignore() -> None:
 
 
 _received = False
+_last = -math.inf
+_ONCE_S = 0.5  # what a terminal sends to all, the process that waits passes on as well
 
 
 def _raise(_signal: int, _frame: FrameType | None) -> None:
-    global _received
+    global _received, _last
     _received = True
-    raise KeyboardInterrupt
+    again, _last = time.monotonic() - _last < _ONCE_S, time.monotonic()
+    if not again:
+        raise KeyboardInterrupt
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.core import supervision
 from bench.core.errors import InputError, described
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
@@ -89,8 +90,9 @@ def start_worker(_: int = 0) -> None:
 
 # ------------------------------------------------------------------------------ cleaning up after a command
 
-# Waits until the command has ended; ends all that has its temporary folder as TMPDIR; removes the folder. Folders of
-# commands whose guardian was killed as well are found by their lock, which nobody holds.
+# Waits until the command has ended or says so; ends all that has its temporary folder as TMPDIR, and its forks, which
+# have the other end of this pipe; removes the folder. Folders of commands whose guardian was killed as well are found
+# by their lock, which nobody holds.
 _GUARDIAN = """
 import os, select, shutil, signal, sys, time
 folder, command, prefix, name_of_lock = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
@@ -112,12 +114,15 @@ def abandoned(path):
 
 def left():
     mark = b"TMPDIR=" + os.fsencode(folder)
+    pipe = os.readlink("/proc/self/fd/0")
     for name in os.listdir("/proc"):
-        if name.isdecimal() and int(name) != os.getpid():
+        if name.isdecimal() and int(name) not in (os.getpid(), command):
             try:
                 with open("/proc/" + name + "/environ", "rb") as file:
-                    if mark in file.read().split(bytes(1)):
-                        yield int(name)
+                    marked = mark in file.read().split(bytes(1))
+                files = "/proc/" + name + "/fd/"
+                if marked or pipe in [os.readlink(files + one) for one in os.listdir(files)]:
+                    yield int(name)
             except OSError:
                 pass
 
@@ -132,8 +137,10 @@ try:
     ended = os.pidfd_open(command)
     if os.getppid() == command:
         select.select([sys.stdin.fileno(), ended], [], [])
+except ProcessLookupError:
+    pass  # it was faster
 except (AttributeError, OSError):
-    sys.stdin.buffer.read()
+    sys.stdin.buffer.read(1)
 for _ in range(100):
     found = list(left()) if sys.platform == "linux" else []
     for process in found:
@@ -168,7 +175,8 @@ def clean_up_afterwards() -> None:
     def leave() -> None:
         if os.getpid() == process:  # not in a fork of it
             assert guardian.stdin is not None
-            guardian.stdin.close()
+            with contextlib.suppress(OSError), guardian.stdin:
+                guardian.stdin.write(b".")  # closing it tells nothing while a fork has it open
             guardian.wait()
 
     atexit.register(leave)
@@ -216,11 +224,34 @@ class _TimeUp(BaseException):
     """Not an ``Exception``, which the code that hangs may catch."""
 
 
+class _NotReturnedError(InputError):
+    """Code of the user's own did not come back."""
+
+
+@contextlib.contextmanager
+def bounded(name: str) -> Iterator[None]:
+    """Around what runs code that is not this project's: it may raise, and return, and nothing else.
+
+    Args:
+        name: of the network or file, with which the message begins.
+
+    Raises:
+        InputError: it ended the process, or took longer than ``limit_s``.
+    """
+    try:
+        with _no_exit(), _time_limit(name), supervision.running(name):
+            yield
+    except _TimeUp:
+        raise _NotReturnedError(_too_long(name)) from None
+    except SystemExit as error:
+        raise _NotReturnedError(
+            f"{name} ended the process, with sys.exit({error.code!r}) or the like: it must return"
+        ) from error
+
+
 @contextlib.contextmanager
 def user_code(name: str, what: str = "failed") -> Iterator[None]:
-    """Around code that is not this project's: whatever it does, it comes out as one line that names it.
-
-    It may raise, return, hang for longer than ``limit_s``, or try to end the process; it may not succeed in that.
+    """``bounded``, and whatever it raises comes out as one line that names it.
 
     Args:
         name: of the network or file, with which the message begins.
@@ -230,17 +261,13 @@ def user_code(name: str, what: str = "failed") -> Iterator[None]:
         InputError: it raised anything but ``KeyboardInterrupt``, ended the process, or took too long.
     """
     try:
-        with _no_exit(), _time_limit(name):
+        with bounded(name):
             yield
-    except _TimeUp:
-        raise InputError(_too_long(name)) from None
-    except SystemExit as error:
-        raise InputError(
-            f"{name} ended the process, with sys.exit({error.code!r}) or the like: it must return"
-        ) from error
+    except (_NotReturnedError, KeyboardInterrupt):
+        raise
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    except Exception as error:
+    except BaseException as error:  # it may raise what is no Exception
         raise InputError(f"{name} {what}: {described(error)}") from error
 
 
@@ -271,10 +298,10 @@ def _is_ours(file: str) -> bool:
 @contextlib.contextmanager
 def _no_exit() -> Iterator[None]:
     """``os._exit`` raises ``SystemExit``, in this very process."""
-    real, process = os._exit, os.getpid()
+    real, process, over = os._exit, os.getpid(), False
 
     def leave(status: int) -> Any:
-        if os.getpid() != process or threading.current_thread() is not threading.main_thread():
+        if over or os.getpid() != process or threading.current_thread() is not threading.main_thread():
             real(status)
         raise SystemExit(status)
 
@@ -282,7 +309,7 @@ def _no_exit() -> Iterator[None]:
     try:
         yield
     finally:
-        os._exit = real
+        os._exit, over = real, True
 
 
 @contextlib.contextmanager

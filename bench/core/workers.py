@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from bench.core import processes
+from bench.core import address_space, processes
 from bench.core.errors import InputError, how_it_died
 
 Answer = dict[str, Any]
@@ -135,7 +135,7 @@ class ChildProcess:
             if status == 0:
                 raise InputError(f"{self.who} ended its process with sys.exit(0) or the like: it must return")
             said = self.errors.read().decode(errors="replace")
-            raise InputError(f"{self.who}: its process {how_it_died(status, said)}")
+            raise InputError(f"{self.who}: its process {how_it_died(status, said)}{address_space.hint()}")
         answer: Answer = json.loads(line)
         return answer
 

@@ -43,6 +43,8 @@ def read_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path} is no regular file: give a file")
         return path.read_bytes()
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"no file {path}") from None
     except (OSError, ValueError) as error:

@@ -79,6 +79,8 @@ class DatasetEntry:
         detector_boxes: whether the published figures use the boxes of a person detector.
         half_body: whether the paper's recipe trains on halves of its people as well.
         sizes: how many pictures or people a published split has. A set of another size does not go by its name.
+        result_fields: of COCO's result format, in the order of the joints, and how many joints each holds; by default,
+            all are in ``keypoints``.
     """
 
     name: str
@@ -96,6 +98,7 @@ class DatasetEntry:
     half_body: bool = True
     sizes: Mapping[str, int] = field(default_factory=dict)
     score_heads: Callable[[Skeleton, Any, Any], dict[str, float]] | None = None
+    result_fields: Mapping[str, int] | None = None
 
     def sized_name(self, name: str, size: int, unit: str) -> str:
         """The name of a split as records have it; with its size if that is not the published one."""

@@ -91,7 +91,7 @@ def check_names(names: Any, where: str) -> None:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text) <= LONGEST and text.isprintable()
+    return 0 < len(text) <= LONGEST and text.isprintable() and not text.isspace()
 
 
 def known_as(names: Sequence[str]) -> Skeleton | None:
@@ -128,10 +128,25 @@ def make_skeleton(
         )
     if names is not None and file is not None:
         refuse_other_joints(names, where, joints, file.name)
-    known, told = known_as(joints), file.told if file is not None else {}
+    known = known_as(joints)
     if known is not None and file is None and not (scored and known.sigmas is None):
         return known
-    owner = file.name if file is not None else where
+    try:
+        made = _put_together(joints, limbs, known, file, where)
+    except InputError as error:
+        # The same file goes with several annotation files: which one it does not fit must be said.
+        told = f"{error} (the joints of {where})" if file is not None and file.name != where else str(error)
+        raise InputError(told) from error
+    if scored and made.sigmas is None:
+        raise InputError(_lacking(joints, where, file))
+    return made
+
+
+def _put_together(
+    joints: tuple[str, ...], limbs: Any, known: Skeleton | None, file: SkeletonFile | None, where: str
+) -> Skeleton:
+    """A skeleton from what the file says, then from what is known of the joints, then from their names."""
+    owner, told = (file.name, file.told) if file is not None else (where, {})
     if "flip_pairs" in told:
         pairs = _flip_pairs(told["flip_pairs"], joints, owner)
     elif known:
@@ -145,12 +160,12 @@ def make_skeleton(
     else:
         lines = _category_limbs(limbs, len(joints)) or (known.limbs if known else _usual_limbs(joints))
     if "upper_body" in told:
-        upper = tuple(_joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], owner))
+        upper = tuple(
+            _joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], f"{owner}: upper_body")
+        )
     else:
         upper = known.upper_body if known else _upper_body(joints)
     head = _pairs([told["head"]], joints, f"{owner}: head")[0] if "head" in told else None
-    if scored and sigmas is None:
-        raise InputError(_lacking(joints, where, file))
     return Skeleton(joints, pairs, lines, upper, sigmas, head)
 
 
@@ -252,7 +267,7 @@ def _show_guess(pairs: Pairs, joints: Sequence[str], where: str) -> None:
     warnings.warn(
         f"{where}: joints that change places in a mirrored picture, by their names: {found}{odd}; "
         "flip_pairs in a file of --skeleton says others",
-        stacklevel=3,
+        stacklevel=4,
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from bench import cli
@@ -66,7 +65,7 @@ def show_differences(plans: list[ExplainPlan], arguments: argparse.Namespace) ->
             if arguments.json:
                 print(json.dumps({"model": recorded_name(plan.model)} | found))
             else:
-                cli.output().print(escape(f"{plan.model}, {found['backend']} ({found['precision']}): {found['says']}."))
+                cli.output().print(f"{plan.model}, {found['backend']} ({found['precision']}): {found['says']}.")
                 show_boundaries(found, all_layers=arguments.layers)
             step(plan.who)
     return 1 if large else 0
@@ -85,7 +84,7 @@ def show_boundaries(found: dict[str, Any], *, all_layers: bool) -> None:
         style = "bold" if index == found["first"] else ""
         apart = f"{one['difference']:.2g}" if one["difference"] < 1e30 else "infinite"
         figures = (apart, f"{one['largest']:.4g}", f"{one['not_finite']:,}")
-        table.add_row(escape(one["layer"]), escape(one["name"]), *figures, style=style)
+        table.add_row(one["layer"], one["name"], *figures, style=style)
     cli.show_table(table)
 
 
@@ -169,7 +168,7 @@ def whole_record(plan: ExplainPlan, answer: workers.Answer, *, all_layers: bool)
 
 def show(record: Record) -> None:
     """The paragraph, then the layers that cost most."""
-    cli.output().print(escape(paragraph(record)), width=min(100, cli.output().width))
+    cli.output().print(paragraph(record), width=min(100, cli.output().width))
     shown = rows(record, "layers")
     where = "" if record.backend == "eager" else f" in {record.backend}"
     table = Table()
@@ -179,7 +178,7 @@ def show(record: Record) -> None:
     for row in shown:
         first, *more = row["kinds"] or ["view"]
         table.add_row(
-            escape(row["name"]), f"{first} +{len(more)}" if more else first, f"{row['ms']:.2f}", f"{row['share']:.1%}",
+            row["name"], f"{first} +{len(more)}" if more else first, f"{row['ms']:.2f}", f"{row['share']:.1%}",
             f"{row['macs'] / 1e6:.2f}", f"{row['bytes'] / 1e6:.2f}", f"{row['macs_per_byte']:.1f}", row["bound"],
             "" if row["times_bound"] is None else f"{row['times_bound']:.1f}",
         )  # fmt: skip

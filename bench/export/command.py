@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
     try:
         if isinstance(trained.model, ModelFile):
-            metadata = describe_file(trained.model, int8=arguments.int8)
+            metadata = describe_file(trained.model, int8=arguments.int8, skeleton=skeleton)
         else:
             metadata = describe(
                 trained.model,
@@ -55,7 +55,11 @@ def main(arguments: argparse.Namespace) -> int:
     except ParityError as error:
         cli.fail(f"{arguments.model}: {error}: not kept", 1)
     except InputError as error:
-        raise InputError(f"{arguments.model} {error}") from error
+        said = str(error).removeprefix(f"{model.network_name} ")  # of code of the user's own, it names that
+        raise InputError(f"{arguments.model} {said}") from error
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     if not arguments.quiet:
         cli.say(f"the largest difference to eager is {worst:.1g} of the largest output")
     print(path)

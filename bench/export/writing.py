@@ -20,7 +20,7 @@ from bench.codecs.codec import codec_of
 from bench.core import machine
 from bench.core.errors import InputError, in_short
 from bench.core.files import PROJECT, side_folder
-from bench.core.processes import user_code
+from bench.core.processes import bounded, user_code
 from bench.core.skeletons import COCO, MPII, Skeleton
 from bench.data.cropping import MEAN, STD, photograph
 from bench.export.formats import FORMATS, ExportSource, Format, load_torchscript
@@ -112,11 +112,16 @@ def describe(
     if kind.name == "simcc":
         told["split_ratio"] = json.dumps(codec.split_ratio)
     if skeleton:
-        told |= {key: json.dumps(getattr(skeleton, key)) for key in ("joints", "flip_pairs", "limbs")}
+        told |= _joints(skeleton)
     return told
 
 
-def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
+def _joints(skeleton: Skeleton) -> dict[str, str]:
+    """Fields of the metadata that say whose joints a file finds."""
+    return {key: json.dumps(getattr(skeleton, key)) for key in ("joints", "flip_pairs", "limbs")}
+
+
+def describe_file(file: ModelFile, *, int8: bool = False, skeleton: Skeleton | None = None) -> dict[str, str]:
     """``describe`` for a model file: what it, its sidecar and the options say, and where it came from.
 
     Raises:
@@ -124,6 +129,8 @@ def describe_file(file: ModelFile, *, int8: bool = False) -> dict[str, str]:
     """
     file.require("output_kind", "channels", "mean", "std", command="bench.export")
     told = {key: value for key, value in file.metadata().items() if key in FIELDS}
+    if skeleton:
+        told |= _joints(skeleton)
     return told | {
         "project": PROJECT,
         "project_version": machine.this_software("").project,
@@ -178,7 +185,7 @@ def export(
             expected = [session.run(images.numpy()) for images in inputs]
     else:
         inputs = list(_inputs(size, BATCHES if dynamic_batch else (1,), int8=int8))
-        with torch.inference_mode():
+        with user_code(metadata["model"], "fails on such an input"), torch.inference_mode():
             expected = [arrays(model(images)) for images in inputs]
     for outputs in expected:
         parity.difference(outputs, outputs, "eager")  # numbers that are not finite are found before the work
@@ -188,7 +195,7 @@ def export(
     with side_folder(path.parent) as folder:
         written = folder / path.name
         with _reasons(format_name):
-            with torch.no_grad():
+            with bounded(metadata["model"]), torch.no_grad():
                 chosen.write(ExportSource(model, example, metadata, dynamic_batch, int8), written)
             kept = chosen.metadata(written)
         if kept != metadata:

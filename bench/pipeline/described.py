@@ -1,6 +1,7 @@
 """The stages by name, and what the frames of a record were, in a few words. Imports nothing heavy, for the report."""
 
 from bench.core.record import Record
+from bench.core.skeletons import COCO
 
 # In order. detect: the detector, or boxes from the joints of the frame before; joints: smoothing too.
 STAGES = ("read", "detect", "crop", "network", "joints", "draw")
@@ -12,9 +13,10 @@ def what(record: Record, *, size: bool = True) -> str:
     drawn = told["source"] in ("scenes", "motion")
     if told["scenario"] == "offline":
         parts = [f"batch {record.batch}"]
+    elif drawn:
+        parts = [f"{told['people']} {'person' if told['people'] == 1 else 'people'}"]
     else:
-        people = f"{told['people']} {'person' if told['people'] == 1 else 'people'}"
-        parts = [people if drawn else str(told["source"])]
+        parts = [str(told["source"])]
     if drawn and size:
         parts.append(str(told["size"]))
     if told["source"] == "motion":
@@ -27,6 +29,8 @@ def what(record: Record, *, size: bool = True) -> str:
         parts.append(f"boxes of a {told['boxes']}")
     if told["detect_every"] != 1:
         parts.append(f"every {told['detect_every']}")
+    if record.num_joints != len(COCO.joints) or "joints_sha256" in told:
+        parts.append(f"{record.num_joints} joints")
     if told["smooth"] != "none":
         parts.append(str(told["smooth"]))
     return ", ".join(parts)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from bench import cli
 from bench.backends import catalogue
 from bench.core.errors import InputError
-from bench.data import registry
 
 SETS, FRAMES = 3, 12
 QUICK_SETS, QUICK_FRAMES = 1, 5
@@ -35,8 +34,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="height x width of the networks' input (default: 256x192; of bundled weights and of files: their own)",
     )  # fmt: skip
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(),
-        help="of the networks: those of a built-in data set (default: what the weights say, or 17 of COCO)",
+        "--joints", type=cli.joints,
+        help="number of joints of the networks (default: what the weights or --skeleton say, or 17 of COCO)",
     )  # fmt: skip
     cli.add_skeleton_option(parser, "of the networks' joints, where their weights or files do not name them")
     cli.add_model_info_option(parser)

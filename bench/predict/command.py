@@ -22,6 +22,7 @@ from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.files import write_whole
+from bench.core.processes import bounded
 from bench.core.unfinished import Unfinished, Work
 from bench.data import pictures
 from bench.data.dataset import Picture
@@ -145,7 +146,8 @@ def answers(
         return
     batch = min(arguments.batch, len(dataset))
     example = torch.zeros(batch, 3, *model.input, device=device)
-    artifact = catalogue.build(model.own_backend(device), trained.on(device), example)
+    with bounded(arguments.model):
+        artifact = catalogue.build(model.own_backend(device), trained.on(device), example)
     with (
         catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
@@ -161,6 +163,7 @@ def answers(
             flip=not arguments.no_flip,
             codec=codec_of(trained.model, model.input, arguments.model),
             normalisation=trained.normalisation,
+            who=arguments.model,
         ):
             yield answer
             step(len(answer.predictions) + len(answer.errors), arguments.model)

@@ -3,7 +3,6 @@
 import argparse
 
 from bench import cli
-from bench.data import registry
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -29,8 +28,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW", help="height x width (default: 256x192; bundled weights: what they were trained with)"
     )
     parser.add_argument(
-        "--joints", type=cli.joints, choices=registry.joint_counts(),
-        help="of the network: those of a built-in data set (default: what the weights say, or 17 of COCO)",
+        "--joints", type=cli.joints,
+        help="number of joints of the network (default: what the weights or --skeleton say, or 17 of COCO)",
     )  # fmt: skip
     cli.add_skeleton_option(parser, "of the network's joints, where the weights do not name them")
     parser.add_argument(

@@ -1,7 +1,6 @@
 """The options of ``python -m bench.record``."""
 
 import argparse
-from pathlib import Path
 
 from bench import cli
 
@@ -17,7 +16,7 @@ def _check() -> argparse.ArgumentParser:
         "from its samples. Prints one line per problem; the exit status is 1 if there is one.", records=False,
     )  # fmt: skip
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="FILE|DIR", help="files of records, or folders with such files"
+        "paths", nargs="+", type=cli.file, metavar="FILE|DIR", help="files of records, or folders with such files"
     )
     return parser
 

@@ -85,7 +85,7 @@ def _check_writable(path: Path) -> None:
 def share(text: str) -> float:
     """``5%`` or ``0.05`` as a number."""
     with contextlib.suppress(ValueError):
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        value = cli.decimal(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         if 0 < value < 1:
             return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 100 %, such as 5% or 0.05")
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no share between 0 and 100 %, such as 5% or 0.05")

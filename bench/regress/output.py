@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from bench import cli
 from bench.core.metrics import text
@@ -23,11 +24,11 @@ def print_table(records: Sequence[Record]) -> None:
     table.add_column("verdict", no_wrap=True)
     for record in records:
         verdict = _verdict(record)
-        table.add_row(record.model, *_figures(record), f"[{STYLES[verdict]}]{SHOWN[verdict]}[/]")
+        table.add_row(record.model, *_figures(record), Text(SHOWN[verdict], style=STYLES[verdict]))
     cli.show_table(table, title(records[0]))
     for record in records:
         if explanation(record):
-            cli.output().print(f"{record.model}: {explanation(record)}", markup=False)
+            cli.output().print(f"{record.model}: {explanation(record)}")
 
 
 def title(record: Record) -> str:

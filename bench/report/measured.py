@@ -216,6 +216,14 @@ class Measured:
         found = self._of("accuracy", model, size)
         return _best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
 
+    def accuracy_as_run(self, speed: Record, dataset: str) -> Record | None:
+        """Accuracy of what a speed record timed: in another precision than fp32 that runtime's own."""
+        if speed.precision == "fp32":
+            return self.accuracy(name(speed), speed.input, dataset)
+        found = self._of("accuracy", name(speed), speed.input)
+        run = (speed.backend, speed.precision)
+        return _best(r for r in found if r.dataset == dataset and (r.backend, r.precision) == run)
+
     @functools.cached_property
     def settings(self) -> list[Setting]:
         """Where speeds were measured: by machine and device, and then in the order in which runtimes are listed."""

@@ -1,7 +1,6 @@
 """The options of ``python -m bench.speed``."""
 
 import argparse
-from pathlib import Path
 
 from bench import cli
 from bench.backends import catalogue
@@ -40,7 +39,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sets", type=cli.count, help=f"fresh processes per network (default: {SETS})")
     cli.add_ahead_option(parser)
     cli.add_timeout_option(parser)
-    parser.add_argument("--image", type=Path, help="picture to time on (default: the one that comes with the project)")
+    parser.add_argument(
+        "--image", type=cli.file, help="picture to time on (default: the one that comes with the project)"
+    )
     parser.add_argument("--seed", type=cli.seed, default=0, help="seed of the random weights")
     parser.add_argument(
         "--quick",

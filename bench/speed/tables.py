@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bench import cli
 from bench.backends import catalogue
@@ -20,7 +20,7 @@ def print_backends() -> None:
     for heading in ("backend", "what it is", "devices", "here"):
         table.add_column(heading, overflow="fold")
     for backend in catalogue.catalogue().values():
-        table.add_row(backend.name, escape(backend.about), ", ".join(backend.devices), escape(_here(backend)))
+        table.add_row(backend.name, backend.about, ", ".join(backend.devices), _here(backend))
     cli.show_table(table)
 
 
@@ -59,7 +59,7 @@ def _print_lines(records: Sequence[Record]) -> None:
         low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
         reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
         table.add_row(
-            escape(record.model), record.backend, *([str(batch)] if several else []), text("fps", m["fps"] * batch),
+            record.model, record.backend, *([str(batch)] if several else []), text("fps", m["fps"] * batch),
             f"{text('fps', low * batch)} to {text('fps', high * batch)}" if low and high else "none of 2 sets",
             *(text(name, m[name]) for name in ("latency_ms_mean", "latency_ms_median")),
             reached if steady else text("latency_ms_p90", m["latency_ms_p90"]),
@@ -81,7 +81,7 @@ def _print_starts(records: Sequence[Record]) -> None:
     for record in records:
         m = record.metrics
         table.add_row(
-            escape(record.model), record.backend,
+            record.model, record.backend,
             *(text(key, m[key]) if key in m else "—" for key in ("prepare_s", "prepare_cached_s")),
             *(text(key, m[key]) for key in ("first_inference_ms", "model_file_bytes")),
             *(f"{m[key]:.3g}" if key in m else "—" for key in energies),
@@ -108,8 +108,8 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
         for runtime in runtimes:
             record = mine.get(runtime)
             shown = "—" if record is None else f"{text('fps', _speed(record))}{_mark(record)}"
-            cells.append(f"[bold]{shown}[/]" if record and exact and _speed(record) == max(exact) else shown)
-        table.add_row(escape(model), *cells)
+            cells.append(Text(shown, style="bold") if record and exact and _speed(record) == max(exact) else shown)
+        table.add_row(model, *cells)
     cli.show_table(table, f"images a second; {_where(records)}")
     remarks = []
     if any(_mark(record) for record in records):
@@ -117,7 +117,7 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
     if any(record.precision == "int8" for record in records):
         remarks.append("int8 is another function: python -m bench.accuracy --backend NAME measures its accuracy")
     for line in (*remarks, *(f"left out: {reason}" for reason in left_out)):
-        cli.output().print(f"  {escape(line)}")
+        cli.output().print(f"  {line}")
 
 
 def _speed(record: Record) -> float:

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from bench.codecs.codec import Codec
+from bench.core.processes import user_code
 from bench.data import normalise
 from bench.data.pictures import next_batch
 from bench.train.recipe import Recipe
@@ -66,7 +67,8 @@ def train(
         rate = recipe.learning_rate(state.step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("lr_scale", 1.0)
-        prediction = model(_network_input(images, fabric))
+        with user_code("the network", f"fails at step {state.step + 1}"):
+            prediction = model(_network_input(images, fabric))
         target, weight = fabric.to_device((target, weight))
         loss = codec.loss(prediction, target, weight, recipe.loss)
         optimizer.zero_grad()

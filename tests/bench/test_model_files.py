@@ -328,12 +328,21 @@ def test_outputs_are_found_by_their_shapes(said: dict[str, Any], found: dict[str
     assert told.split_ratio == (2.0 if told.output_kind == "simcc" else None)
 
 
+def test_vectors_of_a_square_input_are_told_apart_by_their_names() -> None:
+    said, shape = Description(output_kind="simcc"), (1, 13, 128)
+    told = fitting.outputs(Path("f.onnx"), {"simcc_y": shape, "simcc_x": shape}, (64, 64), said)
+    assert (told.output_names, told.split_ratio) == (["simcc_x", "simcc_y"], 2.0)
+    with pytest.raises(InputError, match="say which is along x"):
+        fitting.outputs(Path("f.onnx"), {"a": shape, "b": shape}, (64, 64), said)
+
+
 WRONG_OUTPUTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"a": (1, 17, 16, 12), "b": (1, 17)}, r"gives 'a' \[1, 17, 16, 12\], 'b' \[1, 17\], and heatmap is 1 of them"),
     ({"output_names": ["c"]}, {"a": (1, 17, 16, 12)}, r"no output 'c': it gives 'a' \[1, 17, 16, 12\]"),
     ({}, {"a": (1, 17)}, r"gives 'a' \[1, 17\], which is no heatmap \[N, J, h, w\]"),
     ({"num_joints": 16}, {"a": (1, 17, 16, 12)}, r"which is no heatmap \[N, J, h, w\] of 16 joints"),
     ({"flip_pairs": [[0, 17]]}, {"a": (1, 17, 16, 12)}, "17 joints, and flip_pairs names joint 17"),
+    ({"limbs": [[0, 17]]}, {"a": (1, 17, 16, 12)}, "17 joints, and limbs names joint 17"),
     ({"output_kind": "simcc"}, {"a": (1, 17, 16, 12)}, "simcc is 2 of them"),
     ({"output_kind": "simcc"}, {"x": (1, 17, 96), "y": (1, 17, 96)}, "do not fit an input of 64x48"),
     ({"output_kind": "simcc", "output_names": ["y", "x"]}, SIMCC, "the other way round they do"),

@@ -34,7 +34,7 @@ from bench.models import codec_of_name
 from bench.pipeline import detectors, preparation, quality, scenarios
 from bench.pipeline.cell import CellResult, measure
 from bench.pipeline.crops import Crops
-from bench.pipeline.described import STAGES
+from bench.pipeline.described import STAGES, what
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, plan_of
@@ -630,8 +630,9 @@ def test_every_scenario_and_source_gives_figures(
     for frames, more in cases:
         one = dataclasses.replace(plan("eager", 2, protocol="custom"), **({"network": own, "frames": frames} | more))
         made.append(measure(one, artifacts))
-        told = recorded(one, [made[-1]] * one.sets).metrics
-        assert abs(told["discrepancy_relative"]) < 0.3
+        record = recorded(one, [made[-1]] * one.sets)
+        assert abs(record.metrics["discrepancy_relative"]) < 0.3
+        assert what(record).startswith(("2 people", "batch 12", "video", "pictures", "1 person"))
     assert closed.call_count == opened.call_count > len(cases)
     camera, side_by_side, offline, drawn, followed, whole, untrained = made
     assert untrained.quality == {}  # its joints mean nothing

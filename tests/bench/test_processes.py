@@ -64,9 +64,12 @@ if __name__ == "__main__":
     interrupts.end_at_once()
     processes.clean_up_afterwards()
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    if os.fork() == 0:  # what knows nothing of its end
+        nap(600)
     pools = [
         ProcessPoolExecutor(2, multiprocessing.get_context(method), initializer=processes.start_worker)
         for method in multiprocessing.get_all_start_methods()
+        if sys.argv[1] != "end"  # Python waits for pools
     ]
     waiting = [pool.submit(nap, 0.01) for pool in pools] + [pool.submit(nap, 600) for pool in pools for _ in range(2)]
     for one in waiting[: len(pools)]:
@@ -74,23 +77,24 @@ if __name__ == "__main__":
     tempfile.mkdtemp()
     print("running", flush=True)
     time.sleep(600 if sys.argv[1] == "wait" else 0)
-    os._exit(0)
+    if sys.argv[1] == "leave":
+        os._exit(0)
 """
 
 
 @linux
-@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, None])
-def test_nothing_is_left_however_a_command_ends(tmp_path: Path, temporary: Path, blow: signal.Signals | None) -> None:
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, "leave", "end"])
+def test_nothing_is_left_however_a_command_ends(tmp_path: Path, temporary: Path, blow: signal.Signals | str) -> None:
     script = tmp_path / "everything.py"
     script.write_text(EVERYTHING)
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT), "MARK": str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, script, "wait" if blow else "leave"],
+        [sys.executable, script, blow if isinstance(blow, str) else "wait"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
-    if blow:
+    if not isinstance(blow, str):
         assert len(marked(str(tmp_path))) > 6
         process.send_signal(blow)
     process.wait(30)
@@ -227,29 +231,60 @@ def test_a_fork_made_by_user_code_may_end() -> None:
 
 # Where commands meet it
 
+NETWORK = """
+import atexit, ctypes, os, signal, sys, threading, time
+from torch import nn
+{at_import}
 
-def run_on(tmp_path: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "mine.py").write_text(code)
-    command = [sys.executable, "-m", "bench", *arguments, "--results", str(tmp_path / "r")]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        {in_factory}
+        self.layer = nn.Conv2d(3, 17, 3, 4, 1)
+
+    def forward(self, x):
+        {in_forward}
+        return self.layer(x)
+"""
+ENDS = {  # where it is, what it does, and what is said
+    "import": ("at_import", "sys.exit(0)", "mine.py ended the process, with sys.exit(0)"),
+    "factory": ("in_factory", "os._exit(0)", "mine.py:Net ended the process, with sys.exit(0)"),
+    "thread": ("in_forward", "t = threading.Thread(target=os._exit, args=[0]); t.start(); t.join()", "Net ended"),
+    "C": ("in_forward", "ctypes.CDLL(None)._exit(0)", "mine.py:Net ended the command's process, with exit(0)"),
+    "program": ("in_forward", "os.execvp('true', ['true'])", "mine.py:Net ended the command's process"),
+    "kill": ("in_forward", "os.kill(os.getpid(), 9)", "mine.py:Net: the command's process was killed (signal 9)"),
+    "crash": ("in_forward", "ctypes.string_at(0)", "mine.py:Net: the command's process died of SIGSEGV (signal 11)"),
+    "end": ("in_forward", "atexit.register(os._exit, 0); raise ValueError('no')", "mine.py:Net fails on an input"),
+    "no Exception": ("in_forward", "raise BaseException('odd')", "BaseException: odd"),
+}  # fmt: skip
 
 
-HEAD = "import os, sys, time\nfrom torch import nn\n"
-FACTORIES = {
-    "import": f"{HEAD}sys.exit(0)\n",
-    "factory": f"{HEAD}def net():\n    os._exit(0)\n",
-    "forward": f"{HEAD}class Net(nn.Module):\n    def forward(self, x):\n        sys.exit(0)\n\nnet = Net\n",
-}
-
-
-@pytest.mark.parametrize("where", FACTORIES)
-@pytest.mark.parametrize("command", ["speed", "complexity"])
-def test_a_network_that_ends_the_process_is_no_success(tmp_path: Path, command: str, where: str) -> None:
-    done = run_on(tmp_path, FACTORIES[where], command, "--models", f"{tmp_path}/mine.py:net", "--input", "64x64")
+@pytest.mark.parametrize("end", [*ENDS, "worker"])
+def test_a_network_that_ends_the_process_is_no_success(
+    tmp_path: Path, end: str, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """In the process of the command, and in a worker."""
+    where, code, says = ENDS.get(end, ("in_forward", "sys.exit(0)", "mine.py:Net, eager ended its process"))
+    if sys.platform != "linux" and "command's process" in says:
+        pytest.skip("a command works in its own process here")
+    places = dict.fromkeys(("at_import", "in_factory", "in_forward"), "pass") | {where: code}
+    (tmp_path / "mine.py").write_text(NETWORK.format(**places))
+    name = "bench.speed" if end == "worker" else "bench.complexity"
+    done = command(name, "--models", f"{tmp_path}/mine.py:Net", "--input", "64x64", "--results", tmp_path / "r")
     assert done.returncode == 2, done.stderr
-    assert "mine" in done.stderr.splitlines()[-1]
-    assert "ended" in done.stderr.splitlines()[-1]
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@linux
+def test_a_limit_on_memory_is_named_before_any_work(tmp_path: Path) -> None:
+    """Beyond it libraries abort, each in a way of its own."""
+    words = f"ulimit -v 1200000; {sys.executable} -m bench.complexity --results {tmp_path}"
+    done = subprocess.run(["bash", "-c", words], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: PyTorch does not run within 1.229 GB of memory, which ulimit -v lets")
+    assert done.stderr.count("\n") == 1
 
 
 def test_all_may_stand_beside_names_and_an_empty_list_is_an_error() -> None:

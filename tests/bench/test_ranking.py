@@ -1,8 +1,10 @@
 """Ranking by runtime: who overtakes whom, from made-up records to table and figure."""
 
+import io
 import itertools
 
 import matplotlib
+import pandas as pd
 import pytest
 
 from bench.core.record import Record
@@ -145,6 +147,32 @@ def test_int8_stands_beside_its_own_full_precision() -> None:
         shared.format("openvino") + "**55.0** | **50.0** | **-5.0** | **51.0** | **90.0** | **1.76** |",
     ]
     assert "int8.md" not in make([r for r in found if r.precision != "int8"])
+
+
+def test_each_runtime_has_its_accuracy_beside_its_speed() -> None:
+    def accuracy(ap: float, backend: str, precision: str) -> Record:
+        return record("accuracy", "lite_hrnet_18", {"ap": ap}, dataset="synthetic", backend=backend, device="cpu",
+                      precision=precision, threads=2, protocol={"name": "paper"})  # fmt: skip
+
+    found = [*fast_and_slow(), speed("lite_hrnet_18", 70.0, backend="mnn_int8_weights", precision="int8"),
+             speed("lite_hrnet_18", 5.0, input="128x96"), accuracy(0.6, "eager", "fp32"),
+             accuracy(0.5, "openvino_int8", "int8"), accuracy(0.58, "mnn_int8_weights", "int8")]  # fmt: skip
+    found[2] = found[2].model_copy(update={"metrics": {**found[2].metrics, "model_file_bytes": 3 * 2**20}})
+    files = make(found)
+    rows = pd.read_csv(io.BytesIO(files["runtimes.csv"])).set_index(["model", "input", "backend"])
+    mine = rows.loc["lite_hrnet_18", "256x192"]
+    assert mine["ratio_measured"].to_dict() == {
+        "eager": 1.0, "onnxruntime": 6.0, "openvino": 5.1, "openvino_int8": 9.0, "mnn_int8_weights": 7.0,
+    }  # fmt: skip
+    assert mine["accuracy_synthetic_measured"].to_dict() == {
+        "eager": 60.0, "onnxruntime": 60.0, "openvino": 60.0, "openvino_int8": 50.0, "mnn_int8_weights": 58.0,
+    }  # fmt: skip
+    assert mine["model_file_bytes_measured"].dropna().to_dict() == {"onnxruntime": 3.0}
+    assert rows.loc[("lite_hrnet_18", "128x96", "eager"), "fps_measured"] == 5.0
+    assert rows["accuracy_synthetic_measured"].count() == 5  # the other network and the other input have none
+    (weights,) = [line for line in files["int8.md"].decode().splitlines() if "| mnn\\_int8\\_weights |" in line]
+    assert weights.endswith("**60.0** | **58.0** | **-2.0** | — | **70.0** | — |")
+    assert "runtimes.md" not in make([one for one in found if one.backend == "eager"])
 
 
 def test_machines_are_not_mixed_and_one_runtime_ranks_nothing() -> None:

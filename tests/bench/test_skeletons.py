@@ -8,14 +8,18 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from pycocotools import coco as pycoco
+from pycocotools.cocoeval import COCOeval
 from safetensors import safe_open
 
+from bench.accuracy import coco_results
 from bench.accuracy.heads import score_heads
 from bench.core import results
 from bench.core.errors import InputError
@@ -42,6 +46,12 @@ from bench.data.synthetic.picture import annotate, plan_portrait
 from bench.data.synthetic.variants import Variant
 from bench.drawing import LEFT, MIDDLE, RIGHT, draw_skeleton
 from bench.export.formats import load_torchscript
+from bench.pipeline.cell import measure
+from bench.pipeline.command import make_plans
+from bench.pipeline.options import parse as parse_pipeline
+from bench.pipeline.plan import plan_of
+from bench.pipeline.preparation import artifact_of, module
+from bench.pipeline.quality import shared
 from tests.bench.conftest import NETWORK
 from tests.commands import command
 from tests.made_up_people import PARTS, SEED, made_up
@@ -241,6 +251,43 @@ def test_crowdpose_and_wholebody_are_what_their_evaluator_says() -> None:
         assert (by_name[f"ap{end}"], by_name[f"ar{end}"]) == pytest.approx((ap, ar), abs=1e-12), part
 
 
+NAMES = ("body", "foot", "face", "lefthand", "righthand")
+
+
+def test_wholebody_results_are_scored_alike_by_who_reads_their_five_fields(tmp_path: Path) -> None:
+    """As the published evaluator does: part by part, and all fields in its order, with pycocotools."""
+    content, predictions = made_up(133, SEED)
+    entry = entry_of("coco_wholebody")
+    ours = entry.score(read_annotations(content, layout=Layout(WHOLEBODY, PARTS, any_flag=True)), predictions, "faster")
+    held = coco_results(predictions, skeleton=WHOLEBODY, fields=entry.result_fields)
+    (tmp_path / "results.json").write_text(json.dumps(held))
+    read = json.loads((tmp_path / "results.json").read_text())
+    assert list(read[0]) == ["image_id", "category_id", *PARTS, "score"]
+    start = 0
+    wanted = [(f"_{part}", [field]) for part, field in zip(NAMES, PARTS, strict=True)]
+    for part, names in (*wanted, ("", list(PARTS))):
+        count = sum(PARTS[name] for name in names)
+        joints = slice(start, start + count) if part else slice(0, 133)
+        start += count
+
+        def flat(one: dict[str, Any], names: list[str] = names) -> list[float]:
+            return [value for name in names for value in one[name]]
+
+        truth = pycoco.COCO()
+        people = [
+            one | {"keypoints": flat(one), "num_keypoints": sum(flag > 0 for flag in flat(one)[2::3])}
+            for one in content["annotations"]
+        ]
+        truth.dataset = content | {"annotations": people}
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes([one | {"keypoints": flat(one)} for one in read]), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(WHOLEBODY.part(joints).sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        assert (ours[f"ap{part}"], ours[f"ar{part}"]) == pytest.approx(evaluation.stats[[0, 5]], abs=1e-12), part
+
+
 def test_pckh_by_the_size_of_a_head_that_the_skeleton_names() -> None:
     """By hand: a head of 10 pixels, and one of nobody's size, whose joints do not count."""
     skeleton = Skeleton(("top", "chin", "hand"), (), (), (), head=(0, 1))
@@ -426,6 +473,20 @@ def test_a_set_of_13_joints_goes_all_the_way(thirteen: Path, tmp_path: Path) -> 
     assert (json.loads(metadata["joints"]), metadata["num_joints"]) == (list(JOINTS), "13")
     assert json.loads(metadata["flip_pairs"]) == [[joint, joint + 1] for joint in range(1, 13, 2)]
 
+    # And the way from a frame to its joints; how good they are is told by those that drawn people have as well.
+    asked = ["--motion", "--people", "1", "--size", "320x240", "--quick", "--frames", "3", "--warmup", "0", "--draw"]
+    one = ["--backend", "eager", "--threads", "1", "--batching", "each", "--flip", "yes"]
+    arguments = parse_pipeline(["--models", NETWORK_NAME, "--weights", str(weights), *network, *asked, *one])
+    (plan,) = make_plans(arguments, "cpu")
+    assert (plan.network.found.joints, plan.network.found.limbs) == (JOINTS, ((0, 1), (0, 2)))
+    assert plan_of(json.loads(json.dumps(asdict(plan)))) == plan
+    assert "joints_sha256" in plan.measurement().protocol
+    built = artifact_of(plan.network, module(plan.network), 1)
+    found = measure(plan, {1: built})
+    assert found.people == 3
+    assert found.quality["error_relative"] > 0
+    assert shared(plan.network.found) == [(joint, joint + 4) for joint in range(1, 13)]
+
     # Weights of other joints, of as many, are refused; so is another number.
     (tmp_path / "other").mkdir()
     renamed = changed(thirteen, tmp_path / "other", lambda one: names_of(one).__setitem__(0, "tail"))
@@ -509,6 +570,10 @@ def test_bad_categories_and_options_are_named(thirteen: Path, tmp_path: Path) ->
             open_dataset("coco", annotations=file, **options)
     with pytest.raises(InputError, match="--skeleton goes with --annotations FILE"):
         open_dataset("synthetic", skeleton=thirteen / "skeleton.json")
+    (tmp_path / "s.json").write_text(json.dumps({"sigmas": SIGMAS[1:]}))
+    wanted = re.escape("12 numbers for 13 joints: one for each joint is needed (the joints of val.json, category 3)")
+    with pytest.raises(InputError, match=wanted):
+        open_dataset("coco", annotations=thirteen / "val.json", **(usual | {"skeleton": tmp_path / "s.json"}))
     for text in ("[]", "{", '{"joints": []}'):
         (tmp_path / "s.json").write_text(text)
         with pytest.raises(InputError, match=r"s\.json"):

@@ -1,5 +1,6 @@
 """The networks of after the paper compute what was published, at both sizes, and take the published weights."""
 
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -114,11 +115,15 @@ def test_an_input_size_that_it_was_not_made_for_is_one_line(name: str, tmp_path:
         "input size 384x288 does not fit a network that was made for 256x192: "
         "create it with input_size=(384, 288), and load weights of that size"
     )
-    zoo.save_weights(zoo.create_model(name, input_size=(384, 288)), tmp_path / "large.safetensors")
-    with pytest.raises(zoo.ZooError, match=r"are for input 384x288; create the network with input_size=\(384, 288\)$"):
-        zoo.load_weights(model, tmp_path / "large.safetensors")
+    # A usual size, which nothing tells; and any other, which the file tells.
+    torch.save(zoo.create_model(name, input_size=(384, 288)).state_dict(), tmp_path / "large.pth")
+    zoo.save_weights(zoo.create_model(name, input_size=(96, 64)), tmp_path / "small.safetensors")
+    for file, size in (("large.pth", (384, 288)), ("small.safetensors", (96, 64))):
+        shown = re.escape(f"are for input {size[0]}x{size[1]}; create the network with input_size={size}")
+        with pytest.raises(zoo.ZooError, match=f"{shown}$"):
+            zoo.load_weights(model, tmp_path / file)
     with pytest.raises(zoo.ZooError, match=r"for 17 joints and the network has 14; create it with num_joints=17$"):
-        zoo.create_model(name, num_joints=14, input_size=(384, 288), weights=tmp_path / "large.safetensors")
+        zoo.create_model(name, num_joints=14, input_size=(96, 64), weights=tmp_path / "small.safetensors")
 
 
 @pytest.mark.parametrize("name", ["vitpose_s", "vitpose_s_simple"])

@@ -151,7 +151,7 @@ def _problem(
     elif joints := _other_joints(own, {key: state[names[key]] for key in misshapen}):
         theirs, ours = joints
         return f"they are for {theirs} joints and the network has {ours}; create it with num_joints={theirs}"
-    elif size := _other_size(model, {key: state[names[key]] for key in misshapen}):
+    elif size := _other_size(model, {key: state[names[key]] for key in misshapen}, metadata):
         return "they are for input {0}x{1}; create the network with input_size=({0}, {1})".format(*size)
     details = [f"{names[key]} is {_shape(state[names[key]])} and should be {_shape(own[key])}" for key in misshapen]
     kinds = (("missing", missing), ("unexpected", unexpected), ("misshapen", details))
@@ -175,12 +175,17 @@ def _other_joints(own: Mapping[str, Tensor], misshapen: Mapping[str, Tensor]) ->
     return (theirs, len(own[bias])) if theirs == len(misshapen[weight]) else None
 
 
-def _other_size(model: nn.Module, misshapen: Mapping[str, Tensor]) -> Size | None:
-    """The usual input size that they are for, if that is all that is wrong."""
+def _other_size(model: nn.Module, misshapen: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Size | None:
+    """The input size that they are for, as the file says or a usual one, if that is all that is wrong."""
     spec = _spec(model)
     if spec is None:
         return None
-    for size in ((256, 192), (384, 288), (256, 256)):
+    sizes = [(256, 192), (384, 288), (256, 256)]
+    if told := re.fullmatch(r"([1-9]\d{1,3})x([1-9]\d{1,3})", metadata.get("input_size", "")):
+        sizes.insert(0, (int(told[1]), int(told[2])))
+    for size in sizes:
+        if size[0] % 32 or size[1] % 32:
+            continue
         with torch.device("meta"):
             other = build(spec.name, num_joints=spec.num_joints, input_size=size, **spec.options).state_dict()
         if all(_fits(tensor, other[key]) for key, tensor in misshapen.items()):

@@ -68,7 +68,8 @@ def convert(network: Network) -> Made:
     """What onnx2tf makes of the ONNX file, with channels last.
 
     In int8, weights get one scale per output channel, activations one per tensor, from the smallest and the largest
-    value that the calibration inputs produce; input and outputs stay float32.
+    value that the calibration inputs produce; input and outputs stay float32, and so does what
+    ``bench/backends/onnx2tf_program.py`` leaves in it, such as attention.
 
     Raises:
         InputError: the network cannot be exported or converted, or comes out with wrong shapes.

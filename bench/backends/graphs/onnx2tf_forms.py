@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.core.errors import InputError
-
 
 def prepare(proto: Any, *, quantised: bool) -> None:
     """Rewrite an ONNX file in place.
@@ -13,24 +11,21 @@ def prepare(proto: Any, *, quantised: bool) -> None:
     Args:
         proto: an ``onnx.ModelProto``.
         quantised: whether onnx2tf will quantise it.
-
-    Raises:
-        InputError: it cannot be quantised.
     """
-    if quantised and any(node.op_type in ("MatMul", "Gemm") for node in proto.graph.node):
-        raise InputError("cannot be turned into litert in int8: onnx2tf quantises products of matrices wrongly")
     _split_into_slices(proto.graph)
-    _write_hard_sigmoids_out(proto.graph)
+    _cut_at_six(proto.graph)
+    _take_mixed_kernels_apart(proto.graph)
     if quantised:
+        _pad_before_pools(proto.graph)
         _copy_shared_weights(proto.graph)
 
 
 def _split_into_slices(graph: Any) -> None:
     """Slices that together are all channels of a tensor become one split: of two that are equal, onnx2tf makes a split
     along the wrong axis."""
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    constants = _constants(graph)
     shapes = {
         one.name: [size.dim_value for size in one.type.tensor_type.shape.dim]
         for one in (*graph.input, *graph.value_info)
@@ -60,32 +55,107 @@ def _split_into_slices(graph: Any) -> None:
     _replace(graph, nodes)
 
 
-def _write_hard_sigmoids_out(graph: Any) -> None:
-    """As ``min(max(x + 3, 0), 6) / 6``: onnx2tf ends the usual one with RELU_0_TO_1, which LiteRT lacks in float16."""
-    from onnx import TensorProto, helper
+def _cut_at_six(graph: Any) -> None:
+    """What is cut to 0 and 1, as hard sigmoids are, becomes ``min(max(6 x, 0), 6) / 6``: onnx2tf makes RELU_0_TO_1 of
+    the usual form, which LiteRT lacks in float16 and onnx2tf in int8."""
+    from onnx import helper
 
-    types = {one.name: one.type.tensor_type.elem_type for one in graph.value_info}
-    nodes = []
+    constants, nodes = _constants(graph), []
+    types = {one.name: one.type.tensor_type.elem_type for one in (*graph.input, *graph.value_info)}
     for node in graph.node:
-        alpha, beta = (
-            {one.name: one.f for one in node.attribute}.get(name, usual)
-            for name, usual in (("alpha", 0.2), ("beta", 0.5))
-        )
-        if node.op_type != "HardSigmoid" or abs(alpha - 1 / 6) > 1e-6 or beta != 0.5:
+        slope, offset = 1.0, 0.0
+        if node.op_type == "HardSigmoid":
+            given = {one.name: one.f for one in node.attribute}
+            slope, offset = given.get("alpha", 0.2), given.get("beta", 0.5)
+        elif node.op_type != "Clip" or [float(constants.get(name, np.nan)) for name in node.input[1:]] != [0.0, 1.0]:
             nodes.append(node)
             continue
-        given, made = node.input[0], node.output[0]
-        for name, value in (("three", 3.0), ("zero", 0.0), ("six", 6.0), ("sixth", 1 / 6)):
-            graph.initializer.append(
-                helper.make_tensor(f"{made}_{name}", types.get(given) or TensorProto.FLOAT, [], [value])
-            )
+        steps: list[tuple[str, list[float]]] = [("Clip", [0.0, 6.0]), ("Mul", [1 / 6])]
+        if offset:
+            steps.insert(0, ("Add", [6 * offset]))
+        if abs(6 * slope - 1) > 1e-6:  # files have a sixth in float32
+            steps.insert(0, ("Mul", [6 * slope]))
+        type_ = helper.tensor_dtype_to_np_dtype(types.get(node.input[0], 1))
+        value, made = node.input[0], node.output[0]
+        for number, (operator, numbers) in enumerate(steps):
+            last = number == len(steps) - 1
+            names = [
+                _constant(
+                    graph, f"{made}_cut_{number}_{place}", np.asarray(one if operator == "Clip" else [one], type_)
+                )
+                for place, one in enumerate(numbers)
+            ]
+            output = made if last else f"{made}_cut_{number}"
+            name = node.name if last else f"{node.name}_{number}"
+            nodes.append(helper.make_node(operator, [value, *names], [output], name))
+            value = output
+    _replace(graph, nodes)
+
+
+def _take_mixed_kernels_apart(graph: Any) -> None:
+    """A convolution by a mixture of kernels becomes that mixture of convolutions by one kernel each: onnx2tf takes only
+    constant weights. Dite-HRNet makes such mixtures, a kernel for each picture; in batches of one."""
+    from onnx import helper
+
+    constants, nodes = _constants(graph), []
+    made_by = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        view = made_by.get(node.input[1]) if node.op_type == "Conv" else None
+        product = made_by.get(view.input[0]) if view is not None and view.op_type == "Reshape" else None
+        bank = _matrix(product.input[1], constants, made_by) if product and product.op_type == "MatMul" else None
+        if view is None or product is None or bank is None or bank.shape[1] != np.prod(constants[view.input[1]]):
+            nodes.append(node)
+            continue
+        made, count = node.output[0], len(bank)
+        shape = _constant(graph, f"{made}_shape", np.array([1, count, 1, 1]))
+        sizes = _constant(graph, f"{made}_sizes", np.ones(count, np.int64))
+        shares = [f"{made}_share_{number}" for number in range(count)]
         nodes += [
-            helper.make_node("Add", [given, f"{made}_three"], [f"{made}_moved"], f"{node.name}_add"),
-            helper.make_node(
-                "Clip", [f"{made}_moved", f"{made}_zero", f"{made}_six"], [f"{made}_cut"], f"{node.name}_clip"
-            ),
-            helper.make_node("Mul", [f"{made}_cut", f"{made}_sixth"], [made], node.name),
+            helper.make_node("Reshape", [product.input[0], shape], [f"{made}_shares"], f"{node.name}_shares"),
+            helper.make_node("Split", [f"{made}_shares", sizes], shares, f"{node.name}_split", axis=1),
         ]
+        terms = []
+        for number, kernel in enumerate(bank):
+            part = type(node).FromString(node.SerializeToString())
+            weight = _constant(graph, f"{made}_kernel_{number}", kernel.reshape(constants[view.input[1]]))
+            part.name, part.input[1:], part.output[:] = f"{node.name}_{number}", [weight], [f"{made}_part_{number}"]
+            terms.append(f"{made}_term_{number}")
+            nodes += [part, helper.make_node("Mul", [part.output[0], shares[number]], [terms[-1]], f"{part.name}_mul")]
+        if len(node.input) > 2:
+            terms.append(_constant(graph, f"{made}_bias", constants[node.input[2]].reshape(1, -1, 1, 1)))
+        total = terms[0]
+        for number, term in enumerate(terms[1:]):
+            before, total = total, f"{made}_sum_{number}" if number < len(terms) - 2 else made
+            nodes.append(helper.make_node("Add", [before, term], [total], f"{node.name}_add_{number}"))
+    _replace(graph, nodes)
+
+
+def _matrix(name: str, constants: dict[str, np.ndarray], made_by: dict[str, Any]) -> np.ndarray | None:
+    """A constant matrix, or what a constant becomes by a reshape."""
+    node = made_by.get(name)
+    if node is not None and node.op_type == "Reshape" and node.input[0] in constants:
+        return constants[node.input[0]].reshape(constants[node.input[1]])
+    return constants.get(name)
+
+
+def _pad_before_pools(graph: Any) -> None:
+    """A pool of maxima with an edge becomes a pad and a pool without: onnx2tf pads with the least number of float32,
+    beside which int8 holds nothing else. Zeros do for what a ReLU gives; else the outermost values, which every window
+    that reaches beyond them holds."""
+    from onnx import helper
+
+    nodes, positive = [], {node.output[0] for node in graph.node if node.op_type == "Relu"}
+    for node in graph.node:
+        told = {one.name: one.ints for one in node.attribute}
+        pads = list(told.get("pads", ()))
+        # Those that keep the size have a form of their own.
+        if node.op_type == "MaxPool" and any(pads) and any(stride != 1 for stride in told.get("strides", ())):
+            padded, half = f"{node.output[0]}_padded", len(pads) // 2
+            edge = _constant(graph, f"{padded}_edge", np.array([0, 0, *pads[:half], 0, 0, *pads[half:]]))
+            mode = "constant" if node.input[0] in positive else "edge"
+            nodes.append(helper.make_node("Pad", [node.input[0], edge], [padded], f"{node.name}_pad", mode=mode))
+            node.input[0], told["pads"][:] = padded, [0] * len(pads)
+        nodes.append(node)
     _replace(graph, nodes)
 
 
@@ -100,6 +170,19 @@ def _copy_shared_weights(graph: Any) -> None:
                 node.input[place] = graph.initializer[-1].name = f"{name}_{number}_{place}"
             elif name in weights:
                 used.add(name)
+
+
+def _constants(graph: Any) -> dict[str, np.ndarray]:
+    from onnx import numpy_helper
+
+    return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+
+
+def _constant(graph: Any, name: str, value: np.ndarray) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
 
 
 def _replace(graph: Any, nodes: list[Any]) -> None:

@@ -65,4 +65,5 @@ ENTRY = DatasetEntry(
     weights="coco_wholebody",
     detector_boxes=True,
     sizes={"coco_wholebody_val2017": 5_000, "coco_wholebody_train2017": 118_287},
+    result_fields=FIELDS,
 )

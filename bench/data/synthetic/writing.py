@@ -17,7 +17,7 @@ from bench.core.processes import start_worker
 from bench.data.synthetic.annotation import Annotation
 from bench.data.synthetic.dataset import DRAW, PLAN, Kind, coco_dict, file_name, fingerprint
 from bench.data.synthetic.picture import GENERATOR_VERSION, annotate
-from bench.data.synthetic.variants import SKELETONS, Variant
+from bench.data.synthetic.variants import SKELETONS, VARIANTS, Variant
 
 ANNOTATIONS = Path("annotations") / "person_keypoints_val2017.json"
 PICTURES = Path("val2017")
@@ -75,7 +75,9 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind, variant: Variant) -
         except ValueError:
             known = {}
         if known != label:
-            what = " ".join(f"{name} {known[name]}" for name in list(label)[:-1] if name in known)
+            what = " ".join(
+                f"{name} {known[name]}" for name in (*VARIANTS, *label) if name in known and name != "fingerprint"
+            )
             raise InputError(
                 f"{folder} holds another synthetic data set ({what or f'its {LABEL} cannot be read'}): "
                 "give another --out, or remove that folder"

@@ -32,7 +32,7 @@ def table(measured: Measured) -> Table | None:
         if exact is not None:
             machine = measured.setting(record).machine
             row_names = {
-                "model": name(record), "input": record.input, "runtime": _runtime(record),
+                "model": name(record), "input": record.input, "runtime": (record.backend or "").removesuffix(ENDING),
                 "dataset": record.dataset or "", "weights": record.weights or "", "machine": machine,
             }  # fmt: skip
             rows.append(Row(row_names, (*_accuracies(exact, record), *_speeds(measured, record))))
@@ -52,7 +52,8 @@ def table(measured: Measured) -> Table | None:
 
 
 def _runtime(record: Record) -> str:
-    return (record.backend or "").removesuffix(ENDING)
+    """The backend that runs the same file in full precision: ``mnn`` of ``mnn_int8_weights``."""
+    return (record.backend or "").partition(ENDING)[0]
 
 
 def _exact(measured: Measured, record: Record) -> Record | None:
@@ -84,7 +85,7 @@ def _speeds(measured: Measured, record: Record) -> tuple[Cell, ...]:
     setting = replace(measured.setting(record), batch=1)
     found = [
         measured.speed(name(record), replace(setting, backend=backend, precision=precision))
-        for backend, precision in ((_runtime(record), "fp32"), (_runtime(record) + ENDING, "int8"))
+        for backend, precision in ((_runtime(record), "fp32"), (record.backend or "", "int8"))
     ]
     exact, int8 = (
         replace(measured_cell(r, metrics.text("fps", metric(r, "fps")), fps=metric(r, "fps")), tags=tags(r))

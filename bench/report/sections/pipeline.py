@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
+from bench.core.skeletons import COCO
 from bench.pipeline.described import STAGES, what
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, runtime_order, tags
@@ -95,11 +96,11 @@ class Cells:
 
 
 def _is_plain(record: Record) -> bool:
-    """One frame of a drawn scene after the other, with the boxes of the scene."""
+    """One frame of a drawn scene after the other, with the boxes of the scene, by a network of COCO's joints."""
     told = record.protocol
-    return (told["scenario"], told["source"], told["boxes"]) == ("single stream", "scenes", "given") and not told.get(
-        "for_s"
-    )
+    usual = record.num_joints == len(COCO.joints) and "joints_sha256" not in told
+    one_by_one = (told["scenario"], told["source"], told["boxes"]) == ("single stream", "scenes", "given")
+    return usual and one_by_one and not told.get("for_s")
 
 
 def views(measured: Measured) -> list[Cells]:
