@@ -229,7 +229,8 @@ def only_one(folder: Path, name: str, option: str = "--results") -> Iterator[Non
         RecordError: one does already.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f".{name}.lock", timeout=0)
+    # A command that was killed has a child that ends a moment after it: see bench.core.supervision.
+    lock = FileLock(folder / f".{name}.lock", timeout=1, poll_interval=0.05)
     try:
         with lock:
             try:

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.core import processes
 from bench.core.errors import InputError
 from bench.core.results import read
 from bench.regress import baseline, pairs, self_test, sides
@@ -419,7 +420,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_base_that_cannot_be_timed_is_named(repository: Path, tmp_path: Path, what: str) -> None:
+def test_a_base_that_cannot_be_timed_is_named(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(processes, "_limit_s", 20)  # --timeout
     source, message = BAD[what]
     (repository / "models" / "net.py").write_text(source)
     git(repository, "commit", "--quiet", "--all", "-m", "bad")
