@@ -61,7 +61,8 @@ def end_with_whoever_asked() -> None:
     """``end_with_parent`` if the parent asked for it, as run_all.sh, torchrun and ``bench.core.workers`` do."""
     parent = os.environ.pop(PARENT, "")
     if parent.isdecimal() and os.name == "posix":  # a shell on Windows counts its processes in another way
-        end_with_parent(int(parent))
+        if int(parent) != os.getpid():  # or the shell has become this process, as bash -c does for its last command
+            end_with_parent(int(parent))
     elif "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun ends its processes itself, unless it is killed
         end_with_parent(os.getppid())
 
