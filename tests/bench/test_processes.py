@@ -134,6 +134,15 @@ def guardians(command: int) -> list[int]:
     return [int(word) for word in done.stdout.split()]
 
 
+@linux
+def test_a_shell_that_became_the_command_has_not_ended() -> None:
+    """``bash -c`` runs its last command in its own place, and a run_all.sh started so ended without its report."""
+    script = f"export LIGHTPOSE_PARENT=$$; exec {sys.executable} -m bench.record schema"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (ROOT / "docs/record.schema.json").read_text()
+
+
 def test_a_parent_that_has_ended_before_is_noticed() -> None:
     script = "import sys; from bench.core import processes; processes.end_with_parent(1 << 30); print('lived')"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
