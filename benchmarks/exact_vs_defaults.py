@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from simplify_ratio import medians_ms  # type: ignore[import-not-found]
 from torch import Tensor, nn
 
 from bench import cli
@@ -29,7 +30,7 @@ from bench.core.errors import InputError
 from bench.data import photograph
 from bench.models import build, model_names
 from bench.random_weights import enliven
-from bench.timing.clock import Inference, time_in_turns
+from bench.timing.clock import Inference
 from bench.timing.parity import difference
 
 EXACT = ("fused", "onnxruntime", "openvino", "ncnn", "mnn", "litert", "executorch")
@@ -93,11 +94,7 @@ def main() -> None:
         print(name, flush=True)
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
             found = forms(enliven(build(name), 0), example, backends, arguments.threads, Path(folder))
-            seconds = time_in_turns(
-                list(found.values()), turns=arguments.turns, rounds=2 + arguments.rounds, skipped=2, budget_s=math.inf,
-                give_up=math.inf,
-            )  # fmt: skip
-        ms = {form: 1000 * statistics.median(taken) for form, taken in zip(found, seconds, strict=True)}
+            ms = medians_ms(found, arguments.turns, arguments.rounds)
         print("    " + ", ".join(f"{form} {value:.2f}" for form, value in ms.items()))
         for what, ratio in ratios_of(ms).items():
             all_ratios.setdefault(what, []).append(ratio)

@@ -73,6 +73,14 @@ def runs(model: nn.Module, example: Tensor, backends: list[str], threads: int, f
     return found
 
 
+def medians_ms(found: dict[str, Inference], turns: int, rounds: int) -> dict[str, float]:
+    """Of every form, in turns; ``rounds``: of a turn that count."""
+    seconds = time_in_turns(
+        list(found.values()), turns=turns, rounds=2 + rounds, skipped=2, budget_s=math.inf, give_up=math.inf
+    )
+    return {form: 1000 * statistics.median(taken) for form, taken in zip(found, seconds, strict=True)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join(zoo.list_models("paper")))
@@ -88,11 +96,7 @@ def main() -> None:
         model = enliven(build(name), 0)
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             found = runs(model, example, arguments.backends.split(","), arguments.threads, Path(folder))
-            seconds = time_in_turns(
-                list(found.values()), turns=arguments.turns, rounds=2 + arguments.rounds, skipped=2, budget_s=math.inf,
-                give_up=math.inf,
-            )  # fmt: skip
-        medians = {form: 1000 * statistics.median(taken) for form, taken in zip(found, seconds, strict=True)}
+            medians = medians_ms(found, arguments.turns, arguments.rounds)
         peak = yardstick.MACS / statistics.median(yardstick.rounds_ms()) / 1e6
         print(f"{name}: matrix product {peak:.1f} G multiply-adds/s")
         for form, value in medians.items():

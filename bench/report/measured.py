@@ -141,6 +141,11 @@ class Setting:
         )  # fmt: skip
 
     @property
+    def where(self) -> str:
+        """The GPU, or the machine with its threads, as headings name it."""
+        return self.gpu or f"{self.machine}, {self.threads} thread{'s' if self.threads != 1 else ''}"
+
+    @property
     def place(self) -> tuple[str, ...]:
         """Machine, device and threads: where several runtimes compare."""
         return self.machine, self.device, self.gpu, str(self.threads)

@@ -96,10 +96,9 @@ def places(measured: Measured) -> list[MachineRuntimes]:
         runtimes = [runtime for setting in settings if len((runtime := _runtime(measured, setting)).records) > 1]
         if len(runtimes) > 1:
             first = settings[0]
-            where = first.gpu or f"{first.machine}, {first.threads} thread{'s' if first.threads != 1 else ''}"
             wanted = "_".join(filter(None, ("ranking", *(slug(part) for part in alike))))
             key = free_key(wanted, {place.key for place in found})
-            found.append(MachineRuntimes(key, where, tuple(sorted(runtimes, key=_order))))
+            found.append(MachineRuntimes(key, first.where, tuple(sorted(runtimes, key=_order))))
     return found
 
 

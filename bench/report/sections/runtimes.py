@@ -29,7 +29,7 @@ def table(measured: Measured) -> Table | None:
     measured_on = [
         one for one in ACCURACIES if any(measured.accuracy_as_run(record, one.dataset) for _, record in found)
     ]
-    found.sort(key=lambda pair: (_place(pair[0]), pair[0].input, name(pair[1])))  # stable: runtimes stay in order
+    found.sort(key=lambda pair: (pair[0].where, pair[0].input, name(pair[1])))  # stable: runtimes stay in order
     rows = [_row(measured, measured_on, setting, record) for setting, record in found]
     columns = (
         Column("fps", "FPS", ("measured",)),
@@ -59,11 +59,6 @@ def _records(measured: Measured, setting: Setting) -> list[Record]:
     return [record for model in measured.timed(setting) if (record := measured.speed(model, setting))]
 
 
-def _place(setting: Setting) -> str:
-    threads = "" if setting.gpu else f", {setting.threads} thread{'s' if setting.threads != 1 else ''}"
-    return f"{setting.gpu or setting.machine}{threads}"
-
-
 def _row(measured: Measured, accuracies: list[Benchmark], setting: Setting, record: Record) -> Row:
     fps = metric(record, "fps")
     eager = measured.speed(name(record), replace(setting, backend=REFERENCE, precision="fp32"))
@@ -79,7 +74,7 @@ def _row(measured: Measured, accuracies: list[Benchmark], setting: Setting, reco
         "model": name(record), "input": record.input, "backend": setting.backend, "precision": setting.precision,
         "machine": setting.machine, "gpu": setting.gpu, "threads": str(setting.threads or ""),
     }  # fmt: skip
-    return Row(names, tuple(cells), section=_place(setting))
+    return Row(names, tuple(cells), section=setting.where)
 
 
 def _metric(record: Record, key: str) -> Cell:
