@@ -222,7 +222,7 @@ def work(command: str, folder: Path) -> list[str]:
         "export": [*weights, "--format", "torchscript", "--out", str(folder / "net.pt")],
         "kit": ["make", "--models", "lightweight_mobilenetv3", "--out", str(folder / "kit")],
         "regress": ["--self-test", "2", "--models", "lightweight_mobilenetv3", *results],
-        "choose": ["--results", str(ROOT / "results" / "reference"), "--machine", "EPYC"],
+        "choose": ["--results", str(ROOT / "results" / "reference"), "--machine", "AMD EPYC, 2 cores"],
         "report": ["--results", str(ROOT / "results" / "reference"), "--out", str(folder / "report")],
         "record": ["check", str(ROOT / "results" / "reference")],
         "data": ["synthetic", "--images", "100", "--out", str(folder / "set")],
