@@ -65,6 +65,9 @@ def main(arguments: argparse.Namespace) -> int:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
                 step_of = named(step, recorded_name(one.model))
+                backend = one.settings.backend
+                if backend != "eager" and fabric.is_global_zero and not arguments.quiet:
+                    say(catalogue.find(backend).converting(f"{recorded_name(one.model)}, {backend}"))
                 outcome = evaluation.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
                 if outcome and outcome.record:
                     records.append(outcome.record)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.errors import how_it_died, last_line
+from bench.core.library_settings import forbid_telemetry
 
 
 class ConversionError(Exception):
@@ -23,6 +24,7 @@ def run(command: Sequence[str | Path], name: str, outputs: Sequence[Path]) -> No
     Raises:
         ConversionError: it did not write all of them; what it said last is in the message.
     """
+    forbid_telemetry()  # converters import ONNX Runtime, and this may be called without a command of the project
     with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:
         done = subprocess.run(
             list(map(str, command)), cwd=folder, capture_output=True, text=True,

@@ -36,8 +36,14 @@ def main(arguments: argparse.Namespace) -> int:
         plans = without_record(plans, known, "explain", device)
     if not plans and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
+
+    def begin(plan: ExplainPlan) -> workers.Worker:
+        if plan.backend != "eager" and not arguments.quiet:
+            cli.say(catalogue.find(plan.backend).converting(plan.who))
+        return start(plan)
+
     with cli.progress(len(plans), "explaining", shown=not arguments.quiet) as step:
-        for plan, answer in workers.run_each(plans, start, arguments.ahead):
+        for plan, answer in workers.run_each(plans, begin, arguments.ahead):
             if isinstance(answer, InputError):
                 raise answer
             record = whole_record(plan, answer, all_layers=arguments.layers)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.backends import catalogue
 from bench.core import workers
 from bench.core.errors import InputError
 from bench.core.unfinished import Unfinished, Work
@@ -91,7 +92,7 @@ def run(
 
     def start(progress: PlanProgress) -> workers.Worker:
         if progress.plan.backend != "eager":
-            tell(f"converting {progress.plan.who}: up to a minute the first time, then from the cache folder")
+            tell(catalogue.find(progress.plan.backend).converting(progress.plan.who))
         return _start_preparation(progress)
 
     for progress, answer in workers.run_each(unprepared, start, ahead):

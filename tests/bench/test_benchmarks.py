@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.core.results import append
-from benchmarks import kill_anywhere
+import pytest
+
+from bench.core.results import append, read
+from bench.explain import options as explain_options
+from bench.speed import options as speed_options
+from benchmarks import gpu_records, kill_anywhere
 from tests.bench.test_record import make
 from tests.conftest import ROOT
 
@@ -71,3 +75,20 @@ def test_the_curves_of_the_latency_check_are_those_of_docs() -> None:
     table = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     page = (ROOT / "docs" / "regress.md").read_text()
     assert [line for line in table if line not in page] == []
+
+
+def test_the_steps_of_the_gpu_are_commands_that_parse(tmp_path: Path) -> None:
+    """They run where a GPU is lent for minutes: a misspelt option must not be found there."""
+    parsers = {"bench.speed": speed_options.parse, "bench.explain": explain_options.parse}
+    commands = [gpu_records.command(step, tmp_path) for step in gpu_records.STEPS]
+    for one in commands:
+        if one[1] != "pytest":
+            parsers[one[1]](one[2:])
+        else:
+            assert one[2:] == ["-q", "-m", "gpu", "tests"]
+
+
+def test_what_fp16_takes_over_its_bound_is_as_in_the_report() -> None:
+    over = gpu_records.over_bounds(read(ROOT / "results" / "reference" / "nvidia-h200"))
+    assert over["lightweight_mobilenetv3"] == pytest.approx(13.2, abs=0.1)
+    assert len(over) == 7  # of the eighth none was timed in fp16

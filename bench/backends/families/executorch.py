@@ -34,12 +34,12 @@ _OPEN_PACKAGES = ("executorch", "torch")
 BACKENDS = (
     Backend(
         "executorch", "ExecuTorch with XNNPACK on the CPU", 140, ("cpu",), ("fp32",), ("executorch",), _OPEN_PACKAGES,
-        _INSTALL, "executorch pte", (".pte",),
+        _INSTALL, "executorch pte", (".pte",), minutes=3,
     ),
     Backend(
         "executorch_int8", "ExecuTorch with XNNPACK on the CPU in int8, quantised after training by a few pictures",
         140, ("cpu",), ("fp32",), ("executorch", "torchao"), _OPEN_PACKAGES, _INSTALL, "executorch pte",
-        quantises=True,
+        quantises=True, minutes=8,
     ),
 )  # fmt: skip
 NO_PROFILER = "XNNPACK runs most of the network as one operator"

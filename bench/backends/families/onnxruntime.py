@@ -42,7 +42,7 @@ BACKENDS = (
     ),
     Backend(
         "onnxruntime_int8", "ONNX Runtime on the CPU in int8, quantised after training by a few pictures", 70, ("cpu",),
-        ("fp32",), _BUILD, _OPEN, _INSTALL, "onnx", takes_onnx=True, quantises=True,
+        ("fp32",), _BUILD, _OPEN, _INSTALL, "onnx", takes_onnx=True, quantises=True, minutes=2,
     ),
 )  # fmt: skip
 PROVIDERS = {

@@ -34,7 +34,7 @@ BACKENDS = (
     Backend(
         "openvino_int8", "OpenVINO on the CPU in int8, quantised after training by a few pictures (nncf)", 100,
         ("cpu",), ("fp32",), ("openvino", "nncf"), ("openvino",), _INSTALL, "openvino xml + bin", takes_onnx=True,
-        quantises=True,
+        quantises=True, minutes=2,
     ),
 )  # fmt: skip
 _HALF = {"bf16": "BF16", "fp16": "FP16"}  # as OpenVINO names what a processor can do
