@@ -48,13 +48,13 @@ class Backend:
     rounds_itself: bool = False  # gets the network in float32 and converts it to the precision itself
     rounds_to: str = ""  # the precision that it converts to, whatever is asked for
     in_memory: bool = False  # the artifact is the network itself
-    minutes: int = 1  # that making the artifact of a network of the zoo takes at most, on two cores
+    minutes: int = 1  # that making its artifact takes at most for a network of the paper, on two cores
     family: str = ""  # its file's name; set by the catalogue
 
     def converting(self, who: str) -> str:
         """What to say before an artifact is made, which takes long once."""
         longest = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
-        return f"converting {who}: up to {longest} the first time, then from the cache folder"
+        return f"converting {who}: the first time up to {longest} for a network of the paper, then from the cache folder"
 
 
 @functools.cache
