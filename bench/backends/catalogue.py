@@ -54,7 +54,9 @@ class Backend:
     def converting(self, who: str) -> str:
         """What to say before an artifact is made, which takes long once."""
         longest = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
-        return f"converting {who}: the first time up to {longest} for a network of the paper, then from the cache folder"
+        return (
+            f"converting {who}: the first time up to {longest} for a network of the paper, then from the cache folder"
+        )
 
 
 @functools.cache

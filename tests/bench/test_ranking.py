@@ -84,6 +84,16 @@ def test_ratios_to_eager_their_mean_and_the_share_of_the_peak() -> None:
     assert next(line for line in text.splitlines() if line.startswith("| Lite-HRNet18")).endswith("| **6** |")
     # sqrt(6 x 2), and so on; the best of each, sqrt(6 x 2.5).
     assert rows["Geometric mean"][:4] == [f"**{mean}** (of 2)" for mean in ("3.46", "3.57", "5.61", "3.87")]
+    # Networks of nobody's table have a mean of their own: they ran in one runtime and not in the other.
+    mine = [
+        r.model_copy(update={"model": "mine"})
+        for r in here
+        if r.model == "lite_hrnet_18" and r.backend in ("eager", "onnxruntime")
+    ]
+    text = make([*here, *mine])["speedup.md"].decode()
+    rows = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in text.splitlines()}
+    assert rows["Geometric mean"][:2] == ["**3.46** (of 2)", "**3.57** (of 2)"]
+    assert rows["Geometric mean of the others"][:2] == ["**6.00** (of 1)", "—"]
     # A figure by another protocol, or of another machine, is not set against eager's.
     quick = [r.model_copy(update={"protocol": {"name": "quick"}}) if r.backend == "openvino" else r for r in here]
     rows = {line.split(" | ")[0].strip("| "): line for line in make(quick)["speedup.md"].decode().splitlines()}
@@ -219,3 +229,26 @@ def test_nothing_in_the_figure_touches(count: int) -> None:
         assert sum(word.replace(".", "").isdecimal() for word in words) == len(found)
     once, again = (next(iter(ranking.SECTIONS[0].pictures(Measured(found)))).draw() for _ in range(2))
     assert once == again
+
+
+def test_a_newer_network_that_ran_in_one_runtime_alone_moves_no_place_of_the_figure() -> None:
+    """Places among other networks do not compare; the table has it all the same."""
+    here = fast_and_slow()
+    extra = [r.model_copy(update={"model": "rtmpose_t"}) for r in here if r.model == "lite_hrnet_18"]
+    (whole,) = ranking.places(Measured([*here, *extra]))
+    assert set(ranking._alike(whole).models) == set(whole.models)
+    (partly,) = ranking.places(Measured([*here, *(r for r in extra if r.backend == "eager")]))
+    (without,) = ranking.places(Measured(here))
+    assert ranking._alike(partly) == without
+    assert "rtmpose_t" in partly.models
+
+
+def test_a_backends_name_that_says_its_precision_says_it_once() -> None:
+    (place,) = ranking.places(
+        Measured([
+            speed(model, fps, backend=backend, precision=precision)
+            for backend, precision in (("eager", "fp32"), ("ncnn_fp16", "fp16"), ("openvino", "fp16"))
+            for model, fps in (("lite_hrnet_18", 10.0), ("small_hrnet_w16", 20.0))
+        ])
+    )  # fmt: skip
+    assert [runtime.title for runtime in place.runtimes] == ["eager", "openvino fp16", "ncnn_fp16"]

@@ -4,7 +4,7 @@ import functools
 import math
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.core import metrics
 from bench.core.record import PRECISIONS, Record
-from bench.report import paper, plotting
+from bench.report import newer, paper, plotting
 from bench.report.measured import (
     JOINTS,
     SIZE,
@@ -45,9 +45,9 @@ class Runtime:
 
     @property
     def title(self) -> str:
-        return self.setting.backend + (
-            "" if self.setting.precision in ("fp32", "int8") else f" {self.setting.precision}"
-        )
+        backend, precision = self.setting.backend, self.setting.precision
+        said = precision in ("fp32", "int8") or backend.endswith(precision)
+        return backend if said else f"{backend} {precision}"
 
     @property
     def int8(self) -> bool:
@@ -202,9 +202,20 @@ def _cell(runtime: Runtime, reference: Runtime | None, model: str) -> Cell:
 
 
 def _pictures(measured: Measured) -> Iterator[ReportFigure]:
-    for place in places(measured):
+    for place in map(_alike, places(measured)):
         draw = functools.partial(plotting.draw, place.key, functools.partial(picture, place))
         yield ReportFigure(place.key, draw, main=place.usual)
+
+
+def _alike(place: MachineRuntimes) -> MachineRuntimes:
+    """Without newer networks that some runtimes did not run: a place among 19 is another than one among 8."""
+    partly = {model for model in newer.names() if not all(runtime.record(model) for runtime in place.runtimes)}
+    runtimes = [
+        replace(runtime, records=tuple(record for record in runtime.records if name(record) not in partly))
+        for runtime in place.runtimes
+    ]
+    ranked = tuple(runtime for runtime in runtimes if len(runtime.records) > 1)
+    return replace(place, runtimes=ranked) if len(ranked) > 1 else place
 
 
 def picture(place: MachineRuntimes) -> Figure:
