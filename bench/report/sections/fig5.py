@@ -182,7 +182,8 @@ def _with_names(chart: BubbleChart, most: int) -> BubbleChart:
     bubbles = tuple(b if b.model in kept else replace(b, label="") for b in chart.bubbles)
     remarks = [remark for remark in chart.remarks if not remark.startswith(NAMELESS)]
     nameless = sum(not bubble.label for bubble in bubbles)
-    return replace(chart, bubbles=bubbles, remarks=(*remarks, f"{NAMELESS} {nameless} circles."))
+    circles = "1 circle" if nameless == 1 else f"{nameless} circles"
+    return replace(chart, bubbles=bubbles, remarks=(*remarks, f"{NAMELESS} {circles}."))
 
 
 def _figure(chart: BubbleChart, scale: float) -> tuple[Figure, list[Any] | None]:

@@ -243,8 +243,8 @@ def picture(place: MachineRuntimes) -> Figure:
     for index, runtime in enumerate(place.runtimes):
         axes.plot([index, index], [0.6, len(models) + 0.4], color="#eeeeee", linewidth=1, zorder=1)
         heading = runtime.title.removesuffix("_int8").replace("onnx", "onnx\n").replace("_", "\n")
-        axes.text(index, 0.45, heading + ("\nint8" if runtime.int8 else ""), ha="center", va="bottom", fontsize=8,
-                  color=INK, linespacing=1.0)  # fmt: skip
+        heading += "\nint8" if runtime.int8 and "int8" not in heading else ""
+        axes.text(index, 0.45, heading, ha="center", va="bottom", fontsize=8, color=INK, linespacing=1.0)
         if runtime.int8 and index and not place.runtimes[index - 1].int8:
             axes.axvline(index - 0.5, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     # The same colour in every figure for a network of the paper.
