@@ -95,9 +95,10 @@ def main() -> None:
             print(f"   {ended[step]}", flush=True)
     if arguments.list:
         return
-    for name, ratio in over_bounds(read(arguments.folder)).items():
-        print(f"{name}: its best fp16 backend takes {ratio:.1f} times its bound")
     print("\n".join(f"{step}: {how}" for step, how in ended.items()))
+    records = read(arguments.folder) if arguments.folder.is_dir() else []
+    for name, ratio in over_bounds(records).items():
+        print(f"{name}: its best fp16 backend takes {ratio:.1f} times its bound")
 
 
 if __name__ == "__main__":

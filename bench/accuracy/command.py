@@ -65,9 +65,10 @@ def main(arguments: argparse.Namespace) -> int:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
                 step_of = named(step, recorded_name(one.model))
-                backend = one.settings.backend
-                if backend != "eager" and fabric.is_global_zero and not arguments.quiet:
-                    say(catalogue.find(backend).converting(f"{recorded_name(one.model)}, {backend}"))
+                backend = catalogue.find(one.settings.backend)
+                note = backend.converting(f"{recorded_name(one.model)}, {backend.name}", one.model)
+                if note and fabric.is_global_zero and not arguments.quiet:
+                    say(note)
                 outcome = evaluation.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
                 if outcome and outcome.record:
                     records.append(outcome.record)

@@ -51,8 +51,15 @@ class Backend:
     minutes: int = 1  # that making its artifact takes at most for a network of the paper, on two cores
     family: str = ""  # its file's name; set by the catalogue
 
-    def converting(self, who: str) -> str:
-        """What to say before an artifact is made, which takes long once."""
+    def converting(self, who: str, model: str) -> str:
+        """What to say before an artifact is made, which takes long once; empty where nothing is converted.
+
+        Args:
+            who: the network and this backend, as progress names them.
+            model: the network, as on the command line.
+        """
+        if self.name == "eager" or Path(model).suffix.lower() in self.opens:
+            return ""
         longest = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
         return (
             f"converting {who}: the first time up to {longest} for a network of the paper, then from the cache folder"

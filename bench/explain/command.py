@@ -38,8 +38,9 @@ def main(arguments: argparse.Namespace) -> int:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
 
     def begin(plan: ExplainPlan) -> workers.Worker:
-        if plan.backend != "eager" and not arguments.quiet:
-            cli.say(catalogue.find(plan.backend).converting(plan.who))
+        note = catalogue.find(plan.backend).converting(plan.who, plan.model)
+        if note and not arguments.quiet:
+            cli.say(note)
         return start(plan)
 
     with cli.progress(len(plans), "explaining", shown=not arguments.quiet) as step:

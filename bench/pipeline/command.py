@@ -117,8 +117,9 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
     prepared = work.parts.get("prepared")
     if prepared is None or not _still_there(prepared):
         batches = sorted({batch for plan in plans for batch in plan.batches})
-        if network.backend != "eager" and not arguments.quiet:
-            say(catalogue.find(network.backend).converting(network.who))
+        note = catalogue.find(network.backend).converting(network.who, network.model)
+        if note and not arguments.quiet:
+            say(note)
         told = _ask(network, {"prepare": True, "network": asdict(network), "batches": batches})["prepared"]
         prepared = Part(told["artifacts"], told["parity"])
         work.add("prepared", prepared)

@@ -91,8 +91,8 @@ def run(
     unprepared = [progress for progress in alive if progress.prepared is None]
 
     def start(progress: PlanProgress) -> workers.Worker:
-        if progress.plan.backend != "eager":
-            tell(catalogue.find(progress.plan.backend).converting(progress.plan.who))
+        if note := catalogue.find(progress.plan.backend).converting(progress.plan.who, progress.plan.model):
+            tell(note)
         return _start_preparation(progress)
 
     for progress, answer in workers.run_each(unprepared, start, ahead):

@@ -1,5 +1,6 @@
 """Every benchmark starts: what it imports is there, and it says what it is for."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,12 @@ def test_what_fp16_takes_over_its_bound_is_as_in_the_report() -> None:
     over = gpu_records.over_bounds(read(ROOT / "results" / "reference" / "nvidia-h200"))
     assert over["lightweight_mobilenetv3"] == pytest.approx(13.2, abs=0.1)
     assert len(over) == 7  # of the eighth none was timed in fp16
+
+
+def test_a_step_that_cannot_run_here_is_named_and_nothing_else_happens(tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "benchmarks" / "gpu_records.py"), str(tmp_path / "none")]
+    done = subprocess.run([*script, "--steps", "onnxruntime_cuda"], cwd=ROOT, capture_output=True, text=True,
+                          env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "onnxruntime_cuda: exit status 2" in done.stdout
+    assert not (tmp_path / "none").exists()
