@@ -1,7 +1,6 @@
 """MPII's true joints and sizes of heads: the MATLAB file that lies beside the annotations."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def read_truth(path: Path) -> Truth:
 
     content = read_bytes(path)
     try:
-        arrays = scipy.io.loadmat(io.BytesIO(content))
+        arrays = scipy.io.loadmat(str(path))
     except Exception as error:  # scipy lets through whatever its reader stumbles over
         raise InputError(
             f"{path} is no MATLAB file that can be read ({first_line(error)}): get it again, as version 7 or older"
