@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.core import interrupts, supervision
-from bench.core.errors import InputError, described, is_of_memory, text_of
+from bench.core.errors import InputError, described, is_of_memory, os_reason, os_text, text_of
 from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _check_writable(path: Path, text: str) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {path}: {_os_reason(error)}") from error
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {path}: {os_reason(error)}") from error
 
 
 def parse_inputs(text: str) -> list[tuple[int, int]]:
@@ -529,9 +529,9 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
         processes.end_with_parent(parent)
     if "timeout" in arguments:
         processes.set_limit(arguments.timeout)
-    library_settings.set_inductor_folder()
     library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
+    library_settings.set_inductor_folder()
     if "models" in arguments or "model" in arguments:
         address_space.check()
 
@@ -562,7 +562,7 @@ def _as_line(error: BaseException) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError):
-        return _os_error(error)
+        return os_text(error)
     if is_of_memory(error):
         return described(error)
     return f"unexpected {type(error).__name__}: {text_of(error)} (--debug shows where)"
@@ -605,21 +605,3 @@ def fail(message: str, status: int) -> NoReturn:
     except (OSError, ValueError):  # it may be closed
         supervision.say_for_me(f"{line}\n")
     raise _Failed(status)
-
-
-def _os_error(error: OSError) -> str:
-    name = str(error.filename or "")
-    where = name if len(name) <= 400 else f"{name[:200]} ... {name[-150:]}"
-    return f"{where}: {_os_reason(error)}" if where else _os_reason(error)
-
-
-def _os_reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "the disk is full: free some space and run the same command again"
-    if error.errno == errno.EFBIG:
-        return "a file may not grow so large here (ulimit -f)"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "permission denied: give a folder that can be written"
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return "is a file, and a folder is needed here"
-    return error.strerror or str(error)

@@ -1,5 +1,6 @@
 """Files made from networks: made once, and found again by a key of everything that they depend on."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,5 +34,8 @@ def cached(kind: str, key: str, ending: str, make: Callable[[Path], None]) -> tu
             raise InputError(f"cannot be turned into {kind}: {in_short(error)}") from error
         # Files beside it are moved first: once the file exists, everything does.
         for made in sorted(side.iterdir(), key=lambda made: made == temporary):
+            if made.is_file():
+                with made.open("rb") as file:
+                    os.fsync(file.fileno())  # or the name may outlive a power failure, and the content not
             made.replace(folder / made.name)
     return path, False

@@ -240,7 +240,12 @@ def open_artifact(artifact: Artifact, *, device: str = "cpu", threads: int = 0) 
     """
     backend = find(artifact.backend)
     require(backend, backend.open_packages)
-    session: Session = family_of(backend).open_artifact(backend, artifact, device, threads)
+    try:
+        session: Session = family_of(backend).open_artifact(backend, artifact, device, threads)
+    except InputError as error:
+        if not artifact.from_cache:
+            raise
+        raise InputError(f"{error}; if the file was damaged, remove it, and it is made again") from error
     return adapted(session, artifact.metadata)
 
 

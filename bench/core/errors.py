@@ -3,6 +3,7 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 import contextlib
+import errno
 import re
 import signal
 
@@ -11,6 +12,17 @@ _NO_MEMORY = re.compile(
     re.I,
 )
 _ASKED_FOR = re.compile(r"(?:allocate|size) ([0-9]+(?:\.[0-9]+)?) ?(bytes|[KMGTPE]i?B)?", re.I)
+_DENIED, _NO_FOLDER = "permission denied: give a folder that can be written", "is a file, and a folder is needed here"
+_REASONS = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EFBIG: "a file may not grow so large here (ulimit -f)",
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: _DENIED,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+}
+_OF_DISK = (errno.ENOSPC, errno.EFBIG)
 _KILLED = 9  # SIGKILL, which Windows does not name
 _LESS = "give fewer or smaller things at a time"
 
@@ -26,7 +38,21 @@ def described(error: BaseException) -> str:
         found = _ASKED_FOR.search(text_of(cause))
         asked = f", {_size(*found.groups())} asked for at once" if found else ""
         return f"out of memory{asked}: {_LESS}"
+    if isinstance(error, OSError) and error.errno in _OF_DISK:
+        return os_text(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def os_text(error: OSError) -> str:
+    """What the system refused, with the file's name, and what would help."""
+    name = str(error.filename or "")
+    where = name if len(name) <= 400 else f"{name[:200]} ... {name[-150:]}"
+    return f"{where}: {os_reason(error)}" if where else os_reason(error)
+
+
+def os_reason(error: OSError) -> str:
+    """The same without the file's name."""
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def text_of(error: BaseException) -> str:
@@ -76,7 +102,8 @@ def first_line(error: object) -> str:
 
 def in_short(error: BaseException) -> str:
     """``described`` by the first line alone: converters tell long stories."""
-    return described(error) if is_of_memory(error) else f"{type(error).__name__}: {first_line(error)}"
+    known = is_of_memory(error) or getattr(error, "errno", None) in _OF_DISK
+    return described(error) if known else f"{type(error).__name__}: {first_line(error)}"
 
 
 def last_line(text: str, otherwise: str = "no message") -> str:

@@ -44,6 +44,13 @@ def cache_folder(kind: str) -> Path:
     return folder
 
 
+def can_be_made(folder: Path) -> bool:
+    """Whether a folder can be written, or made in the nearest one above it that is there; nothing is made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path to write to; it replaces ``path`` if all goes well, and is removed if not.

@@ -11,7 +11,15 @@ def forbid_telemetry() -> None:
 
 
 def set_inductor_folder() -> str:
-    """Where torch.compile keeps its files: in the project's cache folder, unless the user has named another."""
-    from bench.core.files import cache_path
+    """Where torch.compile, and whatever traces a network, keeps its files.
 
-    return os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_path("inductor")))
+    In the project's cache folder, unless the user has named another; where that cannot be written, with the temporary
+    files, as nothing depends on what is kept.
+    """
+    import tempfile
+
+    from bench.core.files import cache_path, can_be_made
+
+    kept = cache_path("inductor")
+    folder = kept if can_be_made(kept) else os.path.join(tempfile.gettempdir(), "inductor")  # noqa: PTH118
+    return os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))

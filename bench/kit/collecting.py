@@ -43,6 +43,10 @@ class Checked:
 def main(arguments: argparse.Namespace) -> int:
     own = read_kit(arguments.kit) if arguments.kit else {}
     checked = [one for path in arguments.paths for one in check(read(path, own))]
+    if not checked:
+        raise InputError(
+            f"{' '.join(map(str, arguments.paths))}: not a single record, and nothing that could be checked"
+        )
     refused = [one for one in checked if one.wrong]
     sound = [one for one in checked if not one.wrong]
     for one in refused:

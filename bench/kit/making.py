@@ -53,6 +53,8 @@ It may be cut off at any time: the next start goes on. Needs:
 
 def main(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
+    if not out.name:  # the folder that this command works in, or the root of the disk
+        raise InputError(f"--out {out} is there already: give the name of a folder to be made")
     archive = out.with_name(out.name + ".zip")
     for path in (out, archive):
         if path.exists():

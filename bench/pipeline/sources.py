@@ -1,5 +1,6 @@
 """Where frames come from: drawn scenes and videos with the truth about them, pictures, and video files."""
 
+import contextlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.files import cache_folder, write_whole
+from bench.data.annotations import FARTHEST
 from bench.data.json_files import read_json
 from bench.data.synthetic import frames as drawn
 from bench.data.synthetic.random_numbers import RandomNumbers
@@ -91,15 +93,20 @@ def drawn_video(people: int, size: tuple[int, int], count: int, rate: float, see
 def _cached(name: str, draw: Callable[[], list[drawn.Frame]]) -> Drawn:
     """Drawn frames by a name that says all about them."""
     path = cache_folder("frames") / f"{name}-v{drawn.FRAMES_VERSION}-opencv{cv2.__version__}.npz"
-    if not path.is_file():
-        frames = draw()
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {}
-        for index, frame in enumerate(frames):
-            arrays[f"file{index}"] = encoded(frame.image)
-            arrays |= {f"boxes{index}": frame.boxes, f"joints{index}": frame.joints, f"seen{index}": frame.seen}
-        np.savez(content, **arrays)
-        write_whole(path, content.getvalue())
+    if path.is_file():
+        with contextlib.suppress(Exception):  # of a damaged file numpy lets through whatever it stumbles over
+            return _read(path)
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {}
+    for index, frame in enumerate(draw()):
+        arrays[f"file{index}"] = encoded(frame.image)
+        arrays |= {f"boxes{index}": frame.boxes, f"joints{index}": frame.joints, f"seen{index}": frame.seen}
+    np.savez(content, **arrays)
+    write_whole(path, content.getvalue())
+    return _read(path)
+
+
+def _read(path: Path) -> Drawn:
     with np.load(path) as kept:
         indices = range(len(kept.files) // 4)
         boxes, joints, seen = (
@@ -219,9 +226,16 @@ def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callab
     frames: list[Float64Array] = []
     for number, boxes in enumerate(told[:count]):
         try:
-            found_boxes = np.array(boxes, np.float64).reshape(-1, 4)
-        except (TypeError, ValueError):
-            raise InputError(f"{path}, frame {number}: boxes are lists of x, y, width and height in pixels") from None
+            found_boxes = np.array(boxes if boxes != [] else np.zeros((0, 4)))
+        except (TypeError, ValueError, OverflowError):
+            found_boxes = np.array(None)
+        if found_boxes.ndim != 2 or found_boxes.shape[1] != 4 or found_boxes.dtype.kind not in "iuf":
+            raise InputError(
+                f"{path}, frame {number}: a list of boxes is needed, each a list of x, y, width and height in pixels"
+            )
+        found_boxes = found_boxes.astype(np.float64)
+        if (np.abs(found_boxes) > FARTHEST).any():
+            raise InputError(f"{path}, frame {number}: a box is farther than {FARTHEST:g} pixels")
         if not np.isfinite(found_boxes).all() or (found_boxes[:, 2:] <= 0).any():
             raise InputError(f"{path}, frame {number}: width and height of a box must be finite and above 0")
         frames.append(found_boxes)

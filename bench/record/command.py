@@ -23,6 +23,10 @@ def main(arguments: argparse.Namespace) -> int:
             for problem in wrong:
                 found += 1
                 print(f"{where}: {problem}")
+    if not count:
+        raise InputError(
+            f"{' '.join(map(str, arguments.paths))}: not a single record, and nothing that could be checked"
+        )
     if not arguments.quiet:
         cli.say(f"{count} records in {len(files)} files: {f'{found} problems' if found else 'sound'}")
     return int(found > 0)

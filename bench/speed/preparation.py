@@ -47,6 +47,6 @@ def keep(arrays: Sequence[np.ndarray]) -> str:
     np.savez(content, *arrays)
     name = hashlib.sha256(b"".join(array.tobytes() + repr(array.shape).encode() for array in arrays)).hexdigest()[:32]
     path = cache_folder("arrays") / f"{name}.npz"
-    if not path.is_file():
+    if not path.is_file() or path.read_bytes() != content.getvalue():  # or it was damaged
         write_whole(path, content.getvalue())
     return str(path)

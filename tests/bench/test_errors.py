@@ -1,5 +1,7 @@
 """What cannot be had of memory is said with how much was asked for, whichever library says so."""
 
+import errno
+import os
 from collections.abc import Callable
 
 import cv2
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.core.errors import InputError, described
+from bench.core.errors import InputError, described, in_short
 from bench.core.processes import user_code
 
 TOO_MUCH: dict[str, tuple[Callable[[], object], str]] = {
@@ -37,3 +39,13 @@ def test_cuda_says_it_in_words_of_its_own_and_other_errors_stay_as_they_are() ->
     assert described(made) == described(error)
     assert described(ValueError("no weights\nhere")) == "ValueError: no weights here"
     assert described(KeyError()) == "KeyError"
+
+
+def test_a_full_disk_is_said_as_such_whichever_process_meets_it() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "cache/a.onnx")
+    says = "cache/a.onnx: the disk is full: free some space and run the same command again"
+    assert described(full) == in_short(full) == says
+    # What else the system refuses may be about anything.
+    assert (
+        described(FileExistsError(errno.EEXIST, "File exists", "a")) == "FileExistsError: [Errno 17] File exists: 'a'"
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from bench.core import files
 from bench.core.files import whole_file, write_whole
+from bench.core.library_settings import set_inductor_folder
 from tests.conftest import ROOT
 
 
@@ -18,6 +19,16 @@ def test_a_file_appears_with_its_folders_and_alone(tmp_path: Path) -> None:
     write_whole(path, memoryview(b"two"))
     assert path.read_bytes() == b"two"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_tracing_needs_no_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes a folder there, and a network would be blamed for one that cannot be made."""
+    (tmp_path / "file").write_text("")
+    for base, kept in ((tmp_path / "cache", True), (tmp_path / "file", False)):
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        monkeypatch.setattr(files, "cache_path", lambda kind, base=base: base / kind)
+        assert Path(set_inductor_folder()).is_relative_to(base) == kept
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -616,7 +616,13 @@ def test_what_a_kit_cannot_carry(tmp_path: Path) -> None:
     (tmp_path / "kit").mkdir()
     with pytest.raises(InputError, match="is there already"):
         check("make", "--out", tmp_path / "kit")
+    with pytest.raises(InputError, match="is there already: give the name of a folder to be made"):
+        check("make", "--out", ".")
     assert [path.name for path in tmp_path.iterdir()] == ["kit"]
+    (tmp_path / "kit" / "empty.jsonl").write_text("\n")
+    for what in (["check"], ["collect", "--results", tmp_path / "results"]):
+        with pytest.raises(InputError, match=r"empty.jsonl: not a single record"):
+            check(*what, tmp_path / "kit" / "empty.jsonl")
 
 
 @pytest.mark.parametrize("arguments", [[], ["make"], ["collect"], ["check"]])

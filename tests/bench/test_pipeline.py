@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bench.accuracy.predicting import predict
 from bench.backends import catalogue
+from bench.backends.artifact import Artifact
 from bench.backends.families.pytorch import TorchSession
 from bench.codecs.codec import HeatmapCodec
 from bench.core import kinds
@@ -48,6 +49,7 @@ from bench.regress.plan import RegressPlan
 from bench.regress.sides import Side, SideProcess
 from bench.report.measured import Measured
 from bench.report.sections import pipeline as pipeline_section
+from bench.speed import preparation as timed
 from bench.weights import build_trained, default_input
 from tests.commands import command
 from tests.conftest import ROOT
@@ -652,6 +654,23 @@ def test_a_checkpoint_is_seen_and_read_as_its_network_is() -> None:
     assert preparation.codec(own) == codec_of_name("cspnext_t_udp", SIZE) == HeatmapCodec(SIZE, udp=True)
 
 
+def test_damaged_files_of_the_cache_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.core.files.cache_path", lambda kind: tmp_path / kind)
+    images = [np.ones((1, 3, 4, 4), np.float32)]
+    kept = Path(timed.keep(images))
+    whole = drawn_scenes(1, (64, 64), 1, 0)
+    for path in tmp_path.rglob("*.npz"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    again = drawn_scenes(1, (64, 64), 1, 0)
+    assert np.array_equal(whole.files[0], again.files[0])
+    assert timed.keep(images) == str(kept)
+    assert np.load(kept)["arr_0"].shape == (1, 3, 4, 4)
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "cut.onnx").write_bytes(b"\x08")
+    with pytest.raises(InputError, match=r"cut.onnx cannot be opened .*; if the file was damaged, remove it"):
+        catalogue.open_artifact(Artifact("onnxruntime", "fp32", (tmp_path / "cut.onnx",), from_cache=True))
+
+
 def test_boxes_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "boxes.json"
     path.write_text("[[[1, 2, 3, 4]], []]")
@@ -662,7 +681,12 @@ def test_boxes_of_a_file(tmp_path: Path) -> None:
     for content, names, says in (
         ("[[]]", [], "has 1 entries, and there are 2 frames"), ("{}", ["a"], "it has no boxes of a"),
         ("[[[1, 2, 3, 0]], []]", [], "frame 0: width and height of a box must be finite and above 0"),
-        ("[[[1, 2]], []]", [], "frame 0: boxes are lists of x, y, width and height"),
+        ("[[[1, 2]], []]", [], "frame 0: a list of boxes is needed, each a list of x, y, width and height"),
+        ("[[[1, 2], [3, 4]], []]", [], "frame 0: a list of boxes is needed"),
+        ("[[1, 2, 3, 4], []]", [], "frame 0: a list of boxes is needed"),
+        ('[[["1", "2", "3", "4"]], []]', [], "frame 0: a list of boxes is needed"),
+        ("[[[1, 2, 3, 1e300]], []]", [], "frame 0: a box is farther than 1e[+]07 pixels"),
+        ("[[], null]", [], "frame 1: a list of boxes is needed"),
         ("[", [], "is not JSON: .* at line 1"),
     ):  # fmt: skip
         path.write_text(content)

@@ -87,7 +87,9 @@ def test_every_fault_is_named_not_only_the_first(tmp_path: Path) -> None:
 
 
 def test_nothing_to_check_is_an_error(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing.jsonl"):
+    (tmp_path / "no_records.jsonl").write_text("\n")
+    (tmp_path / "half" / "a").mkdir(parents=True)
+    for path in (tmp_path / "half", tmp_path / "missing.jsonl", tmp_path / "no_records.jsonl"):
         done = check("check", path)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert str(path) in done.stderr
