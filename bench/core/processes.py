@@ -28,6 +28,7 @@ _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 PREFIX = "lightpose-"  # of a command's temporary folder
 LOCK = ".lightpose-command"  # in it: no folder without this file is ever removed
 _exit = os._exit  # itself, also where code of the user's own runs and finds another in its place
+_is_own = False  # whether this process does nothing but the work of one command
 _WAIT_S = 5.0  # for threads of the user's own, when all is done
 PARENT = "LIGHTPOSE_PARENT"  # names the variable by which a process or script asks what it starts to end with it
 
@@ -175,7 +176,8 @@ def clean_up_afterwards() -> None:
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options,
         )  # fmt: skip
     tempfile.tempdir = os.environ["TMPDIR"] = folder
-    process = os.getpid()
+    global _is_own
+    process, _is_own = os.getpid(), True
 
     def leave() -> None:
         if os.getpid() == process:  # not in a fork of it
@@ -188,9 +190,12 @@ def clean_up_afterwards() -> None:
 
 
 def end_soon(status: int) -> None:
-    """All is done or said: threads that go on, and for which Python would wait, get a moment more."""
+    """All is done or said: threads that go on, and for which Python would wait, get a moment more.
+
+    Only of a process that is the command's own, by ``clean_up_afterwards``.
+    """
     main = threading.main_thread()
-    if any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+    if _is_own and any(thread is not main and not thread.daemon for thread in threading.enumerate()):
         timer = threading.Timer(_WAIT_S, _exit, (status,))
         timer.daemon = True
         timer.start()

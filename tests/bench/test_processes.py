@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -349,9 +350,10 @@ def test_a_thread_that_goes_on_does_not_hold_a_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_network_of_another_type_or_number_of_threads_is_not_recorded_as_asked_for(tmp_path: Path) -> None:
+def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> None:
     made = "self.layer = nn.Conv2d(3, 17, 3, 4, 1)"
     for name, old, new in (
+        ("in_place", "pass\n        return", "x.mul_(0.5)\n        return"),
         ("double", made, f"{made}.double()"),
         ("threads", "pass\n        return", "__import__('torch').set_num_threads(7)\n        return"),
     ):
@@ -367,6 +369,15 @@ def test_a_network_of_another_type_or_number_of_threads_is_not_recorded_as_asked
         catalogue.open_artifact(artifact, threads=1) as session,
     ):
         session.run(example.numpy())
+    # What changes its input is evaluated as it should be, where the same picture comes again mirrored, and not timed.
+    images = torch.rand(1, 3, 32, 32).numpy()
+    before = images.copy()
+    artifact = catalogue.build("eager", build(f"{tmp_path}/in_place.py:Net"), example)
+    with catalogue.open_artifact(artifact, threads=1) as session:
+        assert np.array_equal(session.run(images), session.run(images))
+        assert np.array_equal(images, before)
+        with session.computing(), pytest.raises(InputError, match="the network changes its input in place"):
+            session.bind(images)
 
 
 @linux

@@ -152,12 +152,12 @@ class TorchSession(Session):
             torch.set_num_threads(threads)
 
     def place(self, images: np.ndarray) -> torch.Tensor:
-        """A batch on this session's device, in its type and layout."""
+        """A batch on this session's device, in its type and layout; a copy, which a network may change."""
         import torch
 
         from bench.backends.precisions import place
 
-        return place(torch.from_numpy(np.ascontiguousarray(images)), self.precision, self.device)
+        return place(torch.from_numpy(np.array(images)), self.precision, self.device)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         with self.computing():
@@ -167,6 +167,12 @@ class TorchSession(Session):
         import torch
 
         batch, network = self.place(images), self.network
+        network(batch)
+        if not torch.equal(batch, self.place(images)):
+            raise InputError(
+                "the network changes its input in place, and would be timed on another one each round: "
+                "let it work on a copy, as x = x.clone() makes one"
+            )
         if self.device.type != "cuda":
             return Inference(lambda: network(batch))
         torch.cuda.reset_peak_memory_stats(self.device)
