@@ -1,7 +1,6 @@
 """``python -m bench.accuracy``: the paper's metrics of networks on COCO, MPII or drawn people."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,12 +63,11 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
-                step_of = named(step, recorded_name(one.model))
                 backend = catalogue.find(one.settings.backend)
                 note = backend.converting(f"{recorded_name(one.model)}, {backend.name}", one.model)
                 if note and fabric.is_global_zero and not arguments.quiet:
                     say(note)
-                outcome = evaluation.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
+                outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
                 if outcome and outcome.record:
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:
@@ -104,10 +102,6 @@ def default_models(arguments: argparse.Namespace) -> list[str]:
             )
         return found
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
-
-
-def named(step: Callable[[int, str], None], name: str) -> Callable[[int], None]:
-    return lambda people: step(people, name)
 
 
 def open_data(arguments: argparse.Namespace) -> Dataset:

@@ -121,13 +121,13 @@ class EvaluationResult:
 
 
 def run(
-    evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
+    evaluation: Evaluation, fabric: Fabric, step: cli.Step, save: Callable[[list[Record]], None]
 ) -> EvaluationResult | None:
     """Evaluate, going on from what earlier runs of the same evaluation left.
 
     Args:
         fabric: from ``bench.distributed.launch``; the people are split over its processes.
-        step: called with the number of people that were done since the last call.
+        step: told how many people were done.
         save: called with the record, which is on the disk when it returns; only then the finished batches go.
 
     Returns:
@@ -143,7 +143,7 @@ def run(
         # Bad pictures are looked at again: they may have been mended.
         todo = [index for index in range(len(evaluation.dataset)) if index not in known]
         if fabric.is_global_zero:
-            step(len(known))
+            step(len(known), recorded_name(evaluation.model), earlier=True)
         fabric.barrier()  # everyone has read before anyone adds
         share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
         _predict_share(evaluation, fabric, share, progress, step)
@@ -173,7 +173,7 @@ def _predict_share(
     fabric: Fabric,
     indices: Sequence[int],
     progress: Work[BatchPredictions],
-    step: Callable[[int], None],
+    step: cli.Step,
 ) -> None:
     if not indices:
         return
@@ -198,7 +198,8 @@ def _predict_share(
             refuse_bad(list(bad), evaluation.options.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
-            step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
+            # The other processes are as fast; the first speaks for all.
+            step(len(people) * fabric.world_size, recorded_name(evaluation.model))
 
 
 def refuse_bad(bad: Sequence[str], allowed: int) -> None:
