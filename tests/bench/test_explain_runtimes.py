@@ -258,6 +258,25 @@ def test_what_the_profiler_adds_is_taken_off() -> None:
     assert between == 3.0  # 5 and 5 are between them, of which 2 are the profiler's
 
 
+def test_openvino_tells_means_over_all_inferences_so_far() -> None:
+    """Of two nodes: the first inference takes ten times as long, every second one twice as long as the others."""
+    pytest.importorskip("openvino")
+    from bench.backends.profilers import openvino
+
+    session: Any = openvino._Session.__new__(openvino._Session)
+    taken = [(400e-6 * slow, 25e-6 * slow) for slow in (10, *[2, 1] * 20)]
+    session.whole = [sum(one) + 5e-6 for one in taken]
+    session.means = [
+        {name: int(1e6 * np.mean([one[index] for one in taken[: count + 1]])) / 1e6 for index, name in enumerate("ab")}
+        for count in range(len(taken))
+    ]
+    rounds = session._rounds(["a", "b"])
+    for (a, b), whole, (true_a, true_b) in list(zip(rounds, session.whole, taken, strict=True))[1:]:
+        assert a == pytest.approx(true_a, rel=0.02)
+        assert b == pytest.approx(true_b, rel=0.08)  # of whole microseconds
+        assert a + b <= whole
+
+
 def test_backends_that_tell_nothing_are_refused(network: tuple[nn.Module, Tensor]) -> None:
     for backend, says in (
         ("ncnn", "NCNN_BENCHMARK"),
