@@ -22,8 +22,9 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import read
 from bench.explain import explain, worker
-from bench.explain.deployed import typical
+from bench.explain.deployed import added, typical
 from bench.explain.explanation import paragraph
+from bench.explain.runtime_peaks import RuntimeCost
 from bench.report.measured import Measured
 from bench.report.sections.explain import charts, side_by_side, table
 from bench.timing.parity import TOLERANCE, difference
@@ -256,6 +257,16 @@ def test_what_the_profiler_adds_is_taken_off() -> None:
     seconds, between = typical([[4, 1], [9, 9], [6, 1]], [10, 30, 12], within_s=0.5, outside_s=1.0)
     assert seconds == [4.5, 0.5]
     assert between == 3.0  # 5 and 5 are between them, of which 2 are the profiler's
+
+
+def test_what_the_profiler_adds_is_what_it_adds_in_the_network() -> None:
+    """Shared as in a chain of empty operators, where that can be measured; a chain is the least of it."""
+    assert added([10, 30, 12], [20, 22, 90]) == 10
+    chain = RuntimeCost(operator_s=2e-6, within_s=4e-6, outside_s=4e-6, macs_per_s=None)
+    assert chain.scaled(12e-6) == RuntimeCost(2e-6, pytest.approx(6e-6), pytest.approx(6e-6), None)
+    assert chain.scaled(3e-6) == chain
+    silent = RuntimeCost(2e-6, 1e-8, 2e-8, None)
+    assert silent.scaled(12e-6) == silent
 
 
 def test_openvino_tells_means_over_all_inferences_so_far() -> None:
