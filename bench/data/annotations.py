@@ -326,6 +326,14 @@ def _check_joint_names(items: Items, index: int, names: list[Any] | None, layout
             f"{items.values[index]['name']} has {len(names)} joints, and {whose}{len(skeleton.joints)} are needed",
         )
     _refuse_another_order(items, index, names, skeleton)
+    both = zip(map(str, names), skeleton.joints, strict=True)
+    other = next(((one, ours) for one, ours in both if words(one) != words(ours) and not one.isdigit()), None)
+    if other is not None:
+        warnings.warn(
+            f"{items.name(index)}: the joint {other[0]!r} is taken for {other[1]}: the data set's joints are meant, in "
+            "its order",
+            stacklevel=4,
+        )
 
 
 def _refuse_another_order(items: Items, index: int, names: list[Any] | None, skeleton: Skeleton) -> None:

@@ -234,6 +234,11 @@ def test_crowdpose_needs_its_crowd_index_before_any_work(tmp_path: Path) -> None
     listing.write_text(listing.read_text().replace("crowdIndex", "crowd"))
     with pytest.raises(InputError, match="image 1: lacks crowdIndex"):
         open_dataset("crowdpose", tmp_path)
+    names = json.dumps(["head", *CROWDPOSE.joints[1:]])
+    told = listing.read_text().replace('"crowd"', '"crowdIndex"').replace("1.5", "0.5")
+    listing.write_text(told.replace('"name": "person"', f'"name": "person", "keypoints": {names}'))
+    with pytest.warns(UserWarning, match="category 1: the joint 'head' is taken for left_shoulder"):
+        assert open_dataset("crowdpose", tmp_path).skeleton == CROWDPOSE
 
 
 def test_crowdpose_and_wholebody_are_what_their_evaluator_says() -> None:
