@@ -24,6 +24,7 @@ from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
 from bench.model_files.endings import is_file
 from bench.models import Model, choose, is_factory, model_names, recorded_name
+from bench.timing.parity import ParityError
 from bench.weights import bundled, default_input
 from zoo.weights import published
 
@@ -67,7 +68,10 @@ def main(arguments: argparse.Namespace) -> int:
                 note = backend.converting(f"{recorded_name(one.model)}, {backend.name}", one.model)
                 if note and fabric.is_global_zero and not arguments.quiet:
                     say(note)
-                outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
+                try:
+                    outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
+                except ParityError as error:
+                    cli.fail(f"{recorded_name(one.model)}: {error}: not evaluated", 1)
                 if outcome and outcome.record:
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:

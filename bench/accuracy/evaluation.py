@@ -19,6 +19,7 @@ from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import BatchPredictions, predict
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
+from bench.backends.artifact import Artifact
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
 from bench.codecs.codec import Codec
@@ -30,8 +31,10 @@ from bench.core.record import Measurement, Record, complete
 from bench.core.results import only_one
 from bench.core.unfinished import Unfinished, Work
 from bench.data import Dataset
+from bench.data.cropping import photograph
 from bench.model_files.reading import from_json
 from bench.models import network_sha256, precision_of, recorded_name
+from bench.timing import parity
 from bench.weights import Trained
 
 PHASES = ("read", "crop", "wait", "network", "decode")
@@ -230,7 +233,33 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())
+    try:
+        _compare(evaluation, artifact, session, device)
+    except BaseException:
+        session.close()
+        raise
     return session
+
+
+def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, device: torch.device) -> None:
+    """Fail on what computes something other than its reference, whose accuracy would be of another network.
+
+    What int8 costs is measured, however much it is.
+
+    Raises:
+        ParityError: it differs by more than its precision explains.
+    """
+    settings, options, model = evaluation.settings, evaluation.options, evaluation.trained.on(device)
+    own = catalogue.reference_of(model)
+    if artifact.precision == "int8" or (settings.backend, settings.precision) == (own, "fp32"):
+        return
+    images = photograph(settings.input, how=evaluation.trained.normalisation).expand(options.batch, -1, -1, -1)
+    placed = images.contiguous().to(device if own == "eager" else "cpu")
+    plain = catalogue.build(own, model, placed, threads=options.threads)
+    with catalogue.open_artifact(plain, device=str(placed.device), threads=options.threads) as reference:
+        expected = reference.run(placed.cpu().numpy())
+    found = session.run(placed.cpu().numpy())
+    parity.check(expected, found, artifact.precision, f"backend {artifact.backend}", own)
 
 
 def _finish(
