@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from bench.core import interrupts
-from bench.core.errors import InputError, described, is_of_memory
+from bench.core import interrupts, supervision
+from bench.core.errors import InputError, described, is_of_memory, text_of
 from bench.core.files import PROJECT
 
 if TYPE_CHECKING:
@@ -504,7 +504,7 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
         module: has ``main(options) -> int``.
         argv: the command line; by default this process's.
     """
-    from bench.core import processes, supervision
+    from bench.core import processes
 
     interrupts.end_at_once()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
@@ -519,14 +519,16 @@ def run(parse: Callable[[list[str]], argparse.Namespace], module: str, argv: Seq
                 interrupts.ignore()
         sys.exit(status)
     except SystemExit as end:
-        supervision.report_end(end.code)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        supervision.report_end(status)
+        processes.end_soon(status)
         raise
 
 
 def _set_up_process(arguments: argparse.Namespace) -> None:
     """A child from now on, whose end is told; nothing is left running or in temporary folders when it ends, and
     libraries write nothing elsewhere."""
-    from bench.core import address_space, library_settings, processes, supervision
+    from bench.core import address_space, library_settings, processes
 
     processes.end_with_whoever_asked()
     parent = supervision.work_in_child()
@@ -570,7 +572,7 @@ def _as_line(error: BaseException) -> str:
         return _os_error(error)
     if is_of_memory(error):
         return described(error)
-    return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+    return f"unexpected {type(error).__name__}: {text_of(error)} (--debug shows where)"
 
 
 def _open_what_is_closed() -> None:
@@ -604,8 +606,11 @@ def fail(message: str, status: int) -> NoReturn:
     if "--debug" in sys.argv:
         traceback.print_exc()
     line = " ".join(message.split())
-    with contextlib.suppress(OSError, ValueError):  # standard error may be closed
-        print(f"error: {line}" if status != 130 else line, file=sys.stderr)
+    line = f"error: {line}" if status != 130 else line
+    try:
+        print(line, file=sys.stderr)
+    except (OSError, ValueError):  # it may be closed
+        supervision.say_for_me(f"{line}\n")
     raise _Failed(status)
 
 

@@ -268,6 +268,7 @@ def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
 
 
 def _from_factory(name: str) -> "nn.Module":
+    import torch
     from torch import nn
 
     where, _, attribute = name.rpartition(":")
@@ -279,6 +280,12 @@ def _from_factory(name: str) -> "nn.Module":
         model = factory()
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned {type(model).__name__}: it must return a torch.nn.Module")
+    for key, weight in model.named_parameters():
+        if weight.is_floating_point() and weight.dtype != torch.float32:
+            raise InputError(
+                f"{name} has weights of {str(weight.dtype).removeprefix('torch.')} ({key}), and would be recorded as "
+                "float32: return it with .float(); --precision chooses another"
+            )
     return model
 
 

@@ -1,7 +1,6 @@
 """Networks with trained weights, as commands name them: a file, what was published, what is bundled, or random."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,10 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.data.cropping import Normalisation
 from bench.data.skeleton_files import SkeletonFile, of_metadata
+from bench.model_files.checkpoint import from_json
 from bench.models import Model, build, is_factory
 from bench.network_joints import learnt_joints
+from zoo.create import checked_options
 from zoo.weights import fetch, files, find
 
 # NAME.safetensors each, with the training's record in NAME.json: trained by this project on drawn people, for checking
@@ -88,7 +89,7 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
         return Trained(model, {}, weights, state_sha256(model))
     path = _file(name, weights, input_size, dataset)
     metadata = files.read(path)[1]
-    options = {} if is_factory(name) else _options(metadata, name)
+    options = {} if is_factory(name) else _options(metadata, name, f"the metadata inside {path.name}")
     model = build(name, num_joints=num_joints, input_size=size, options=options)
     zoo.load_weights(model, path)
     label = weights if weights in ("published", "bundled") else path.name
@@ -116,12 +117,11 @@ def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:
     return bundled()[name]
 
 
-def _options(metadata: Mapping[str, str], name: str) -> dict[str, str]:
+def _options(metadata: Mapping[str, str], name: str, where: str) -> dict[str, str]:
     """The options that a network of this project was saved with."""
     if metadata.get("name") != name:
         return {}
-    options = json.loads(metadata.get("options", "{}"))
-    return {str(key): str(value) for key, value in options.items()}
+    return checked_options(name, from_json(metadata.get("options", "{}"), where), where)
 
 
 def state_sha256(model: nn.Module) -> str:

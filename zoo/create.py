@@ -1,7 +1,7 @@
 """Networks by name, with weights if asked for."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -66,8 +66,7 @@ def build(name: str, *, num_joints: int = 17, input_size: Size = (256, 192), **o
     height, width = input_size
     if height < 1 or width < 1 or height % 32 or width % 32:
         raise ZooError(input_size_error(height, width))
-    head, separator, backbone = name.partition(":timm/")
-    make = _timm_builder(name, head, backbone) if separator else builder(name)
+    make = _maker(name)
     _check_options(name, make, options)
     try:
         model = make(num_joints, (height, width), **options)
@@ -76,11 +75,37 @@ def build(name: str, *, num_joints: int = 17, input_size: Size = (256, 192), **o
     except ValueError as error:
         raise ZooError(str(error)) from error
     if isinstance(model, PoseNet):
-        card = None if separator else model_card(name)
+        card = None if ":timm/" in name else model_card(name)
         model.spec = Spec(name, num_joints, (height, width), options, card)
         if card is not None:
             model.udp, model.split_ratio = card.udp, card.split_ratio or model.split_ratio
     return model
+
+
+def checked_options(name: str, options: object, where: str) -> dict[str, str]:
+    """Options that a file or a person wrote down, as keyword arguments of ``create_model``.
+
+    Args:
+        name: of the network.
+        options: what was written down.
+        where: for messages.
+
+    Raises:
+        ZooError: they are no table of names and texts, or the network has no such option.
+    """
+    if not isinstance(options, Mapping) or not all(isinstance(one, str) for pair in options.items() for one in pair):
+        raise ZooError(f'{where}: options are not a table of names and texts, such as {{"attention": "se"}}')
+    found = dict(options)
+    try:
+        _check_options(name, _maker(name), found)
+    except ZooError as error:
+        raise ZooError(f"{where}: {error}") from error
+    return found
+
+
+def _maker(name: str) -> Callable[..., nn.Module]:
+    head, separator, backbone = name.partition(":timm/")
+    return _timm_builder(name, head, backbone) if separator else builder(name)
 
 
 def _timm_builder(name: str, head: str, backbone: str) -> Callable[..., nn.Module]:

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.data.json_files import read_json
 from bench.data.mpii import TRUTHS
+from bench.data.mpii_truth import COUNTED, read_truth
 
-JOINTS = 16
-# The joints of each row of Table III, in MPII's order. Pelvis (6) and thorax (7) are left out, as published.
+# The joints of each row of Table III, in MPII's order.
 GROUPS = {
     "Head": (9,),
     "Shoulder": (12, 13),
@@ -22,10 +21,6 @@ GROUPS = {
     "Knee": (1, 4),
     "Ankle": (0, 5),
 }
-COUNTED = [joint for joint in range(JOINTS) if joint not in (6, 7)]
-
-# The head's size is this share of the diagonal of its box.
-HEAD_SIZE = 0.6
 
 
 def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: int | None = None) -> dict[str, float]:
@@ -51,13 +46,13 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
         places = [listing / name for name in TRUTHS]
         listing = next((place for place in places if place.exists()), places[0])
     folder, truth = listing.parent, TRUTHS[listing.name]
-    joints, heads, annotated = _ground_truth(folder / truth)
+    whole = read_truth(folder / truth)
+    scored = whole.first(len(whole.joints) if limit is None else limit)
     people = read_json(listing)[0]
-    if not isinstance(people, list) or len(people) != len(joints):
+    if not isinstance(people, list) or len(people) != len(whole.joints):
         count = f"{len(people)} people" if isinstance(people, list) else "no list of people"
-        raise InputError(f"{folder}: {listing.name} holds {count}, {truth} {len(joints)}: they do not match")
-    if limit is not None:
-        joints, heads, annotated = joints[:limit], heads[:limit], annotated[:limit]
+        raise InputError(f"{folder}: {listing.name} holds {count}, {truth} {len(whole.joints)}: they do not match")
+    joints, heads, annotated = scored.joints, scored.heads, scored.annotated
     try:
         found = np.asarray(predictions, np.float64)
     except (TypeError, ValueError) as error:
@@ -80,34 +75,3 @@ def score_mpii(annotation_dir: str | Path, predictions: npt.ArrayLike, limit: in
     # The published evaluation keeps these shares in float32; so do we, to agree with it in the last digits.
     scores["PCKh@0.1"] = np.average(share(0.1).astype(np.float32)[COUNTED], weights=count[COUNTED])
     return {name: float(score) for name, score in scores.items()}
-
-
-def _ground_truth(path: Path) -> tuple[Float64Array, Float64Array, npt.NDArray[np.bool_]]:
-    """Joints ``[N, 16, 2]``, sizes of heads ``[N]``, and which joints are annotated ``[N, 16]``."""
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    try:
-        arrays = scipy.io.loadmat(path)
-    except Exception as error:  # what a damaged file brings the parser to raise is anything
-        raise InputError(f"{path} is not a MATLAB file that can be read: {error}") from error
-    found = []
-    for name, shape in (("pos_gt_src", (JOINTS, 2)), ("headboxes_src", (2, 2)), ("jnt_missing", (JOINTS,))):
-        try:
-            array = np.moveaxis(np.asarray(arrays[name], np.float64), -1, 0)
-        except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"{path} has no array {name}") from error
-        if array.shape[1:] != shape:
-            needed = " x ".join(map(str, shape))
-            raise InputError(f"{path}: {name} is {arrays[name].shape}, and {needed} x people is needed")
-        found.append(array)
-    joints, heads, missing = found
-    if not len(joints) == len(heads) == len(missing):
-        raise InputError(f"{path}: its arrays are of {len(joints)}, {len(heads)} and {len(missing)} people")
-    annotated = missing == 0
-    size = np.linalg.norm(heads[:, 1] - heads[:, 0], axis=1)
-    bad = ~(np.isfinite(joints).all(2) | ~annotated).all(1) | ~np.isfinite(size) | (size <= 0)
-    if bad.any():
-        raise InputError(f"{path}: person {np.flatnonzero(bad)[0]} has a joint that is not finite or a head of no size")
-    if not annotated[:, COUNTED].any(0).all():
-        raise InputError(f"{path}: a joint is annotated of nobody, and PCKh is not defined without")
-    return joints, size * HEAD_SIZE, annotated

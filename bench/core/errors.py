@@ -21,12 +21,24 @@ class InputError(ValueError):
 
 def described(error: BaseException) -> str:
     """An exception of a library or of a user's own code, on one line; of memory, how much was asked for."""
-    text = " ".join(str(error).split())
+    text = _in_limits(text_of(error))
     if (cause := _of_memory(error)) is not None:
-        found = _ASKED_FOR.search(" ".join(str(cause).split()))
+        found = _ASKED_FOR.search(text_of(cause))
         asked = f", {_size(*found.groups())} asked for at once" if found else ""
         return f"out of memory{asked}: {_LESS}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, on one line; nothing where that fails, as code of a user's own may."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
+def _in_limits(text: str) -> str:
+    return text if len(text) <= 800 else f"{text[:500]} ... {text[-200:]}"
 
 
 def is_of_memory(error: BaseException) -> bool:
@@ -36,7 +48,7 @@ def is_of_memory(error: BaseException) -> bool:
 
 def _of_memory(error: BaseException | None) -> BaseException | None:
     """The error, or the one that it was made of, that says so."""
-    while error is not None and not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+    while error is not None and not (isinstance(error, MemoryError) or _NO_MEMORY.search(text_of(error))):
         error = error.__cause__
     return error
 

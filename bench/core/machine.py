@@ -183,10 +183,10 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    # Without locks: of a command that is killed now, one would stay, and stop all that is done in the repository.
+    command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -18,14 +18,17 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.core import supervision
 from bench.core.errors import InputError, described
+from bench.core.process_state import FilesClosedError, kept
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 PREFIX = "lightpose-"  # of a command's temporary folder
 LOCK = ".lightpose-command"  # in it: no folder without this file is ever removed
+_exit = os._exit  # itself, also where code of the user's own runs and finds another in its place
+_WAIT_S = 5.0  # for threads of the user's own, when all is done
 PARENT = "LIGHTPOSE_PARENT"  # names the variable by which a process or script asks what it starts to end with it
 
 # ------------------------------------------------------------------------------ ending with the parent
@@ -184,6 +187,15 @@ def clean_up_afterwards() -> None:
     atexit.register(leave)
 
 
+def end_soon(status: int) -> None:
+    """All is done or said: threads that go on, and for which Python would wait, get a moment more."""
+    main = threading.main_thread()
+    if any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+        timer = threading.Timer(_WAIT_S, _exit, (status,))
+        timer.daemon = True
+        timer.start()
+
+
 def outer_temporary_folder() -> str:
     """Where temporary files go that shall outlive the command, until whoever made them takes them away."""
     folder = Path(tempfile.gettempdir())
@@ -234,6 +246,9 @@ class _NotReturnedError(InputError):
 def bounded(name: str) -> Iterator[None]:
     """Around what runs code that is not this project's: it may raise, and return, and nothing else.
 
+    What it changes in this process, such as the working folder, is put back (``process_state.kept``). Where it closed
+    the command's own files, the process ends at once with a line that says so.
+
     Args:
         name: of the network or file, with which the message begins.
 
@@ -241,8 +256,10 @@ def bounded(name: str) -> Iterator[None]:
         InputError: it ended the process, or took longer than ``limit_s``.
     """
     try:
-        with _no_exit(), _time_limit(name), supervision.running(name):
+        with kept(), _no_exit(), _time_limit(name), supervision.running(name):
             yield
+    except FilesClosedError:
+        _end(f"{name} closed files that are not its own, or led them elsewhere: it may close what it opened")
     except _TimeUp:
         raise _NotReturnedError(_too_long(name)) from None
     except SystemExit as error:
@@ -320,7 +337,7 @@ def _time_limit(name: str) -> Iterator[None]:
     main = threading.main_thread()
     in_python = hasattr(signal, "setitimer") and threading.current_thread() is main
     grace_s = 5.0 if in_python else 0.0
-    timers = [threading.Timer(_limit_s + grace_s, _end, (name,))]
+    timers = [threading.Timer(_limit_s + grace_s, _end, (_too_long(name),))]
     if in_python:
         # A library may have left it blocked here; and the system may give the alarm to another thread, which would
         # let the main one sleep on.
@@ -346,9 +363,14 @@ def _raise(_signal: int, _frame: FrameType | None) -> None:
     raise _TimeUp
 
 
-def _end(name: str) -> None:
-    os.write(2, f"error: {_too_long(name)}\n".encode())
-    os._exit(2)
+def _end(message: str) -> NoReturn:
+    """Leave at once, whatever goes on in this process."""
+    line = f"error: {message}\n"
+    try:
+        os.write(2, line.encode(errors="replace"))
+    except OSError:
+        supervision.say_for_me(line)
+    _exit(2)
 
 
 def _too_long(name: str) -> str:

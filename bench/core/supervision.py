@@ -18,9 +18,10 @@ from bench.core import address_space
 from bench.core.errors import how_it_died
 
 SAID_BY_ITSELF = (2, 130)  # statuses of a child that has written its line before it left at once
-_STATUS, _NAME = 8, 1024  # bytes
+_STATUS, _NAME, _LINE = 8, 1024, 4096  # bytes
 
-# What the child says and its parent reads when the child has ended: its exit status, and whose code it was running.
+# What the child says and its parent reads when the child has ended: its exit status, whose code it was running, and a
+# line that it could not print itself.
 _said: mmap.mmap | None = None
 
 
@@ -33,7 +34,7 @@ def work_in_child() -> int | None:
     global _said
     if sys.platform != "linux":
         return None
-    _said = mmap.mmap(-1, _STATUS + _NAME)
+    _said = mmap.mmap(-1, _STATUS + _NAME + _LINE)
     parent = os.getpid()
     sys.stdout.flush()  # or both would write what waits in it
     sys.stderr.flush()
@@ -48,15 +49,10 @@ def work_in_child() -> int | None:
     return parent
 
 
-def report_end(status: object) -> None:
-    """Say that the command comes to its end in good order, whatever happens to the process from now on.
-
-    Args:
-        status: that of ``SystemExit``.
-    """
+def report_end(status: int) -> None:
+    """Say that the command comes to its end in good order, whatever happens to the process from now on."""
     if _said is not None:
-        number = status if isinstance(status, int) else int(status is not None)
-        _said[:_STATUS] = str(number).encode().ljust(_STATUS, b"\0")
+        _said[:_STATUS] = str(status).encode().ljust(_STATUS, b"\0")
 
 
 @contextlib.contextmanager
@@ -65,12 +61,19 @@ def running(name: str) -> Iterator[None]:
     if _said is None:
         yield
         return
-    before = _said[_STATUS:]
-    _said[_STATUS:] = name.encode(errors="replace")[:_NAME].ljust(_NAME, b"\0")
+    place = slice(_STATUS, _STATUS + _NAME)
+    before = _said[place]
+    _said[place] = name.encode(errors="replace")[:_NAME].ljust(_NAME, b"\0")
     try:
         yield
     finally:
-        _said[_STATUS:] = before
+        _said[place] = before
+
+
+def say_for_me(line: str) -> None:
+    """Have the parent print a line on standard error, which is closed here."""
+    if _said is not None:
+        _said[_STATUS + _NAME :] = line.encode(errors="replace")[:_LINE].ljust(_LINE, b"\0")
 
 
 def _pass_on_signals(child: int) -> list[int]:
@@ -96,7 +99,11 @@ def _leave(said: mmap.mmap, ended: int, received: list[int]) -> NoReturn:
         ended: its exit status, or minus the number of the signal that ended it.
         received: signals that this process passed on.
     """
-    status, name = (part.rstrip(b"\0").decode(errors="replace") for part in (said[:_STATUS], said[_STATUS:]))
+    parts = said[:_STATUS], said[_STATUS : _STATUS + _NAME], said[_STATUS + _NAME :]
+    status, name, last = (part.rstrip(b"\0").decode(errors="replace") for part in parts)
+    if last:
+        with contextlib.suppress(OSError):
+            os.write(2, last.encode())
     if status:
         os._exit(int(status))
     if -ended in received:

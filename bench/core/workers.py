@@ -207,8 +207,11 @@ def conversation() -> "tuple[queue.Queue[bytes], Callable[[Answer], None]]":
     lines = _input_lines()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    process = os.getpid()
 
     def say(answer: Answer) -> None:
+        if os.getpid() != process:  # code of the user's own has forked: one answer is enough
+            os._exit(0)
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

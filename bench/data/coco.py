@@ -103,7 +103,7 @@ class CocoDataset:
         self.name = drawn.name if drawn else name
         self.entry: DatasetEntry = drawn or _with_skeleton(entry_of(entry), found.skeleton)
         self.annotated = found.people is not None
-        files = _file_names(found.images)
+        files = pictures.relative_names(found.images, "file_name")
         all_ids, all_sizes = found.image_ids.tolist(), found.sizes.tolist()
         if detections is None and not self.annotated:
             raise InputError(f"{annotation_file} has no annotations: give the boxes to look into with --detections")
@@ -196,17 +196,6 @@ def _with_skeleton(entry: DatasetEntry, skeleton: Skeleton) -> DatasetEntry:
         return entry
     more = HEAD_METRICS if skeleton.head is not None else {}
     return replace(entry, skeleton=skeleton, metrics={**entry.metrics, **more})
-
-
-def _file_names(images: Items) -> list[str]:
-    """Where each picture is in the folder; none may lie outside."""
-    names = []
-    for index, text in enumerate(images.texts("file_name")):
-        try:
-            names.append(pictures.relative_name(text))
-        except InputError as error:
-            images.fail(index, f"file_name {error}")
-    return names
 
 
 def _with_sizes_of_pictures(found: Annotations, files: list[str], folder: Path) -> Float64Array:

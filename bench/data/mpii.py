@@ -1,6 +1,5 @@
 """People of MPII Human Pose, in the JSON layout that is commonly distributed for single-person evaluation."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,14 @@ import numpy.typing as npt
 from bench.core.errors import InputError
 from bench.core.skeletons import MPII, Skeleton
 from bench.data import pictures
+from bench.data.annotations import FARTHEST
 from bench.data.dataset import Person, Picture
-from bench.data.json_files import Items, fingerprint, read_bytes, read_json
+from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.mpii_truth import JOINTS, Truth, read_truth
 from bench.data.registry import DatasetEntry, entry_of
 
 NOWHERE = -1e6  # pixels; far from every joint
+SAME = 10.0  # pixels: two files that place a joint farther apart do not mean the same one
 # Annotations with what PCKh needs beside them: head sizes and true joints of the same people. First as commonly
 # converted, then as HRNet and SimpleBaseline lay it out.
 TRUTHS = {"mpii_val.json": "mpii_gt_val.mat", "valid.json": "gt_valid.mat"}
@@ -50,15 +52,17 @@ class MpiiDataset:
         if not len(items):
             raise InputError(f"{annotation_file} has nobody to look at: it is empty")
         self.annotated = annotation_file.name in TRUTHS
-        if self.annotated:
-            hashes.append(_check_truth(annotation_file, len(items)))
+        truth = _read_truth(annotation_file, items) if self.annotated else None
+        if truth:
+            hashes.append(truth.sha256)
+            truth = truth.first(len(items) if limit is None else limit)
         if limit is not None and limit < len(items):
             items = items.chosen(np.arange(len(items)) < limit)
             hashes.append(f"limit {limit}")
         if not image_folder.is_dir():
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
 
-        self._files = items.texts("image")
+        self._files = pictures.relative_names(items, "image")
         # The same picture has the same number, by first occurrence.
         self._numbers = {file: number for number, file in enumerate(dict.fromkeys(self._files))}
         self._boxes = _boxes(items)
@@ -66,7 +70,12 @@ class MpiiDataset:
         strange = ~np.isin(visible, (0, 1)).all(axis=1)
         items.refuse(strange, lambda _: "joints_vis must be 0 or 1 for each joint")
         # MPII counts pixels from 1, as MATLAB does. It does not tell hidden joints from others.
-        self._joints = (items.numbers("joints", len(MPII.joints), 2) - 1).astype(np.float32)
+        joints = items.numbers("joints", len(MPII.joints), 2)
+        far = (np.abs(joints) > FARTHEST).any(axis=(1, 2))
+        items.refuse(far, lambda _: f"a joint is farther than {FARTHEST:g} pixels")
+        if truth:
+            _check_same(items, truth, joints, visible)
+        self._joints = (joints - 1).astype(np.float32)
         self._visible = (2 * visible).astype(np.float32)
         self._last: tuple[int, Picture] | None = None
         self.fingerprint = fingerprint(hashes, image_folder, self._numbers)
@@ -87,7 +96,7 @@ class MpiiDataset:
         person = self.person(index)
         last = self._last
         if last is None or last[0] != person.image_id:
-            last = person.image_id, pictures.read(self.image_folder / self._files[index])
+            last = person.image_id, pictures.read(pictures.locate(self.image_folder, self._files[index]))
             last[1].flags.writeable = False
             self._last = last
         return last[1], person
@@ -115,25 +124,30 @@ def _boxes(items: Items) -> npt.NDArray[np.float64]:
     known = centres[:, 0] != -1
     centres[:, 1] += np.where(known, 15 * scales, 0)
     sides = (200 * scales * np.where(known, 1, 1 / 1.25))[:, None]
-    return np.concatenate([centres - 1 - sides / 2, sides, sides], axis=1)
+    boxes = np.concatenate([centres - 1 - sides / 2, sides, sides], axis=1)
+    far = (np.abs(boxes) > FARTHEST).any(axis=1)
+    items.refuse(far, lambda _: f"center and scale give a box farther than {FARTHEST:g} pixels")
+    return boxes
 
 
-def _check_truth(annotation_file: Path, people: int) -> str:
-    """SHA-256 of the MATLAB file beside the annotations, which must be about the same people."""
-    import scipy.io  # here, as it takes long and every command imports this module
-
-    path = annotation_file.with_name(TRUTHS[annotation_file.name])
-    content = read_bytes(path)
-    try:
-        shape = scipy.io.loadmat(str(path), variable_names=["pos_gt_src"])["pos_gt_src"].shape
-    except KeyError:
-        raise InputError(f"{path} lacks pos_gt_src: give the file that belongs to {annotation_file.name}") from None
-    except Exception as error:  # scipy lets through whatever its reader stumbles over
-        raise InputError(f"{path} is no MATLAB file that can be read: {error}") from error
-    expected = (len(MPII.joints), 2, people)
+def _read_truth(annotation_file: Path, items: Items) -> Truth:
+    """The file beside the annotations, which must be about the same people."""
+    truth = read_truth(annotation_file.with_name(TRUTHS[annotation_file.name]))
+    shape, expected = (JOINTS, 2, len(truth.joints)), (JOINTS, 2, len(items))
     if shape != expected:
         raise InputError(
-            f"{path} has true joints of shape {shape}, and the {people} people of {annotation_file.name} need "
-            f"{expected}: take both files from one distribution"
+            f"{truth.path} has true joints of shape {shape}, and the {len(items)} people of {annotation_file.name} "
+            f"need {expected}: take both files from one distribution"
         )
-    return hashlib.sha256(content).hexdigest()
+    return truth
+
+
+def _check_same(items: Items, truth: Truth, joints: npt.NDArray[np.float64], visible: npt.NDArray[np.float64]) -> None:
+    """Fail if the people of the two files are not the same ones in the same order."""
+    both = truth.annotated & (visible != 0)
+    apart = np.linalg.norm(joints - truth.joints, axis=2)[both] > SAME
+    if 2 * apart.sum() > len(apart):
+        raise InputError(
+            f"{items.where.partition(',')[0]} and {truth.path.name} have other people, or in another order: "
+            f"{apart.sum()} of {len(apart)} joints are not in the same place; take both files from one distribution"
+        )

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from bench.core.errors import InputError, last_line
 from bench.core.processes import start_worker
 from bench.data.dataset import ImageError, Picture
-from bench.data.json_files import shown
+from bench.data.json_files import Items, shown
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -76,6 +76,17 @@ def relative_name(text: str) -> str:
     if ".." in name.split("/"):
         raise InputError(f"{shown(text)} leads out of the folder of the pictures")
     return name
+
+
+def relative_names(items: Items, key: str) -> list[str]:
+    """``relative_name`` of a field of each item; raises an ``InputError`` that names the first bad one."""
+    names = []
+    for index, text in enumerate(items.texts(key)):
+        try:
+            names.append(relative_name(text))
+        except InputError as error:
+            items.fail(index, f"{key} {error}")
+    return names
 
 
 def locate(folder: Path, name: str) -> Path:

@@ -123,8 +123,8 @@ def _of_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     where = f"the metadata inside {path.name}"
     if "name" in metadata:
         told["network"] = metadata["name"]
-        told["options"] = _json(metadata.get("options", "{}"), where)
-        told["num_joints"] = _json(metadata.get("num_joints", "null"), where)
+        told["options"] = from_json(metadata.get("options", "{}"), where)
+        told["num_joints"] = from_json(metadata.get("num_joints", "null"), where)
         size = re.fullmatch(r"(\d{1,6})x(\d{1,6})", metadata.get("input_size", ""))
         sizes = [int(size[1]), int(size[2])] if size else []
         if sizes and all(SIZES[0] <= one <= SIZES[1] for one in sizes):
@@ -132,7 +132,8 @@ def _of_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     return checked(told, where)
 
 
-def _json(text: str, where: str) -> Any:
+def from_json(text: str, where: str) -> Any:
+    """What a file's metadata hold as JSON; raises an ``InputError`` that says where."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -141,12 +142,14 @@ def _json(text: str, where: str) -> Any:
 
 def _options(path: Path, said: Description) -> dict[str, str]:
     """Options as a table; as a text they are ``key=value, key=value``."""
+    from zoo.create import checked_options
+
     if said.options is None or isinstance(said.options, dict):
-        return dict(said.options or {})
+        return checked_options(str(said.network), said.options or {}, path.name)
     pairs = [part.strip().partition("=") for part in said.options.split(",") if part.strip()]
     if not all(equals for _, equals, _ in pairs):
         raise InputError(f"{path.name}: options {said.options[:60]!r} are not KEY=VALUE, such as attention=se")
-    return {key: value for key, _, value in pairs}
+    return checked_options(str(said.network), {key: value for key, _, value in pairs}, path.name)
 
 
 def _refuse_what_a_network_says_itself(path: Path, said: Description) -> None:

@@ -71,8 +71,9 @@ def checkout(revision: str, start: Path) -> Iterator[Checkout]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]  # as in bench.core.machine
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
         raise InputError("git is not installed, and --base needs it: install git, or compare with --baseline") from None
     if done.returncode:

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import os
+import re
 import shutil
 import warnings
 import zlib
@@ -744,6 +745,12 @@ def test_mpii_as_hrnet_lays_it_out_is_the_same_set(tmp_path: Path) -> None:
         (put(4, "scale", value=0), "person at position 4: scale is 0, and must be above 0"),
         (put(4, "center", value=[3]), "person at position 4: center has 1 values, not 2 values: [3]"),
         (drop(4, "image"), "person at position 4: lacks image"),
+        (put(4, "image", value="../../secret.jpg"), 'person at position 4: image "../../secret.jpg" leads out of the'),
+        (put(4, "image", value="/dev/zero"), 'person at position 4: image "/dev/zero" is absolute'),
+        (put(4, "image", value="a\0b"), "person at position 4: image \"a\\u0000b\" is no name that a file can have"),
+        (put(4, "image", value="\ud800"), 'person at position 4: image "\\ud800" is no name that a file can have'),
+        (put(4, "joints", 0, value=[1e39, 0]), "person at position 4: a joint is farther than 1e+07 pixels"),
+        (put(4, "scale", value=1e300), "person at position 4: center and scale give a box farther than 1e+07 pixels"),
     ],
     ids=by_problem,
 )  # fmt: skip
@@ -756,17 +763,57 @@ def test_bad_mpii_files_are_refused_by_item(change: Callable, problem: str, tmp_
     assert problem in str(caught.value)
 
 
-def test_bad_mpii_truth_is_refused(tmp_path: Path) -> None:
+def nan(array: np.ndarray) -> np.ndarray:
+    array = array.astype(float)
+    array.flat[7] = np.nan
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("pos_gt_src", None, "has no array pos_gt_src of numbers: give the file that belongs to the annotations"),
+        ("headboxes_src", None, "has no array headboxes_src of numbers"),
+        ("jnt_missing", None, "has no array jnt_missing of numbers"),
+        ("pos_gt_src", lambda array: array + 1j, "has no array pos_gt_src of numbers"),
+        ("headboxes_src", lambda array: array.T, "headboxes_src is (60, 2, 2), and 2 x 2 x people is needed"),
+        ("headboxes_src", lambda array: array.transpose(1, 0, 2), "head boxes of 33 of 60 people do not go from top"),
+        ("headboxes_src", lambda array: array * 1e300, "person 0 has a joint that is not finite or a head of no size"),
+        ("headboxes_src", nan, "person 7 has a joint that is not finite or a head of no size"),
+        ("jnt_missing", nan, "person 7 has jnt_missing other than 0 and 1"),
+        ("jnt_missing", lambda array: array[:, :-1], "its arrays are of 60, 60 and 59 people"),
+        ("jnt_missing", lambda array: array * 0 + 1, "joint 0 is annotated of nobody; PCKh is not defined without"),
+        ("pos_gt_src", lambda array: array[..., ::-1], "joints are not in the same place; take both files from one"),
+    ],
+)  # fmt: skip
+def test_bad_mpii_truth_is_refused_before_any_work(
+    name: str, change: Callable | None, problem: str, tmp_path: Path
+) -> None:
     truth = write_mpii(tmp_path) / "annotations" / "mpii_gt_val.mat"
-    scipy.io.savemat(truth, {"headboxes_src": np.zeros((2, 2, 60))})
-    with pytest.raises(InputError, match=r"mpii_gt_val.mat lacks pos_gt_src"):
+    arrays = {key: array for key, array in scipy.io.loadmat(truth).items() if not key.startswith("_")}
+    array = arrays.pop(name)
+    scipy.io.savemat(truth, arrays if change is None else arrays | {name: change(array)})
+    with pytest.raises(InputError, match=re.escape(problem)) as caught:
         open_mpii(tmp_path)
-    truth.write_text("not a MATLAB file")
-    with pytest.raises(InputError, match=r"mpii_gt_val.mat is no MATLAB file that can be read"):
-        open_mpii(tmp_path)
+    assert "mpii_gt_val.mat" in str(caught.value)
+
+
+def test_the_mpii_truth_is_a_file_that_is_whole(tmp_path: Path) -> None:
+    truth = write_mpii(tmp_path) / "annotations" / "mpii_gt_val.mat"
+    whole = truth.read_bytes()
+    for bad in (b"not a MATLAB file", b"", whole[: len(whole) // 2]):
+        truth.write_bytes(bad)
+        with pytest.raises(InputError, match=r"mpii_gt_val.mat is no MATLAB file that can be read"):
+            open_mpii(tmp_path)
     truth.unlink()
     with pytest.raises(InputError, match=r"no file .*mpii_gt_val.mat"):
         open_mpii(tmp_path)
+
+
+def test_a_limit_that_leaves_a_joint_without_people_is_refused(tmp_path: Path) -> None:
+    folder = write_mpii(tmp_path)
+    with pytest.raises(InputError, match=r"joint \d+ is annotated of nobody among the first 1 people: give a higher"):
+        MpiiDataset(folder / "annotations" / "mpii_val.json", folder / "images", name="mpii_val", limit=1)
 
 
 # ---- by name

@@ -11,6 +11,7 @@ import pytest
 
 from bench.core import hardware, machine, system_files
 from bench.core.errors import InputError
+from bench.regress import checkout
 from tests.conftest import ROOT
 
 MAX, HALF = "max 100000\n", "150000 100000\n"
@@ -122,3 +123,17 @@ def test_without_other_packages_it_is_the_same_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["hardware", "errors"])
 def test_what_runs_on_devices_reads_as_python_3_9(name: str) -> None:
     ast.parse((ROOT / "bench" / "core" / f"{name}.py").read_text(), feature_version=(3, 9))
+
+
+def test_looking_at_the_repository_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of a command that is killed at that moment would stay, and stop the user's own work there."""
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c")
+    (tmp_path / "file").write_text("1")
+    for arguments in (("init", "-q"), ("add", "file"), ("commit", "-qm", "one")):
+        subprocess.run([*git, *arguments], check=True)
+    os.utime(tmp_path / "file", (1, 1))  # which git status would note down in its index
+    before = (tmp_path / ".git" / "index").read_bytes()
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    assert machine._git("status", "--porcelain") == ""
+    assert checkout._git(tmp_path, "status", "--porcelain") == ""
+    assert (tmp_path / ".git" / "index").read_bytes() == before

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from bench.backends import catalogue
 from bench.core import processes
 from bench.core.errors import InputError
-from bench.models import model_names
+from bench.models import build, model_names
 from tests.conftest import ROOT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -229,6 +231,51 @@ def test_code_that_catches_everything_is_ended_all_the_same(tmp_path: Path) -> N
     assert done.stderr == "error: mine.py:net took more than 0.2 s: it hangs, or needs a longer --timeout\n"
 
 
+# What it does to the process, in a process of its own, is undone; standard output has results alone.
+UNTIDY_CODE = """
+import io, os, signal, sys, tempfile
+from bench.core import processes
+
+class NoText(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+def state():
+    return os.getcwd(), list(sys.argv), sys.stdin, sys.stdout, sys.stderr, signal.getsignal(signal.SIGINT)
+
+before = state()
+for code in (
+    "os.chdir('/')", "d = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)", "del sys.argv", "sys.argv.clear()", "print(1)",
+    "sys.stdout = sys.stderr = None", "sys.stdin = sys.stdout = io.StringIO()", "print('x' * 1000000)",
+    "signal.signal(signal.SIGINT, signal.SIG_IGN)", "os.fork() if hasattr(os, 'fork') else None",
+):
+    with processes.user_code("net"):
+        exec(code)
+    assert state() == before, code
+try:
+    with processes.user_code("net"):
+        raise NoText
+except processes.InputError as error:
+    assert str(error) == "net failed: NoText", error
+try:
+    with processes.user_code("net"):
+        raise ValueError("x" * 100000)
+except processes.InputError as error:
+    assert len(str(error)) < 1000
+with processes.user_code("net"):
+    sys.stdout.close()
+    before[3].close()
+print("done", flush=True)
+sys.stderr.write("said")
+"""
+
+
+def test_what_user_code_changes_in_the_process_is_put_back(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", UNTIDY_CODE], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert done.stderr.replace("x", "") == "1\n\nsaid"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_fork_made_by_user_code_may_end() -> None:
     with processes.user_code("net"):
@@ -264,6 +311,8 @@ ENDS = {  # where it is, what it does, and what is said
     "kill": ("in_forward", "os.kill(os.getpid(), 9)", "mine.py:Net: the command's process was killed (signal 9)"),
     "crash": ("in_forward", "ctypes.string_at(0)", "mine.py:Net: the command's process died of SIGSEGV (signal 11)"),
     "end": ("in_forward", "atexit.register(os._exit, 0); raise ValueError('no')", "mine.py:Net fails on an input"),
+    "files": ("in_forward", "os.closerange(3, 4096)", "mine.py:Net closed files that are not its own"),
+    "all files": ("in_factory", "os.closerange(0, 4096)", "mine.py:Net closed files that are not its own"),
     "no Exception": ("in_forward", "raise BaseException('odd')", "BaseException: odd"),
 }  # fmt: skip
 
@@ -276,6 +325,8 @@ def test_a_network_that_ends_the_process_is_no_success(
     where, code, says = ENDS.get(end, ("in_forward", "sys.exit(0)", "mine.py:Net, eager ended its process"))
     if sys.platform != "linux" and "command's process" in says:
         pytest.skip("a command works in its own process here")
+    if sys.platform != "linux" and end == "all files":
+        pytest.skip("nobody else is there to say it")
     places = dict.fromkeys(("at_import", "in_factory", "in_forward"), "pass") | {where: code}
     (tmp_path / "mine.py").write_text(NETWORK.format(**places))
     name = "bench.speed" if end == "worker" else "bench.complexity"
@@ -284,6 +335,38 @@ def test_a_network_that_ends_the_process_is_no_success(
     assert done.stderr.count("\n") == 1
     assert says in done.stderr
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_a_thread_that_goes_on_does_not_hold_a_command(tmp_path: Path) -> None:
+    code = "threading.Thread(target=time.sleep, args=[600]).start()"
+    (tmp_path / "mine.py").write_text(NETWORK.format(at_import="", in_factory=code, in_forward="pass"))
+    script = (
+        "import sys; from bench import cli, models; from bench.core import processes; processes._WAIT_S = 0.1; "
+        f"sys.modules['work'] = sys; sys.main = lambda _: models.build({f'{tmp_path}/mine.py:Net'!r}) and 1; "
+        "cli.run(cli.make_parser('record', '').parse_args, 'work', [])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_network_of_another_type_or_number_of_threads_is_not_recorded_as_asked_for(tmp_path: Path) -> None:
+    made = "self.layer = nn.Conv2d(3, 17, 3, 4, 1)"
+    for name, old, new in (
+        ("double", made, f"{made}.double()"),
+        ("threads", "pass\n        return", "__import__('torch').set_num_threads(7)\n        return"),
+    ):
+        source = NETWORK.format(**dict.fromkeys(("at_import", "in_factory", "in_forward"), "pass"))
+        assert old in source
+        (tmp_path / f"{name}.py").write_text(source.replace(old, new))
+    with pytest.raises(InputError, match=r"has weights of float64 \(layer.weight\), and would be recorded as float32"):
+        build(f"{tmp_path}/double.py:Net")
+    example = torch.zeros(1, 3, 32, 32)
+    artifact = catalogue.build("eager", build(f"{tmp_path}/threads.py:Net"), example)
+    with (
+        pytest.raises(InputError, match="the network set 7 threads while it ran, and 1 were asked for"),
+        catalogue.open_artifact(artifact, threads=1) as session,
+    ):
+        session.run(example.numpy())
 
 
 @linux

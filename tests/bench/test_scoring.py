@@ -345,6 +345,6 @@ def test_mpii_files_and_predictions_that_do_not_match(tmp_path: Path) -> None:
     scipy.io.savemat(mat, arrays)
     fails("has no array headboxes_src")
     mat.write_bytes(mat.read_bytes()[:1000])
-    fails(r"mpii_gt_val\.mat is not a MATLAB file")
+    fails(r"mpii_gt_val\.mat is no MATLAB file")
     mat.unlink()
     fails(r"no file .*mpii_gt_val\.mat")

@@ -4,13 +4,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import zoo
+from bench.core.errors import InputError
+from bench.model_files import checkpoint
+from bench.weights import build_trained
 
 NAME = "small_hrnet_w16"
 State = dict[str, Tensor]
@@ -136,11 +141,50 @@ def test_weights_that_are_no_numbers_are_named(model: nn.Module, tmp_path: Path,
         ({"optimizer": moments()}, "holds no weights, only optimizer"),
         ({"model": {"name": "x"}}, "holds no weights, only name"),
         ({"state_dict": [1]}, "holds list under 'state_dict', not names and tensors"),
+        ({"model": {"a.weight": np.ones(3), "a.bias": [1.0]}}, "holds a.weight, a.bias as something else than tensors"),
     ],
 )
 def test_no_weights_is_said_where_there_are_none(held: dict[str, object], message: str) -> None:
     with pytest.raises(zoo.ZooError, match=message):
         zoo.load_weights(zoo.create_model(NAME), held)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            "it is Git LFS's pointer to one: run git lfs",
+        ),
+        (b"\n<!DOCTYPE html><html><title>Virus scan warning</title>", "it is a web page, as servers send"),
+        (b'{"metadata": {}, "weight_map": {"a.weight": "model-00001-of-00002.safetensors"}}', "it is the list of the"),
+    ],
+)
+def test_what_is_saved_in_place_of_weights_is_told(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "best.pth").write_bytes(content)
+    with pytest.raises(zoo.ZooError, match=f"best.pth is no weights file, {problem}"):
+        zoo.load_weights(nn.Conv2d(1, 1, 1), tmp_path / "best.pth")
+
+
+@pytest.mark.parametrize("options", ["[1]", "{bad", "5", '{"num_joints": "5"}', '{"attention": {}}', "[" * 100_000])
+def test_options_in_a_file_are_checked_before_they_are_used(model: nn.Module, tmp_path: Path, options: str) -> None:
+    """By both readers: of ``--weights FILE`` and of a model that is a checkpoint."""
+    path = tmp_path / "own.safetensors"
+    state = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
+    save_file(state, path, {"name": NAME, "num_joints": "17", "options": options})
+    with pytest.raises(InputError, match=r"own\.safetensors"):
+        build_trained(NAME, str(path), num_joints=17, input_size="256x192")
+    with pytest.raises(InputError, match=r"own\.safetensors"):
+        checkpoint.read(path, {})
+
+
+def test_what_holds_no_numbers_is_refused(model: nn.Module) -> None:
+    state = model.state_dict()
+    counter = next(key for key in state if key.endswith("num_batches_tracked"))
+    with pytest.raises(zoo.ZooError, match=f"cannot be used: {counter} holds NaN"):
+        zoo.load_weights(zoo.create_model(NAME), {**state, counter: torch.tensor(float("nan"))})
+    with pytest.raises(zoo.ZooError, match=r"without numbers \(on the device meta\)"):
+        zoo.load_weights(zoo.create_model(NAME), {key: tensor.to("meta") for key, tensor in state.items()})
 
 
 def test_a_dictionary_that_holds_itself_or_very_many_comes_to_an_end() -> None:

@@ -287,7 +287,7 @@ def test_other_files_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "list.pkl").write_bytes(pickle.dumps([1, 2]))
     torch.save(zoo.create_model(SMALLEST), tmp_path / "model.pth")
     for name, message in {
-        "page.pth": "is no weights file, it begins with b'<!DOCTYPE'",
+        "page.pth": "is no weights file, it is a web page",
         "nothing.pth": "holds NoneType, not a state dict",
         "docs.zip": "is a zip archive without weights",
         "script.pt": "is a TorchScript program",

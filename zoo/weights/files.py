@@ -72,9 +72,21 @@ def _read(path: Path) -> tuple[Mapping[str, object], dict[str, str]]:
         return _state_dict(path, _read_zip(path)), {}
     if start.startswith(b"\x80"):
         return _state_dict(path, _read_pickles(path)), {}
-    raise ZooError(
-        f"{path} is no weights file, it begins with {start!r}: give a .safetensors file or what torch.save wrote"
-    )
+    raise ZooError(f"{path} is no weights file, {_what_begins(path)}")
+
+
+def _what_begins(path: Path) -> str:
+    """What a file is that holds no weights, as far as its beginning tells, and what would help."""
+    with path.open("rb") as file:
+        start = file.read(1000)
+    text = start.lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "it is Git LFS's pointer to one: run git lfs pull where it came from"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a web page, as servers send for files that they do not give: get the file again"
+    if (text.startswith(b"{") and b'"weight_map"' in start) or path.name.endswith(".index.json"):
+        return "it is the list of the parts of one: load them together, and give a file that zoo.save_weights wrote"
+    return f"it begins with {start[:9]!r}: give a .safetensors file or what torch.save wrote"
 
 
 def _state_dict(path: Path, content: object) -> Mapping[str, object]:

@@ -57,8 +57,9 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
         raise ZooError(f"the weights{where} do not fit {_description(model)}: {problem}")
     converted = {key: state[name].to(own[key].dtype) for key, name in names.items()}
     for key, value in converted.items():
-        if not torch.isfinite(value).all():
-            what = "NaN" if value.isnan().any() else "infinite numbers"
+        saved = state[names[key]].float()  # a counter that is NaN becomes some whole number
+        if not (torch.isfinite(value).all() and torch.isfinite(saved).all()):
+            what = "NaN" if saved.isnan().any() else "infinite numbers"
             raise ZooError(f"the weights{where} cannot be used: {names[key]} holds {what}; take an earlier checkpoint")
     model.load_state_dict(converted)
 
@@ -161,7 +162,8 @@ def _problem(
 def _fits(theirs: Tensor, ours: Tensor) -> bool:
     # Counters may come as floating-point numbers, weights not as integers or in compressed form.
     number = theirs.is_floating_point() or not (ours.is_floating_point() or theirs.is_complex())
-    return theirs.shape == ours.shape and number and theirs.layout == torch.strided and not theirs.is_quantized
+    plain = theirs.layout == torch.strided and not theirs.is_quantized and not theirs.is_meta
+    return theirs.shape == ours.shape and number and plain
 
 
 def _other_joints(own: Mapping[str, Tensor], misshapen: Mapping[str, Tensor]) -> tuple[int, int] | None:
@@ -198,7 +200,7 @@ def _owner(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | No
     if "name" in metadata:
         try:
             options = json.loads(metadata.get("options", "{}"))
-        except ValueError:
+        except (ValueError, RecursionError):
             options = {}
         return _named(metadata["name"], options if isinstance(options, dict) else {})
     for name in list_models():
@@ -236,4 +238,5 @@ def _some(items: Iterable[str]) -> str:
 def _shape(tensor: Tensor) -> str:
     plain = tensor.is_floating_point() and tensor.layout == torch.strided
     kind = "" if plain else f" {tensor.dtype} {tensor.layout}".replace("torch.", "")
+    kind = " without numbers (on the device meta)" if tensor.is_meta else kind
     return ("x".join(map(str, tensor.shape)) or "a number") + kind

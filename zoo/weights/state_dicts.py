@@ -50,7 +50,13 @@ def find_weights(checkpoint: Mapping[str, object], names: Collection[str], where
         inner = next((value for key in _USUAL if isinstance(value := checkpoint.get(key), Mapping)), checkpoint)
         listed = [str(key) for key in inner]
         more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-        raise ZooError(f"the checkpoint{where} holds no weights, only {', '.join(listed[:3]) or 'nothing'}{more}")
+        some = ", ".join(listed[:3]) or "nothing"
+        if any(str(key).endswith((".weight", ".bias")) for key in inner):  # there are weights, of another kind
+            raise ZooError(
+                f"the checkpoint{where} holds {some}{more} as something else than tensors, such as NumPy arrays or "
+                "lists: make them tensors with torch.from_numpy or torch.tensor, and save them again"
+            )
+        raise ZooError(f"the checkpoint{where} holds no weights, only {some}{more}")
     return next((tensors for tensors in found if any(name in tensors for name in names)), found[0])
 
 

@@ -174,13 +174,23 @@ class TorchSession(Session):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """A context without gradients, in this session's precision."""
+        """A context without gradients, in this session's precision.
+
+        Raises:
+            InputError: the network has changed the number of threads, which records give.
+        """
         import torch
 
         from bench.backends.precisions import arithmetic
 
+        threads = torch.get_num_threads()
         with torch.inference_mode(), arithmetic(self.precision):
             yield
+        if torch.get_num_threads() != threads:
+            raise InputError(
+                f"the network set {torch.get_num_threads()} threads while it ran, and {threads} were asked for: "
+                "leave torch.set_num_threads out of it, and give --threads"
+            )
 
     def peak_device_bytes(self) -> int:
         import torch
