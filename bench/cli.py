@@ -440,7 +440,7 @@ def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
 class Step(Protocol):
     """Told how many were done, and of what; ``earlier``: before this command started, so no part of its rate."""
 
-    def __call__(self, number: int, note: str, *, earlier: bool = False) -> None: ...
+    def __call__(self, number: int, note: str, /, *, earlier: bool = False) -> None: ...
 
 
 @contextlib.contextmanager
