@@ -13,7 +13,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from bench.core import interrupts, supervision
 from bench.core.errors import InputError, described, is_of_memory, os_reason, os_text, text_of
@@ -437,8 +437,14 @@ def ticker(*, shown: bool) -> Iterator[Callable[[str], None]]:
         yield tell
 
 
+class Step(Protocol):
+    """Told how many were done, and of what; ``earlier``: before this command started, so no part of its rate."""
+
+    def __call__(self, number: int, note: str, /, *, earlier: bool = False) -> None: ...
+
+
 @contextlib.contextmanager
-def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, str], None]]:
+def counter(total: int, what: str, *, shown: bool) -> Iterator[Step]:
     """A progress bar for many small steps, with their rate; call the result with how many were done, and of what.
 
     A line every ten seconds if stderr is not a terminal.
@@ -447,15 +453,16 @@ def counter(total: int, what: str, *, shown: bool) -> Iterator[Callable[[int, st
     from rich.progress import TextColumn
 
     started = said = time.monotonic()
-    done = 0
+    done = now_done = 0
     with _bar(TextColumn("{task.fields[rate]}"), shown=shown) as bar:
         task = bar.add_task(what, total=total, rate="")
 
-        def step(number: int, note: str) -> None:
-            nonlocal done, said
+        def step(number: int, note: str, *, earlier: bool = False) -> None:
+            nonlocal done, now_done, said
             done += number
+            now_done += 0 if earlier else number
             now = time.monotonic()
-            rate = f"{done / max(now - started, 1e-9):.1f} {what}/s"
+            rate = f"{now_done / max(now - started, 1e-9):.1f} {what}/s"
             bar.update(task, advance=number, description=escape(note), rate=rate)
             if shown and not console().is_terminal and (now - said > 10 or done >= total):
                 said = now

@@ -16,6 +16,7 @@ from bench.data.cropping import Normalisation
 from bench.data.skeleton_files import SkeletonFile, of_metadata
 from bench.model_files.checkpoint import from_json
 from bench.models import Model, build, is_factory
+from bench.network_joints import learnt_joints
 from zoo.create import checked_options
 from zoo.weights import fetch, files, find
 
@@ -93,7 +94,10 @@ def build_trained(name: str, weights: str, *, num_joints: int, input_size: str, 
     zoo.load_weights(model, path)
     label = weights if weights in ("published", "bundled") else path.name
     sha = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Trained(model, options, label, sha, skeleton_file=of_metadata(metadata, path.name))
+    said = of_metadata(metadata, path.name)
+    if said is None and label in ("published", "bundled"):
+        said = learnt_joints(name, label, "coco" if label == "bundled" else dataset)
+    return Trained(model, options, label, sha, skeleton_file=said)
 
 
 def _file(name: str, weights: str, input_size: str, dataset: str) -> Path:

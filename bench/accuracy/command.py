@@ -1,7 +1,6 @@
 """``python -m bench.accuracy``: the paper's metrics of networks on COCO, MPII or drawn people."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
 from bench.model_files.endings import is_file
 from bench.models import Model, choose, is_factory, model_names, recorded_name
+from bench.timing.parity import ParityError
 from bench.weights import bundled, default_input
 from zoo.weights import published
 
@@ -64,12 +64,14 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
-                step_of = named(step, recorded_name(one.model))
                 backend = catalogue.find(one.settings.backend)
                 note = backend.converting(f"{recorded_name(one.model)}, {backend.name}", one.model)
                 if note and fabric.is_global_zero and not arguments.quiet:
                     say(note)
-                outcome = evaluation.run(one, fabric, step_of, lambda made: cli.save(made, arguments))
+                try:
+                    outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
+                except ParityError as error:
+                    cli.fail(f"{recorded_name(one.model)}: {error}: not evaluated", 1)
                 if outcome and outcome.record:
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:
@@ -104,10 +106,6 @@ def default_models(arguments: argparse.Namespace) -> list[str]:
             )
         return found
     raise InputError(f"--weights {arguments.weights} needs --models: which network these weights are of")
-
-
-def named(step: Callable[[int, str], None], name: str) -> Callable[[int], None]:
-    return lambda people: step(people, name)
 
 
 def open_data(arguments: argparse.Namespace) -> Dataset:

@@ -19,6 +19,7 @@ from bench.accuracy.coco import coco_results
 from bench.accuracy.predicting import BatchPredictions, predict
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
+from bench.backends.artifact import Artifact
 from bench.backends.calibration import inputs_of
 from bench.backends.session import Session
 from bench.codecs.codec import Codec
@@ -30,8 +31,10 @@ from bench.core.record import Measurement, Record, complete
 from bench.core.results import only_one
 from bench.core.unfinished import Unfinished, Work
 from bench.data import Dataset
+from bench.data.cropping import photograph
 from bench.model_files.reading import from_json
 from bench.models import network_sha256, precision_of, recorded_name
+from bench.timing import parity
 from bench.weights import Trained
 
 PHASES = ("read", "crop", "wait", "network", "decode")
@@ -121,13 +124,13 @@ class EvaluationResult:
 
 
 def run(
-    evaluation: Evaluation, fabric: Fabric, step: Callable[[int], None], save: Callable[[list[Record]], None]
+    evaluation: Evaluation, fabric: Fabric, step: cli.Step, save: Callable[[list[Record]], None]
 ) -> EvaluationResult | None:
     """Evaluate, going on from what earlier runs of the same evaluation left.
 
     Args:
         fabric: from ``bench.distributed.launch``; the people are split over its processes.
-        step: called with the number of people that were done since the last call.
+        step: told how many people were done.
         save: called with the record, which is on the disk when it returns; only then the finished batches go.
 
     Returns:
@@ -143,7 +146,7 @@ def run(
         # Bad pictures are looked at again: they may have been mended.
         todo = [index for index in range(len(evaluation.dataset)) if index not in known]
         if fabric.is_global_zero:
-            step(len(known))
+            step(len(known), recorded_name(evaluation.model), earlier=True)
         fabric.barrier()  # everyone has read before anyone adds
         share = [int(index) for index in np.array_split(todo, fabric.world_size)[fabric.global_rank]]
         _predict_share(evaluation, fabric, share, progress, step)
@@ -173,7 +176,7 @@ def _predict_share(
     fabric: Fabric,
     indices: Sequence[int],
     progress: Work[BatchPredictions],
-    step: Callable[[int], None],
+    step: cli.Step,
 ) -> None:
     if not indices:
         return
@@ -198,7 +201,8 @@ def _predict_share(
             refuse_bad(list(bad), evaluation.options.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
-            step(len(people) * fabric.world_size)  # the other processes are as fast; the first speaks for all
+            # The other processes are as fast; the first speaks for all.
+            step(len(people) * fabric.world_size, recorded_name(evaluation.model))
 
 
 def refuse_bad(bad: Sequence[str], allowed: int) -> None:
@@ -229,7 +233,33 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     )
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())
+    try:
+        _compare(evaluation, artifact, session, device)
+    except BaseException:
+        session.close()
+        raise
     return session
+
+
+def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, device: torch.device) -> None:
+    """Fail on what computes something other than its reference, whose accuracy would be of another network.
+
+    What int8 costs is measured, however much it is.
+
+    Raises:
+        ParityError: it differs by more than its precision explains.
+    """
+    settings, options, model = evaluation.settings, evaluation.options, evaluation.trained.on(device)
+    own = catalogue.reference_of(model)
+    if artifact.precision == "int8" or (settings.backend, settings.precision) == (own, "fp32"):
+        return
+    images = photograph(settings.input, how=evaluation.trained.normalisation).expand(options.batch, -1, -1, -1)
+    placed = images.contiguous().to(device if own == "eager" else "cpu")
+    plain = catalogue.build(own, model, placed, threads=options.threads)
+    with catalogue.open_artifact(plain, device=str(placed.device), threads=options.threads) as reference:
+        expected = reference.run(placed.cpu().numpy())
+    found = session.run(placed.cpu().numpy())
+    parity.check(expected, found, artifact.precision, f"backend {artifact.backend}", own)
 
 
 def _finish(

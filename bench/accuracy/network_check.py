@@ -1,6 +1,6 @@
 """Whether a network fits a data set, found out before anything is evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,6 +45,8 @@ def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tup
         kind = "nothing" if output is None else f"a {type(output).__name__}"
         needed = "one tensor of {} is needed" if count == 1 else f"{count} tensors of {{}} are needed"
         raise InputError(f"{name} gives {kind}: {needed.format(codec.describe(joints))}{_hint(model)}")
+    if isinstance(output, Mapping) and [str(key)[-1:].lower() for key in output] == ["y", "x"]:
+        raise InputError(f"{name} gives {' before '.join(map(repr, output))}: the vectors along x must come first")
     shapes = [tuple(tensor.shape) for tensor in tensors]
     if not codec.fits(shapes, joints) or any(shape[0] != 1 for shape in shapes):
         shown = " and ".join(str(shape[1:]) for shape in shapes)

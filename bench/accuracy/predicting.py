@@ -206,6 +206,8 @@ def _predict_batch(
     images = normalise(pixels, normalisation)
     joints = len(dataset.skeleton.joints)
     outputs = _outputs(session, images, codec, joints, dataset.name, who)
+    if odd := codec.oddity(outputs):
+        warnings.warn(f"{who} {odd}", stacklevel=2)
     if flip:
         mirrored = _outputs(session, images.flip(3), codec, joints, dataset.name, who)
         outputs = codec.flip_average(outputs, mirrored, dataset.skeleton.flip_pairs)

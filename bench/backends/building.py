@@ -67,7 +67,7 @@ class Network:
         Raises:
             InputError: it is no ONNX file, or of a form that converters do not keep.
         """
-        path = file.onnx_for(backend)
+        path = file.onnx_for(backend).absolute()  # converters run in a folder of their own
         return cls(file, example, precision, threads or torch.get_num_threads(), calibration, path)
 
     @property

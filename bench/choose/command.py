@@ -28,7 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError(f"no speed records in {arguments.results}: run python -m bench.speed first")
     if arguments.dataset not in datasets(measured):
         raise InputError(f"no accuracy is known on {arguments.dataset!r}: there is {', '.join(datasets(measured))}")
-    chosen = of_place(candidates(measured), arguments)
+    joints = next((r.num_joints for r in measured.of_kind("accuracy") if r.dataset == arguments.dataset), None)
+    chosen = of_place(candidates(measured), arguments, joints or (16 if arguments.dataset.startswith("mpii") else 17))
     limits = Limits(arguments.max_ms, arguments.min_ap, arguments.max_mib, arguments.max_memory_mib)
     choices = choose(chosen, limits, arguments.dataset, arguments.best)
     if arguments.json:
@@ -39,8 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
     return int(all(choice.verdict == "out" for choice in choices))
 
 
-def of_place(found: Sequence[Candidate], arguments: argparse.Namespace) -> list[Candidate]:
-    """The candidates of one machine and device that the options ask for.
+def of_place(found: Sequence[Candidate], arguments: argparse.Namespace, joints: int) -> list[Candidate]:
+    """The candidates of one machine and device that the options ask for, with as many joints as the data set has.
 
     Raises:
         InputError: there is none, or the machine is not told; the message says what there is.
@@ -64,7 +65,6 @@ def of_place(found: Sequence[Candidate], arguments: argparse.Namespace) -> list[
     precisions = {one.precision for one in left}
     usual = "fp32" if arguments.backend == "all" and "fp32" in precisions else None
     keep("precision", None if arguments.precision == "all" else arguments.precision or usual, lambda s: s.precision)
-    joints = 16 if arguments.dataset.startswith("mpii") else 17
     keep("joints", str(joints), lambda s: s.joints)
     threads = {one.setting.threads for one in left if one.setting.usual_threads} or {left[0].setting.threads}
     if left[0].setting.device == "cpu":

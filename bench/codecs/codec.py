@@ -92,6 +92,10 @@ class Codec(abc.ABC):
     def decode(self, outputs: Arrays, centers: npt.ArrayLike, sizes: npt.ArrayLike, decoding: str) -> Located:
         """Coordinates ``[N, J, 2]`` in image pixels and scores ``[N, J]``."""
 
+    def oddity(self, outputs: Arrays) -> str:
+        """What makes it likely that the output is not what it was declared to be; empty where nothing does."""
+        return ""
+
     @abc.abstractmethod
     def target(
         self, joints: npt.ArrayLike, visible: npt.ArrayLike, sigmas: tuple[float, float], loss: str
@@ -200,6 +204,11 @@ class CoordinateCodec(Codec):
 
     def trained_shapes(self, joints: int) -> list[list[tuple[int, ...]]]:
         return [[(1, joints, 2)], [(1, joints, 3)]]
+
+    def oddity(self, outputs: Arrays) -> str:
+        if np.median(np.abs(outputs[0][..., :2])) <= 2:
+            return ""
+        return "gives coordinates far outside the crop: shares of its width and height, from 0 to 1, are needed"
 
     def flip_average(self, outputs: Arrays, mirrored: Arrays, flip_pairs: Sequence[tuple[int, int]]) -> Arrays:
         given, theirs = torch.from_numpy(outputs[0]), torch.from_numpy(mirrored[0])

@@ -60,9 +60,8 @@ def multiplying(model: nn.Module, example: Tensor) -> list[Multiplying]:
     return found
 
 
-def passed_over(model: nn.Module, example: Tensor) -> dict[str, dict[str, JsonValue]]:
+def passed_over(operators: Sequence[Multiplying]) -> dict[str, dict[str, JsonValue]]:
     """By counter, what it leaves out: how often, and how many multiply-adds that is."""
-    operators = multiplying(model, example)
     by_type = {"mmcv": set(MMCV), "torchstat": set(TORCHSTAT), "thop": thop_types()}
     found = {
         counter: _listed(operators, lambda one, types=types: not _seen(one, types))  # type: ignore[misc]
@@ -75,10 +74,10 @@ def passed_over(model: nn.Module, example: Tensor) -> dict[str, dict[str, JsonVa
     return found
 
 
-def by_operator(model: nn.Module, example: Tensor) -> dict[str, int]:
+def by_operator(operators: Sequence[Multiplying]) -> dict[str, int]:
     """Multiply-adds of each kind of operator, for counters that go by those."""
     found: dict[str, int] = {}
-    for one in multiplying(model, example):
+    for one in operators:
         found[one.operator] = found.get(one.operator, 0) + one.macs
     return found
 

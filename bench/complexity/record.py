@@ -10,7 +10,7 @@ from bench import cli
 from bench.backends import catalogue
 from bench.complexity import onnx_graph
 from bench.complexity.counting import COUNTERS
-from bench.complexity.passed_over import by_operator, passed_over
+from bench.complexity.passed_over import by_operator, multiplying, passed_over
 from bench.complexity.plan import PROTOCOL, ComplexityPlan
 from bench.core import machine
 from bench.core.record import Measurement, Record, complete, now
@@ -79,7 +79,8 @@ def measure_onnx(plan: ComplexityPlan) -> Record:
 
 def _skipped(counted: dict[str, dict[str, int]], model: nn.Module, example: Tensor) -> dict[str, JsonValue]:
     """What the counters say that they do not know, with multiply-adds, and what they do not even see."""
-    unseen, macs = passed_over(model, example), by_operator(model, example)
+    operators = multiplying(model, example)
+    unseen, macs = passed_over(operators), by_operator(operators)
     found: dict[str, JsonValue] = {}
     for counter, names in counted.items():
         listed = dict(unseen.get(counter, {}))

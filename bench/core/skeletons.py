@@ -9,6 +9,8 @@ Side = Literal["left", "right"]
 Pairs = tuple[tuple[int, int], ...]
 
 _SIDES: dict[str, Side] = {"left": "left", "l": "left", "right": "right", "r": "right"}
+# A side and a joint written as one, which must be names of joints: "leftover" has no side.
+_FUSED = re.compile(r"(left|right)(?=(?:eye|ear|shoulder|elbow|wrist|hand|hip|knee|ankle|foot|heel|toe)s?\b)", re.I)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
 
 
@@ -34,8 +36,8 @@ class Skeleton:
 
 
 def words(joint: str) -> tuple[str, ...]:
-    """A joint's name as words in small letters: ``LShoulder``, ``l_shoulder`` and ``left shoulder`` are the same."""
-    found = (word.lower() for word in _WORD.findall(joint))
+    """A joint's name as words in small letters: ``LShoulder``, ``leftshoulder`` and ``left shoulder`` are the same."""
+    found = (word.lower() for word in _WORD.findall(_FUSED.sub(r"\1 ", joint)))
     return tuple(_SIDES.get(word, word) for word in found)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
-from bench.core.skeletons import COCO, Skeleton
+from bench.core.skeletons import COCO, Skeleton, words
 from bench.data.json_files import Items, read_json
 from bench.data.skeleton_files import SkeletonFile, make_skeleton
 
@@ -22,6 +22,8 @@ UNKNOWN = -1  # of a picture's width and height
 FARTHEST = 1e7  # pixels: beyond it a number is a mistake
 # Shares of the box that a person's area may have. In COCO they go from a few percent (someone hidden) to nearly 1.
 _SMALLEST_AREA, _LARGEST_AREA = 0.02, 1.5
+# Joints outside their boxes, and boxes that end beyond so much of their pictures: larger shares are no chance.
+_MOST_OUTSIDE, _MOST_BEYOND, _BEYOND = 1 / 2, 1 / 3, 1.1
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,36 @@ def warn_of_areas(found: Annotations) -> None:
         )
 
 
+def warn_of_places(found: Annotations, sizes: Float64Array) -> None:
+    """Say where boxes or joints are hardly what they are taken for, as where another tool has other conventions.
+
+    Args:
+        found: with joints.
+        sizes: ``[N, 2]`` width and height of each person's picture.
+    """
+    assert found.keypoints is not None
+    counted = ~found.crowds & (found.labelled > 0)
+    if not counted.any():
+        return
+    low, extent = found.boxes[counted, :2], found.boxes[counted, 2:]
+    joints, visible = found.keypoints[counted, :, :2], found.keypoints[counted, :, 2] > 0
+    away = np.abs(joints - (low + extent / 2)[:, None]) - extent[:, None] / 2
+    outside = np.asarray((away > 1).any(axis=2))[visible]
+    if outside.size and outside.mean() > _MOST_OUTSIDE:
+        warnings.warn(
+            f"{found.name}: {outside.mean():.0%} of the labelled joints are outside the box of their person: joints "
+            "and bbox must be in pixels of the picture, bbox as x and y of its upper left corner, width, height",
+            stacklevel=3,
+        )
+    beyond = (low + extent > _BEYOND * sizes[counted]).any(axis=1)
+    if beyond.mean() > _MOST_BEYOND:
+        warnings.warn(
+            f"{found.name}: {beyond.mean():.0%} of the boxes reach far beyond their picture: bbox must be x, y, width, "
+            "height, and not two corners",
+            stacklevel=3,
+        )
+
+
 def _category(name: str, items: Items, wanted: str, annotations: Items | None) -> int:
     """Which of the categories is the one wanted."""
     names, ids = items.texts("name"), items.integers("id")
@@ -294,12 +326,22 @@ def _check_joint_names(items: Items, index: int, names: list[Any] | None, layout
             f"{items.values[index]['name']} has {len(names)} joints, and {whose}{len(skeleton.joints)} are needed",
         )
     _refuse_another_order(items, index, names, skeleton)
+    both = zip(map(str, names), skeleton.joints, strict=True)
+    other = next(((one, ours) for one, ours in both if words(one) != words(ours) and not one.isdigit()), None)
+    if other is not None:
+        warnings.warn(
+            f"{items.name(index)}: the joint {other[0]!r} is taken for {other[1]}: the data set's joints are meant, in "
+            "its order",
+            stacklevel=4,
+        )
 
 
 def _refuse_another_order(items: Items, index: int, names: list[Any] | None, skeleton: Skeleton) -> None:
-    if names and sorted(map(str, names)) == sorted(skeleton.joints) and tuple(names) != skeleton.joints:
+    theirs, ours = ([words(str(name)) for name in one] for one in (names or (), skeleton.joints))
+    if sorted(theirs) == sorted(ours) and theirs != ours:
         whose = "COCO's" if skeleton == COCO else "the data set's"
-        items.fail(index, f"keypoints are {whose} joints in another order: they are needed in {whose}")
+        taken = "; or --skeleton FILE with their sigmas takes them as they are" if skeleton == COCO else ""
+        items.fail(index, f"keypoints are {whose} joints in another order: they are needed in {whose}{taken}")
 
 
 def _keypoints(people: Items, layout: Layout, skeleton: Skeleton) -> Float64Array:
@@ -332,7 +374,15 @@ def _labelled(people: Items, keypoints: Float64Array | None, layout: Layout) -> 
         seen = (keypoints[..., 2] > 0).sum(axis=1)
         if layout.longer is not None:  # the file counts joints that are not taken
             return seen
-        return _with_default(people, "num_keypoints", Items.integers, seen, "counted by the joints' visibility")
+        told = _with_default(people, "num_keypoints", Items.integers, seen, "counted by the joints' visibility")
+        odd = int(((told == 0) & (seen > 0)).sum())
+        if odd and len(layout.fields) == 1:
+            warnings.warn(
+                f"{people.where.partition(',')[0]}: num_keypoints is 0 for {odd} people whose joints are labelled: not "
+                "looked at, as by COCO's own tools",
+                stacklevel=3,
+            )
+        return told
     flat = [value.get("keypoints") for value in people.values]
     seen = np.array([_visible(one) if isinstance(one, list) else UNKNOWN for one in flat], np.int64)
     return _with_default(people, "num_keypoints", Items.integers, seen, "")

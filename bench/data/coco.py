@@ -23,6 +23,7 @@ from bench.data.annotations import (
     read_boxes,
     repeated,
     warn_of_areas,
+    warn_of_places,
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
 from bench.data.json_files import Items, fingerprint, read_json
@@ -230,6 +231,7 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
         _count(mask, reason, left_out)
     _warn_of_flat(people, flat, lambda index: f"bbox {found.boxes[index].tolist()}, area {found.areas[index]:g}")
     warn_of_areas(found)
+    warn_of_places(found, sizes)
     kept = ~(crowd | unlabelled | flat)
     return _People(
         image_ids=found.image[kept], boxes=clipped[kept], scores=np.ones(int(kept.sum())),

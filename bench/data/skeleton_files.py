@@ -158,7 +158,7 @@ def _put_together(
     if "limbs" in told:
         lines = _limbs(told["limbs"], joints, owner)
     else:
-        lines = _category_limbs(limbs, len(joints)) or (known.limbs if known else _usual_limbs(joints))
+        lines = _category_limbs(limbs, len(joints), where) or (known.limbs if known else _usual_limbs(joints))
     if "upper_body" in told:
         upper = tuple(
             _joint(one, joints, f"{owner}: upper_body") for one in _listed(told["upper_body"], f"{owner}: upper_body")
@@ -239,19 +239,27 @@ def _sigmas(value: Any, joints: Sequence[str], owner: str) -> tuple[float, ...]:
     for joint, sigma in zip(joints, value, strict=True):
         number = isinstance(sigma, (int, float)) and not isinstance(sigma, bool)
         if not number or not 1e-6 <= sigma <= 1e3:
-            raise InputError(f"{where}: {joint!r} has {shown(sigma)}, and must have a number above 0, such as 0.05")
+            raise InputError(
+                f"{where}: {joint!r} has {shown(sigma)}, and must have a number above 0 and up to 1000, such as 0.05"
+            )
     return tuple(float(sigma) for sigma in value)
 
 
-def _category_limbs(limbs: Any, count: int) -> Pairs:
-    """Those of a category, counted from 1; tools write all kinds of things there, and what is none is no limb."""
-    pairs = limbs if isinstance(limbs, list) else []
-    good = (
-        pair for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2
-        and all(isinstance(one, int) and 1 <= one <= count for one in pair) and pair[0] != pair[1]
-    )  # fmt: skip
-    return tuple((first - 1, second - 1) for first, second in good)
+def _category_limbs(limbs: Any, count: int, where: str) -> Pairs:
+    """Those of a category, counted from 1; tools write all kinds of things there, and what is none is no limb.
+
+    Some count from 0. That shows where there is a joint 0 and none of the last number.
+    """
+    pairs = [
+        pair for pair in (limbs if isinstance(limbs, list) else [])
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, int) for one in pair)
+        and pair[0] != pair[1]
+    ]  # fmt: skip
+    numbers = {number for pair in pairs for number in pair}
+    first = int(not numbers or min(numbers) != 0 or max(numbers) >= count)
+    if not first:
+        warnings.warn(f"{where}: skeleton is taken as counted from 0, because it names a joint 0", stacklevel=5)
+    return tuple((one - first, other - first) for one, other in pairs if {one, other} <= {*range(first, first + count)})
 
 
 # ------------------------------------------------------------------------------ what names tell

@@ -72,7 +72,7 @@ def measure(
             watch(time.perf_counter_ns())
         around, warnings = conditions.judge(before, state(device), time.perf_counter() - started, rounds)
         profile = watched.profile()
-        cost = runtime.found()
+        cost = runtime.found().scaled(added(alone, profiled) / max(1, len(profile.operators)))
     operators = [_operator(one) for one in profile.operators]
     seconds, between = typical(profile.seconds[WARMUP + 1 :: 2], profiled, cost.within_s, cost.outside_s)
     peaks = meter.peaks()
@@ -93,6 +93,12 @@ def measure(
         warnings=warnings,
         kept=plain.note or artifact.note,
     )
+
+
+def added(alone: Sequence[float], profiled: Sequence[float]) -> float:
+    """Seconds that a profiler adds to an inference, by the quicker rounds without it and with it."""
+    without, with_it = (statistics.fmean(totals[index] for index in quicker(totals)) for totals in (alone, profiled))
+    return with_it - without
 
 
 def typical(

@@ -14,6 +14,7 @@ from bench.explain.peaks import Peaks
 from bench.timing.clock import once
 
 OPERATORS = 32
+TELLING_S = 1e-6  # what a profiler adds to an operator, from which on it can be told from nothing
 CHANNELS, SIDE = 1024, 32  # of a large product in int8, which PyTorch does not measure
 
 
@@ -46,6 +47,16 @@ class RuntimeCost:
     within_s: float  # that the profiler adds to its own time
     outside_s: float  # and between two of them
     macs_per_s: float | None  # of a large product in int8
+
+    def scaled(self, added_s: float) -> "RuntimeCost":
+        """With a profiler that adds as much to an operator of a network as was measured there.
+
+        It adds more there than to a chain of empty ones: what it needs has left the caches by the next operator. How
+        much of it is within an operator's own time is as in the chain.
+        """
+        empty = self.within_s + self.outside_s
+        factor = max(1.0, added_s / empty) if empty >= TELLING_S else 1.0
+        return replace(self, within_s=self.within_s * factor, outside_s=self.outside_s * factor)
 
     def peaks(self, peaks: Peaks) -> Peaks:
         """The machine's, with this runtime's calls."""

@@ -14,11 +14,9 @@ from bench.export.writing import describe, describe_file, export, find_format
 from bench.model_files.endings import is_file
 from bench.model_files.model_file import ModelFile
 from bench.models import choose, recorded_name
-from bench.network_joints import count_joints, skeleton_of
+from bench.network_joints import LEARNT_FROM, count_joints, skeleton_of
 from bench.timing.parity import ParityError
 from bench.weights import default_input
-
-DATASETS = {17: "coco", 16: "mpii"}  # by joints, of published weights
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -30,7 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     (model,) = choose(arguments, [arguments.model], cli.given_input(arguments.input, "export"), usual=usual)
     path = target(arguments, chosen, model.input)
     skeleton = skeleton_of(arguments, model)
-    trained = weights.trained(model, arguments.weights, dataset=DATASETS.get(model.num_joints, "coco"))
+    trained = weights.trained(model, arguments.weights, dataset=LEARNT_FROM.get(model.num_joints, "coco"))
     if trained.weights == "random":
         cli.warn("the weights are random: the file is good for timing, and its joints mean nothing")
     try:

@@ -61,7 +61,10 @@ class ModelFile(BaseModel):
 
     @property
     def num_joints(self) -> int | None:
-        return self.said.joint_count
+        """As it says; else by its first output, whose dimensions begin with images and joints in every kind."""
+        shape = next(iter(self.outputs.values()), ())
+        joints = shape[-1] if len(shape) == 4 and self.layout == "NHWC" else shape[1] if len(shape) > 2 else None
+        return self.said.joint_count or joints
 
     @property
     def skeleton_file(self) -> "SkeletonFile | None":

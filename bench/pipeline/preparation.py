@@ -86,15 +86,16 @@ def artifact_of(network: PoseNetwork, model: Any, batch: int) -> Artifact:
 
 
 def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float | None]:
-    """Artifacts by batch size, each compared with eager on the photograph, and the worst difference.
+    """Artifacts by batch size, each compared with its reference on the photograph, and the worst difference.
 
-    Eager itself, and a file that PyTorch has no network of, are compared with nothing: the difference is None.
+    The reference is eager; of a model file, its own backend. It is compared with nothing: the difference is None.
 
     Raises:
         InputError: it cannot be built or opened.
-        ParityError: it computes something other than eager.
+        ParityError: it computes something other than the reference.
     """
     model = module(network)
+    own = catalogue.reference_of(model)
     one = photograph(network, pixels=False)
     worst: float | None = None
     found = {}
@@ -106,18 +107,21 @@ def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Art
             shown = np.repeat(photograph(network, pixels=True), batch, 0) if pixels else images
             outputs = parity.check_outputs(session.run(shown), network.model)
         check_outputs(outputs, network.num_joints, codec(network))
-        if isinstance(model, nn.Module) and (network.backend, network.precision) != ("eager", "fp32"):
-            expected = _eager(network, model, images)
-            difference = parity.check(expected, outputs, found[batch].precision, f"backend {network.backend}")
+        if (network.backend, network.precision) != (own, "fp32"):
+            expected = _reference(network, model, own, images)
+            difference = parity.check(expected, outputs, found[batch].precision, f"backend {network.backend}", own)
             worst = max(worst or 0.0, difference)
     return found, worst
 
 
-def _eager(network: PoseNetwork, model: nn.Module, images: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
-    example = torch.zeros(len(images), 3, *network.input, device=network.device)
+def _reference(
+    network: PoseNetwork, model: Any, own: str, images: npt.NDArray[np.generic]
+) -> list[npt.NDArray[np.generic]]:
+    device = network.device if own == "eager" else "cpu"
+    example = torch.zeros(len(images), 3, *network.input, device=device)
     plain = open_network(
-        lambda: catalogue.build("eager", model, example, threads=network.threads),
-        images, device=network.device, threads=network.threads, who=network.model, built=False,
+        lambda: catalogue.build(own, model, example, threads=network.threads),
+        images, device=device, threads=network.threads, who=network.model, built=False,
     )  # fmt: skip
     plain.session.close()
     return plain.outputs

@@ -152,7 +152,7 @@ def answers(
         catalogue.open_artifact(artifact, device=device) as session,
         cli.counter(len(dataset), "people", shown=not arguments.quiet) as step,
     ):
-        step(len(dataset) - len(todo), arguments.model)
+        step(len(dataset) - len(todo), arguments.model, earlier=True)
         for answer in predict(
             session,
             dataset,

@@ -18,6 +18,7 @@ from bench.core.files import write_whole
 from bench.core.record import Record
 from bench.model_files.endings import is_file
 from bench.models import USUAL_INPUT, USUAL_JOINTS, Model, choose, is_factory, model_names
+from bench.network_joints import count_joints, entry_of_joints
 from bench.regress import baseline, output, self_test
 from bench.regress.checkout import checkout
 from bench.regress.compare import Comparison, DrawPair, Show, compare
@@ -46,11 +47,14 @@ def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
     """One plan a network, what can be checked beforehand checked; whether it can be built, each side finds out."""
     device = machine.resolve_device(arguments.device)
     threads = machine.checked_threads(arguments.threads)
-    given, names = cli.given_input(arguments.input, "regress"), model_names(arguments.models)
-    own = [Model(name, given or USUAL_INPUT, arguments.joints or USUAL_JOINTS) for name in names if is_factory(name)]
-    found = choose(arguments, [name for name in names if not is_factory(name)], given)
+    given = cli.given_input(arguments.input, "regress")
     plans = []
-    for model in sorted((*own, *found), key=lambda model: names.index(model.name)):
+    for name in model_names(arguments.models):
+        told = argparse.Namespace(**{**vars(arguments), "joints": count_joints(arguments, name)})
+        if is_factory(name):  # it may be in the other revision alone
+            model = Model(name, given or USUAL_INPUT, told.joints or USUAL_JOINTS)
+        else:
+            (model,) = choose(told, [name], given)
         backend = arguments.backend or model.own_backend(device)
         catalogue.resolve(backend, device, "fp32")
         if model.file:
@@ -60,6 +64,7 @@ def make_plans(arguments: argparse.Namespace) -> list[RegressPlan]:
             RegressPlan(
                 **model.planned, batch=arguments.people or arguments.batch, device=device, backend=backend,
                 threads=threads, people=arguments.people or 0,
+                skeleton=entry_of_joints(arguments, model).skeleton if arguments.people else None,
             )
         )  # fmt: skip
     return plans

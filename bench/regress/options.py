@@ -36,6 +36,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--input", metavar="HxW", help="height x width of the input (default: 256x192; of a model file, its own)"
     )
     cli.add_joints_option(parser)
+    cli.add_skeleton_option(parser, "of the networks' joints, for --people, where their files do not name them")
     cli.add_model_info_option(parser)
     parser.add_argument("--batch", type=cli.batch, default=1, help="images per round")
     parser.add_argument(

@@ -5,6 +5,7 @@ from typing import Any
 
 from bench import cli
 from bench.core.record import Measurement
+from bench.core.skeletons import Skeleton
 from bench.models import own_weights, precision_of, recorded_name
 
 
@@ -23,6 +24,7 @@ class RegressPlan:
     seed: int = 0
     people: int = 0  # time the whole way of a frame with so many; 0: the network alone
     file: dict[str, Any] | None = None  # of a model that is a file: see ``bench.models.Model.planned``
+    skeleton: Skeleton | None = None  # of people, where these are timed
 
     def measurement(self, protocol: dict[str, Any], options: dict[str, Any] | None = None) -> Measurement:
         """What is measured and how, as records have it; the file of a user's own network is what is compared, and so

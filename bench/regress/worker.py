@@ -122,9 +122,22 @@ def _whole_frame(plan: PlanAsJson, artifact: Any) -> Call:
     network = PoseNetwork(
         plan["model"], plan["num_joints"], (plan["input"][0], plan["input"][1]), plan["backend"], "fp32",
         plan["device"], plan["threads"], "random", "random", None, plan["seed"],
-        json.dumps(plan["file"]) if plan["file"] else "",
+        json.dumps(plan["file"]) if plan["file"] else "", **_found_joints(plan),
     )  # fmt: skip
     return whole_frame(artifact, network, plan["people"])
+
+
+def _found_joints(plan: PlanAsJson) -> dict[str, Any]:
+    """The joints that the network finds, where the revision can be told of others than its own."""
+    from bench.pipeline.plan import PoseNetwork
+
+    if not plan["skeleton"] or "skeleton" not in PoseNetwork.__dataclass_fields__:
+        return {}
+    from pydantic import TypeAdapter
+
+    from bench.core.skeletons import Skeleton
+
+    return {"skeleton": TypeAdapter(Skeleton).validate_python(plan["skeleton"])}
 
 
 def _old_side(plan: PlanAsJson) -> _Side:

@@ -97,6 +97,15 @@ def _where(plan: dict[str, Any], model: Any, example: Any) -> str:
         return f"; where it begins cannot be seen ({described(error)})"
 
 
+def _other_joints(plan: dict[str, Any], outputs: Any) -> list[str]:
+    """A network of the user's own is built long after its joints were counted: by ``--joints``, or as 17."""
+    shape = outputs[0].shape
+    own = ":" in plan["model"] and ":timm/" not in plan["model"] and not plan.get("file")
+    if not own or len(shape) < 3 or shape[1] == plan["num_joints"]:
+        return []
+    return [f"recorded as of {plan['num_joints']} joints, and it gives {shape[1]} x ...: --joints {shape[1]} says so"]
+
+
 def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     import numpy as np
 
@@ -133,6 +142,7 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         own = plan["file"]["backend"] if plan.get("file") else "eager"
         result = time_set(opened, until, plan["warmup"], device=device, expected=expected, reference=own, ready=ready)
     result.rss_before_bytes = idle
+    result.warnings += _other_joints(plan, opened.outputs)
     if device == "cpu":
         result.product_ms = yardstick.rounds_ms()
     return {"result": asdict(result)}

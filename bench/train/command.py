@@ -63,8 +63,8 @@ def main(arguments: argparse.Namespace) -> int:
                 )  # fmt: skip
                 before = f"{number}/{len(runs)} {folder.name}: " if len(runs) > 1 else ""
 
-                def told(count: int, word: str, before: str = before) -> None:
-                    step(count, before + word)
+                def told(count: int, word: str, *, earlier: bool = False, before: str = before) -> None:
+                    step(count, before + word, earlier=earlier)
 
                 record = execute(run, data[run.seed], work, fabric, told)
                 if record:

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import hashlib
 import io
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,6 @@ from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, Scalar
 from bench.train.samples import BatchPlan, Samples, start
 from zoo.weights.imagenet import load_backbone
-
-Step = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class TrainingOptions:
     resume: bool
 
 
-def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
+def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: cli.Step) -> Record | None:
     """Train, or go on with it, to the end.
 
     Args:
@@ -103,7 +100,7 @@ def execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fa
         return _execute(run, data, work, fabric, step)
 
 
-def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: Step) -> Record | None:
+def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, step: cli.Step) -> Record | None:
     started_at = now()
     plan = BatchPlan(
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size,
@@ -113,7 +110,7 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
     resumed = _resumed(work, identity)
     if resumed and resumed["finished"]:
         finished = Record.model_validate_json((work.folder / "record.json").read_text())
-        step(len(plan) * plan.batch * plan.processes, "finished before")
+        step(len(plan) * plan.batch * plan.processes, "finished before", earlier=True)
         return finished if fabric.is_global_zero else None
 
     network = make_network(run, len(data.train.skeleton.joints))
@@ -238,7 +235,7 @@ class _TrainingSession:
 
     def __init__(
         self, run: Training, data: TrainingData, work: TrainingOptions, fabric: Fabric, network: nn.Module,
-        average: AveragedModel | None, optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: Step,
+        average: AveragedModel | None, optimizer: torch.optim.Optimizer, identity: dict[str, Scalar], step: cli.Step,
         steps: int, start: int,
     ) -> None:  # fmt: skip
         self.run, self.data, self.work, self.fabric = run, data, work, fabric
@@ -252,7 +249,7 @@ class _TrainingSession:
         self.writer: SummaryWriter | None = None
 
     def __enter__(self) -> None:
-        self.step(self.saved * self.together, self.run.model)
+        self.step(self.saved * self.together, self.run.model, earlier=True)
         self.told = self.saved
         if self.fabric.is_global_zero:
             self.work.folder.mkdir(parents=True, exist_ok=True)

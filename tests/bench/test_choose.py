@@ -146,6 +146,13 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
         assert choosing([*results, "--machine", name, "--json"]) == 0  # a whole name, which the other begins with
         (line,) = capsys.readouterr().out.splitlines()
         assert json.loads(line)["ms"] == pytest.approx(1000 / wanted)
+    # A data set of one's own is chosen for among networks of as many joints.
+    thirteen = {"num_joints": 13, "dataset": "climbers (9 pictures)"}
+    ours = [speed("lite_hrnet_18", fps, machine=other, num_joints=joints) for joints, fps in ((13, 12.5), (17, 20.0))]
+    append([*ours, record("accuracy", "lite_hrnet_18", {"ap": 0.5}, machine=other, **thirteen)], tmp_path / "own")
+    assert choosing(["--results", str(tmp_path / "own"), "--dataset", "climbers (9 pictures)", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert (json.loads(line)["ms"], json.loads(line)["ap"]) == (pytest.approx(80), 50)
     results[-1] = str(tmp_path / "one")
     append([speed("lite_hrnet_18", 20.0, machine=other)], tmp_path / "one")
     assert choosing([*results, "--machine", "other", "--min-ap", "64"]) == 0

@@ -22,8 +22,9 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import read
 from bench.explain import explain, worker
-from bench.explain.deployed import typical
+from bench.explain.deployed import added, typical
 from bench.explain.explanation import paragraph
+from bench.explain.runtime_peaks import RuntimeCost
 from bench.report.measured import Measured
 from bench.report.sections.explain import charts, side_by_side, table
 from bench.timing.parity import TOLERANCE, difference
@@ -256,6 +257,35 @@ def test_what_the_profiler_adds_is_taken_off() -> None:
     seconds, between = typical([[4, 1], [9, 9], [6, 1]], [10, 30, 12], within_s=0.5, outside_s=1.0)
     assert seconds == [4.5, 0.5]
     assert between == 3.0  # 5 and 5 are between them, of which 2 are the profiler's
+
+
+def test_what_the_profiler_adds_is_what_it_adds_in_the_network() -> None:
+    """Shared as in a chain of empty operators, where that can be measured; a chain is the least of it."""
+    assert added([10, 30, 12], [20, 22, 90]) == 10
+    chain = RuntimeCost(operator_s=2e-6, within_s=4e-6, outside_s=4e-6, macs_per_s=None)
+    assert chain.scaled(12e-6) == RuntimeCost(2e-6, pytest.approx(6e-6), pytest.approx(6e-6), None)
+    assert chain.scaled(3e-6) == chain
+    silent = RuntimeCost(2e-6, 1e-8, 2e-8, None)
+    assert silent.scaled(12e-6) == silent
+
+
+def test_openvino_tells_means_over_all_inferences_so_far() -> None:
+    """Of two nodes: the first inference takes ten times as long, every second one twice as long as the others."""
+    pytest.importorskip("openvino")
+    from bench.backends.profilers import openvino
+
+    session: Any = openvino._Session.__new__(openvino._Session)
+    taken = [(400e-6 * slow, 25e-6 * slow) for slow in (10, *[2, 1] * 20)]
+    session.whole = [sum(one) + 5e-6 for one in taken]
+    session.means = [
+        {name: int(1e6 * np.mean([one[index] for one in taken[: count + 1]])) / 1e6 for index, name in enumerate("ab")}
+        for count in range(len(taken))
+    ]
+    rounds = session._rounds(["a", "b"])
+    for (a, b), whole, (true_a, true_b) in list(zip(rounds, session.whole, taken, strict=True))[1:]:
+        assert a == pytest.approx(true_a, rel=0.02)
+        assert b == pytest.approx(true_b, rel=0.08)  # of whole microseconds
+        assert a + b <= whole
 
 
 def test_backends_that_tell_nothing_are_refused(network: tuple[nn.Module, Tensor]) -> None:

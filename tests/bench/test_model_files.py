@@ -1,5 +1,6 @@
 """Model files are models: what somebody brings is measured as the zoo is, or refused in a line."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 import zoo
 from bench.backends import calibration, catalogue
 from bench.backends.adapted import adapted
+from bench.backends.artifact import Artifact
 from bench.backends.profilers.onnxruntime import OnnxGraph
 from bench.backends.session import Port, Session
 from bench.codecs.codec import HeatmapCodec
@@ -31,6 +33,8 @@ from bench.model_files.description import Description, json_schema, merged, read
 from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import read_files
 from bench.models import build
+from bench.pipeline.plan import PoseNetwork
+from bench.pipeline.preparation import prepare
 from bench.regress.plan import RegressPlan
 from bench.regress.sides import Side, prepared
 from bench.report.measured import Measured
@@ -230,6 +234,9 @@ def test_any_form_of_input_and_output_gives_the_same_heatmaps(tmp_path: Path) ->
             inference.run()
     assert looked_at(tmp_path / "half.onnx").precision == "fp16"
     assert looked_at(tmp_path / "any.onnx").batch is None
+    # A file of which nothing is said is timed as of the joints that it gives, not of 17.
+    unsaid = worker._describe(make_onnx(tmp_path / "thirteen.onnx", joints=13), "onnxruntime", {})["file"]
+    assert ModelFile.model_validate(unsaid).num_joints == 13
     assert looked_at(tmp_path / "split.onnx").sha256 != looked_at(tmp_path / "plain.onnx").sha256
     for name, maps in found.items():
         assert maps.shape == (5, 17, 16, 12)
@@ -238,10 +245,11 @@ def test_any_form_of_input_and_output_gives_the_same_heatmaps(tmp_path: Path) ->
 
 @pytest.mark.parametrize("backend", ["openvino", "ncnn", "mnn", "onnxruntime_int8"])
 def test_an_onnx_file_is_made_into_files_of_other_backends_and_those_are_models_too(
-    backend: str, tmp_path: Path
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip({"onnxruntime_int8": "onnxruntime", "mnn": "MNN"}.get(backend, backend))
-    file = looked_at(make_onnx(tmp_path / "net.onnx"))
+    monkeypatch.chdir(tmp_path)  # named by its path from here, as people do; converters run elsewhere
+    file = looked_at(make_onnx(Path("net.onnx")))
     example = torch.rand(1, 3, 64, 48)
     with catalogue.open_artifact(catalogue.build("onnxruntime", file, example)) as session:
         expected = session.run(example.numpy())
@@ -256,6 +264,42 @@ def test_an_onnx_file_is_made_into_files_of_other_backends_and_those_are_models_
     again = looked_at(tmp_path / f"other{artifact.file.suffix}", backend)
     with catalogue.open_artifact(catalogue.build(backend, again, example), threads=1) as session:
         parity.check(expected, session.run(example.numpy()), "fp32", backend)
+
+
+def test_a_file_that_another_backend_makes_wrong_is_neither_evaluated_nor_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Converters may misread a file without a word; its accuracy would be that of another network."""
+    pytest.importorskip("openvino")
+    path = make_onnx(tmp_path / "net.onnx")
+    file = looked_at(path)
+    wrong = onnx.load(path)
+    (weight,) = wrong.graph.initializer
+    weight.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weight), weight.name))
+    onnx.save(wrong, tmp_path / "wrong.onnx")
+    misread, build_it = looked_at(tmp_path / "wrong.onnx"), catalogue.build
+
+    def build_wrong(name: str, model: Any, example: torch.Tensor, **more: Any) -> Artifact:
+        made = build_it("onnxruntime", file if name == "onnxruntime" else misread, example)
+        return dataclasses.replace(made, precision="int8") if "int8" in name else made
+
+    monkeypatch.setattr(catalogue, "build", build_wrong)
+    network = PoseNetwork(str(path), 17, (64, 48), "openvino", "fp32", "cpu", 1, "own", "own", None, 0,
+                          json.dumps(file.model_dump(mode="json")))  # fmt: skip
+    with pytest.raises(parity.ParityError, match=r"backend openvino .*differs from onnxruntime by 2 of the largest"):
+        prepare(network, (1,))
+    Path(f"{path}.json").write_text(json.dumps(SAID))
+    options = ["--images", "1", "--workers", "0", "--device", "cpu", "--results", str(tmp_path / "results"), "--quiet"]
+    evaluating = ["bench.accuracy", "--models", str(path), "--batch", "1", *options, "--backend"]
+    monkeypatch.setattr(sys, "argv", [*evaluating, "openvino"])
+    with pytest.raises(SystemExit) as left:
+        run_command("accuracy")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert left.value.code == 1
+    assert "differs from onnxruntime by 2 of the largest output, more than 0.0001: not evaluated" in said
+    assert not list((tmp_path / "results").glob("*.jsonl"))
+    # What int8 costs is what is measured.
+    assert command("accuracy")([*evaluating[1:], "onnxruntime_int8"]) == 0
 
 
 def test_int8_is_calibrated_on_the_crops_that_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

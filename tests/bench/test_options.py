@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.table import Table
@@ -98,3 +99,18 @@ def test_public_names_are_those_of_their_modules_whichever_was_imported_first() 
 
 def test_losses_are_those_that_can_be_computed() -> None:
     assert tuple(WEIGHTS) == LOSSES
+
+
+def test_the_rate_of_a_command_that_goes_on_leaves_out_what_was_done_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([100.0, 100.5, 120.0, 140.0])
+    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with cli.counter(1000, "people", shown=True) as step:
+        step(900, "goes on", earlier=True)
+        step(40, "goes on")
+        step(60, "done")
+    assert capsys.readouterr().err.splitlines() == [
+        "goes on: 940/1000 people, 2.0 people/s",
+        "done: 1000/1000 people, 2.5 people/s",
+    ]

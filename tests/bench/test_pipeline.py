@@ -45,7 +45,8 @@ from bench.pipeline.smoothing import OneEuro, OneEuroSettings
 from bench.pipeline.sources import Drawn, Video, boxes_from_file, drawn_scenes
 from bench.pipeline.stages import Answer, Pipeline
 from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
-from bench.regress.plan import RegressPlan
+from bench.regress.command import make_plans as make_regress_plans
+from bench.regress.options import parse as parse_regress
 from bench.regress.sides import Side, SideProcess
 from bench.report.measured import Measured
 from bench.report.sections import pipeline as pipeline_section
@@ -743,10 +744,18 @@ def test_the_command_measures_a_drawn_video(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_regress_times_the_whole_way_of_a_frame(tmp_path: Path) -> None:
-    """In a process of its own, of a network that gives vectors along x and y."""
+    """In a process of its own, of a network that gives vectors along x and y, for joints that no data set here has."""
     here = Side("here", ROOT, ROOT)
-    plan_ = RegressPlan("rtmpose_t", 17, (64, 64), 2, "cpu", "eager", 1, people=2)
+    options = ["--base", "HEAD", "--models", "rtmpose_t", "--people", "2", "--input", "64x64"]
+    with pytest.raises(InputError, match="nothing names the 13 joints of rtmpose_t: --skeleton FILE does"):
+        make_regress_plans(parse_regress([*options, "--joints", "13"]))
+    own = {"joints": ["crown", *COCO.joints[5:]], "flip_pairs": [[number, number + 1] for number in range(1, 13, 2)]}
+    (tmp_path / "s.json").write_text(json.dumps(own))
+    (plan_,) = make_regress_plans(parse_regress([*options, "--skeleton", str(tmp_path / "s.json")]))
+    assert (plan_.num_joints, plan_.skeleton and plan_.skeleton.joints[0]) == (13, "crown")
     with SideProcess(here, plan_) as side:
         assert side.ready() > 0
         assert len(side.time(3)) == 2
     assert plan_.measurement({"name": "x"}).protocol == {"name": "x", "people": 2}
+    (usual,) = make_regress_plans(parse_regress(options))
+    assert usual.skeleton == COCO

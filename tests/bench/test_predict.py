@@ -265,6 +265,18 @@ def double():
 
 def few():
     return Net(lambda maps: maps[:, :16])
+
+
+def swapped():
+    net = Net(lambda maps: {"y": maps.amax(3).repeat(1, 1, 8), "x": maps.amax(2).repeat(1, 1, 8)})
+    net.output_kind = "simcc"
+    return net
+
+
+def pixels():
+    net = Net(lambda maps: 64 + 0 * maps.flatten(2)[..., :2])
+    net.output_kind = "coordinates"
+    return net
 """
 
 
@@ -273,7 +285,7 @@ def few():
     [("nothing", "gives nothing: one tensor of 17 heatmaps is needed"), ("pair", "gives a tuple: one tensor of 17"),
      ("flat", r"gives \(17, \d+\), and coco needs 17 heatmaps"), ("whole", "gives numbers of type torch.int64"),
      ("undefined", "gives numbers that are not finite"), ("few", r"gives \(16, \d+, \d+\), and coco needs 17"),
-     ("double", None)],
+     ("swapped", "gives 'y' before 'x': the vectors along x must come first"), ("double", None)],
 )  # fmt: skip
 def test_what_a_network_gives_is_checked_first(name: str, problem: str | None, tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(NETWORKS)
@@ -288,3 +300,11 @@ def test_what_a_network_gives_is_checked_first(name: str, problem: str | None, t
         with pytest.raises(InputError, match=problem):
             main(arguments)
         assert not list((tmp_path / "out").glob("*"))
+
+
+def test_coordinates_in_pixels_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    write_pictures(tmp_path, "1.png")
+    model = ["--model", f"{tmp_path}/nets.py:pixels", "--weights", "own", "--input", "64x48", "--device", "cpu"]
+    with pytest.warns(UserWarning, match="nets.py:pixels gives coordinates far outside the crop: shares of its width"):
+        assert main([str(tmp_path / "1.png"), *model, "--quiet", "--out", str(tmp_path / "out")]) == 0

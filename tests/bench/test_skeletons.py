@@ -7,6 +7,7 @@ with those of the published evaluator.
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from safetensors import safe_open
 
 from bench.accuracy import coco_results
 from bench.accuracy.heads import score_heads
+from bench.accuracy.network_check import fit_joints
 from bench.core import results
 from bench.core.errors import InputError
 from bench.core.skeletons import (
@@ -36,7 +38,7 @@ from bench.core.skeletons import (
     guess_flip_pairs,
     side_of,
 )
-from bench.data import open_dataset
+from bench.data import Dataset, open_dataset
 from bench.data.annotations import Layout, read_annotations
 from bench.data.registry import entry_of
 from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene, fingerprint
@@ -46,6 +48,7 @@ from bench.data.synthetic.picture import annotate, plan_portrait
 from bench.data.synthetic.variants import Variant
 from bench.drawing import LEFT, MIDDLE, RIGHT, draw_skeleton
 from bench.export.formats import load_torchscript
+from bench.network_joints import learnt_joints
 from bench.pipeline.cell import measure
 from bench.pipeline.command import make_plans
 from bench.pipeline.options import parse as parse_pipeline
@@ -231,6 +234,11 @@ def test_crowdpose_needs_its_crowd_index_before_any_work(tmp_path: Path) -> None
     listing.write_text(listing.read_text().replace("crowdIndex", "crowd"))
     with pytest.raises(InputError, match="image 1: lacks crowdIndex"):
         open_dataset("crowdpose", tmp_path)
+    names = json.dumps(["head", *CROWDPOSE.joints[1:]])
+    told = listing.read_text().replace('"crowd"', '"crowdIndex"').replace("1.5", "0.5")
+    listing.write_text(told.replace('"name": "person"', f'"name": "person", "keypoints": {names}'))
+    with pytest.warns(UserWarning, match="category 1: the joint 'head' is taken for left_shoulder"):
+        assert open_dataset("crowdpose", tmp_path).skeleton == CROWDPOSE
 
 
 def test_crowdpose_and_wholebody_are_what_their_evaluator_says() -> None:
@@ -420,6 +428,17 @@ def changed(thirteen: Path, folder: Path, change: Callable[[dict[str, Any]], Any
     change(content)
     (folder / f"{name}.json").write_text(json.dumps(content))
     return folder / f"{name}.json"
+
+
+def seventeen(names: list[str]) -> Callable[[dict[str, Any]], None]:
+    """People of 17 joints of these names, of which the last four are not labelled."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["categories"][0].update(keypoints=names, skeleton=[])
+        for annotation in content["annotations"]:
+            annotation["keypoints"] += [0.0] * 12
+
+    return change
 
 
 @pytest.mark.filterwarnings("ignore:.*change places")
@@ -616,9 +635,76 @@ def test_a_skeleton_of_ones_own_decides_the_score(thirteen: Path, tmp_path: Path
     assert 0 <= scored["pckh@0.1"] <= scored["pckh"] <= 100
     assert list(wide.entry.metrics)[-2:] == ["pckh", "pckh@0.1"]
 
-    content = json.loads((thirteen / "val.json").read_text())
-    content["categories"][0]["keypoints"] = [name.title().replace("_", " ") for name in COCO.joints]
-    for annotation in content["annotations"]:
-        annotation["keypoints"] += [0.0] * 12
-    (tmp_path / "spelt.json").write_text(json.dumps(content))
-    assert open_dataset("coco", **(usual | {"annotations": tmp_path / "spelt.json"})).skeleton == COCO
+    for spelt in (lambda name: name.title().replace("_", " "), lambda name: name.replace("_", "")):
+        file = changed(thirteen, tmp_path, seventeen([spelt(name) for name in COCO.joints]))
+        assert open_dataset("coco", **(usual | {"annotations": file})).skeleton == COCO
+    file = changed(thirteen, tmp_path, seventeen([name.upper() for name in COCO.joints[::-1]]))
+    with pytest.raises(InputError, match=r"COCO's joints in another order: .* --skeleton FILE with their sigmas takes"):
+        open_dataset("coco", **(usual | {"annotations": file}))
+
+
+@pytest.mark.filterwarnings("ignore:.*change places")
+def test_what_other_tools_mean_by_edges_boxes_and_joints_is_said(thirteen: Path, tmp_path: Path) -> None:
+    """Edges counted from 0 connect the joints that are meant; joints and boxes of other conventions are warned of."""
+
+    def opened(change: Callable[[dict[str, Any]], Any]) -> Dataset:
+        file = changed(thirteen, tmp_path, change)
+        return open_dataset(
+            "coco", annotations=file, category="climber", pictures=thirteen, skeleton=thirteen / "skeleton.json"
+        )
+
+    def edges(*pairs: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda content: content["categories"][0].update(skeleton=[*pairs])
+
+    def people(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], Any]:
+        return lambda content: [one.update(change(one)) for one in content["annotations"]]
+
+    with pytest.warns(UserWarning, match="skeleton is taken as counted from 0, because it names a joint 0"):
+        assert opened(edges([0, 1], [0, 2], [11, 12])).skeleton.limbs == ((0, 1), (0, 2), (11, 12))
+    assert opened(edges([0, 1], [1, 13], [2, 2], ["a", 1], [14, 1])).skeleton.limbs == ((0, 12),)
+    flat = [slice(0, None, 3), slice(1, None, 3)]
+
+    def of_corners(one: dict[str, Any]) -> dict[str, Any]:
+        x, y, width, height = one["bbox"]
+        return {"bbox": [x + 80, y, x + 80 + width, y + height], "area": 25_000}
+
+    def of_shares(one: dict[str, Any]) -> dict[str, Any]:
+        keypoints = np.array(one["keypoints"])
+        for part, size in zip(flat, (200, 260), strict=True):
+            keypoints[part] /= size
+        return {"keypoints": keypoints.tolist()}
+
+    def of_centres(one: dict[str, Any]) -> dict[str, Any]:
+        x, y, width, height = one["bbox"]
+        return {"bbox": [x + width / 2, y + height / 2, width, height]}
+
+    for change, says in (
+        (of_corners, "val.json: 100% of the boxes reach far beyond their picture: bbox must be x, y, width, height"),
+        (of_shares, "val.json: 100% of the labelled joints are outside the box of their person"),
+        (of_centres, r"val.json: \d\d% of the labelled joints are outside the box of their person"),
+    ):
+        with pytest.warns(UserWarning, match=says):
+            opened(people(change))
+    first = changed(thirteen, tmp_path, lambda content: content["annotations"][0].update(num_keypoints=0))
+    with pytest.warns(UserWarning, match="num_keypoints is 0 for 1 people whose joints are labelled: not looked at"):
+        assert len(opened(lambda content: content.update(json.loads(first.read_text())))) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*change places")
+        assert len(opened(lambda content: None)) == 2
+
+
+def test_weights_without_names_are_for_the_joints_that_they_learnt(thirteen: Path, tmp_path: Path) -> None:
+    """Published and bundled ones are COCO's and MPII's; as many joints of something else are not theirs."""
+    paws = [f"paw {number}" for number in range(17)]
+    file = changed(thirteen, tmp_path, seventeen(paws))
+    (tmp_path / "s.json").write_text(json.dumps({"joints": paws, "sigmas": [0.05] * 17, "flip_pairs": []}))
+    usual = ["--skeleton", str(tmp_path / "s.json"), "--weights", "bundled", "--device", "cpu", "--quiet"]
+    network = f"{NETWORK_NAME} (bundled weights) has 'nose' as joint 0, and"
+    with pytest.raises(InputError, match=re.escape(f"{network} val (2 pictures) has 'paw 0' there")):
+        command("accuracy")(["--models", NETWORK_NAME, "--annotations", str(file), "--images", str(thirteen),
+                             "--category", "climber", "--results", str(tmp_path / "r"), *usual])  # fmt: skip
+    with pytest.raises(InputError, match=re.escape(f"{network} s.json has 'paw 0' there")):
+        command("predict")([str(thirteen / "5.png"), "--model", NETWORK_NAME, "--out", str(tmp_path / "o"), *usual])
+    with pytest.raises(InputError, match=r"published weights\) has 'right_ankle' as joint 0, and tail has 'a' there"):
+        fit_joints(learnt_joints("net", "published", "mpii"), Skeleton(tuple("abcdefghijklmnop"), (), (), ()), "tail")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import read
 from bench.core.unfinished import Unfinished
-from bench.speed import ParityError, energy, measure, schedule, tables
+from bench.speed import ParityError, energy, measure, schedule, tables, worker
 from bench.speed.options import parse
 from bench.speed.plan import SpeedPlan
 from bench.speed.schedule import Part, Prepared
@@ -446,6 +447,15 @@ def test_impossible_numbers_are_refused_by_the_function() -> None:
     with pytest.raises(InputError, match="output 0 of eager holds 3072 values of 3072 that are not finite"):
         measure(torch.nn.Identity(), torch.full((1, 3, 32, 32), torch.nan), rounds=1)
     assert issubclass(ParityError, Exception)
+
+
+def test_a_network_of_ones_own_that_gives_other_joints_than_recorded_says_so() -> None:
+    plan = {"model": "own.py:net", "num_joints": 17, "file": None}
+    (said,) = worker._other_joints(plan, [np.zeros((1, 13, 128)), np.zeros((1, 13, 96))])
+    assert said == "recorded as of 17 joints, and it gives 13 x ...: --joints 13 says so"
+    for quiet, shape in ((plan | {"num_joints": 13}, (1, 13, 2)), (plan | {"model": "lite_hrnet_18"}, (1, 13, 2)),
+                         (plan, (1, 34))):  # fmt: skip
+        assert worker._other_joints(quiet, [np.zeros(shape)]) == []
 
 
 @pytest.mark.gpu

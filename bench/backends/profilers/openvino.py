@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+import statistics
+import time
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,20 +97,23 @@ class _Session(ProfiledSession):
             self.request: Any = open_request(
                 read_model(artifact.file), threads, artifact.precision, {"PERF_COUNT": True}
             )
-        self.counts: list[dict[str, float]] = []  # seconds of every node, a round each
+        self.means: list[dict[str, float]] = []  # seconds of every node, over all inferences until then
+        self.whole: list[float] = []  # seconds of every inference
         self.ran: dict[str, None] = {}  # nodes that took a microsecond or more at least once: it counts whole ones
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
+        started = time.perf_counter()
         found = self.request.infer([images], share_inputs=True, share_outputs=True)
+        self.whole.append(time.perf_counter() - started)
         return [np.array(value, np.float32) for value in found.values()]
 
     def collect(self) -> None:
         counts = self.request.profiling_info
-        self.counts.append({one.node_name: one.real_time.total_seconds() for one in counts})
+        self.means.append({one.node_name: one.real_time.total_seconds() for one in counts})
         self.ran.update((one.node_name, None) for one in counts if one.status == one.Status.EXECUTED)
 
     def profile(self) -> Profile:
-        if not self.counts:
+        if not self.means:
             raise InputError("OpenVINO's performance counts hold no inference: run one first")
         model = self.request.get_compiled_model().get_runtime_model()
         running = {one.get_friendly_name(): one for one in model.get_ops()}
@@ -116,7 +121,7 @@ class _Session(ProfiledSession):
                 for name, one in running.items()}  # fmt: skip
         sources = {name: one.get("originalLayersNames", "").split(",") for name, one in told.items()}
         parts = self._parts({source for of_one in sources.values() for source in of_one})
-        names = [name for name in self.counts[0] if name in self.ran]
+        names = [name for name in self.means[0] if name in self.ran]
         operators = []
         for name in names:
             node, about = running.get(name), told.get(name, {})
@@ -127,7 +132,17 @@ class _Session(ProfiledSession):
                     0 if node is None or kind in VIEWS else _moved(node), about.get("primitiveType", ""),
                 )
             )  # fmt: skip
-        return Profile(tuple(operators), tuple(tuple(one[name] for name in names) for one in self.counts))
+        return Profile(tuple(operators), self._rounds(names))
+
+    def _rounds(self, names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+        """Seconds of the nodes in every inference. OpenVINO tells their means over all inferences so far, in whole
+        microseconds: each inference gets what the mean makes of the time that the whole of it took. The first quarter,
+        where all is new, is no part of the means."""
+        count, first = len(self.means), len(self.means) // 4
+        before = self.means[first - 1] if first else dict.fromkeys(names, 0.0)
+        mean = [(count * self.means[-1][name] - first * before[name]) / (count - first) for name in names]
+        usual = statistics.fmean(self.whole[first:])
+        return tuple(tuple(max(0.0, one) * whole / usual for one in mean) for whole in self.whole)
 
     def _parts(self, claimed: Set[str]) -> dict[str, Part]:
         """The operators of the file, by the names that OpenVINO calls them by; nobody needs to hear of a bias.
