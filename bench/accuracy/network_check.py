@@ -51,7 +51,10 @@ def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tup
     if not codec.fits(shapes, joints) or any(shape[0] != 1 for shape in shapes):
         shown = " and ".join(str(shape[1:]) for shape in shapes)
         raise InputError(f"{name} gives {shown}, and {owner} needs {codec.describe(joints)}, one for each joint")
-    for tensor in tensors:
+    for tensor in (tensor.detach() for tensor in tensors):
+        if tensor.is_meta or tensor.layout != torch.strided:
+            kind = "the device meta, which has no numbers" if tensor.is_meta else f"{tensor.layout}"
+            raise InputError(f"{name} gives a tensor of {kind}: a dense one is needed")
         if not tensor.is_floating_point():
             raise InputError(f"{name} gives numbers of type {tensor.dtype}: floating-point numbers are needed")
         if not bool(torch.isfinite(tensor).all()):

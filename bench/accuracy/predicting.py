@@ -182,6 +182,8 @@ def _outputs(session: Session, images: Tensor, codec: Codec, joints: int, datase
         raise InputError(
             f"{who} gives {shown} and {dataset} has {joints} joints: a network of {codec.describe(joints)} is needed"
         )
+    if any(len(output) != len(images) for output in outputs):
+        raise InputError(f"{who} gives answers for {len(outputs[0])} images of {len(images)}: one for each is needed")
     if not all(np.isfinite(output).all() for output in outputs):
         raise InputError(f"{who} returns {codec.kind.name} output that is not finite (NaN or infinity)")
     return outputs

@@ -267,6 +267,22 @@ def few():
     return Net(lambda maps: maps[:, :16])
 
 
+def alone():
+    return Net(lambda maps: maps[:1])
+
+
+def sparse():
+    return Net(lambda maps: maps.to_sparse())
+
+
+def nowhere():
+    return Net(lambda maps: maps.to("meta"))
+
+
+def fixed():
+    return Net(lambda maps: nn.Parameter(maps))
+
+
 def swapped():
     net = Net(lambda maps: {"y": maps.amax(3).repeat(1, 1, 8), "x": maps.amax(2).repeat(1, 1, 8)})
     net.output_kind = "simcc"
@@ -285,6 +301,8 @@ def pixels():
     [("nothing", "gives nothing: one tensor of 17 heatmaps is needed"), ("pair", "gives a tuple: one tensor of 17"),
      ("flat", r"gives \(17, \d+\), and coco needs 17 heatmaps"), ("whole", "gives numbers of type torch.int64"),
      ("undefined", "gives numbers that are not finite"), ("few", r"gives \(16, \d+, \d+\), and coco needs 17"),
+     ("fixed", None),
+     ("sparse", "gives a tensor of torch.sparse_coo: a dense one"), ("nowhere", "gives a tensor of the device meta"),
      ("swapped", "gives 'y' before 'x': the vectors along x must come first"), ("double", None)],
 )  # fmt: skip
 def test_what_a_network_gives_is_checked_first(name: str, problem: str | None, tmp_path: Path) -> None:
@@ -300,6 +318,15 @@ def test_what_a_network_gives_is_checked_first(name: str, problem: str | None, t
         with pytest.raises(InputError, match=problem):
             main(arguments)
         assert not list((tmp_path / "out").glob("*"))
+
+
+def test_an_answer_for_one_image_alone_is_not_taken_for_all(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    write_pictures(tmp_path, "1.png")
+    write_pictures(tmp_path, "2.png")
+    model = ["--model", f"{tmp_path}/nets.py:alone", "--weights", "own", "--input", "64x48", "--device", "cpu"]
+    with pytest.raises(InputError, match="nets.py:alone gives answers for 1 images of 2: one for each is needed"):
+        main([str(tmp_path / "1.png"), str(tmp_path / "2.png"), *model, "--quiet", "--out", str(tmp_path / "out")])
 
 
 def test_coordinates_in_pixels_are_warned_of(tmp_path: Path) -> None:
