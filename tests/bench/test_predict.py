@@ -325,7 +325,7 @@ def test_an_answer_for_one_image_alone_is_not_taken_for_all(tmp_path: Path) -> N
     write_pictures(tmp_path, "1.png")
     write_pictures(tmp_path, "2.png")
     model = ["--model", f"{tmp_path}/nets.py:alone", "--weights", "own", "--input", "64x48", "--device", "cpu"]
-    with pytest.raises(InputError, match="nets.py:alone gives answers for 1 images of 2: one for each is needed"):
+    with pytest.raises(InputError, match=r"nets.py:alone gives answers for 1 images of 2: one for each is needed"):
         main([str(tmp_path / "1.png"), str(tmp_path / "2.png"), *model, "--quiet", "--out", str(tmp_path / "out")])
 
 
