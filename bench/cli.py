@@ -30,6 +30,17 @@ DEFAULT_RESULTS = Path("results/local")
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, *given: Any, **more: Any) -> Any:  # type: ignore[override]
+        """Refuses empty texts, which a script's variable without a value gives, and which would pass for defaults."""
+        found = super().parse_args(*given, **more)
+        for action in self._actions:
+            value = getattr(found, action.dest, None)
+            if any(isinstance(one, str) and not one.strip() for one in (value if isinstance(value, list) else [value])):
+                raise InputError(
+                    f"{'/'.join(action.option_strings) or action.dest} is empty: leave it out, or say what"
+                )
+        return found
+
     def error(self, message: str) -> NoReturn:
         line = " ".join(message.split())
         short = line if len(line) <= 400 else f"{line[:200]} ... {line[-150:]}"  # it quotes what was given
@@ -259,14 +270,14 @@ def listed(text: str) -> list[str]:
 
 def file(text: str) -> Path:
     """An argument that is the path of a file."""
-    if not text or "\0" in text:
+    if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no file")
     return Path(text)
 
 
 def folder(text: str) -> Path:
     """An argument that is a folder, which may not exist yet."""
-    if not text or "\0" in text:
+    if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return Path(text)
 

@@ -85,6 +85,8 @@ def read(path: Path) -> list[Record]:
 
 def read_sets(path: Path) -> dict[str, list[Record]]:
     """The same by the folder that they lie in, as seen from ``path``."""
+    if not path.exists():
+        raise InputError(f"no folder {path}: give that of the records with --results")
     found: dict[str, list[Record]] = {}
     emulated = 0
     for file in results.record_files(path):

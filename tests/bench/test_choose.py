@@ -162,3 +162,8 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
     assert choosing([*results, "--machine", "other", "--max-ms", "10", "--json"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["reasons"] == ["50.0 ms (48.1 to 52.6) is above 10 ms"]
+
+
+def test_records_that_are_not_there_are_said_with_the_option(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no folder .*none: give that of the records with --results"):
+        command("choose")(["--results", str(tmp_path / "none")])

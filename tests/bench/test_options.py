@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,22 @@ def numeric(name: str, subcommand: tuple[str, ...], monkeypatch: pytest.MonkeyPa
         for action in parser._actions
         if action.option_strings and action.type not in other
     ]
+
+
+@pytest.mark.parametrize(("name", "subcommand"), COMMANDS)
+def test_an_empty_text_is_no_default(name: str, subcommand: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script's variable without a value would give it."""
+    made: list[argparse.ArgumentParser] = []
+    make = cli.make_parser
+    monkeypatch.setattr(cli, "make_parser", lambda *given, **more: made.append(make(*given, **more)) or made[-1])
+    parse = importlib.import_module(f"bench.{name}.options").parse
+    parse([*subcommand, *COMMANDS[name, subcommand]])
+    texts = [action for action in made[-1]._actions if action.option_strings and action.nargs is None]
+    assert len(texts) >= 2
+    for option in (action.option_strings[0] for action in texts):
+        for empty in ("", " "):
+            with pytest.raises(InputError, match=re.escape(option)):
+                parse([*subcommand, *COMMANDS[name, subcommand], f"{option}={empty}"])
 
 
 BAD = (
