@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -244,14 +245,14 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
 def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, device: torch.device) -> None:
     """Fail on what computes something other than its reference, whose accuracy would be of another network.
 
-    What int8 costs is measured, however much it is.
+    What int8 costs is measured, however much it is: where outputs differ by much, a warning says how to find out where.
 
     Raises:
-        ParityError: it differs by more than its precision explains.
+        ParityError: it differs by more than its precision explains, or its outputs have other shapes or are not finite.
     """
     settings, options, model = evaluation.settings, evaluation.options, evaluation.trained.on(device)
     own = catalogue.reference_of(model)
-    if artifact.precision == "int8" or (settings.backend, settings.precision) == (own, "fp32"):
+    if (settings.backend, settings.precision) == (own, "fp32"):
         return
     images = photograph(settings.input, how=evaluation.trained.normalisation).expand(options.batch, -1, -1, -1)
     placed = images.contiguous().to(device if own == "eager" else "cpu")
@@ -259,7 +260,15 @@ def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, devic
     with catalogue.open_artifact(plain, device=str(placed.device), threads=options.threads) as reference:
         expected = reference.run(placed.cpu().numpy())
     found = session.run(placed.cpu().numpy())
-    parity.check(expected, found, artifact.precision, f"backend {artifact.backend}", own)
+    who = f"backend {artifact.backend}"
+    if artifact.precision != "int8":
+        parity.check(expected, found, artifact.precision, who, own)
+    elif (difference := parity.difference(expected, found, who, own)) > parity.TOLERANCE["int8"]:
+        warnings.warn(
+            f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m bench.explain "
+            f"--backend {artifact.backend} --differences names the layer where it begins",
+            stacklevel=2,
+        )
 
 
 def _finish(
@@ -286,9 +295,9 @@ def _finish(
         "bad_pictures": len(set(errors.values())),
     }
     metrics |= _throughput(answers, fabric.world_size)
-    warnings = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
+    left_out = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
     return EvaluationResult(
-        tuple(files), _record(evaluation, fabric, metrics, warnings, sorted(set(errors.values())), files[0], started_at)
+        tuple(files), _record(evaluation, fabric, metrics, left_out, sorted(set(errors.values())), files[0], started_at)
     )
 
 
