@@ -265,8 +265,8 @@ def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, devic
         parity.check(expected, found, artifact.precision, who, own)
     elif (difference := parity.difference(expected, found, who, own)) > parity.TOLERANCE["int8"]:
         warnings.warn(
-            f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m bench.explain "
-            f"--backend {artifact.backend} --differences names the layer where it begins",
+            f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m "
+            f"bench.explain --backend {artifact.backend} --differences names the layer where it begins",
             stacklevel=2,
         )
 

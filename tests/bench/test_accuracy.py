@@ -7,16 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from bench.accuracy import evaluation_server, score_mpii
+from bench.accuracy import evaluation, evaluation_server, score_mpii
 from bench.core.errors import InputError
 from bench.core.results import read
+from bench.timing.parity import ParityError
 from bench.weights import build_trained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,3 +273,31 @@ def test_where_no_weights_were_published_a_file_is_suggested() -> None:
     for name, dataset in (("small_hrnet_w16", "coco"), ("vipnas_mobilenetv3", "mpii")):
         with pytest.raises(InputError, match=r"were published .*; --weights FILE takes a checkpoint of your own$"):
             build_trained(name, "published", num_joints=17, input_size="256x192", dataset=dataset)
+
+
+def test_int8_that_leaves_nothing_of_a_network_is_said() -> None:
+    """The output of a backend is eager's times a factor."""
+    torch.manual_seed(0)
+    model = nn.Conv2d(3, 17, 4, stride=4).eval()
+    settings = SimpleNamespace(backend="onnxruntime_int8", precision="fp32", input=(64, 64))
+    trained = SimpleNamespace(on=lambda _device: model, normalisation=None)
+    made: Any = SimpleNamespace(
+        settings=settings, options=SimpleNamespace(batch=1, threads=1), trained=trained, model="mine"
+    )
+    artifact: Any = SimpleNamespace(precision="int8", backend="onnxruntime_int8")
+
+    def compare(factor: float) -> None:
+        def run(images: np.ndarray) -> list[np.ndarray]:
+            with torch.inference_mode():
+                return [factor * model(torch.from_numpy(images)).numpy()]
+
+        session: Any = SimpleNamespace(run=run)
+        evaluation._compare(made, artifact, session, torch.device("cpu"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compare(0.6)
+    with pytest.warns(UserWarning, match=r"changes the outputs of mine by 0\.6 of .*onnxruntime_int8 --differences"):
+        compare(0.4)
+    with pytest.raises(ParityError, match="not finite"):
+        compare(float("nan"))
