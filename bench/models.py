@@ -225,6 +225,7 @@ def build(
     input_size: tuple[int, int] = (256, 192),
     seed: int = 0,
     options: Mapping[str, str] | None = None,
+    any_type: bool = False,
 ) -> "nn.Module":
     """A network in evaluation mode, its weights drawn from ``seed``.
 
@@ -234,6 +235,7 @@ def build(
         input_size: height and width, for networks of the zoo: some are made for one size.
         seed: of the weights.
         options: for networks of the zoo, such as ``attention``.
+        any_type: of a factory's weights: a training keeps the type that they have. Records of all else say float32.
 
     Raises:
         InputError: unknown name; or the factory cannot be found, fails, hangs, ends the process or returns no module.
@@ -245,7 +247,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_factory(name):
-            return _from_factory(name).eval()
+            return _from_factory(name, any_type=any_type).eval()
         return zoo.create_model(name, num_joints=num_joints, input_size=input_size, **(options or {})).eval()
 
 
@@ -259,7 +261,7 @@ def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
     from bench.codecs.codec import codec_of
 
     if is_factory(name):
-        return codec_of(build(name, input_size=input_size), input_size, name)
+        return codec_of(build(name, input_size=input_size, any_type=True), input_size, name)
     if ":timm/" in name:
         return codec_of(None, input_size, name)
     card = zoo.model_card(name)
@@ -267,7 +269,7 @@ def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
     return codec_of(declared, input_size, name)
 
 
-def _from_factory(name: str) -> "nn.Module":
+def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     import torch
     from torch import nn
 
@@ -281,7 +283,7 @@ def _from_factory(name: str) -> "nn.Module":
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned {type(model).__name__}: it must return a torch.nn.Module")
     for key, weight in model.named_parameters():
-        if weight.is_floating_point() and weight.dtype != torch.float32:
+        if not any_type and weight.is_floating_point() and weight.dtype != torch.float32:
             raise InputError(
                 f"{name} has weights of {str(weight.dtype).removeprefix('torch.')} ({key}), and would be recorded as "
                 "float32: return it with .float(); --precision chooses another"

@@ -158,7 +158,9 @@ def make_network(run: Training, num_joints: int) -> nn.Module:
         ZooError: unknown network or option, or weights that cannot be had.
     """
     options = {"attention": run.attention} if run.attention not in (None, "parallel") else {}
-    network = build(run.model, num_joints=num_joints, input_size=run.input, seed=run.seed, options=options)  # type: ignore[arg-type]
+    network = build(
+        run.model, num_joints=num_joints, input_size=run.input, seed=run.seed, options=options, any_type=True  # type: ignore[arg-type]
+    )  # fmt: skip
     # A user's network begins as its factory made it, a newer one as it was published, timm's backbones as timm does.
     if run.model in zoo.list_models("paper"):
         initialise(network, run.seed)
