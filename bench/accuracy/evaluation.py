@@ -35,6 +35,7 @@ from bench.data import Dataset
 from bench.data.cropping import photograph
 from bench.model_files.reading import from_json
 from bench.models import network_sha256, precision_of, recorded_name
+from bench.opening import reference
 from bench.timing import parity
 from bench.weights import Trained
 
@@ -251,19 +252,15 @@ def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, devic
         ParityError: it differs by more than its precision explains, or its outputs have other shapes or are not finite.
     """
     settings, options, model = evaluation.settings, evaluation.options, evaluation.trained.on(device)
-    own = catalogue.reference_of(model)
-    if (settings.backend, settings.precision) == (own, "fp32"):
+    if (settings.backend, settings.precision) == (catalogue.reference_of(model), "fp32"):
         return
-    images = photograph(settings.input, how=evaluation.trained.normalisation).expand(options.batch, -1, -1, -1)
-    placed = images.contiguous().to(device if own == "eager" else "cpu")
-    plain = catalogue.build(own, model, placed, threads=options.threads)
-    with catalogue.open_artifact(plain, device=str(placed.device), threads=options.threads) as reference:
-        expected = reference.run(placed.cpu().numpy())
-    found = session.run(placed.cpu().numpy())
-    who = f"backend {artifact.backend}"
+    picture = photograph(settings.input, how=evaluation.trained.normalisation)
+    images = picture.expand(options.batch, -1, -1, -1).contiguous().numpy()
+    expected = reference(model, images, device=str(device), threads=options.threads, who=evaluation.model)
+    found = session.run(images)
     if artifact.precision != "int8":
-        parity.check(expected, found, artifact.precision, who, own)
-    elif (difference := parity.difference(expected, found, who, own)) > parity.TOLERANCE["int8"]:
+        expected.check(artifact, found)
+    elif (difference := expected.difference(artifact, found)) > parity.TOLERANCE["int8"]:
         warnings.warn(
             f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m "
             f"bench.explain --backend {artifact.backend} --differences names the layer where it begins",

@@ -4,21 +4,19 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench import cli
 from bench.backends import catalogue, precisions
-from bench.backends.artifact import Artifact
 from bench.backends.profiles import Executed
-from bench.core.errors import InputError, described
+from bench.core.errors import InputError
 from bench.explain.findings import Findings
 from bench.explain.operators import Operator
 from bench.explain.peaks import PeakMeter
 from bench.explain.plan import WARMUP
 from bench.explain.profiled import plain_round, quicker
 from bench.explain.runtime_peaks import RuntimeMeter
+from bench.opening import Opened, Reference, open_network, reference
 from bench.speed.timed_set import state
 from bench.timing import conditions, parity
 from bench.timing.clock import no_garbage_collection, once, warm_up
@@ -39,16 +37,17 @@ def measure(
     catalogue.profiler_of(backend)
     images = example.cpu().contiguous().numpy()
     artifact = catalogue.build(backend, model, example, precision=precision, threads=threads)
-    _check(model, example, artifact, images, who)
     device = str(example.device)
+    expected = reference(model, images, device=device, threads=threads, who=who)
+    opened = open_network(lambda: artifact, images, device=device, threads=threads, who=who, built=True)
     meter = PeakMeter(example.device, _arithmetic(backend, artifact.precision), calls=False)
     with (
-        catalogue.open_artifact(artifact, device=device, threads=threads) as plain,
+        opened.session as plain,
         catalogue.open_profiled(artifact, device=device, threads=threads) as watched,
         RuntimeMeter(backend, threads) as runtime,
         plain.computing(),
     ):
-        plain.prepare(images)
+        _check(expected, opened)
         inference = plain.bind(images)
         warm_up(inference, WARMUP)
         for _ in range(WARMUP):
@@ -137,20 +136,9 @@ def _arithmetic(backend: str, precision: str) -> torch.dtype:
     return torch.float32 if found.quantises or found.rounds_to else precisions.DTYPES.get(precision, torch.float32)
 
 
-def _check(model: nn.Module, example: Tensor, artifact: Artifact, images: np.ndarray, who: str) -> None:
+def _check(expected: Reference, opened: Opened) -> None:
     """Nobody needs to hear where the time of something else goes."""
-    found: list[list[np.ndarray]] = []
-    reference = catalogue.reference_of(model)
-    for own in (catalogue.build(reference, model, example), artifact):
-        with catalogue.open_artifact(own, device=str(example.device)) as session:
-            session.prepare(images)
-            try:
-                outputs = session.run(images)
-            except Exception as error:
-                size = cli.input_text((example.shape[-2], example.shape[-1]))
-                raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
-            found.append(parity.check_outputs(outputs, who))
     try:
-        parity.check(found[0], found[1], artifact.precision, f"backend {artifact.backend}", reference)
+        expected.check(opened.artifact, opened.outputs)
     except parity.ParityError as error:
         raise InputError(f"{error}: --differences names the layer where it begins") from error

@@ -31,19 +31,13 @@ def _build(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 def _network(task: dict[str, Any]) -> dict[str, Any]:
     from bench.backends import catalogue
     from bench.kit import old_runtimes
+    from bench.opening import open_network, reference
     from bench.speed import preparation
-    from bench.speed.timed_set import open_network
-    from bench.timing import parity
 
     folder, threads, name = Path(task["folder"]), task["threads"], task["backend"]
     model, example = preparation.network(task)
     images = example.cpu().numpy()
-    own = catalogue.reference_of(model)
-    plain = open_network(
-        lambda: catalogue.build(own, model, example, threads=threads),
-        images, device="cpu", threads=threads, who=task["model"], built=False,
-    )  # fmt: skip
-    plain.session.close()
+    expected = reference(model, images, device="cpu", threads=threads, who=task["model"])
     artifact = catalogue.build(name, model, example, threads=threads, portable=True)
     if not artifact.files:
         raise _unfit(name)
@@ -59,7 +53,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
         lambda: shipped, images, device="cpu", threads=threads, who=task["model"], built=True
     )  # fmt: skip
     tried.session.close()
-    parity.check(plain.outputs, tried.outputs, shipped.precision, f"backend {name}", own)
+    expected.check(shipped, tried.outputs)
     notes: dict[str, Any] = {}
     if backend.quantises:
         from bench.backends import calibration
@@ -71,7 +65,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
         "artifact": told,
         "files": [file.relative_to(folder).as_posix() for file in files],
         "input": _keep(folder, "input", [images]),
-        "expected": _keep(folder, "expected", plain.outputs),
+        "expected": _keep(folder, "expected", expected.outputs),
         "runtime": catalogue.version(name),
         "runs_on": runs_on,
         "notes": notes,

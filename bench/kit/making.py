@@ -27,14 +27,15 @@ from bench.timing.process_variables import process_variables
 WORKER = "bench.kit.building"
 # The project's own modules that a device needs, copied as they are; of the families only those that are chosen.
 MODULES = (
-    "bench/__init__.py", "bench/core/__init__.py", "bench/core/address_space.py", "bench/core/errors.py",
-    "bench/core/hardware.py", "bench/core/board.py", "bench/core/lazy.py", "bench/core/library_settings.py",
-    "bench/core/system_files.py", "bench/timing/*.py", "bench/backends/__init__.py", "bench/backends/adapted.py",
-    "bench/backends/artifact.py", "bench/backends/session.py", "bench/backends/catalogue.py",
-    "bench/backends/openvino_kernels.py", "bench/backends/native_output.py", "bench/backends/families/__init__.py",
-    "bench/speed/__init__.py", "bench/speed/energy.py", "bench/speed/figures.py", "bench/speed/statistics.py",
-    "bench/speed/timed_set.py", "bench/kit/__init__.py", "bench/kit/device.py", "bench/kit/ledger.py",
-    "bench/kit/lock.py", "bench/kit/manifest.py", "bench/kit/one_set.py", "bench/kit/reporting.py",
+    "bench/__init__.py", "bench/opening.py", "bench/core/__init__.py", "bench/core/address_space.py",
+    "bench/core/errors.py", "bench/core/hardware.py", "bench/core/board.py", "bench/core/lazy.py",
+    "bench/core/library_settings.py", "bench/core/system_files.py", "bench/timing/*.py", "bench/backends/__init__.py",
+    "bench/backends/adapted.py", "bench/backends/artifact.py", "bench/backends/session.py",
+    "bench/backends/catalogue.py", "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
+    "bench/backends/families/__init__.py", "bench/speed/__init__.py", "bench/speed/energy.py", "bench/speed/figures.py",
+    "bench/speed/statistics.py", "bench/speed/timed_set.py", "bench/kit/__init__.py", "bench/kit/device.py",
+    "bench/kit/ledger.py", "bench/kit/lock.py", "bench/kit/manifest.py", "bench/kit/one_set.py",
+    "bench/kit/reporting.py",
 )  # fmt: skip
 RUN = "bench/kit/run.py"
 SPARE_BYTES = 16 * 2**20  # of a disk, beside the kit

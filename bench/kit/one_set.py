@@ -45,14 +45,15 @@ def _time(task: dict[str, Any], kit: Path) -> dict[str, Any]:
 
     from bench.backends.artifact import Artifact
     from bench.core import board
-    from bench.speed.timed_set import open_network, time_set
+    from bench.opening import Reference, open_network
+    from bench.speed.timed_set import time_set
     from bench.timing import clock, conditions, yardstick
 
     threads = task["threads"]
     _keep_to(task["cores"])
     images = np.load(kit / task["input"])
     with np.load(kit / task["expected"]) as file:
-        expected = [file[name] for name in file.files]
+        expected = Reference("eager", [file[name] for name in file.files])
     artifact = Artifact.from_json(task["artifact"])
     until = getattr(clock, UNTIL[task["kind"]])(**task["until"])
     idle = conditions.memory_bytes()

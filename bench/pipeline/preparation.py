@@ -18,12 +18,12 @@ from bench.data.cropping import PHOTOGRAPH, PHOTOGRAPH_BOX, Normalisation
 from bench.model_files.model_file import ModelFile
 from bench.model_files.reading import AnyFile, from_json
 from bench.models import build, codec_of_name, is_factory
+from bench.opening import reference
 from bench.pipeline.crops import Crops
 from bench.pipeline.joints import check_outputs
 from bench.pipeline.networks import Networks
 from bench.pipeline.plan import PoseNetwork
 from bench.random_weights import enliven
-from bench.speed.timed_set import open_network
 from bench.timing import parity
 from bench.weights import build_trained
 
@@ -95,7 +95,6 @@ def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Art
         ParityError: it computes something other than the reference.
     """
     model = module(network)
-    own = catalogue.reference_of(model)
     one = photograph(network, pixels=False)
     worst: float | None = None
     found = {}
@@ -107,24 +106,10 @@ def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Art
             shown = np.repeat(photograph(network, pixels=True), batch, 0) if pixels else images
             outputs = parity.check_outputs(session.run(shown), network.model)
         check_outputs(outputs, network.num_joints, codec(network))
-        if (network.backend, network.precision) != (own, "fp32"):
-            expected = _reference(network, model, own, images)
-            difference = parity.check(expected, outputs, found[batch].precision, f"backend {network.backend}", own)
-            worst = max(worst or 0.0, difference)
+        if (network.backend, network.precision) != (catalogue.reference_of(model), "fp32"):
+            expected = reference(model, images, device=network.device, threads=network.threads, who=network.model)
+            worst = max(worst or 0.0, expected.check(found[batch], outputs))
     return found, worst
-
-
-def _reference(
-    network: PoseNetwork, model: Any, own: str, images: npt.NDArray[np.generic]
-) -> list[npt.NDArray[np.generic]]:
-    device = network.device if own == "eager" else "cpu"
-    example = torch.zeros(len(images), 3, *network.input, device=device)
-    plain = open_network(
-        lambda: catalogue.build(own, model, example, threads=network.threads),
-        images, device=device, threads=network.threads, who=network.model, built=False,
-    )  # fmt: skip
-    plain.session.close()
-    return plain.outputs
 
 
 def open_artifact(network: PoseNetwork, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:

@@ -1,17 +1,15 @@
 """One network timed in the caller's own process."""
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bench import cli
 from bench.backends import catalogue
 from bench.core.record import Measurement, Record, now
+from bench.opening import open_network, reference
 from bench.speed.options import ROUNDS, WARMUP
 from bench.speed.record import complete_record
-from bench.speed.timed_set import SetResult, open_network, time_set
+from bench.speed.timed_set import SetResult, time_set
 from bench.timing.clock import Fixed
 
 
@@ -77,15 +75,12 @@ def _one_set(
     model: nn.Module, example: Tensor, rounds: int, warmup: int, backend: str, precision: str, threads: int, who: str
 ) -> SetResult:
     device, images = str(example.device), example.cpu().numpy()
-
-    def build(which: str, asked: str) -> Any:
-        return lambda: catalogue.build(which, model, example, precision=asked, threads=threads)
-
-    expected: list[np.ndarray] | None = None
+    expected = None
     if (backend, precision) != ("eager", "fp32"):
-        reference = open_network(build("eager", "fp32"), images, device=device, threads=threads, who=who, built=False)
-        expected = reference.outputs
-        reference.session.close()
-    opened = open_network(build(backend, precision), images, device=device, threads=threads, who=who, built=False)
+        expected = reference(model, images, device=device, threads=threads, who=who)
+    opened = open_network(
+        lambda: catalogue.build(backend, model, example, precision=precision, threads=threads),
+        images, device=device, threads=threads, who=who,
+    )  # fmt: skip
     with opened.session:
         return time_set(opened, Fixed(rounds), warmup, device=device, expected=expected)

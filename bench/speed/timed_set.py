@@ -1,4 +1,4 @@
-"""One set: one network in one process, opened by a backend, compared with eager, and timed."""
+"""One set: one network in one process, compared with its reference, and timed."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -7,15 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from bench.backends import catalogue
-from bench.backends.artifact import Artifact
-from bench.backends.session import Session
-from bench.core.errors import InputError, described
+from bench.opening import Opened, Reference
 from bench.speed import energy
 from bench.timing import conditions, parity
-from bench.timing.clock import Inference, once, time_rounds, warm_up
+from bench.timing.clock import Inference, time_rounds, warm_up
 
 ENERGY_S = 2.0  # counters of a GPU move in steps of up to a tenth of a second
 
@@ -43,96 +39,38 @@ class SetResult:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A network ready to be timed, and how long that took."""
-
-    artifact: Artifact
-    session: Session
-    images: np.ndarray
-    outputs: list[np.ndarray]  # of the first inference
-    prepare_s: float
-    from_cache: bool
-    first_s: float
-
-
-def open_network(
-    build: Callable[[], Artifact], images: np.ndarray, *, device: str, threads: int, who: str, built: bool
-) -> Opened:
-    """Build or take an artifact, open it, and run it once.
-
-    Args:
-        build: makes or returns the artifact.
-        images: float32 ``[N, 3, H, W]``.
-        device: cpu, cuda or cuda:N.
-        threads: CPU threads.
-        who: the network, for messages.
-        built: whether another process built the artifact.
-
-    Raises:
-        InputError: it cannot be built or opened, fails on the input, or returns something other than numbers.
-    """
-
-    def ready() -> tuple[Artifact, Session]:
-        artifact = build()
-        session = catalogue.open_artifact(artifact, device=device, threads=threads)
-        session.prepare(images)
-        return artifact, session
-
-    (artifact, session), prepare_s = once(ready)
-    try:
-        outputs, first_s = once(lambda: session.run(images))
-        outputs = parity.check_outputs(outputs, who)
-    except InputError:
-        session.close()
-        raise
-    except Exception as error:
-        session.close()
-        size = f"{images.shape[2]}x{images.shape[3]}"
-        raise InputError(f"{who} fails on an input of {size}: {described(error)}") from error
-    from_cache = (built or artifact.from_cache) and session.from_cache is not False
-    if not built and session.from_cache is not None:
-        from_cache = session.from_cache
-    return Opened(
-        artifact, session, images, outputs, prepare_s, from_cache, first_s
-    )  # fmt: skip
-
-
 def time_set(
     opened: Opened,
     until: Any,
     warmup: int,
     *,
     device: str,
-    expected: list[np.ndarray] | None,
-    reference: str = "eager",
+    expected: Reference | None,
     count_energy: bool = True,
     ready: Callable[[], None] = lambda: None,
 ) -> SetResult:
-    """Compare with eager, then time.
+    """Compare with the reference, then time.
 
     Args:
         opened: from ``open_network``.
         until: see ``bench.timing.clock.time_rounds``.
         warmup: rounds before the timed ones.
         device: that it was opened on.
-        expected: the reference's outputs in float32; None for the reference itself.
-        reference: eager, or the backend that a model file is compared in.
+        expected: what the network computes; None for the reference itself.
         count_energy: whether to read the machine's energy counters, in rounds of their own.
         ready: called before the warm-up.
 
     Raises:
-        ParityError: it computes something other than eager.
+        ParityError: it computes something other than the reference.
         InputError: impossible numbers of rounds.
     """
     artifact, session = opened.artifact, opened.session
     worst = None
     if expected is None:
-        parity.check_finite(opened.outputs, reference)
+        parity.check_finite(opened.outputs, artifact.backend)
     else:
         try:
-            who = f"backend {artifact.backend}"
-            worst = parity.check(expected, opened.outputs, artifact.precision, who, reference)
+            worst = expected.check(artifact, opened.outputs)
         except parity.ParityError as error:
             raise parity.ParityError(f"{error}: not timed") from error
     ready()

@@ -30,11 +30,12 @@ def _run(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
 
 def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
-    """Build, open and compare with eager; the answer has everything that a set needs."""
+    """Build, open and compare with the reference; the answer has everything that a set needs."""
     from bench.backends import catalogue
     from bench.core.errors import InputError
+    from bench.opening import open_network, reference
     from bench.speed import preparation
-    from bench.speed.timed_set import open_network, time_set
+    from bench.speed.timed_set import time_set
     from bench.timing.clock import Fixed
     from bench.timing.parity import ParityError
 
@@ -44,27 +45,20 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         network_error = True
         model, example = preparation.network(plan)
         images = example.cpu().numpy()
-        own = catalogue.reference_of(model)
-        placed = example if own == "eager" else example.cpu()
-        plain = open_network(
-            lambda: catalogue.build(own, model, placed, threads=threads),
-            images, device=str(placed.device), threads=threads, who=who, built=False,
-        )  # fmt: skip
-        plain.session.close()
+        computed = reference(model, images, device=device, threads=threads, who=who)
         network_error = False
-        is_reference = (plan["backend"], plan["precision"]) == (own, "fp32")
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
-            images, device=device, threads=threads, who=who, built=False,
+            images, device=device, threads=threads, who=who,
         )  # fmt: skip
     except InputError as error:
         return {"input_error": str(error), "network_error": network_error}
     with opened.session:
-        expected = None if is_reference else plain.outputs
+        expected = None if (plan["backend"], plan["precision"]) == (computed.backend, "fp32") else computed
         try:
             result = time_set(
-                opened, Fixed(1), 0, device=device, expected=expected, reference=own, count_energy=False, ready=ready
-            )
+                opened, Fixed(1), 0, device=device, expected=expected, count_energy=False, ready=ready
+            )  # fmt: skip
         except ParityError as error:
             raise ParityError(f"{error}{_where(plan, model, example)}") from error
     try:
@@ -73,7 +67,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         artifact = None
     prepared = {
         "images": preparation.keep([images]),
-        "expected": preparation.keep(expected) if expected is not None else None,
+        "expected": preparation.keep(expected.outputs) if expected is not None else None,
         "artifact": artifact,
     }
     return {"result": asdict(result), "prepared": prepared}
@@ -111,7 +105,8 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
     from bench.backends import catalogue
     from bench.backends.artifact import Artifact
-    from bench.speed.timed_set import open_network, time_set
+    from bench.opening import Reference, open_network
+    from bench.speed.timed_set import time_set
     from bench.timing import conditions, yardstick
     from bench.timing.clock import Fixed, Steady
 
@@ -121,7 +116,8 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     expected = None
     if plan["expected"]:
         with np.load(plan["expected"]) as file:
-            expected = [file[name] for name in file.files]
+            own = plan["file"]["backend"] if plan.get("file") else "eager"
+            expected = Reference(own, [file[name] for name in file.files])
     until = Steady(plan["rounds"], plan["budget_s"]) if plan["budget_s"] else Fixed(plan["rounds"])
     built = plan["artifact"] is not None
     idle = conditions.memory_bytes()
@@ -136,11 +132,10 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
         model, example = preparation.network(plan)
         opened = open_network(
             lambda: catalogue.build(plan["backend"], model, example, precision=plan["precision"], threads=threads),
-            images, device=device, threads=threads, who=plan["model"], built=False,
+            images, device=device, threads=threads, who=plan["model"],
         )  # fmt: skip
     with opened.session:
-        own = plan["file"]["backend"] if plan.get("file") else "eager"
-        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, reference=own, ready=ready)
+        result = time_set(opened, until, plan["warmup"], device=device, expected=expected, ready=ready)
     result.rss_before_bytes = idle
     result.warnings += _other_joints(plan, opened.outputs)
     if device == "cpu":
