@@ -549,7 +549,7 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
         processes.set_limit(arguments.timeout)
     library_settings.forbid_telemetry()
     processes.clean_up_afterwards()
-    library_settings.set_inductor_folder()
+    library_settings.set_folders()
     if "models" in arguments or "model" in arguments:
         address_space.check()
 

@@ -10,8 +10,8 @@ def forbid_telemetry() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def set_inductor_folder() -> str:
-    """Where torch.compile, and whatever traces a network, keeps its files.
+def set_folders() -> None:
+    """Where libraries keep files of their own: torch.compile, with whatever traces a network, and Matplotlib.
 
     In the project's cache folder, unless the user has named another; where that cannot be written, with the temporary
     files, as nothing depends on what is kept.
@@ -20,6 +20,7 @@ def set_inductor_folder() -> str:
 
     from bench.core.files import cache_path, can_be_made
 
-    kept = cache_path("inductor")
-    folder = kept if can_be_made(kept) else os.path.join(tempfile.gettempdir(), "inductor")  # noqa: PTH118
-    return os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    for variable, kind in (("TORCHINDUCTOR_CACHE_DIR", "inductor"), ("MPLCONFIGDIR", "matplotlib")):
+        kept = cache_path(kind)
+        folder = kept if can_be_made(kept) else os.path.join(tempfile.gettempdir(), kind)  # noqa: PTH118
+        os.environ.setdefault(variable, str(folder))

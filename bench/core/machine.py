@@ -184,7 +184,8 @@ def _version(package: str) -> str:
 
 def _git(*arguments: str) -> str | None:
     # Without locks: of a command that is killed now, one would stay, and stop all that is done in the repository.
-    command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
+    # Whoever owns it: its code is what runs here, so git need not be careful with it. In containers it is another user.
+    command = ["git", "--no-optional-locks", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

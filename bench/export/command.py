@@ -54,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
         cli.fail(f"{arguments.model}: {error}: not kept", 1)
     except InputError as error:
         said = str(error).removeprefix(f"{model.network_name} ")  # of code of the user's own, it names that
-        raise InputError(f"{arguments.model} {said}") from error
+        raise InputError(f"{arguments.model}: {said}") from error
     except OSError as error:
         error.filename = error.filename or str(path)
         raise

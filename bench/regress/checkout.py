@@ -77,6 +77,11 @@ def _git(folder: Path, *arguments: str) -> str:
     except FileNotFoundError:
         raise InputError("git is not installed, and --base needs it: install git, or compare with --baseline") from None
     if done.returncode:
+        if "safe.directory" in done.stderr:
+            raise InputError(
+                f"{folder} belongs to another user, so git does not open it: "
+                f"git config --global --add safe.directory {folder} allows it"
+            )
         last = last_line(done.stderr, f"git {arguments[0]} failed")
         raise InputError(f"{folder} is no git repository with a commit: {last.removeprefix('fatal: ')}")
     return done.stdout.strip()

@@ -9,7 +9,7 @@ import pytest
 
 from bench.core import files
 from bench.core.files import whole_file, write_whole
-from bench.core.library_settings import set_inductor_folder
+from bench.core.library_settings import set_folders
 from tests.conftest import ROOT
 
 
@@ -21,14 +21,21 @@ def test_a_file_appears_with_its_folders_and_alone(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_tracing_needs_no_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It makes a folder there, and a network would be blamed for one that cannot be made."""
+def test_libraries_need_no_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They make a folder there: a network would be blamed for one that cannot be made, and reports warned of it."""
     (tmp_path / "file").write_text("")
+    variables = ("TORCHINDUCTOR_CACHE_DIR", "MPLCONFIGDIR")
     for base, kept in ((tmp_path / "cache", True), (tmp_path / "file", False)):
-        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        for variable in variables:
+            monkeypatch.setenv(variable, "")  # whose value is put back afterwards
+            monkeypatch.delenv(variable)
         monkeypatch.setattr(files, "cache_path", lambda kind, base=base: base / kind)
-        assert Path(set_inductor_folder()).is_relative_to(base) == kept
+        set_folders()
+        assert [Path(os.environ[variable]).is_relative_to(base) for variable in variables] == [kept, kept]
     assert not (tmp_path / "cache").exists()
+    monkeypatch.setenv("MPLCONFIGDIR", "mine")
+    set_folders()
+    assert os.environ["MPLCONFIGDIR"] == "mine"
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,3 +137,10 @@ def test_looking_at_the_repository_locks_nothing(tmp_path: Path, monkeypatch: py
     assert machine._git("status", "--porcelain") == ""
     assert checkout._git(tmp_path, "status", "--porcelain") == ""
     assert (tmp_path / ".git" / "index").read_bytes() == before
+
+
+def test_a_repository_of_another_user_is_named_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, where git opens nothing by itself."""
+    commit = machine.this_software("none").git_commit
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert machine.this_software("none").git_commit == commit

@@ -458,6 +458,9 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     for arguments in (("--base", "HEAD", "--baseline", "x"), (), ("--base", "HEAD", "--threshold", "120%")):
         with pytest.raises(InputError):
             main([*arguments])
+    with monkeypatch.context() as of_another_user:
+        of_another_user.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        fails("belongs to another user", "--base", "HEAD", "--models", "small_hrnet_w16")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     fails("is no git repository", "--base", "HEAD", "--models", "small_hrnet_w16")
