@@ -259,7 +259,9 @@ def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, devic
     expected = reference(model, images, device=str(device), threads=options.threads, who=evaluation.model)
     found = session.run(images)
     if artifact.precision != "int8":
-        expected.check(artifact, found)
+        remark = expected.remark(artifact, expected.check(artifact, found))
+        if remark:
+            warnings.warn(f"{evaluation.model} {remark}", stacklevel=2)
     elif (difference := expected.difference(artifact, found)) > parity.TOLERANCE["int8"]:
         warnings.warn(
             f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m "

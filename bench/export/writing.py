@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -26,6 +25,7 @@ from bench.data.cropping import MEAN, STD, photograph
 from bench.export.formats import FORMATS, ExportSource, Format, load_torchscript
 from bench.model_files.description import FIELDS
 from bench.model_files.model_file import ModelFile
+from bench.opening import Reference
 from bench.timing import parity
 from bench.timing.parity import ParityError
 
@@ -182,13 +182,11 @@ def export(
             raise InputError(f"{what} is for networks in memory, not for a file")
         inputs = list(_inputs(size, (model.batch or 1,), int8=int8))
         with catalogue.open_artifact(Artifact(model.backend, model.precision, model.files)) as session:
-            expected = [session.run(images.numpy()) for images in inputs]
+            expected = [_reference(session.run, images) for images in inputs]
     else:
         inputs = list(_inputs(size, BATCHES if dynamic_batch else (1,), int8=int8))
         with user_code(metadata["model"], "fails on such an input"), torch.inference_mode():
-            expected = [arrays(model(images)) for images in inputs]
-    for outputs in expected:
-        parity.difference(outputs, outputs, "eager")  # numbers that are not finite are found before the work
+            expected = [_reference(lambda values: arrays(model(torch.from_numpy(values))), images) for images in inputs]
     example = inputs[0]
     if dynamic_batch:
         example = example.expand(2, -1, -1, -1).contiguous()  # exporters take a batch of one for fixed
@@ -206,6 +204,14 @@ def export(
             _sync(file)
             file.replace(path.parent / file.name)
     return worst
+
+
+def _reference(run: "RunArrays", images: Tensor) -> Reference:
+    """What a written file has to compute; numbers that are not finite are found before the work."""
+    values = images.numpy()
+    outputs = run(values)
+    parity.difference(outputs, outputs, "eager")
+    return Reference("eager", outputs, parity.difference(outputs, run(parity.last_bits(values)), "eager"))
 
 
 @contextmanager
@@ -228,9 +234,7 @@ def _inputs(size: tuple[int, int], batches: tuple[int, ...], *, int8: bool) -> I
             yield torch.randn(batch, 3, *size, generator=generator)
 
 
-def _compare(
-    chosen: Format, path: Path, inputs: list[Tensor], expected: list[list[np.ndarray]], *, int8: bool
-) -> float:
+def _compare(chosen: Format, path: Path, inputs: list[Tensor], expected: list[Reference], *, int8: bool) -> float:
     """The worst difference of the written file to eager."""
     precision = "int8" if int8 else "fp32"
     worst = 0.0
@@ -240,7 +244,8 @@ def _compare(
                 found = run(images.numpy())
             except Exception as error:
                 raise ParityError(f"the file fails on a batch of {len(images)} ({type(error).__name__})") from error
-            worst = max(worst, parity.check(wanted, found, precision, f"the {chosen.name} file"))
+            who = f"the {chosen.name} file"
+            worst = max(worst, parity.check(wanted.outputs, found, precision, who, rounding=wanted.rounding))
     return worst
 
 

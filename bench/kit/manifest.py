@@ -31,6 +31,7 @@ class KitNetwork:
     input: str
     expected: str  # eager's outputs for that input
     notes: dict[str, Any]
+    rounding: float = 0.0  # by how much these differ where the input differs by its last bits
 
     @property
     def who(self) -> str:

@@ -62,18 +62,16 @@ def problems(record: Record, manifest: Manifest) -> Iterator[str]:
     found = soundness.problems(record)
     yield from found
     yield from _of_the_kit(record, manifest)
-    yield from _parity(record)
+    yield from _parity(record, _network(record, manifest))
     if not any("samples" in problem for problem in found):
         yield from _figures(record)
         yield from _times(record)
 
 
 def _of_the_kit(record: Record, manifest: Manifest) -> Iterator[str]:
-    kit = record.notes["kit"]
-    name = kit.get("network") if isinstance(kit, dict) else None
-    network = next((one for one in manifest.networks if one.id == name), None)
+    network = _network(record, manifest)
     if network is None:
-        yield f"notes.kit.network {str(name)[:60]!r} is not in the kit"
+        yield f"notes.kit.network {str(_name(record))[:60]!r} is not in the kit"
         return
     yield from _measurement(record, network)
     for key, value in manifest.software.items():
@@ -81,6 +79,15 @@ def _of_the_kit(record: Record, manifest: Manifest) -> Iterator[str]:
             yield f"software.{key} is not as the kit was made with"
     yield from _protocol(record, manifest)
     yield from _modules(manifest)
+
+
+def _name(record: Record) -> object:
+    kit = record.notes["kit"]
+    return kit.get("network") if isinstance(kit, dict) else None
+
+
+def _network(record: Record, manifest: Manifest) -> KitNetwork | None:
+    return next((one for one in manifest.networks if one.id == _name(record)), None)
 
 
 def _measurement(record: Record, network: KitNetwork) -> Iterator[str]:
@@ -129,9 +136,9 @@ def _modules(manifest: Manifest) -> Iterator[str]:
             yield f"the kit's {name} is not the one of the sources that it says it was made from"
 
 
-def _parity(record: Record) -> Iterator[str]:
+def _parity(record: Record, network: KitNetwork | None) -> Iterator[str]:
     worst = record.metrics.get("parity_max_relative")
-    allowed = parity.TOLERANCE[record.precision or "fp32"]
+    allowed = parity.allowed(record.precision or "fp32", network.rounding if network else 0.0)
     if worst is None:
         yield "parity_max_relative is missing: nothing says that the device computed the same"
     elif not 0 <= worst <= allowed:

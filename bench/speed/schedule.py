@@ -34,6 +34,7 @@ class Prepared:
     images: str  # file of the input
     expected: str | None  # file of eager's outputs; None for eager itself
     artifact: dict[str, Any] | None  # None if every process builds the network itself
+    rounding: float = 0.0  # by how much eager's outputs differ where the input differs by its last bits
 
 
 @dataclass
@@ -170,8 +171,11 @@ def _start_set(progress: PlanProgress) -> workers.Worker:
     prepared = progress.prepared
     return _start(
         progress.plan,
-        {"images": prepared.images, "expected": prepared.expected, "artifact": prepared.artifact},
-    )
+        {
+            "images": prepared.images, "expected": prepared.expected, "artifact": prepared.artifact,
+            "rounding": prepared.rounding,
+        },
+    )  # fmt: skip
 
 
 def _start(plan: SpeedPlan, more: dict[str, Any]) -> workers.Worker:

@@ -65,7 +65,7 @@ def time_set(
         InputError: impossible numbers of rounds.
     """
     artifact, session = opened.artifact, opened.session
-    worst = None
+    worst, remarks = None, []
     if expected is None:
         parity.check_finite(opened.outputs, artifact.backend)
     else:
@@ -73,6 +73,7 @@ def time_set(
             worst = expected.check(artifact, opened.outputs)
         except parity.ParityError as error:
             raise parity.ParityError(f"{error}: not timed") from error
+        remarks = [remark] if (remark := expected.remark(artifact, worst)) else []
     ready()
     with session.computing():
         inference = session.bind(opened.images)
@@ -98,7 +99,7 @@ def time_set(
         energy_j=spent,
         median_ci95_relative=rounds.median_ci95_relative,
         conditions={**around, **watch.found()},
-        warnings=[*notes, *watch.warnings()],
+        warnings=[*remarks, *notes, *watch.warnings()],
     )
 
 

@@ -68,6 +68,7 @@ def _prepare(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     prepared = {
         "images": preparation.keep([images]),
         "expected": preparation.keep(expected.outputs) if expected is not None else None,
+        "rounding": expected.rounding if expected is not None else 0.0,
         "artifact": artifact,
     }
     return {"result": asdict(result), "prepared": prepared}
@@ -117,7 +118,7 @@ def _time(plan: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
     if plan["expected"]:
         with np.load(plan["expected"]) as file:
             own = plan["file"]["backend"] if plan.get("file") else "eager"
-            expected = Reference(own, [file[name] for name in file.files])
+            expected = Reference(own, [file[name] for name in file.files], plan["rounding"])
     until = Steady(plan["rounds"], plan["budget_s"]) if plan["budget_s"] else Fixed(plan["rounds"])
     built = plan["artifact"] is not None
     idle = conditions.memory_bytes()

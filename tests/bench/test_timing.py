@@ -151,6 +151,22 @@ def test_parity_names_what_is_wrong() -> None:
             parity.check_outputs([output], "net")
 
 
+def test_what_a_network_amplifies_is_allowed_in_float32_alone() -> None:
+    images = np.array([[0.0, 1.0, -2.5, 1e-3]], np.float32)
+    moved = parity.last_bits(images)
+    assert (moved != images).all()
+    assert (np.abs(moved - images) <= np.spacing(np.abs(images))).all()
+    assert parity.allowed("fp32") == parity.allowed("fp32", 1e-6) == 1e-4
+    assert parity.allowed("fp32", 5e-4) == pytest.approx(5e-3)
+    assert parity.allowed("fp32", 0.5) == 2e-2  # of a chaotic network nobody can tell
+    assert parity.allowed("int8", 0.5) == 0.5
+    assert parity.allowed("fp16", 0.01) == 2e-2
+    good = [np.array([1.0, -4.0], np.float32)]
+    assert parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=2e-4) == pytest.approx(1e-3, 0.01)
+    with pytest.raises(ParityError, match=r"by 0.001 of the largest output, more than 0.0009"):
+        parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=9e-5)
+
+
 def test_a_busy_machine_and_a_throttled_one_are_said() -> None:
     before = {"busy_s": 10.0, "own_s": 1.0, "stolen_s": 0.5, "page_faults": 100, "load_average": 0.5}
     after = {"busy_s": 14.0, "own_s": 2.0, "stolen_s": 1.0, "page_faults": 300, "load_average": 1.5}

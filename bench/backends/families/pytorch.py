@@ -271,10 +271,10 @@ class CompiledSession(TorchSession):
         Raises:
             InputError: it cannot be compiled.
         """
-        from bench.core.library_settings import set_inductor_folder
+        from bench.core.library_settings import set_folders
 
-        kept = set_inductor_folder()
-        os.environ.setdefault("TRITON_CACHE_DIR", str(Path(kept) / "triton"))
+        set_folders()
+        os.environ.setdefault("TRITON_CACHE_DIR", str(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "triton"))
         import torch
         from torch._dynamo.utils import counters
 
