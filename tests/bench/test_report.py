@@ -341,6 +341,28 @@ def test_accuracy_counts_on_its_own_data_set_only() -> None:
         make([record("accuracy", "lite_hrnet_18", {"ap": 64.8}, dataset="coco_val2017")])
 
 
+def test_int8_stands_beside_full_precision_whatever_threads_evaluated_it() -> None:
+    runtimes = (("openvino", "fp32", 0.25, 100.0), ("openvino_int8", "int8", 0.20, 150.0))
+    found = [
+        record("accuracy", "lite_hrnet_18", {"ap": ap}, dataset="synthetic", weights="own", weights_sha256="a",
+               protocol={"name": "paper"}, backend=backend, precision=precision, device="cpu", threads=1)
+        for backend, precision, ap, _ in runtimes
+    ]  # fmt: skip
+    found += [
+        speed("lite_hrnet_18", fps, backend=backend, precision=precision) for backend, precision, _, fps in runtimes
+    ]
+
+    def row(records: list[Record]) -> tuple[float, float, float]:
+        (line,) = pd.read_csv(io.BytesIO(make(records)["int8.csv"])).to_dict("records")
+        return line["accuracy_difference_measured"], line["fps_int8_measured"], line["fps_ratio_measured"]
+
+    assert row(found) == (-5.0, 150.0, 1.5)
+    # Timed with as many threads as it was evaluated with, that is what stands there.
+    found += [speed("lite_hrnet_18", fps / 4, backend=backend, precision=precision, threads=1)
+              for backend, precision, _, fps in runtimes]  # fmt: skip
+    assert row(found) == (-5.0, 37.5, 1.5)
+
+
 def test_drawn_people_have_a_table_and_a_figure_of_their_own() -> None:
     found = [speed("lite_hrnet_18", 10.0), speed("lightweight_mobilenetv3", 18.0)]
     found += [record("accuracy", r.model, {"ap": 0.91 if r.model.startswith("light") else 0.88, "people": 500},
