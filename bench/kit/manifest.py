@@ -91,6 +91,8 @@ class Manifest:
             networks = [KitNetwork(**one) for one in told["networks"]]
             found = cls(**{**told, "networks": networks})
             for network in networks:
+                if not network.rounding >= 0:
+                    raise ValueError("rounding is a share of the largest output")
                 for name in network.needs():
                     found.files[name]
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -489,6 +489,10 @@ def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Pa
     ):  # fmt: skip
         with pytest.raises(InputError, match=says):
             Manifest.parse(json.dumps(told | change), "it")
+    for rounding in ("much", -1, float("nan")):
+        networks = [one | {"rounding": rounding} for one in told["networks"]]
+        with pytest.raises(InputError, match="is no manifest"):
+            Manifest.parse(json.dumps(told | {"networks": networks}), "it")
     for text in ("", "[]", "nul", "[" * 10**5):
         with pytest.raises(InputError):
             Manifest.parse(text, "it")
