@@ -77,7 +77,7 @@ class Reference:
 
     backend: str
     outputs: Sequence[np.ndarray]
-    rounding: float = 0.0  # by how much these differ where the input differs by its last bits
+    rounding: float = 0.0  # of these (``parity.rounding``)
 
     def difference(self, artifact: Artifact, outputs: Sequence[np.ndarray]) -> float:
         """The largest difference of an artifact's outputs from these, relative to the largest of these.
@@ -129,11 +129,8 @@ def reference(model: Any, images: np.ndarray, *, device: str, threads: int, who:
         images, device=place, threads=threads, who=who,
     )  # fmt: skip
     with opened.session as session:
-        return Reference(backend, opened.outputs, _rounding(session, images, opened.outputs))
-
-
-def _rounding(session: Session, images: np.ndarray, outputs: Sequence[np.ndarray]) -> float:
-    try:
-        return parity.difference(outputs, session.run(parity.last_bits(images)))
-    except parity.ParityError:  # values that are not finite, which whoever compares will find
-        return 0.0
+        try:
+            rounding = parity.rounding(session.run, images, opened.outputs, backend)
+        except parity.ParityError:  # values that are not finite, which whoever compares will find
+            rounding = 0.0
+        return Reference(backend, opened.outputs, rounding)

@@ -1,5 +1,6 @@
 """What a runtime runs of a network, and how long each of its operators takes, by the runtime's own profiler."""
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -39,15 +40,14 @@ def measure(
     artifact = catalogue.build(backend, model, example, precision=precision, threads=threads)
     device = str(example.device)
     expected = reference(model, images, device=device, threads=threads, who=who)
-    opened = open_network(lambda: artifact, images, device=device, threads=threads, who=who, built=True)
     meter = PeakMeter(example.device, _arithmetic(backend, artifact.precision), calls=False)
-    with (
-        opened.session as plain,
-        catalogue.open_profiled(artifact, device=device, threads=threads) as watched,
-        RuntimeMeter(backend, threads) as runtime,
-        plain.computing(),
-    ):
-        _check(expected, opened)
+    opened = open_network(lambda: artifact, images, device=device, threads=threads, who=who, built=True)
+    with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(opened.session)
+        remarks = _check(expected, opened)
+        watched = stack.enter_context(catalogue.open_profiled(artifact, device=device, threads=threads))
+        runtime = stack.enter_context(RuntimeMeter(backend, threads))
+        stack.enter_context(plain.computing())
         inference = plain.bind(images)
         warm_up(inference, WARMUP)
         for _ in range(WARMUP):
@@ -89,7 +89,7 @@ def measure(
         graph_s=[],
         peaks=cost.peaks(peaks),
         conditions={**around, **watch.found()},
-        warnings=warnings,
+        warnings=[*remarks, *warnings],
         kept=plain.note or artifact.note,
     )
 
@@ -136,9 +136,10 @@ def _arithmetic(backend: str, precision: str) -> torch.dtype:
     return torch.float32 if found.quantises or found.rounds_to else precisions.DTYPES.get(precision, torch.float32)
 
 
-def _check(expected: Reference, opened: Opened) -> None:
-    """Nobody needs to hear where the time of something else goes."""
+def _check(expected: Reference, opened: Opened) -> list[str]:
+    """What there is to warn of. Nobody needs to hear where the time of something else goes."""
     try:
-        expected.check(opened.artifact, opened.outputs)
+        remark = expected.remark(opened.artifact, expected.check(opened.artifact, opened.outputs))
+        return [remark] if remark else []
     except parity.ParityError as error:
         raise InputError(f"{error}: --differences names the layer where it begins") from error

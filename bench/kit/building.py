@@ -66,6 +66,7 @@ def _network(task: dict[str, Any]) -> dict[str, Any]:
         "files": [file.relative_to(folder).as_posix() for file in files],
         "input": _keep(folder, "input", [images]),
         "expected": _keep(folder, "expected", expected.outputs),
+        "reference": expected.backend,
         "rounding": expected.rounding,
         "runtime": catalogue.version(name),
         "runs_on": runs_on,

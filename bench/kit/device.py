@@ -352,8 +352,9 @@ class _KitRun:
             answer.unlink()
         task = {
             "model": one.network.measurement["model"], "input": one.network.input, "expected": one.network.expected,
-            "rounding": one.network.rounding, "artifact": one.artifact, "kind": settings.kind, "until": settings.until,
-            "warmup": settings.warmup, "threads": settings.threads, "cores": settings.cores, "answer": str(answer),
+            "reference": one.network.reference, "rounding": one.network.rounding, "artifact": one.artifact,
+            "kind": settings.kind, "until": settings.until, "warmup": settings.warmup, "threads": settings.threads,
+            "cores": settings.cores, "answer": str(answer),
             **more,
         }  # fmt: skip
         with tempfile.TemporaryFile() as output:

@@ -29,9 +29,10 @@ class KitNetwork:
     artifact: dict[str, Any]  # backend, precision, metadata, note, size_bytes
     files: list[str]  # of the artifact, within the kit; the one to open first
     input: str
-    expected: str  # eager's outputs for that input
+    expected: str  # the reference's outputs for that input
     notes: dict[str, Any]
-    rounding: float = 0.0  # by how much these differ where the input differs by its last bits
+    reference: str = "eager"  # a model file's is its own backend
+    rounding: float = 0.0  # of the reference (``bench.timing.parity.rounding``)
 
     @property
     def who(self) -> str:
@@ -91,8 +92,8 @@ class Manifest:
             networks = [KitNetwork(**one) for one in told["networks"]]
             found = cls(**{**told, "networks": networks})
             for network in networks:
-                if not network.rounding >= 0:
-                    raise ValueError("rounding is a share of the largest output")
+                if not (network.rounding >= 0 and isinstance(network.reference, str)):
+                    raise ValueError("rounding is a share of the largest output, and the reference a name")
                 for name in network.needs():
                     found.files[name]
         except (ValueError, KeyError, TypeError, RecursionError) as error:

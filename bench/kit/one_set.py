@@ -1,4 +1,4 @@
-"""One process of a network on the device: it opens an artifact, compares it with eager, and times it."""
+"""One process of a network on the device: it opens an artifact, compares it with its reference, and times it."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -53,7 +53,7 @@ def _time(task: dict[str, Any], kit: Path) -> dict[str, Any]:
     _keep_to(task["cores"])
     images = np.load(kit / task["input"])
     with np.load(kit / task["expected"]) as file:
-        expected = Reference("eager", [file[name] for name in file.files], task["rounding"])
+        expected = Reference(task["reference"], [file[name] for name in file.files], task["rounding"])
     artifact = Artifact.from_json(task["artifact"])
     until = getattr(clock, UNTIL[task["kind"]])(**task["until"])
     idle = conditions.memory_bytes()

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Part:
 
     artifacts: dict[str, Any] | None = None
     parity: float | None = None
+    warnings: list[str] = field(default_factory=list)
     cells: list[CellResult] | None = None
 
 
@@ -121,7 +122,7 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
         if note and not arguments.quiet:
             say(note)
         told = _ask(network, {"prepare": True, "network": asdict(network), "batches": batches})["prepared"]
-        prepared = Part(told["artifacts"], told["parity"])
+        prepared = Part(**told)
         work.add("prepared", prepared)
     step(f"{network.who} prepared")
     for number in range(1, plans[0].sets + 1):
@@ -136,7 +137,7 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
     return [
         complete_record(
             plan, [cells[index] for cells in sets], started_at=work.started_at,
-            parity=prepared.parity, notes=notes,
+            parity=prepared.parity, notes=notes, warnings=prepared.warnings,
         )
         for index, plan in enumerate(plans)
     ]  # fmt: skip

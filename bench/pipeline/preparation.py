@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -85,10 +86,19 @@ def artifact_of(network: PoseNetwork, model: Any, batch: int) -> Artifact:
     return catalogue.build(network.backend, model, example, precision=network.precision, threads=network.threads)
 
 
-def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Artifact], float | None]:
-    """Artifacts by batch size, each compared with its reference on the photograph, and the worst difference.
+@dataclass
+class Prepared:
+    """A network built for its backend and compared with its reference."""
 
-    The reference is eager; of a model file, its own backend. It is compared with nothing: the difference is None.
+    artifacts: dict[int, Artifact] = field(default_factory=dict)  # by batch size
+    worst: float | None = None  # difference; None of the reference itself, which is compared with nothing
+    warnings: list[str] = field(default_factory=list)  # where it amplifies rounding
+
+
+def prepare(network: PoseNetwork, batches: Sequence[int]) -> Prepared:
+    """Build the network for every batch size, and compare each with its reference on the photograph.
+
+    The reference is eager; of a model file, its own backend.
 
     Raises:
         InputError: it cannot be built or opened.
@@ -96,20 +106,22 @@ def prepare(network: PoseNetwork, batches: Sequence[int]) -> tuple[dict[int, Art
     """
     model = module(network)
     one = photograph(network, pixels=False)
-    worst: float | None = None
-    found = {}
+    found = Prepared()
     for batch in batches:
         images = np.repeat(one, batch, 0)
-        found[batch] = artifact_of(network, model, batch)
-        session, pixels = open_artifact(network, found[batch])
+        artifact = found.artifacts[batch] = artifact_of(network, model, batch)
+        session, pixels = open_artifact(network, artifact)
         with session:
             shown = np.repeat(photograph(network, pixels=True), batch, 0) if pixels else images
             outputs = parity.check_outputs(session.run(shown), network.model)
         check_outputs(outputs, network.num_joints, codec(network))
         if (network.backend, network.precision) != (catalogue.reference_of(model), "fp32"):
             expected = reference(model, images, device=network.device, threads=network.threads, who=network.model)
-            worst = max(worst or 0.0, expected.check(found[batch], outputs))
-    return found, worst
+            difference = expected.check(artifact, outputs)
+            found.worst = max(found.worst or 0.0, difference)
+            if remark := expected.remark(artifact, difference):
+                found.warnings.append(remark)
+    return found
 
 
 def open_artifact(network: PoseNetwork, artifact: Artifact, threads: int | None = None) -> tuple[Session, bool]:

@@ -79,8 +79,9 @@ def _percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def complete_record(
-    plan: PipelinePlan, results: Sequence[CellResult], *, started_at: str, parity: float | None, notes: dict[str, Any]
-) -> Record:
+    plan: PipelinePlan, results: Sequence[CellResult], *, started_at: str, parity: float | None, notes: dict[str, Any],
+    warnings: Sequence[str] = (),
+) -> Record:  # fmt: skip
     """The record of one cell.
 
     Args:
@@ -89,15 +90,19 @@ def complete_record(
         started_at: when the first set began.
         parity: worst difference from eager; None for eager itself.
         notes: what else a reader needs.
+        warnings: of preparing it; the sets have their own.
     """
-    warnings = [note for result in results for note in result.warnings]
+    timed = [note for result in results for note in result.warnings]
     return complete(
         plan.measurement(),
         metrics=figures(plan, results, parity),
         samples={"frame_ms": [[round(value, 4) for value in result.frame_ms] for result in results]},
         conditions=[result.conditions for result in results],
         notes=notes,
-        warnings=[cases[-1][1] for cases in kinds_of_warnings(("", note) for note in warnings)],
+        warnings=[
+            *dict.fromkeys(warnings),
+            *(cases[-1][1] for cases in kinds_of_warnings(("", note) for note in timed)),
+        ],
         machine=machine.this_machine(plan.network.device),
         software=machine.this_software(catalogue.version(plan.network.backend)),
         started_at=started_at,

@@ -30,12 +30,12 @@ def _prepare(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:
 
     network = network_of(task["network"])
     ready()
-    artifacts, worst = prepare(network, task["batches"])
+    found = prepare(network, task["batches"])
     try:
-        told: dict[str, Any] | None = {str(batch): one.to_json() for batch, one in artifacts.items()}
+        told: dict[str, Any] | None = {str(batch): one.to_json() for batch, one in found.artifacts.items()}
     except ValueError:  # a network in memory: every process builds its own
         told = None
-    return {"prepared": {"artifacts": told, "parity": worst}}
+    return {"prepared": {"artifacts": told, "parity": found.worst, "warnings": found.warnings}}
 
 
 def _measure(task: dict[str, Any], ready: Callable[[], None]) -> dict[str, Any]:

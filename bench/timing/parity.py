@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -50,12 +50,32 @@ def last_bits(images: np.ndarray) -> np.ndarray:
     return np.nextafter(images, np.where(up, np.inf, -np.inf).astype(images.dtype))
 
 
+def rounding(
+    run: Callable[[np.ndarray], Sequence[np.ndarray]],
+    images: np.ndarray,
+    outputs: Sequence[np.ndarray],
+    reference: str = "eager",
+) -> float:
+    """By how much a network's outputs differ where its input differs by ``last_bits``, relative to the largest.
+
+    Args:
+        run: the network.
+        images: float32 ``[N, 3, H, W]``.
+        outputs: what it makes of them.
+        reference: what it is run by, for messages.
+
+    Raises:
+        ParityError: a value is not finite.
+    """
+    return difference(outputs, run(last_bits(images)), reference, reference)
+
+
 def allowed(precision: str, rounding: float = 0.0) -> float:
     """The largest difference that counts as the same function.
 
     Args:
         precision: that it is computed in.
-        rounding: by how much the reference's outputs differ for ``last_bits`` of the input.
+        rounding: of the reference (``rounding``).
     """
     usual = TOLERANCE[precision]
     return max(usual, min(ROUNDINGS * rounding, MOST)) if precision == "fp32" else usual

@@ -493,6 +493,9 @@ def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Pa
         networks = [one | {"rounding": rounding} for one in told["networks"]]
         with pytest.raises(InputError, match="is no manifest"):
             Manifest.parse(json.dumps(told | {"networks": networks}), "it")
+    assert {one["reference"] for one in told["networks"]} == {"eager"}
+    with pytest.raises(InputError, match="is no manifest"):
+        Manifest.parse(json.dumps(told | {"networks": [one | {"reference": 5} for one in told["networks"]]}), "it")
     for text in ("", "[]", "nul", "[" * 10**5):
         with pytest.raises(InputError):
             Manifest.parse(text, "it")

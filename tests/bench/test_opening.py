@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from bench.backends import catalogue
 from bench.backends.differences import find
 from bench.opening import Reference, open_network, reference
+from bench.pipeline.plan import PoseNetwork
+from bench.pipeline.preparation import prepare
 from bench.timing.parity import TOLERANCE, ParityError
 from tests.commands import command
 
@@ -59,7 +61,7 @@ def test_a_runtime_may_differ_by_what_the_network_amplifies() -> None:
         expected.check(opened.artifact, [array + np.float32(0.05) for array in opened.outputs])
 
 
-def test_such_a_network_is_timed_exported_and_looked_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_such_a_network_is_timed_explained_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
     own = tmp_path / "own.py"
     own.write_text("from tests.bench.test_opening import Amplifies\n\n\ndef net():\n    return Amplifies()\n")
@@ -70,6 +72,13 @@ def test_such_a_network_is_timed_exported_and_looked_into(tmp_path: Path, capsys
     record = json.loads(line)
     assert TOLERANCE["fp32"] < record["metrics"]["parity_max_relative"] < 2e-2
     assert any("amplifies rounding" in warning for warning in record["warnings"])
+    network = PoseNetwork(f"{own}:net", 17, (64, 64), "onnxruntime", "fp32", "cpu", 1, "random", "random", None, 0)
+    (warning,) = prepare(network, (1,)).warnings
+    assert "amplifies rounding" in warning
+    explaining = ["--backend", "onnxruntime", "--input", "64x64", "--threads", "1", "--rounds", "3"]
+    assert command("explain")(["--models", f"{own}:net", *explaining, *results]) == 0
+    (explained,) = (tmp_path / "r" / "explain.jsonl").read_text().splitlines()
+    assert any("amplifies rounding" in warning for warning in json.loads(explained)["warnings"])
     out = tmp_path / "net.onnx"
     command("export")(
         ["--model", f"{own}:net", "--weights", "own", "--input", "64x64", "--format", "onnx", "--out", str(out)]
