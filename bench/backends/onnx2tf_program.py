@@ -185,7 +185,17 @@ def main() -> None:
     from onnx2tf import tflite_builder
     from onnx2tf.tflite_builder import op_registry, quantization
     from onnx2tf.tflite_builder.passes import graph_cleanup
+    from onnx2tf.tflite_builder.passes.activation_fusion import optimize_fuse_activation_chains
+    from onnx2tf_layouts import keep_channels_last  # type: ignore[import-not-found]  # it lies beside this file
 
+    lower = tflite_builder.lower_onnx_to_ir
+
+    def with_channels_last(**options: Any) -> Any:
+        model_ir = keep_channels_last(lower(**options))
+        optimize_fuse_activation_chains(model_ir)  # those that changes of layout stood before
+        return model_ir
+
+    tflite_builder.lower_onnx_to_ir = with_channels_last
     products = op_registry._DISPATCH_REGISTRY["MatMul"]
     layer = op_registry.build_fully_connected_from_gemm_or_matmul
     build = with_layers_of_constants(products.builder, layer)

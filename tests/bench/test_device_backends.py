@@ -96,25 +96,35 @@ def compared(name: str, model: nn.Module, example: Tensor) -> Artifact:
 
 class Parts(nn.Module):
     """What converters got wrong: halves of channels, shared weights after transposed convolutions of groups, gates that
-    are cut to 0 and 1, pools of maxima with an edge."""
+    are cut to 0 and 1, pools of maxima with an edge, large depthwise kernels, a sum that is put out."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.gate = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(8, 8, 1)
+        self.wide = nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.high = nn.Conv2d(8, 8, (9, 5), padding=(4, 2), groups=8, bias=False)
         self.up, self.last = nn.ConvTranspose2d(24, 24, 4, 2, 1, groups=24), nn.Conv2d(24, 5, 1)
+        self.beside = nn.Conv2d(24, 5, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = functional.max_pool2d(functional.relu(self.stem(x)), 3, 2, 1).chunk(2, 1)
         gate = self.gate(second.mean((2, 3), keepdim=True))
         gated = second * torch.clamp(0.5 * gate + 0.5, 0.0, 1.0)
-        return self.last(functional.relu(self.up(torch.cat((second, gated, first), 1))))
+        first = 0.5 * (self.wide(first) + self.high(second))
+        grown = functional.relu(self.up(torch.cat((second, gated, first), 1)))
+        return self.last(grown) + self.beside(grown)
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_agrees_with_eager(name: str) -> None:
     skip_where_it_does_not_run(name)
     torch.manual_seed(0)
-    compared(name, enliven(Parts(), 1).eval(), torch.randn(2, 3, 40, 56))
+    artifact = compared(name, enliven(Parts(), 1).eval(), torch.randn(2, 3, 40, 56))
+    if name.startswith("litert"):
+        with catalogue.open_artifact(artifact, threads=1) as session:
+            operators = {one["op_name"] for one in session.interpreter._get_ops_details()}  # type: ignore[attr-defined]
+        assert {"DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE"} <= operators
+        assert not operators & {"TRANSPOSE", "GATHER"}  # changes of layout, and channels put in another order
     model, example = enliven(Corners(), 1).eval(), torch.randn(2, 3, 32, 32)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     compared(name, model, example)

@@ -42,6 +42,7 @@ BACKENDS = (
 _VERSION_SUFFIXES = {"litert_fp16": ", fp16", "litert_int8": ", int8"}
 _CONVERTER = "onnx2tf"
 _PROGRAM = Path(__file__).parents[1] / "onnx2tf_program.py"
+GROUP = 8  # input channels a group: XNNPACK's convolutions take as long for 2 or 4, and longer for 16
 # It writes several files; these are in their names.
 _FORMS = {"fp32": "float32", "fp16": "float16", "int8": "integer_quant"}
 NO_PROFILER = "LiteRT's profiler cannot be reached from Python, and XNNPACK runs the network as one operator"
@@ -88,7 +89,9 @@ def convert(network: Network) -> Made:
     def make(path: Path) -> None:
         import onnx
 
-        proto = onnx.load(onnx_export.export(network).path)
+        # Where numbers are rounded, halves of channels that pass through whole blocks would be rounded in every one.
+        whole = network.precision == "fp32"
+        proto = onnx.load(onnx_export.export(network, group=GROUP, shuffle_blocks=whole).path)
         onnx2tf_forms.prepare(proto, quantised=bool(inputs))
         graph = proto.graph
         with tempfile.TemporaryDirectory(prefix="lightpose-") as folder:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_PLACES = 25  # of a depthwise kernel
+
 
 def prepare(proto: Any, *, quantised: bool) -> None:
     """Rewrite an ONNX file in place.
@@ -12,12 +14,126 @@ def prepare(proto: Any, *, quantised: bool) -> None:
         proto: an ``onnx.ModelProto``.
         quantised: whether onnx2tf will quantise it.
     """
+    _put_blocks_first(proto.graph)
+    _make_large_kernels_small(proto.graph, quantised=quantised)
     _split_into_slices(proto.graph)
     _cut_at_six(proto.graph)
     _take_mixed_kernels_apart(proto.graph)
     if quantised:
         _pad_before_pools(proto.graph)
         _copy_shared_weights(proto.graph)
+
+
+def _put_blocks_first(graph: Any) -> None:
+    """Pixels of several maps put together: a concatenation and a DepthToSpace of blocks that come one after the other,
+    which is LiteRT's. Of channels in turn, onnx2tf makes four changes of layout and a permutation of channels."""
+    from onnx import helper
+
+    constants, nodes = _constants(graph), []
+    made_by = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        told = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        parts: list[str] = []
+        if node.op_type == "DepthToSpace" and told.get("mode") == b"CRD":
+            parts = _in_turn(node.input[0], constants, made_by)
+        if len(parts) == told.get("blocksize", 0) ** 2 > 0:
+            whole = f"{node.output[0]}_blocks"
+            nodes.append(helper.make_node("Concat", parts, [whole], f"{node.name}_blocks", axis=1))
+            nodes.append(
+                helper.make_node(
+                    "DepthToSpace", [whole], node.output, node.name, mode="DCR", blocksize=told["blocksize"]
+                )
+            )
+        else:
+            nodes.append(node)
+    _replace(graph, nodes)
+    _drop_unused(graph)
+
+
+def _in_turn(name: str, constants: dict[str, np.ndarray], made_by: dict[str, Any]) -> list[str]:
+    """Tensors ``[N, C, H, W]`` whose channels take turns in one of ``[N, parts x C, H, W]``; empty for another one."""
+    view = made_by.get(name)
+    stack = made_by.get(view.input[0]) if view is not None and view.op_type == "Reshape" else None
+    if stack is None or stack.op_type != "Concat" or [one.i for one in stack.attribute if one.name == "axis"] != [2]:
+        return []
+    parts: list[Any] = [made_by.get(one) for one in stack.input]
+    if any(part is None or part.op_type != "Unsqueeze" for part in parts):
+        return []
+    alone = all(part.input[1] in constants and constants[part.input[1]].tolist() == [2] for part in parts)
+    return [part.input[0] for part in parts] if alone else []
+
+
+def _make_large_kernels_small(graph: Any, *, quantised: bool) -> None:
+    """XNNPACK has depthwise kernels of up to 25 places; larger ones take ten times the time and more. They become a sum
+    of kernels of every second or third row and so on; or, where each would be rounded for itself, convolutions of
+    groups of 8 channels, with zeros between those that do not meet."""
+    from onnx import helper
+
+    constants, nodes = _constants(graph), []
+    for node in graph.node:
+        told = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        weight = constants.get(node.input[1]) if node.op_type == "Conv" else None
+        if (
+            weight is None or weight.ndim != 4 or weight.shape[1] != 1 or told.get("group", 1) != len(weight)
+            or np.prod(weight.shape[2:]) <= MOST_PLACES or {*told.get("dilations", [1])} != {1} or "pads" not in told
+        ):  # fmt: skip
+            nodes.append(node)
+        elif quantised:
+            _join_channels(graph, node, weight)
+            nodes.append(node)
+        else:
+            nodes += _rows_apart(graph, node, weight, constants, told)
+    _replace(graph, nodes)
+
+
+def _join_channels(graph: Any, node: Any, weight: np.ndarray) -> None:
+    channels = next((size for size in (8, 4, 2) if len(weight) % size == 0), 1)
+    joined = np.zeros((len(weight), channels, *weight.shape[2:]), weight.dtype)
+    joined[np.arange(len(weight)), np.arange(len(weight)) % channels] = weight[:, 0]
+    node.input[1] = _constant(graph, f"{node.output[0]}_joined", joined)
+    next(one for one in node.attribute if one.name == "group").i //= channels
+
+
+def _rows_apart(graph: Any, node: Any, weight: np.ndarray, constants: dict[str, np.ndarray], told: Any) -> list[Any]:
+    """The sum of convolutions by every ``apart``-th row, from each of the first ones on."""
+    from onnx import helper
+
+    rows, columns = weight.shape[2:]
+    apart = next((apart for apart in range(2, rows + 1) if -(-rows // apart) * columns <= MOST_PLACES), rows + 1)
+    top, left, bottom, right = told["pads"]
+    parts = [weight[:, :, first::apart] for first in range(min(apart, rows))]
+    pads = [
+        (top - first, left, bottom - (rows - 1 - first - (part.shape[2] - 1) * apart), right)
+        for first, part in enumerate(parts)
+    ]
+    if apart > rows or min(min(one) for one in pads) < 0:
+        return [node]
+    made, nodes = node.output[0], []
+    for number, (part, own) in enumerate(zip(parts, pads, strict=True)):
+        kernel = _constant(graph, f"{made}_rows_{number}", np.ascontiguousarray(part))
+        bias = list(node.input[2:]) if number == 0 else []
+        nodes.append(
+            helper.make_node(
+                "Conv", [node.input[0], kernel, *bias], [f"{made}_part_{number}"], f"{node.name}_rows_{number}",
+                group=told["group"], strides=told.get("strides", [1, 1]), dilations=[apart, 1], pads=own,
+                kernel_shape=part.shape[2:],
+            )
+        )  # fmt: skip
+    total = nodes[0].output[0]
+    for number in range(1, len(parts)):
+        before, total = total, made if number == len(parts) - 1 else f"{made}_sum_{number}"
+        nodes.append(helper.make_node("Add", [before, f"{made}_part_{number}"], [total], f"{node.name}_add_{number}"))
+    return nodes
+
+
+def _drop_unused(graph: Any) -> None:
+    """Remove what nothing takes up."""
+    used, nodes = {one.name for one in graph.output}, []
+    for node in reversed(graph.node):
+        if used & set(node.output):
+            nodes.append(node)
+            used |= set(node.input)
+    _replace(graph, nodes[::-1])
 
 
 def _split_into_slices(graph: Any) -> None:

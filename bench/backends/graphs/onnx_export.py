@@ -21,8 +21,13 @@ GROUP = 16  # input channels a group: ONNX Runtime has a convolution for these, 
 DYNAMO = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
 
 
-def export(network: Network) -> Made:
+def export(network: Network, *, group: int = GROUP, shuffle_blocks: bool = False) -> Made:
     """The network for inputs of the example's shape as an ONNX file.
+
+    Args:
+        network: what is exported; a file stays as it is.
+        group: as in ``simplify``.
+        shuffle_blocks: as in ``simplify``; in ONNX Runtime and MNN it brings nothing.
 
     Raises:
         InputError: the network cannot be exported.
@@ -31,14 +36,15 @@ def export(network: Network) -> Made:
         return Made(network.onnx, True)
 
     def make(path: Path) -> None:
-        # Shuffle blocks stay: no gain was seen in ONNX Runtime.
-        graph = simplify(network.captured.graph(), network.example, shuffle_blocks=False, deeply=True, group=GROUP)
+        graph = simplify(
+            network.captured.graph(), network.example, shuffle_blocks=shuffle_blocks, deeply=True, group=group
+        )
         layers.name_layers(graph, network.model)
         if not DYNAMO:
             _name_batch_norms(graph)
         write(graph, network.example, path)
 
-    return network.file("onnx", ".onnx", make, *versions())
+    return network.file("onnx", ".onnx", make, *versions(), group, shuffle_blocks)
 
 
 def versions() -> tuple[object, ...]:
