@@ -221,7 +221,7 @@ class _Rewriting:
     def _numbers(self, name: str) -> list[Any] | None:
         """What a constant holds."""
         data = self.tensors[name].data
-        found: list[Any] | None = None if data is None else np.asarray(data).tolist()
+        found: list[Any] | None = None if data is None else np.atleast_1d(np.asarray(data)).tolist()
         return found
 
     def _with_channels_last(self, name: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +203,48 @@ def test_any_graph_computes_the_same(data: st.DataObject) -> None:
     for before, after in zip(wanted, graph.compute(values), strict=True):
         layouts = [one for one in (before, before.transpose(LAST)) if one.shape == after.shape]
         assert any(np.allclose(after, one, rtol=0, atol=1e-9) for one in layouts)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_large_depthwise_kernels_compute_the_same_in_small_ones(quantised: bool) -> None:
+    """Of any size, stride and edge; one channel, or as many as no group of 8 goes into, too."""
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    from bench.backends.graphs.onnx2tf_forms import MOST_PLACES, prepare
+
+    numbers, changed = np.random.default_rng(0), 0
+    for channels, kernel, stride, edge in (
+        (8, (7, 7), 1, (3, 3)), (12, (7, 7), 2, (3, 3)), (3, (9, 5), 1, (4, 2)), (8, (5, 11), 2, (2, 5)),
+        (2, (31, 1), 1, (15, 0)), (8, (7, 7), 1, (0, 0)), (1, (7, 7), 1, (3, 3)), (8, (3, 27), 1, (1, 13)),
+        (8, (5, 5), 1, (2, 2)),
+    ):  # fmt: skip
+        weight = numbers.standard_normal((channels, 1, *kernel)).astype(np.float32)
+        bias = numbers.standard_normal(channels).astype(np.float32)
+        groups = {"group": channels} if channels > 1 else {}
+        conv = onnx.helper.make_node(
+            "Conv", ["x", "w", "b"], ["y"], "conv", strides=[stride] * 2, pads=[*edge, *edge], **groups
+        )
+        entry, out = (
+            onnx.helper.make_tensor_value_info(name, 1, shape)
+            for name, shape in (("x", [2, channels, 32, 30]), ("y", None))
+        )
+        constants = [onnx.numpy_helper.from_array(value, name) for value, name in ((weight, "w"), (bias, "b"))]
+        graph = onnx.helper.make_graph([conv], "one", [entry], [out], constants)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+        images = {"x": numbers.standard_normal((2, channels, 32, 30)).astype(np.float32)}
+        (wanted,) = ReferenceEvaluator(model).run(None, images)
+        prepare(model, quantised=quantised)
+        (found,) = ReferenceEvaluator(model).run(None, images)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
+        now = {one.name: one.dims for one in model.graph.initializer}
+        kernels = [now[node.input[1]] for node in model.graph.node if node.op_type == "Conv"]
+        if quantised:
+            changed += kernels[0][1] > 1
+        elif len(kernels) > 1:
+            changed += 1
+            assert all(np.prod(one[2:]) <= MOST_PLACES for one in kernels)
+    assert changed == (6 if quantised else 5)
 
 
 def test_nothing_is_changed_between_convolutions() -> None:

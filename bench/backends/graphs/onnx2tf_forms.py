@@ -74,7 +74,7 @@ def _make_large_kernels_small(graph: Any, *, quantised: bool) -> None:
         told = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         weight = constants.get(node.input[1]) if node.op_type == "Conv" else None
         if (
-            weight is None or weight.ndim != 4 or weight.shape[1] != 1 or told.get("group", 1) != len(weight)
+            weight is None or weight.ndim != 4 or weight.shape[1] != 1 or not 1 < told.get("group", 1) == len(weight)
             or np.prod(weight.shape[2:]) <= MOST_PLACES or {*told.get("dilations", [1])} != {1} or "pads" not in told
         ):  # fmt: skip
             nodes.append(node)
