@@ -63,14 +63,14 @@ class Graph:
     def compute(self, values: dict[str, np.ndarray]) -> list[np.ndarray]:
         found = values | {name: one.data for name, one in self.tensors.items() if one.data is not None}
         for one in self.operators:
-            made = compute(one, [found[name] for name in one.inputs], self)
+            made = compute(one, [found[name] for name in one.inputs])
             for name, value in zip(one.outputs, made, strict=True):
                 assert list(value.shape) == self.shape(name), (one, value.shape)
                 found[name] = value
         return [found[name] for name in self.outputs]
 
 
-def compute(operator: Operator, inputs: list[np.ndarray], graph: Graph) -> list[np.ndarray]:
+def compute(operator: Operator, inputs: list[np.ndarray]) -> list[np.ndarray]:
     told, first = operator.options, inputs[0]
     match operator.op_type:
         case "TRANSPOSE":
@@ -248,7 +248,7 @@ def test_large_depthwise_kernels_compute_the_same_in_small_ones(quantised: bool)
 
 
 def test_nothing_is_changed_between_convolutions() -> None:
-    """Gates, halves of channels, pads and sums between two convolutions: no change of layout is left."""
+    """A gate, and halves of channels that change places, between two convolutions: no change of layout is left."""
     graph = Graph()
     graph.inputs = [graph.add("INPUT", [], [[1, 6, 5, 8]])[0]]
     graph.operators.clear()

@@ -64,8 +64,8 @@ def _in_turn(name: str, constants: dict[str, np.ndarray], made_by: dict[str, Any
 
 
 def _make_large_kernels_small(graph: Any, *, quantised: bool) -> None:
-    """XNNPACK has depthwise kernels of up to 25 places; larger ones take ten times the time and more. They become a sum
-    of kernels of every second or third row and so on; or, where each would be rounded for itself, convolutions of
+    """XNNPACK has depthwise kernels of up to 25 places; larger ones take several times as long. They become a sum of
+    kernels, each of every second or third row, or so; or, where each would be rounded for itself, convolutions of
     groups of 8 channels, with zeros between those that do not meet."""
     from onnx import helper
 
