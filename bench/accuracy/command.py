@@ -60,6 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
             say(f"nothing to evaluate: {arguments.results} has it all (leave out --missing to evaluate again)")
     fabric = distributed.launch(device)
     records: list[Record] = []
+    warnings: set[str] = set()
     total = sum(len(one.dataset) for one in evaluations)
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
@@ -72,6 +73,8 @@ def main(arguments: argparse.Namespace) -> int:
                     outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
                 except ParityError as error:
                     cli.fail(f"{recorded_name(one.model)}: {error}: not evaluated", 1)
+                if outcome:
+                    warnings |= {f"{recorded_name(one.model)}: {warning}" for warning in outcome.warnings}
                 if outcome and outcome.record:
                     records.append(outcome.record)
                 if outcome and not arguments.quiet:
@@ -84,8 +87,8 @@ def main(arguments: argparse.Namespace) -> int:
         print_table(records, dataset.entry)
     if records and not arguments.quiet:
         say(f"added to {arguments.results / 'accuracy.jsonl'}: {len(records)}")
-    for note in sorted({f"{record.model}: {note}" for record in records for note in record.warnings}):
-        warn(note)
+    for warning in sorted(warnings):
+        warn(warning)
     return 0
 
 

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import re
-import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -123,6 +122,7 @@ class EvaluationResult:
 
     files: tuple[Path, ...]  # predictions, and what the server takes
     record: Record | None  # none where only the server can score
+    warnings: list[str]
 
 
 def run(
@@ -184,7 +184,7 @@ def _predict_share(
         return
     bad: dict[str, None] = {}
     with bounded(evaluation.model):
-        opened = _open(evaluation, fabric.device)
+        opened, remarks = _open(evaluation, fabric.device)
     with opened as session:
         for answer in predict(
             session,
@@ -202,6 +202,7 @@ def _predict_share(
             bad |= dict.fromkeys(answer.errors.values())
             refuse_bad(list(bad), evaluation.options.skip_bad)
             people = [*(prediction["index"] for prediction in answer.predictions), *answer.errors]
+            answer.warnings = remarks
             progress.add(f"{len(people)} people, {min(people)} to {max(people)}", answer)
             # The other processes are as fast; the first speaks for all.
             step(len(people) * fabric.world_size, recorded_name(evaluation.model))
@@ -214,8 +215,8 @@ def refuse_bad(bad: Sequence[str], allowed: int) -> None:
         raise InputError(f"{bad[0]}{others}; --skip-bad N leaves out up to N bad pictures and says so")
 
 
-def _open(evaluation: Evaluation, device: torch.device) -> Session:
-    """The network, ready to be run on full batches."""
+def _open(evaluation: Evaluation, device: torch.device) -> tuple[Session, list[str]]:
+    """The network, ready to be run on full batches, and what there is to say of its outputs."""
     settings, threads = evaluation.settings, evaluation.options.threads
     example = torch.zeros(evaluation.options.batch, 3, *settings.input, device=device)
     trained = evaluation.trained
@@ -236,38 +237,39 @@ def _open(evaluation: Evaluation, device: torch.device) -> Session:
     session = catalogue.open_artifact(artifact, device=str(device), threads=threads)
     session.prepare(example.cpu().numpy())
     try:
-        _compare(evaluation, artifact, session, device)
+        return session, _compare(evaluation, artifact, session, device)
     except BaseException:
         session.close()
         raise
-    return session
 
 
-def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, device: torch.device) -> None:
+def _compare(evaluation: Evaluation, artifact: Artifact, session: Session, device: torch.device) -> list[str]:
     """Fail on what computes something other than its reference, whose accuracy would be of another network.
 
     What int8 costs is measured, however much it is: where outputs differ by much, a warning says how to find out where.
+
+    Returns:
+        Warnings.
 
     Raises:
         ParityError: it differs by more than its precision explains, or its outputs have other shapes or are not finite.
     """
     settings, options, model = evaluation.settings, evaluation.options, evaluation.trained.on(device)
     if (settings.backend, settings.precision) == (catalogue.reference_of(model), "fp32"):
-        return
+        return []
     picture = photograph(settings.input, how=evaluation.trained.normalisation)
     images = picture.expand(options.batch, -1, -1, -1).contiguous().numpy()
     expected = reference(model, images, device=str(device), threads=options.threads, who=evaluation.model)
     found = session.run(images)
     if artifact.precision != "int8":
         remark = expected.remark(artifact, expected.check(artifact, found))
-        if remark:
-            warnings.warn(f"{evaluation.model} {remark}", stacklevel=2)
-    elif (difference := expected.difference(artifact, found)) > parity.TOLERANCE["int8"]:
-        warnings.warn(
-            f"int8 changes the outputs of {evaluation.model} by {difference:.2g} of the largest: python -m "
-            f"bench.explain --backend {artifact.backend} --differences names the layer where it begins",
-            stacklevel=2,
-        )
+        return [remark] if remark else []
+    if (difference := expected.difference(artifact, found)) <= parity.TOLERANCE["int8"]:
+        return []
+    return [
+        f"int8 changes its outputs by {difference:.2g} of the largest: python -m bench.explain --backend "
+        f"{artifact.backend} --differences names the layer where it begins"
+    ]
 
 
 def _finish(
@@ -282,9 +284,12 @@ def _finish(
     results = json.dumps(_results(evaluation.dataset, predictions), separators=(",", ":"))
     files = [evaluation.folder / f"{evaluation.name}.json"]
     write_whole(files[0], results.encode())
+    said = list(dict.fromkeys(warning for answer in answers for warning in answer.warnings))
+    if errors:
+        said.append(f"{len(set(errors.values()))} bad pictures were left out")
     if not evaluation.dataset.annotated:
         files.append(_server_file(evaluation, results))
-        return EvaluationResult(tuple(files), None)
+        return EvaluationResult(tuple(files), None, said)
     metrics: dict[str, int | float] = dict(
         evaluation.dataset.score(predictions, evaluator=evaluation.options.evaluator)
     )
@@ -294,10 +299,8 @@ def _finish(
         "bad_pictures": len(set(errors.values())),
     }
     metrics |= _throughput(answers, fabric.world_size)
-    left_out = [f"{len(set(errors.values()))} bad pictures were left out"] if errors else []
-    return EvaluationResult(
-        tuple(files), _record(evaluation, fabric, metrics, left_out, sorted(set(errors.values())), files[0], started_at)
-    )
+    record = _record(evaluation, fabric, metrics, said, sorted(set(errors.values())), files[0], started_at)
+    return EvaluationResult(tuple(files), record, said)
 
 
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ class BatchPredictions:
     errors: dict[int, str] = field(default_factory=dict)  # person -> why the picture cannot be used
     # read and crop: spent by the workers, side by side with the rest; wait, network and decode: here, one by one.
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # of the network that gave them, beside its reference
 
 
 @dataclass(frozen=True)

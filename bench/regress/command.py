@@ -208,7 +208,9 @@ def test_itself(plans: list[RegressPlan], arguments: argparse.Namespace) -> int:
         raise InputError("--self-test takes one network at a time: give it with --models")
     (plan,) = plans
     settings = {"threshold": arguments.threshold, "budget_s": arguments.budget}
-    total = arguments.self_test * len(self_test.conditions(arguments.threshold))
+    wanted = self_test.conditions(arguments.threshold, arguments.planted)
+    test = self_test.SelfTest(plan, settings, wanted, arguments.results)
+    total = arguments.self_test * len(wanted)
     with ready([Side("this code", machine.ROOT, Path.cwd())], plan, arguments, lambda _line: None, {}) as (here,):
 
         def compare_with_itself(condition: self_test.Condition) -> Comparison:
@@ -217,15 +219,15 @@ def test_itself(plans: list[RegressPlan], arguments: argparse.Namespace) -> int:
 
         try:
             with cli.progress(total, "comparing", shown=not arguments.quiet) as step:
-                done = self_test.run(arguments.self_test, plan, settings, arguments.results, compare_with_itself, step)
+                done = test.run(arguments.self_test, compare_with_itself, step)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 "interrupted: the finished comparisons are kept, the same command goes on from there"
             ) from None
-    started = self_test.started_at(plan, settings, arguments.results)
+    started = test.started_at()
     records = [self_test_record(plan, condition, found, settings, started) for condition, found in done.items()]
     cli.save(records, arguments)
-    self_test.forget(plan, settings, arguments.results)
+    test.forget()
     if not arguments.json:
         output.print_rates(records)
     return int(any(self_test.is_wrong(condition, found) for condition, found in done.items()))

@@ -29,6 +29,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "beside no, one and two busy processes, and of code made 20 and 5 %% slower, except where that is tolerated",
     )  # fmt: skip
     parser.add_argument(
+        "--planted", type=shares, metavar="P%,P%",
+        help="with --self-test: of these slow-downs only, as 0%% of the same code",
+    )  # fmt: skip
+    parser.add_argument(
         "--update", action="store_true", help="with --baseline: measure and store new latencies, compare nothing"
     )
     cli.add_models_option(parser, default=None)
@@ -66,6 +70,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise InputError("--update stores a baseline: give --baseline FILE with it")
     if arguments.update:
         _check_writable(arguments.baseline)
+    if arguments.planted and not arguments.self_test:
+        raise InputError("--planted chooses what a self-test compares: give --self-test N with it")
     if arguments.baseline and arguments.budget is not None:
         raise InputError("--budget is for pairs, and --baseline times a fixed number of processes: leave it out")
     arguments.budget = arguments.budget or BUDGET_S
@@ -81,6 +87,11 @@ def _check_writable(path: Path) -> None:
         cli.writable_file(str(path))
     except argparse.ArgumentTypeError as error:
         raise InputError(f"argument --baseline: {error}") from None
+
+
+def shares(text: str) -> list[float]:
+    """Shares with commas between, 0 allowed."""
+    return [0.0 if one in ("0", "0%") else share(one) for one in cli.listed(text)]
 
 
 def share(text: str) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.backends import catalogue
 from bench.core import machine
+from bench.core.errors import InputError
 from bench.core.unfinished import Unfinished, Work
 from bench.models import network_sha256
 from bench.regress.compare import Comparison
@@ -37,9 +38,27 @@ CONDITIONS = (
 )  # fmt: skip
 
 
-def conditions(threshold: float) -> list[Condition]:
-    """Those that can be told: of a slow-down as large as what is let pass, no number of pairs says if it is more."""
-    return [condition for condition in CONDITIONS if condition.planted == 0 or condition.planted > threshold]
+def conditions(threshold: float, planted: Sequence[float] | None = None) -> list[Condition]:
+    """Those that can be told: of a slow-down as large as what is let pass, no number of pairs says if it is more.
+
+    Args:
+        threshold: what is let pass.
+        planted: the slow-downs that are wanted; by default all.
+
+    Raises:
+        InputError: one of them is never planted, or cannot be told.
+    """
+    told = [condition for condition in CONDITIONS if condition.planted == 0 or condition.planted > threshold]
+    if planted is None:
+        return told
+    known = list(dict.fromkeys(condition.planted for condition in told))
+    for share in planted:
+        if share not in known:
+            raise InputError(
+                f"--planted {share:.12g}: with --threshold {threshold:.12g}, what can be told is "
+                f"{', '.join(f'{100 * one:g}%' for one in sorted(known))}"
+            )
+    return [condition for condition in told if condition.planted in planted]
 
 
 @dataclass(frozen=True)
@@ -63,51 +82,61 @@ Compare = Callable[[Condition], Comparison]
 Step = Callable[[str], None]
 
 
-def run(
-    count: int, plan: RegressPlan, settings: dict[str, float], folder: Path, compare: Compare, step: Step
-) -> dict[Condition, list[Outcome]]:
-    """Make ``count`` comparisons under every condition, one of each in turn; go on from where an earlier run stopped.
+@dataclass(frozen=True)
+class SelfTest:
+    """Comparisons of one network under chosen conditions; what is finished lies in ``regress.partial``.
 
     Args:
-        count: of each condition.
         plan: what is timed.
         settings: threshold and budget, which decide about the outcome as well.
-        folder: where ``regress.partial`` lies, with what is finished.
-        compare: makes one comparison.
-        step: called with a line after each, earlier ones included.
+        wanted: the conditions.
+        folder: where ``regress.partial`` lies.
     """
-    work = _work(plan, settings, folder)
-    wanted = conditions(settings["threshold"])
-    for number in range(count):
-        for condition in wanted:
-            if _part(condition, number) in work.parts:
-                step("from before")
-                continue
-            with _busy(condition.neighbours):
-                found = Outcome.of(compare(condition))
-            work.add(_part(condition, number), found)
-            step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
-    return {condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in wanted}
 
+    plan: RegressPlan
+    settings: dict[str, float]
+    wanted: Sequence[Condition]
+    folder: Path
 
-def started_at(plan: RegressPlan, settings: dict[str, float], folder: Path) -> str:
-    """When the first comparison began: a self-test that is recorded twice, by a kill in between, is one."""
-    return _work(plan, settings, folder).started_at
+    def run(self, count: int, compare: Compare, step: Step) -> dict[Condition, list[Outcome]]:
+        """Make ``count`` comparisons under every condition, one of each in turn; go on where an earlier run stopped.
 
+        Args:
+            count: of each condition.
+            compare: makes one comparison.
+            step: called with a line after each, earlier ones included.
+        """
+        work = self._work()
+        for number in range(count):
+            for condition in self.wanted:
+                if _part(condition, number) in work.parts:
+                    step("from before")
+                    continue
+                with _busy(condition.neighbours):
+                    found = Outcome.of(compare(condition))
+                work.add(_part(condition, number), found)
+                step(f"{condition.name}: {found.verdict} after {found.pairs} pairs, {found.seconds:.0f} s")
+        return {
+            condition: [work.parts[_part(condition, number)] for number in range(count)] for condition in self.wanted
+        }
 
-def forget(plan: RegressPlan, settings: dict[str, float], folder: Path) -> None:
-    """What is finished has its records."""
-    _work(plan, settings, folder).drop()
+    def started_at(self) -> str:
+        """When the first comparison began: a self-test that is recorded twice, by a kill in between, is one."""
+        return self._work().started_at
 
+    def forget(self) -> None:
+        """What is finished has its records."""
+        self._work().drop()
 
-def _work(plan: RegressPlan, settings: dict[str, float], folder: Path) -> Work[Outcome]:
-    runtime = catalogue.version(plan.backend)
-    software = machine.this_software(runtime).model_dump_json(exclude={"git_commit", "git_dirty"})
-    what = plan.measurement({"name": "self-test", **settings}).identity(runtime)
-    where = machine.this_machine(plan.device).model_dump_json()
-    return Unfinished(folder / "regress.partial", Outcome).work(
-        json.dumps([what, asdict(plan), network_sha256(plan.model), where, software])
-    )
+    def _work(self) -> Work[Outcome]:
+        runtime = catalogue.version(self.plan.backend)
+        software = machine.this_software(runtime).model_dump_json(exclude={"git_commit", "git_dirty"})
+        what = self.plan.measurement({"name": "self-test", **self.settings}).identity(runtime)
+        where = machine.this_machine(self.plan.device).model_dump_json()
+        wanted = [condition.name for condition in self.wanted]
+        return Unfinished(self.folder / "regress.partial", Outcome).work(
+            json.dumps([what, asdict(self.plan), network_sha256(self.plan.model), where, software, wanted])
+        )
 
 
 def _part(condition: Condition, number: int) -> str:

@@ -79,6 +79,10 @@ def test_such_a_network_is_timed_explained_and_exported(tmp_path: Path, capsys: 
     assert command("explain")(["--models", f"{own}:net", *explaining, *results]) == 0
     (explained,) = (tmp_path / "r" / "explain.jsonl").read_text().splitlines()
     assert any("amplifies rounding" in warning for warning in json.loads(explained)["warnings"])
+    people = ["--weights", "own", "--limit", "2", "--batch", "1", "--device", "cpu", "--input", "64x64"]
+    assert command("accuracy")(["--models", f"{own}:net", "--backend", "onnxruntime", *people, *results]) == 0
+    (evaluated,) = (tmp_path / "r" / "accuracy.jsonl").read_text().splitlines()
+    assert any("amplifies rounding" in warning for warning in json.loads(evaluated)["warnings"])
     out = tmp_path / "net.onnx"
     command("export")(
         ["--model", f"{own}:net", "--weights", "own", "--input", "64x64", "--format", "onnx", "--out", str(out)]

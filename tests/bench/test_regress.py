@@ -31,7 +31,7 @@ from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
 from bench.regress.records import comparison_record, self_test_record
-from bench.regress.self_test import CONDITIONS, Condition, Outcome
+from bench.regress.self_test import CONDITIONS, Condition, Outcome, SelfTest
 from bench.regress.sequential import Interval, anytime_interval, decide, log_stakes
 from bench.regress.sides import Side, SideProcess
 from bench.report import command as report
@@ -452,6 +452,9 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     fails("unknown backend", "--base", "HEAD", "--backend", "magic")
     fails("1000 threads are more than", "--base", "HEAD", "--threads", "1000")
     fails("takes one network at a time", "--self-test", "1", "--models", "all")
+    fails("what can be told is 0%, 10%, 20%", "--self-test", "1", "--planted", "0%,5%", *SETTINGS)
+    fails("give --self-test N with it", "--base", "HEAD", "--planted", "0%", *SETTINGS)
+    fails("'-3%' is no share", "--self-test", "1", "--planted=-3%", *SETTINGS)
     fails("there is no baseline", "--baseline", str(tmp_path / "none.jsonl"), *SETTINGS)
     (tmp_path / "broken.jsonl").write_text('{"schema": 1,\n')
     fails("broken.jsonl, line 1 is not a record", "--baseline", str(tmp_path / "broken.jsonl"), *SETTINGS)
@@ -526,14 +529,22 @@ def test_a_self_test_goes_on_where_it_stopped(tmp_path: Path) -> None:
         )
 
     settled = {"threshold": 0.05, "budget_s": 10.0}
+    test = SelfTest(PLAN, settled, self_test.conditions(0.05), tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        self_test.run(4, PLAN, settled, tmp_path, fake, lambda _word: None)
-    done = self_test.run(4, PLAN, settled, tmp_path, fake, lambda _word: None)
+        test.run(4, fake, lambda _word: None)
+    done = test.run(4, fake, lambda _word: None)
     assert all(len(outcomes) == 4 for outcomes in done.values())
     assert len(made) == 4 * 7 + 1  # nothing is planted that is let pass; the one that was interrupted was made twice
     # Of another threshold nothing is taken over.
-    self_test.run(1, PLAN, settled | {"threshold": 0.1}, tmp_path, fake, lambda _word: None)
+    SelfTest(PLAN, settled | {"threshold": 0.1}, self_test.conditions(0.1), tmp_path).run(1, fake, lambda _word: None)
     assert len(made) == 4 * 7 + 1 + 4
+    # Chosen conditions are a self-test of their own, whose end keeps what there is of the other.
+    chosen = SelfTest(PLAN, settled, self_test.conditions(0.05, [0.0]), tmp_path)
+    assert list(chosen.run(1, fake, lambda _word: None)) == [Condition(0.0, neighbours) for neighbours in (0, 1, 2)]
+    assert len(made) == 4 * 7 + 1 + 4 + 3
+    chosen.forget()
+    test.run(4, fake, lambda _word: None)
+    assert len(made) == 4 * 7 + 1 + 4 + 3
     assert not any(self_test.is_wrong(condition, outcomes) for condition, outcomes in done.items())
 
 
