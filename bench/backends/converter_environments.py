@@ -63,7 +63,16 @@ def _uv(name: str, *arguments: str) -> None:
     uv = find_uv()
     if uv is None:
         raise InputError(f"the environment of {name} is made by uv, which is not here: install with pip install uv")
-    done = subprocess.run([uv, "--quiet", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [uv, "--quiet", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        env=os.environ | {"PATH": _path()},
+    )  # fmt: skip
     if done.returncode:
         said = [line.strip(" ×╰─▶") for line in done.stderr.splitlines() if line.strip()]
         raise InputError(f"the environment of {name} cannot be made: {': '.join(said[-2:]) or 'uv does not say why'}")
+
+
+def _path() -> str:
+    """The path, and behind it every Python of pyenv: what pyenv puts on the path starts the chosen version alone."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, sorted(pyenv.glob("versions/3.*/bin")))])

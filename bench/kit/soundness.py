@@ -18,6 +18,7 @@ from bench.timing.intervals import relative_precision
 TOLERANCE = 1e-6  # relative: devices have other versions of numpy
 LARGEST = 1e18  # of a number in a record
 DEEPEST = 12
+ROUNDED_S = 0.0005  # by how much ``conditions.elapsed_s`` is off, which has three decimals
 OF_THE_DEVICE = {"threads", "protocol"}  # what a manifest leaves open
 # What was read from the device and follows from nothing else in the record.
 READ = {
@@ -194,5 +195,5 @@ def _times(record: Record) -> Iterator[str]:
     for number, (rounds, around) in enumerate(zip(sets, record.conditions, strict=True), 1):
         elapsed = around.get("elapsed_s")
         took = sum(rounds) / 1000
-        if not isinstance(elapsed, int | float) or took > elapsed + 0.001:
+        if not isinstance(elapsed, int | float) or took > elapsed + ROUNDED_S:
             yield f"the rounds of set {number} took {took:.3f} s, and conditions.elapsed_s is {elapsed}"

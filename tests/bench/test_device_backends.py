@@ -180,10 +180,14 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     uv = tmp_path / "uv"
     monkeypatch.setattr(converter_environments, "find_uv", lambda: str(uv))
-    asked = tmp_path / "asked"
+    asked, path = tmp_path / "asked", tmp_path / "path"
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for version in ("2.7.18", "3.12.9"):  # what pyenv puts on the path starts one of them alone
+        (tmp_path / "versions" / version / "bin").mkdir(parents=True)
     for status in (1, 0):
         uv.write_text(
-            f"#!/bin/sh\necho $* >> {asked}\nfor last; do :; done\n[ $2 = venv ] && mkdir -p $last\n"
+            f"#!/bin/sh\necho $* >> {asked}\necho $PATH > {path}\n"
+            "for last; do :; done\n[ $2 = venv ] && mkdir -p $last\n"
             f"echo '  × no network' >&2\nexit {status}\n"
         )
         uv.chmod(0o755)
@@ -195,6 +199,7 @@ def test_an_environment_is_made_once_and_whole(tmp_path: Path, monkeypatch: pyte
     assert failed == made
     assert "venv" in made
     assert "--require-hashes" in filled
+    assert path.read_text().strip() == f"{os.environ['PATH']}:{tmp_path}/versions/3.12.9/bin"
     lock = (ROOT / "bench/backends/requirements-onnx2tf.lock").read_text()
     assert lock.count("==") > 20
     assert "http" not in lock

@@ -389,7 +389,8 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "protocol.sets is 1, and protocol paper has 5",
     ),
     "rounds that took longer than the clock": (
-        lambda r: r["conditions"][0].update(elapsed_s=0.0), "conditions.elapsed_s is 0.0"
+        lambda r: r["conditions"][0].update(elapsed_s=sum(r["samples"]["latency_ms"][0]) / 1000 - 0.001),
+        "the rounds of set 1 took",
     ),
     "another source": (lambda r: r["software"].update(source_sha256="0" * 64), "software.source_sha256 is not"),
     "another kit": (lambda r: r["notes"]["kit"].update(manifest_sha256="0" * 64), "is of a kit that is not here"),
