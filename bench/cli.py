@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from bench.core import interrupts, supervision
+from bench.core import interrupts, streams, supervision
 from bench.core.errors import InputError, described, is_of_memory, os_reason, os_text, text_of
 from bench.core.files import PROJECT
 
@@ -557,7 +557,7 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
-    _open_what_is_closed()
+    streams.open_what_is_closed()
     interrupted = "interrupted: what was recorded is kept"
     try:
         try:
@@ -572,7 +572,7 @@ def errors_as_lines() -> Iterator[None]:
         if interrupts.received():
             fail(interrupted, 130)
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            leave_quietly()
+            streams.leave_quietly()
         fail(_as_line(error), 2)
 
 
@@ -584,27 +584,6 @@ def _as_line(error: BaseException) -> str:
     if is_of_memory(error):
         return described(error)
     return f"unexpected {type(error).__name__}: {text_of(error)} (--debug shows where)"
-
-
-def _open_what_is_closed() -> None:
-    """A standard stream that was closed from the start goes nowhere, rather than to the next file that is opened."""
-    import os
-
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
-def leave_quietly() -> NoReturn:
-    """Standard output was closed by its reader, as ``| head`` does: nobody wants the rest."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(0)
 
 
 class _Failed(SystemExit):

@@ -165,7 +165,7 @@ def make_evaluation(model: Model, dataset: Dataset, device: str, arguments: argp
         warn(f"{name}: the weights are random numbers, the accuracy means nothing{own}")
     settings = EvaluationSettings(
         input=size,
-        boxes=arguments.detections.name.encode(errors="replace").decode() if arguments.detections else GROUND_TRUTH,
+        boxes=arguments.detections.name if arguments.detections else GROUND_TRUTH,
         backend=arguments.backend or model.own_backend(device),
         precision=arguments.precision,
         flip=not arguments.no_flip,

@@ -10,11 +10,12 @@ is called as a function counts nothing.
 
 import contextlib
 import copy
+import inspect
 import io
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +145,7 @@ def layers(model: nn.Module, example: Tensor) -> list[Layer]:
     leaves = [(name, module) for name, module in model.named_modules() if not any(module.children())]
     hooks = [module.register_forward_hook(note) for _, module in leaves]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _called_by_position(model):
             model(example)
     finally:
         for hook in hooks:
@@ -161,6 +162,27 @@ def layers(model: nn.Module, example: Tensor) -> list[Layer]:
         for name, module in leaves
         if module in runs
     ]
+
+
+@contextlib.contextmanager
+def _called_by_position(model: nn.Module) -> Iterator[None]:
+    """Calls such as ``self.conv(input=x)`` come to hooks as ``self.conv(x)``: counters look at the first input."""
+
+    def rearrange(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        if not kwargs:
+            return None
+        bound = inspect.signature(module.forward).bind(*args, **kwargs)
+        return bound.args, bound.kwargs
+
+    hooks = [
+        module.register_forward_pre_hook(rearrange, prepend=True, with_kwargs=True)
+        for module in model.modules() if not any(module.children())
+    ]  # fmt: skip
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def count_mmcv(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
@@ -194,9 +216,9 @@ def count_thop(model: nn.Module, example: Tensor) -> tuple[int, dict[str, int]]:
     unknown = Counter(
         type(module).__name__ for module in model.modules() if not any(module.children()) and type(module) not in known
     )
-    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        # thop leaves buffers behind in the model.
-        total, _ = thop.profile(copy.deepcopy(model), inputs=(example,), custom_ops=known, verbose=False)
+    own = copy.deepcopy(model)  # thop leaves buffers behind
+    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()), _called_by_position(own):
+        total, _ = thop.profile(own, inputs=(example,), custom_ops=known, verbose=False)
     return int(total), dict(sorted(unknown.items()))
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
 
@@ -31,7 +32,19 @@ OUTCOMES = frozenset(
     }
 )
 Metric = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_@.]*$")]
+LARGEST = 1e21  # of any metric: what is larger was not measured
+Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
 Scalar = str | int | float | bool
+
+
+def printable(value: Any) -> Any:
+    """A text, or those within lists and mappings, with what is no UTF-8 written out: in ``caf\\udce9.json`` a byte of a
+    file's name. No file of records could hold it."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {printable(name): printable(one) for name, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class _Strict(BaseModel):
@@ -90,6 +103,8 @@ class Measurement(_Strict):
     weights_sha256: str | None = None
     seed: int | None = None
 
+    _printable = field_validator("model", "options", "protocol", "dataset", "weights", mode="before")(printable)
+
     def identity(self, runtime: str) -> str:
         """One text for one measurement: it differs if anything that can change the answer differs.
 
@@ -113,7 +128,7 @@ class Record(Measurement):
     """One measurement of one network, and what came out."""
 
     schema_version: Literal[1, 2] = Field(SCHEMA, alias="schema")
-    metrics: dict[Metric, int | float] = Field(description=known.description())
+    metrics: dict[Metric, Number] = Field(description=known.description())
     samples: dict[Metric, list[list[float]]] = Field(default_factory=dict, description="every round, one list a set")
     conditions: list[dict[str, JsonValue]] = Field(
         default_factory=list, description="the machine's state around each set"
@@ -126,6 +141,8 @@ class Record(Measurement):
     command: str
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    _printable_too = field_validator("warnings", "notes", "command", mode="before")(printable)
 
     @field_validator("started_at")
     @classmethod

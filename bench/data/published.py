@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.core.errors import InputError
+from bench.core.record import printable
 from bench.data.registry import DatasetEntry, Source, find_base, first_existing
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def open_published(
     files = splits[source.split]
     if source.annotations is not None:
         listing, pictures = source.annotations, source.pictures or source.annotations.parent
-        name = listing.stem.encode(errors="replace").decode()
+        name = printable(listing.stem)
     elif source.root is None:
         raise InputError(f"{entry.name} is read from disk: give the folder that it is in with --data-root")
     else:

@@ -67,9 +67,10 @@ def _samples(record: Record) -> Iterator[str]:
         return
     sets, protocol = record.samples["latency_ms"], record.protocol
     if protocol.get("sets", len(sets)) != len(sets):
-        yield f"protocol.sets is {protocol['sets']}, and there are samples of {len(sets)}"
+        yield f"protocol.sets is {str(protocol['sets'])[:40]}, and there are samples of {len(sets)}"
     if "budget_s" not in protocol and any(len(one) != protocol.get("rounds", len(one)) for one in sets):
-        yield f"protocol.rounds is {protocol['rounds']}, and the sets have {', '.join(str(len(one)) for one in sets)}"
+        told, have = str(protocol["rounds"])[:40], ", ".join(str(len(one)) for one in sets)
+        yield f"protocol.rounds is {told}, and the sets have {have}"
 
 
 def _summary(record: Record) -> Iterator[str]:

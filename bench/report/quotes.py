@@ -15,8 +15,8 @@ import io
 import re
 import shlex
 import statistics
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.core.errors import InputError
@@ -42,11 +42,20 @@ class Quote:
         if table is None or not panels:
             raise InputError(f"there is no table {self.table} of {self.panel} to quote: the records do not give it")
         indices = dict.fromkeys(index for panel in panels for index in panel.columns if self._shows(table, index))
-        return render.markdown_rows(table, Panel("", tuple(indices)))
+        return render.markdown_rows(_quoted(table, list(indices)), Panel("", tuple(indices)))
 
     def _shows(self, table: Table, index: int) -> bool:
         backend = dict(table.columns[index].setting).get("backend")
         return not self.backends or backend is None or backend in self.backends
+
+
+def _quoted(table: Table, indices: Sequence[int]) -> Table:
+    """Without rows that have nothing in these columns, and without notes, which stand below the table itself."""
+    rows = [
+        replace(row, cells=tuple(replace(cell, notes=()) for cell in row.cells)) for row in table.rows
+        if any(value.text for index in indices for value in row.cells[index].values)
+    ]  # fmt: skip
+    return replace(table, rows=tuple(rows))
 
 
 BLOCKS = {

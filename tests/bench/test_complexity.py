@@ -170,6 +170,25 @@ def test_what_a_counter_does_not_see_is_listed_with_its_multiply_adds() -> None:
     assert "earlier runs of conv2d in Conv2d" not in skipped["mmcv"]
 
 
+class ByKeyword(nn.Module):
+    """Layers called as ``layer(input=x)``, or not."""
+
+    def __init__(self, keyword: bool) -> None:
+        super().__init__()
+        self.keyword, self.conv, self.norm = keyword, nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.keyword:
+            return self.norm(input=self.conv(input=x)).relu()
+        return self.norm(self.conv(x)).relu()
+
+
+def test_a_layer_called_by_keyword_counts_the_same() -> None:
+    plain, keyword = (measure(ByKeyword(keyword), (8, 4), name="by hand") for keyword in (False, True))
+    assert keyword.metrics == plain.metrics
+    assert plain.metrics["macs_thop"] >= plain.metrics["macs_torch"] == 32 * 4 * 27
+
+
 @pytest.mark.parametrize("counter", ["mmcv", "torchstat", "thop"])
 def test_counted_and_left_out_are_all_multiply_adds(counter: str) -> None:
     """A backbone of timm, some of whose layers are of a class of its own: nothing is lost between the two."""

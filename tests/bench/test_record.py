@@ -30,19 +30,22 @@ def make(**fields: Any) -> Record:
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+metrics_of = st.floats(-1e21, 1e21) | st.integers(-(10**21), 10**21)
+texts = st.text(st.characters(exclude_categories=()))  # with what stands for bytes of file names that are no UTF-8
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    model=st.text(min_size=1),
-    metrics=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_@.]*", fullmatch=True), numbers | st.integers(), max_size=4),
+    model=texts.filter(bool),
+    metrics=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_@.]*", fullmatch=True), metrics_of, max_size=4),
     samples=st.lists(st.lists(numbers, max_size=4), max_size=3),
-    notes=st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none(), max_size=3),
+    said=texts,
+    notes=st.dictionaries(texts, texts | st.lists(texts) | st.integers(-(2**60), 2**60) | st.none(), max_size=3),
 )
-def test_what_is_written_is_read(tmp_path_factory, model, metrics, samples, notes) -> None:
+def test_what_is_written_is_read(tmp_path_factory, model, metrics, samples, notes, said) -> None:
     folder = tmp_path_factory.mktemp("records")
     records = [
-        make(model=model, metrics=metrics, samples={"latency_ms": samples}, notes=notes),
+        make(model=model, metrics=metrics, samples={"latency_ms": samples}, notes=notes, command=said, warnings=[said]),
         make(kind="complexity"),
     ]
     append(records, folder)

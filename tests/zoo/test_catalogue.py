@@ -209,6 +209,23 @@ def test_the_command_prints_where_the_file_is(server: Server, cached: Path, caps
         assert err.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_goes_nowhere() -> None:
+    """Closed from the start, closed by its reader, and on a full disk."""
+    for redirection, status, says in (
+        (">&-", 0, ""),
+        (">/dev/full", 2, "error: the disk is full"),
+        ("| head -c 1", 0, ""),
+    ):
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {sys.executable} -m zoo.weights list {redirection}"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == status, (redirection, done.stderr)
+        assert done.stderr.startswith(says)
+        assert done.stderr.count("\n") == bool(says), done.stderr
+
+
 def test_ctrl_c_keeps_what_was_downloaded(server: Server, tmp_path: Path) -> None:
     server.pause = 0.2
     script = (

@@ -4,6 +4,7 @@ Exit status: 0 done, 2 bad usage, no network or a bad file with one line on stde
 """
 
 import argparse
+import errno
 import re
 import sys
 import traceback
@@ -13,6 +14,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
+from bench.core import streams
+from bench.core.errors import os_text
 from zoo.errors import ZooError
 from zoo.weights.catalogue import DEFAULTS, Entry, bar, fetch, find, is_cached, published
 
@@ -83,8 +86,17 @@ def print_list(entries: Sequence[Entry]) -> None:
 
 def main(argv: Sequence[str], catalogue: Sequence[Entry] | None = None) -> int:
     """``run`` with its errors as one line on stderr and an exit status."""
+    streams.open_what_is_closed()
     try:
-        return run(argv, catalogue)
+        try:
+            return run(argv, catalogue)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            streams.leave_quietly()
+        streams.forget_output()
+        message, status = f"error: {os_text(error)}", 2
     except ZooError as error:
         message, status = f"error: {' '.join(str(error).split())}", 2
     except KeyboardInterrupt:

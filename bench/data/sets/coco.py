@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import InputError
+from bench.core.record import printable
 from bench.core.skeletons import COCO, Skeleton
 from bench.data.registry import DatasetEntry, Source, find_base, first_existing
 
@@ -59,7 +60,7 @@ def _open_files(annotations: Path, source: Source) -> "CocoDataset":
 
     if source.root is not None or source.test_dev:
         raise InputError("--annotations takes the place of --data-root, and of --test-dev: give one of them")
-    name = annotations.stem.encode(errors="replace").decode()
+    name = printable(annotations.stem)
     dataset = CocoDataset(
         annotations,
         source.pictures or annotations.parent,
