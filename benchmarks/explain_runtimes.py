@@ -15,6 +15,7 @@ from bench.core.results import read
 from bench.explain.explanation import rows
 from bench.report import paper
 from bench.report.measured import Measured, name, runtime_order
+from bench.report.sections.explain import is_doubtful
 
 PARTS = {
     "compute_bound_ms": "multiply-adds at the peak", "memory_bound_ms": "data at the bandwidth",
@@ -43,10 +44,12 @@ def _sentence(record: Record) -> str:
     spent = ", ".join(f"{printed(share, 1, 0)} % {text}" for share, text in shares if share >= 1)
     kinds = ", ".join(f"{row['name']} {printed(100 * row['share'], 1, 0)} %" for row in rows(record, "kinds")[:3])
     joined = f" ({m['joined_operators']:,} of them joined)" if "joined_operators" in m else ""
+    added = 1 + m.get("discrepancy_relative", 0.0)
+    doubt = f" Do not trust this split: its parts add up to {added:.0%} of the time." if is_doubtful(record) else ""
     return (
         f"In `{record.backend}`{'' if record.precision == 'fp32' else f' ({record.precision})'}, "
         f"{paper.label(record.model)} runs {m['operators']:,} operators{joined} in {printed(total, 1, 1)} ms: {spent}. "
-        f"By kind: {kinds}."
+        f"By kind: {kinds}.{doubt}"
     )
 
 

@@ -56,7 +56,9 @@ def test_tables_are_shown_as_reported() -> None:
     said = _cells(shown)
     assert len(said) == 9 * 14  # eight networks and a line between, some of the runtimes
     panels = re.findall(r"^## AMD EPYC, 2 cores.*?(?=^## )", (ROOT / "reports" / "table5.md").read_text(), re.S | re.M)
-    assert said.items() <= _cells("".join(panels)).items()
+    # Notes stand below the table itself.
+    assert said.items() <= _cells(re.sub(r" <sup>[a-z,]+</sup>", "", "".join(panels))).items()
     (ratios,) = re.findall(r"<!-- speedup -->\n(.*?)<!-- /speedup -->", (ROOT / "docs/backends.md").read_text(), re.S)
     assert "Geometric mean" in ratios
-    assert ratios in (ROOT / "reports" / "speedup.md").read_text()
+    reported = re.sub(r" <sup>[a-z,]+</sup>", "", (ROOT / "reports" / "speedup.md").read_text())
+    assert set(ratios.splitlines()) <= set(reported.splitlines())

@@ -1,5 +1,6 @@
 """What README and docs quote is what the records give."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_pages_quote_what_the_committed_records_give() -> None:
     for page in quotes.pages(ROOT):
         text = page.read_text()
         assert quotes.with_blocks(text, tables) == text, page
+        assert "<sup>" not in text, page  # notes stand below the table itself
+        assert not re.search(r"^\|[^|]+\|( — \|)+$", text, re.MULTILINE), page
         assert quotes.unfounded(text, report) == [], page
         figures += len(quotes.FIGURE.findall(text))
     assert figures > 20

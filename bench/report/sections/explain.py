@@ -162,10 +162,16 @@ def charts(measured: Measured) -> list[SplitChart]:
     return list(found.values())
 
 
+def is_doubtful(record: Record) -> bool:
+    """Whether its parts do not add up to the whole."""
+    return any(UNTRUSTED in note for note in record.warnings)
+
+
 def _bar(label: str, record: Record, *, highlight: bool) -> Bar:
     parts = tuple(record.metrics.get(part, 0.0) for part, _, _ in PARTS)
-    doubtful = any(UNTRUSTED in note for note in record.warnings)
-    return Bar(label + (" (doubtful)" if doubtful else ""), parts, metric(record, "latency_ms_measured"), highlight)
+    return Bar(
+        label + (" (doubtful)" if is_doubtful(record) else ""), parts, metric(record, "latency_ms_measured"), highlight
+    )
 
 
 def _slowest_first(bars: Iterable[Bar]) -> tuple[Bar, ...]:
