@@ -285,6 +285,6 @@ def _boxes_of_pictures(file: BoxFile, names: Mapping[Path, str]) -> ListedBoxes:
         raise InputError(found.problem)
     notes = [f"{file.path.name}: {remark}" for remark in found.remarks]
     if without:
-        notes.append(f"{file.path.name}: it has no boxes of {len(without)} pictures, the first: {names[without[0]]}")
+        notes.append(f"{file.path.name}: it has no boxes of {len(without)} pictures, the first: {without[0]}")
     frames = [[box for box, _ in found.boxes.get(path, [])] for path in names]
     return ListedBoxes([np.array(boxes, np.float64).reshape(-1, 4) for boxes in frames], notes)
