@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from bench.core import interrupts, streams, supervision
 from bench.core.errors import InputError, described, is_of_memory, os_reason, os_text, text_of
-from bench.core.files import PROJECT
+from bench.core.files import PROJECT, longest_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -306,8 +306,14 @@ def writable_folder(text: str) -> Path:
 
 
 def _check_name(path: Path, text: str) -> None:
-    """Fail on a name that the system cannot have, such as one that is too long."""
+    """Fail on a name that the system cannot have, such as one that is too long, of the path or of a folder to make."""
+    import os
+
     try:
+        made = (path, *(folder for folder in path.parents if not folder.exists()))
+        longest = longest_name(path.parent)
+        if any(len(os.fsencode(one.name)) > longest for one in made):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         path.stat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return  # not there, or for others to say

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import os
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from bench.core.errors import InputError
 
 _SIDE = ".lightpose-"  # begins the name of what is being written
+_LONGEST_NAME, _LONGEST_SUFFIX = 255, 40  # bytes; what common file systems allow, and what more is no suffix
 PROJECT = "lightpose-bench"  # the name of this distribution, and of its cache folder
 
 
@@ -100,7 +102,32 @@ def side_folder(parent: Path) -> Iterator[Path]:
 
 def side_path(path: Path) -> Path:
     """Where this process writes a file before it gets its name."""
-    return path.with_name(f"{_SIDE}{os.getpid()}-{path.name}")
+    return fitting(path.with_name(f"{_SIDE}{os.getpid()}-{path.name}"))
+
+
+def fitting(path: Path) -> Path:
+    """A path whose name its folder can hold: as it is, or cut, with the suffix and a part that tells it from others."""
+    room = longest_name(path.parent)
+    if len(os.fsencode(path.name)) <= room:
+        return path
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    end = f"~{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}{suffix}"
+    room -= len(os.fsencode(end))
+    begin = path.name[:room]  # no letter has less than a byte
+    while len(os.fsencode(begin)) > room:
+        begin = begin[:-1]
+    return path.with_name(begin + end)
+
+
+def longest_name(folder: Path) -> int:
+    """How many bytes a name may have in a folder, or in the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        told = os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows, or a file system that does not tell
+        return _LONGEST_NAME
+    return min(told, _LONGEST_NAME) if told > 0 else _LONGEST_NAME
 
 
 def is_side_path(path: Path) -> bool:

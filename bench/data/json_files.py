@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,22 @@ from bench.core.errors import InputError
 _LARGEST = 2**63 - 1
 
 
+class _RepeatedKeyError(ValueError):
+    """An object in JSON has a key twice, of which Python keeps the last value alone."""
+
+
 def read_json(path: Path) -> tuple[Any, str]:
     """What a JSON file holds, with or without a byte-order mark, and the SHA-256 of its bytes.
 
     Raises:
-        InputError: the file is missing, no regular file, or not JSON; the message gives line and column.
+        InputError: the file is missing, no regular file, or not JSON, where the message gives line and column; or an
+            object in it has a key twice.
     """
     content = read_bytes(path)
     try:
-        return json.loads(content), hashlib.sha256(content).hexdigest()
+        return json.loads(content, object_pairs_hook=_object), hashlib.sha256(content).hexdigest()
+    except _RepeatedKeyError as error:
+        raise InputError(f"{path} has {error}") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{path} is not JSON: {error.msg} at {where}") from error
@@ -31,6 +39,22 @@ def read_json(path: Path) -> tuple[Any, str]:
         raise InputError(f"{path} is not JSON that can be read: it is nested too deeply") from error
     except ValueError as error:  # bytes that are no text, or a number of thousands of digits
         raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a JSON file; called for each of them, so it must be quick.
+
+    Raises:
+        _RepeatedKeyError: a key stands in it twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        first, second = [shown(value) for name, value in pairs if name == key][:2]
+        raise _RepeatedKeyError(
+            f"the key {shown(key)} twice in one object, with {first} and with {second}: each key may stand there once"
+        )
+    return found
 
 
 def read_bytes(path: Path) -> bytes:

@@ -21,6 +21,7 @@ from bench.core.errors import InputError
 from bench.core.missing import without_record
 from bench.core.record import Record
 from bench.core.unfinished import Unfinished
+from bench.data.picture_files import find_pictures
 from bench.data.registry import DatasetEntry
 from bench.models import USUAL_INPUT, Model, choose, model_names
 from bench.network_joints import count_joints, entry_of_joints
@@ -31,7 +32,6 @@ from bench.pipeline.options import BATCHING, FLIP, RATE
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
 from bench.pipeline.sources import Video
-from bench.predict.pictures import find as find_pictures
 from bench.speed.command import summarised_warnings
 from bench.timing.process_variables import process_variables
 from bench.weights import bundled, default_input
@@ -245,7 +245,9 @@ def _frames(arguments: argparse.Namespace) -> list[Frames]:
         people = [0] if arguments.scenario == "offline" else arguments.people
         return [replace(found, people=count, size=size) for size in sizes for count in people]
     if arguments.source == "pictures":
-        paths = [look.path for look in find_pictures(arguments.pictures, None)]
+        names = find_pictures(arguments.pictures).names
+        paths = list(names)
+        found = replace(found, names=tuple(names.values()))
     else:
         paths = [arguments.video]
         video = Video(arguments.video)

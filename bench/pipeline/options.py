@@ -93,7 +93,8 @@ def _add_boxes(parser: argparse.ArgumentParser) -> None:
         help="a detector as .onnx or OpenVINO's .xml (YOLOX, RTMDet, NanoDet, SSD, or with boxes ready), with a .json "
         "beside it where it does not tell all: docs/pipeline.md",
     )  # fmt: skip
-    group.add_argument("--boxes", type=cli.file, metavar="FILE", help="a JSON file with boxes for each frame")
+    group.add_argument("--boxes", type=cli.file, metavar="FILE", help="a JSON file: a list with the boxes of each "
+                       "frame; or, for pictures, as --boxes of bench.predict")  # fmt: skip
     group.add_argument(
         "--jitter", type=jitter, default=0.03, metavar="SHARE",
         help="of the boxes of drawn frames: standard deviation of each side, as a share of width or height",

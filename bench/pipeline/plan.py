@@ -66,6 +66,7 @@ class Frames:
 
     source: str  # scenes, motion, pictures or video
     paths: tuple[str, ...] = ()  # of pictures, or of the video
+    names: tuple[str, ...] = ()  # of pictures: in the folders that were given
     fingerprint: str = ""  # SHA-256 of these files
     people: int = 0  # in drawn frames
     size: tuple[int, int] = (0, 0)  # width, height of drawn frames

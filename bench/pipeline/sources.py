@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.files import cache_folder, write_whole
 from bench.data.annotations import FARTHEST
+from bench.data.boxes import BoxFile, boxes_in
 from bench.data.json_files import read_json
 from bench.data.synthetic import frames as drawn
 from bench.data.synthetic.random_numbers import RandomNumbers
@@ -182,6 +183,11 @@ class Video:
         """Whether it has fewer frames than it says."""
         return self.count is not None and self.count < min(self.told, self.most or self.told)
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the file may have frames after those that can be read, or that are used."""
+        return self.broken_off or len(self) == self.most
+
     def read(self, number: int) -> Frame:
         if number % len(self) != self._at:
             self._rewind()
@@ -206,21 +212,43 @@ class Video:
         self._at = 0
 
 
-def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callable[[int, Frame], Float64Array]:
-    """Boxes of every frame, from JSON: a list with one list of ``[x, y, width, height]`` a frame, or, for pictures,
-    picture names with such lists.
+@dataclass
+class ListedBoxes:
+    """The boxes of every frame, from a file; for any number of frames, from its end it starts again."""
+
+    frames: list[Float64Array]  # [N, 4] each
+    notes: list[str] = field(default_factory=list)  # what of the file is not among them
+
+    def __call__(self, number: int, _frame: Frame) -> Float64Array:
+        return self.frames[number % len(self.frames)]
+
+
+def boxes_from_file(
+    path: Path, count: int, names: Mapping[Path, str] | None = None, *, part: bool = False
+) -> ListedBoxes:
+    """Boxes of every frame, from JSON.
+
+    That is a list with one list of ``[x, y, width, height]`` a frame; or, for pictures, what ``bench.predict`` takes,
+    by the same rules.
+
+    Args:
+        path: of the file.
+        count: of the frames.
+        names: of each picture, its name in the folder that was given; none of a video.
+        part: whether there are more frames than these, which the file may have boxes for.
 
     Raises:
-        InputError: the file is no such file, or has not as many entries as there are frames.
+        InputError: the file is no such file, does not say which pictures it means, or has entries for other pictures
+            or for another number of frames.
     """
     told, _ = read_json(path)
-    if isinstance(told, dict):
-        missing = [name for name in names if name not in told]
-        if not names or missing:
-            what = f"it has no boxes of {missing[0]}" if missing else "a video's frames have no names"
-            raise InputError(f"{path} names pictures, and {what}: give a list with one list of boxes a frame")
-        told = [told[name] for name in names]
-    if not isinstance(told, list) or len(told) < count:
+    if isinstance(told, Mapping) or (isinstance(told, list) and told and isinstance(told[0], Mapping)):
+        if not names:
+            raise InputError(
+                f"{path} names pictures, and a video's frames have no names: give a list with one list of boxes a frame"
+            )
+        return _boxes_of_pictures(boxes_in(told, path), names)
+    if not isinstance(told, list) or len(told) < count or (len(told) > count and not part):
         found = f"{len(told)} entries" if isinstance(told, list) else type(told).__name__
         raise InputError(f"{path} has {found}, and there are {count} frames: give a list of boxes for each frame")
     frames: list[Float64Array] = []
@@ -239,4 +267,24 @@ def boxes_from_file(path: Path, count: int, names: Sequence[str] = ()) -> Callab
         if not np.isfinite(found_boxes).all() or (found_boxes[:, 2:] <= 0).any():
             raise InputError(f"{path}, frame {number}: width and height of a box must be finite and above 0")
         frames.append(found_boxes)
-    return lambda number, _frame: frames[number % count]
+    more = len(told) - count
+    return ListedBoxes(
+        frames, [f"{path.name}: left out: boxes of {more} frames after the last one used"] if more else []
+    )
+
+
+def _boxes_of_pictures(file: BoxFile, names: Mapping[Path, str]) -> ListedBoxes:
+    """Those of each picture. A file of names must name them all; who is in no other file was not found."""
+    found = file.match(names)
+    without = [path for path in names if path not in found.boxes]
+    if without and file.by_name:
+        raise InputError(
+            f"{file.path} names pictures, and it has no boxes of {without[0]}: give each its list, which may be empty"
+        )
+    if not found.boxes:
+        raise InputError(found.problem)
+    notes = [f"{file.path.name}: {remark}" for remark in found.remarks]
+    if without:
+        notes.append(f"{file.path.name}: it has no boxes of {len(without)} pictures, the first: {without[0]}")
+    frames = [[box for box, _ in found.boxes.get(path, [])] for path in names]
+    return ListedBoxes([np.array(boxes, np.float64).reshape(-1, 4) for boxes in frames], notes)

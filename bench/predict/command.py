@@ -21,7 +21,7 @@ from bench.cli import say, warn
 from bench.codecs.codec import codec_of
 from bench.core import machine, results
 from bench.core.errors import InputError
-from bench.core.files import write_whole
+from bench.core.files import fitting, write_whole
 from bench.core.processes import bounded
 from bench.core.unfinished import Unfinished, Work
 from bench.data import pictures
@@ -196,8 +196,9 @@ def write(
         for one in people:
             draw_skeleton(drawn, one["keypoints"], skeleton, size=max(one["bbox"][2:]), threshold=arguments.threshold)
             entry["people"].append({key: one[key] for key in ("bbox", "bbox_score", "keypoints")})
-        entry["drawn"] = f"{len(entries) + 1:04d}_{path.stem}.jpg"
-        _write_picture(arguments.out / entry["drawn"], drawn)
+        target = fitting(arguments.out / f"{len(entries) + 1:04d}_{path.stem}.jpg")
+        entry["drawn"] = target.name
+        _write_picture(target, drawn)
         entries.append(entry)
         if len(grid) < GRID_PICTURES:
             grid.append(drawn)

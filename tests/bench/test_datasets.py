@@ -23,9 +23,14 @@ from bench.accuracy.coco import score_coco
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO
 from bench.data import box_to_crop, open_dataset, pictures
+from bench.data.annotations import read_annotations
 from bench.data.coco import CocoDataset
 from bench.data.dataset import ImageError
+from bench.data.json_files import read_json
 from bench.data.mpii import MpiiDataset
+from bench.data.skeleton_files import read_skeleton
+from bench.model_files.description import read_sidecar
+from bench.pipeline.detectors import Sidecar
 from bench.predict.pictures import find
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -605,6 +610,30 @@ def test_absurd_json_is_one_line(text: str, problem: str, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=problem) as caught:
         write_small(tmp_path, small(), text)
     assert len(str(caught.value)) < 400
+
+
+REPEATED = '"a": [[1, 0, 9, 9]], "b": 1, "a": [[2, 0, 9, 9]]'
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (read_json, f"{{{REPEATED}}}"), (read_json, f'[1, {{"deep": [{{{REPEATED}}}]}}]'),
+        (read_json, f'\ufeff{{{REPEATED}, "a": 3}}'), (read_json, f"{{{REPEATED}}}".replace('"a"', '"\\u0061"', 1)),
+        (read_skeleton, f"{{{REPEATED}}}"), (read_sidecar, f"{{{REPEATED}}}"), (Sidecar.read, f"{{{REPEATED}}}"),
+        (read_annotations, f'{{"images": [], "annotations": [{{{REPEATED}}}]}}'),
+    ],
+)  # fmt: skip
+def test_a_key_that_stands_twice_is_refused(read: Callable[[Path], object], text: str, tmp_path: Path) -> None:
+    """Python keeps the last one: boxes of a picture went without a word."""
+    path = tmp_path / "file.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f'{path} has the key "a" twice in one object, with [[1, 0, 9, 9]] and with [[2, 0, 9, 9]]: each key may stand '
+        "there once"
+    )
 
 
 def test_detections_of_other_pictures_are_counted_with_subset(tmp_path: Path) -> None:

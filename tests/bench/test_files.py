@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import cli
 from bench.core import files
-from bench.core.files import whole_file, write_whole
+from bench.core.files import fitting, is_side_path, side_path, whole_file, write_whole
 from bench.core.library_settings import set_folders
 from tests.conftest import ROOT
 
@@ -19,6 +21,41 @@ def test_a_file_appears_with_its_folders_and_alone(tmp_path: Path) -> None:
     write_whole(path, memoryview(b"two"))
     assert path.read_bytes() == b"two"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_names_of_any_length_that_a_file_can_have_are_written(tmp_path: Path) -> None:
+    """What is being written has a longer name: it is cut where it would be too long, by bytes and not by letters."""
+    names = [
+        *("a" * length + ".png" for length in (200, 231, 232, 251)), "あ" * 80 + ".jpg", "あ" * 83 + "x.jpg",
+        "あ" * 83 + "y.jpg", "🏃" * 62 + ".tar.gz", "x." + "y" * 253, "é" * 127,
+    ]  # fmt: skip
+    sides = [side_path(tmp_path / name) for name in names]
+    assert len(set(sides)) == len(names)
+    for name, side in zip(names, sides, strict=True):
+        assert len(os.fsencode(side.name)) <= 255
+        assert is_side_path(side)
+        assert side.suffix == Path(name).suffix or len(Path(name).suffix) > 200
+        assert cli.writable_file(str(tmp_path / name)) == tmp_path / name
+        write_whole(tmp_path / name, name.encode())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: name.encode() for name in names}
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "あ" * 86, "new/" + "a" * 256, "あ" * 86 + "/new", "new/a/" + "é" * 128])
+def test_names_that_no_file_can_have_are_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    """Also in folders that are still to be made."""
+    for kind in (cli.writable_file, cli.writable_folder):
+        with pytest.raises(argparse.ArgumentTypeError, match="cannot be the name of a file: File name too long"):
+            kind(str(tmp_path / name))
+
+
+def test_a_folder_that_holds_shorter_names_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "pathconf", lambda *_: 143)  # as of an encrypted home
+    path = tmp_path / "new" / ("あ" * 45 + ".png")
+    assert len(os.fsencode(side_path(path).name)) == 142
+    assert fitting(path) == path
+    assert len(os.fsencode(fitting(path.with_stem("あ" * 47)).name)) <= 143
+    with pytest.raises(argparse.ArgumentTypeError, match="File name too long"):
+        cli.writable_file(str(path.with_stem("あ" * 47)))
 
 
 def test_libraries_need_no_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

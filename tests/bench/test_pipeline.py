@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -32,12 +33,15 @@ from bench.data.synthetic.frames import Sequence, draw_people
 from bench.model_files.checkpoint import Checkpoint
 from bench.model_files.description import sidecar_of
 from bench.models import codec_of_name
+from bench.pipeline import cell as cell_module
 from bench.pipeline import detectors, preparation, quality, scenarios
-from bench.pipeline.cell import CellResult, measure
+from bench.pipeline.cell import CellResult, frames_of, measure
+from bench.pipeline.command import make_plans
 from bench.pipeline.crops import Crops
 from bench.pipeline.described import STAGES, what
 from bench.pipeline.detectors import FORMS, Detector, Sidecar, open_detector
 from bench.pipeline.networks import Networks
+from bench.pipeline.options import parse
 from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, plan_of
 from bench.pipeline.preparation import artifact_of, open_artifact
 from bench.pipeline.record import complete_record
@@ -678,9 +682,17 @@ def test_boxes_of_a_file(tmp_path: Path) -> None:
     boxes = boxes_from_file(path, 2)
     assert [boxes(number, FRAME).tolist() for number in range(3)] == [[[1, 2, 3, 4]], [], [[1, 2, 3, 4]]]
     path.write_text('{"a.jpg": [[1, 2, 3, 4]]}')
-    assert boxes_from_file(path, 1, ["a.jpg"])(0, FRAME).shape == (1, 4)
+    assert boxes_from_file(path, 1, {Path("a.jpg"): "a.jpg"})(0, FRAME).shape == (1, 4)
     for content, names, says in (
         ("[[]]", [], "has 1 entries, and there are 2 frames"), ("{}", ["a"], "it has no boxes of a"),
+        ("[[], [], []]", [], "has 3 entries, and there are 2 frames"),
+        ("[[], [], []]", ["a", "b"], "has 3 entries, and there are 2 frames"),
+        ('{"a": []}', ["a", "b"], "it has no boxes of b: give each its list, which may be empty"),
+        ('{"a": [], "b": [], "c": []}', ["a", "b"], "has boxes for c, which is not among the pictures"),
+        ('{"a": [[1, 2, 3, 0]], "b": []}', ["a", "b"], "is no box"),
+        ('{"a": []}', [], "a video's frames have no names"),
+        ('[{"image_id": 1, "bbox": [1, 2, 3, 4]}]', [], "a video's frames have no names"),
+        ('[{"image_id": 7, "bbox": [1, 2, 3, 4]}]', ["a1", "b2"], "no box for any of the pictures: it names 7"),
         ("[[[1, 2, 3, 0]], []]", [], "frame 0: width and height of a box must be finite and above 0"),
         ("[[[1, 2]], []]", [], "frame 0: a list of boxes is needed, each a list of x, y, width and height"),
         ("[[[1, 2], [3, 4]], []]", [], "frame 0: a list of boxes is needed"),
@@ -692,7 +704,103 @@ def test_boxes_of_a_file(tmp_path: Path) -> None:
     ):  # fmt: skip
         path.write_text(content)
         with pytest.raises(InputError, match=says):
-            boxes_from_file(path, 2, names)
+            boxes_from_file(path, 2, {Path(name): name for name in names})
+
+
+def planned_frames(*options: str, results: Path) -> PipelinePlan:
+    """What the command would look at, and whose boxes."""
+    chosen = ["--backend", "eager", "--batching", "batched", "--flip", "no", "--results", str(results)]
+    (one,) = make_plans(parse(["--models", MODEL, *options, *chosen]), "cpu")
+    return one
+
+
+def given_boxes(one: PipelinePlan) -> tuple[list[list[list[float]]], list[str]]:
+    """Of every frame, and what is said of the file."""
+    found = frames_of(one)
+    frames = [found.boxes(number, FRAME).tolist() for number in range(len(found.source))]
+    return frames, cell_module._notes(found, CellResult(frames=len(frames)))
+
+
+def test_every_picture_of_a_coco_folder_is_a_frame_once(dots: Path, tmp_path: Path) -> None:
+    """Also those with several people, or with none; a file of annotations then says who is where."""
+    root = tmp_path / "coco"
+    shutil.copytree(dots, root)
+    shutil.copy(root / "val2017" / "000000000001.png", root / "val2017" / "000000000015.png")  # nobody is annotated
+    names = [f"{number:012d}.png" for number in range(1, 16)]
+    one = planned_frames("--pictures", str(root), results=tmp_path)
+    assert [Path(path).name for path in one.frames.paths] == names
+    assert given_boxes(one)[0] == [[[0.0, 0.0, 200.0, 120.0]]] * 15
+    annotations = root / "annotations" / "person_keypoints_val2017.json"
+    frames, notes = given_boxes(planned_frames("--pictures", str(root), "--boxes", str(annotations), results=tmp_path))
+    assert [len(boxes) for boxes in frames] == [1 + number % 2 for number in range(1, 15)] + [0]
+    assert notes == [f"{annotations.name}: it has no boxes of 1 pictures, the first: {one.frames.paths[-1]}"]
+
+
+@pytest.mark.parametrize("how", ["files", "relative files", "folders", "one folder"])
+def test_boxes_go_to_the_pictures_that_they_name(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cams/cam0/1.jpg", "cams/cam1/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / name), FRAME)
+    pictures = {
+        "files": [f"{tmp_path}/cams/cam0/1.jpg", f"{tmp_path}/cams/cam1/1.jpg"],
+        "relative files": ["cams/cam0/1.jpg", "cams/cam1/1.jpg"],
+        "folders": ["cams/cam0", "cams/cam1"], "one folder": ["cams"],
+    }[how]  # fmt: skip
+    options = ("--pictures", *pictures, "--boxes", "b.json")
+
+    def held(content: object) -> tuple[list[list[list[float]]], list[str]]:
+        Path("b.json").write_text(json.dumps(content))
+        one = planned_frames(*options, results=tmp_path)
+        return given_boxes(plan_of(dataclasses.asdict(one)))  # as a process is told it
+
+    assert held({"cam1/1.jpg": [[2, 0, 9, 9]], "cam0/1.jpg": [[1, 0, 9, 9]]}) == ([[[1, 0, 9, 9]], [[2, 0, 9, 9]]], [])
+    assert held({"cam0/1.jpg": [], "cams\\cam1/1.jpg": []})[0] == [[], []]
+    frames, notes = held([
+        {"image_id": "cam1/1.jpg", "bbox": [2, 0, 9, 9]}, {"image_id": "cam2/9.jpg", "bbox": [1, 0, 9, 9]},
+        {"image_id": "cam1/1.jpg", "bbox": [3, 0, 9, 9], "category_id": 0},
+    ])  # fmt: skip
+    assert frames == [[], [[2, 0, 9, 9]]]
+    assert [note.partition(": ")[2] for note in notes] == [
+        "left out: 1 of 3 detections, whose category_id is 0 (1): people have the number 1, as in COCO, or no "
+        "category_id",
+        "left out: the boxes of 1 pictures that were not given, the first: cam2/9.jpg",
+        f"it has no boxes of 1 pictures, the first: {(tmp_path if how == 'files' else Path()) / 'cams/cam0/1.jpg'}",
+    ]
+    for content, says in (
+        ({"1.jpg": [[1, 0, 9, 9]]}, r"boxes for 1.jpg, which may be any of .*cam0/1.jpg, .*cam1/1.jpg"),
+        ([{"image_id": 1, "bbox": [1, 0, 9, 9]}], r"boxes for 1, which may be any of .*cam0/1.jpg, .*cam1/1.jpg"),
+        ({"cam0/1.jpg": [], "cam1/1.jpg": [], "cam2/9.jpg": []}, "boxes for cam2/9.jpg, which is not among"),
+        ({"cam0/1.jpg": []}, "it has no boxes of .*cam1/1.jpg"),
+        ([[], [], []], "has 3 entries, and there are 2 frames"),
+    ):
+        with pytest.raises(InputError, match=says):
+            held(content)
+
+
+def test_everybody_in_a_file_of_boxes_is_looked_at(tmp_path: Path) -> None:
+    """However many there are in a frame; and lists for frames that are not used are counted."""
+    cv2.imwrite(str(tmp_path / "a.png"), FRAME)
+    (tmp_path / "b.json").write_text(json.dumps({"a.png": [[number, 0, 9, 9] for number in range(70)]}))
+    options = ("--pictures", str(tmp_path / "a.png"), "--boxes", str(tmp_path / "b.json"))
+    one = planned_frames(*options, results=tmp_path)
+    networks = mock.Mock(room=lambda people: people)
+    for more, room in (({}, 70), ({"scenario": "offline", "batch": 4}, 4)):
+        made = cell_module._pipeline(dataclasses.replace(one, **more), frames_of(one), networks, False)
+        assert (made.crops.most, len(made.find(0, FRAME))) == (room, 70)
+        made.crops.close()
+
+
+def test_boxes_of_the_frames_of_a_video_that_are_not_used_are_counted(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps([[]] * 10))
+    options = ("--video", str(clip), "--boxes", str(path))
+    assert given_boxes(planned_frames(*options, results=tmp_path)) == ([[]] * 10, [])
+    frames, notes = given_boxes(planned_frames(*options, "--frames", "4", results=tmp_path))
+    assert (len(frames), notes) == (4, ["b.json: left out: boxes of 6 frames after the last one used"])
+    path.write_text(json.dumps([[]] * 12))
+    with pytest.raises(InputError, match="has 12 entries, and there are 10 frames"):
+        given_boxes(planned_frames(*options, results=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Skeletons on pictures, by the real command, with the network that finds dots."""
 
 import json
+import re
 import shutil
+import warnings
 from pathlib import Path
 
 import cv2
@@ -180,6 +182,136 @@ def test_numbers_stand_for_pictures_only_if_one_has_them(tmp_path: Path) -> None
     assert boxes_of(find([pictures], boxes)) == {"right_1.jpg": [3, 0, 9, 9]}
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_the_folder_in_a_name_tells_pictures_apart_that_were_given_one_by_one(
+    absolute: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [(tmp_path if absolute else Path()) / "pictures" / name / "1.jpg" for name in ("cam0", "cam1")]
+    write_pictures(tmp_path / "pictures", "cam0/1.jpg", "cam1/1.jpg")
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({"cam1/1.jpg": [[2, 0, 9, 9]], "cam0/1.jpg": [[1, 0, 9, 9]]}))
+    assert boxes_of(find(files, boxes)) == {"cam0/1.jpg": [1, 0, 9, 9], "cam1/1.jpg": [2, 0, 9, 9]}
+    boxes.write_text(json.dumps({"1.jpg": [[2, 0, 9, 9]]}))
+    with pytest.raises(InputError, match=r"which may be any of .*cam0/1.jpg, .*cam1/1.jpg"):
+        find(files, boxes)
+
+
+def annotate(file: Path, *people: dict, names: tuple[str, ...] = ("1.jpg", "2.jpg")) -> Path:
+    """A file in COCO's format of some pictures."""
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names, 1)]
+    everyone = [
+        {"id": number, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [number, 0, 9, 9], **one}
+        for number, one in enumerate(people, 1)
+    ]
+    categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"images": images, "annotations": everyone, "categories": categories}))
+    return file
+
+
+def said(*arguments: object, **options: object) -> tuple[list, list[str]]:
+    """What is looked at, and the warnings."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        looks = find(*arguments, **options)
+    return looks, [str(one.message) for one in record]
+
+
+def test_each_coco_folder_has_its_own_boxes_and_pictures_without_any_are_said(tmp_path: Path) -> None:
+    pictures, in_layout = tmp_path / "pictures", "annotations/person_keypoints_val2017.json"
+    folders = [pictures / "coco1", pictures / "coco2"]
+    write_pictures(pictures, "my.jpg", *(f"{folder.name}/val2017/{n}.jpg" for folder in folders for n in (1, 2)))
+    annotate(folders[0] / in_layout, {"bbox": [1, 0, 9, 9]}, {"image_id": 2, "bbox": [2, 0, 9, 9]})
+    annotate(folders[1] / in_layout, {"bbox": [3, 0, 9, 9]}, {"bbox": [4, 0, 9, 9]})
+    looks, warned = said([*folders, pictures / "my.jpg"], None)
+    assert [(look.path.relative_to(pictures).as_posix(), look.box[0]) for look in looks] == [
+        ("coco1/val2017/1.jpg", 1), ("coco1/val2017/2.jpg", 2), ("coco2/val2017/1.jpg", 3), ("coco2/val2017/1.jpg", 4),
+    ]  # fmt: skip
+    assert warned == [f"pictures without boxes, left out: 2, the first: {folders[1] / 'val2017' / '2.jpg'}"]
+    # The folder's own pictures, given before it: they are the same.
+    looks, warned = said([folders[0] / "val2017", folders[0]], None)
+    assert (len(looks), warned) == (2, [])
+    # Nobody in one of them is no error, and nobody in any is.
+    annotate(folders[0] / in_layout)
+    assert len(said(folders, None)[0]) == 2
+    annotate(folders[1] / in_layout, {"iscrowd": 1})
+    with pytest.raises(
+        InputError, match=r"coco1.* no box for any.*: it names none; .*coco2.*: left out: 1 regions of c"
+    ):
+        find(folders, None)
+
+
+def test_what_a_file_of_boxes_leaves_out_is_said(tmp_path: Path) -> None:
+    pictures, boxes = tmp_path / "pictures", tmp_path / "boxes.json"
+    write_pictures(pictures, "a.jpg", "b.jpg", "c.jpg")
+    boxes.write_text('{"b.jpg": [[1, 0, 9, 9]], "c.jpg": []}')
+    looks, warned = said([pictures], boxes)
+    assert [look.path.name for look in looks] == ["b.jpg"]
+    assert warned == [f"pictures without boxes, left out: 2, the first: {pictures / 'a.jpg'}"]
+    boxes.write_text('{"b.jpg": [[1, 0, 9, 9]], "typo.jpg": []}')
+    with pytest.raises(InputError, match=r"typo\.jpg, which is not among the pictures"):
+        find([pictures], boxes)
+    boxes.write_text('{"b.jpg": [], "c.jpg": []}')
+    with pytest.raises(InputError, match=r"has no box for any of the pictures: nobody is in b.jpg, c.jpg$"):
+        find([pictures], boxes)
+    annotate(boxes, {}, {"image_id": 2}, {"category_id": 2}, names=("a.jpg", "far.jpg"))
+    looks, warned = said([pictures / "a.jpg"], boxes)
+    assert [look.box[0] for look in looks] == [1]
+    assert warned == [
+        f"{boxes}: left out: 1 annotations of other categories than person",
+        f"{boxes}: left out: the boxes of 1 pictures that were not given, the first: far.jpg",
+    ]
+
+
+@pytest.mark.parametrize(("category", "text"), [(0, "0"), ("1", '"1"'), (2.5, "2.5"), ([1], "[1]")])
+def test_detections_of_other_categories_are_said(category: object, text: str, tmp_path: Path) -> None:
+    write_pictures(tmp_path, "1.jpg")
+    boxes = tmp_path / "boxes.json"
+    one = {"image_id": 1, "bbox": [1, 0, 9, 9], "category_id": category}
+    boxes.write_text(json.dumps([one, {**one, "category_id": 18}, one]))
+    says = (
+        f"left out: 3 of 3 detections, whose category_id is {text} (2), 18 (1): people have the number 1, as in COCO, "
+        "or no category_id"
+    )
+    with pytest.raises(InputError, match=re.escape(f"has no box for any of the pictures: {says}")):
+        find([tmp_path / "1.jpg"], boxes)
+    boxes.write_text(json.dumps([one, {**one, "category_id": 1}, {**one, "category_id": None}]))
+    looks, warned = said([tmp_path / "1.jpg"], boxes)
+    assert len(looks) == 2
+    assert [f"left out: 1 of 3 detections, whose category_id is {text} (1): " in one for one in warned] == [True]
+
+
+def test_boxes_without_joints_are_taken_and_people_without_among_others_are_counted(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "1.jpg")
+    none, flat = [0] * 51, [5, 5, 2] * 17
+    for people, taken, left in (
+        ([{"num_keypoints": 0}], [1], 0),
+        ([{"num_keypoints": 0, "keypoints": []}, {}], [1, 2], 0),
+        ([{"num_keypoints": 0, "keypoints": none}] * 2, [1, 2], 0),
+        ([{"num_keypoints": 17, "keypoints": flat}, {"num_keypoints": 0, "keypoints": none}], [1], 1),
+        ([{"num_keypoints": 17, "keypoints": flat}, {"num_keypoints": 0}], [1, 2], 0),
+    ):
+        boxes = annotate(tmp_path / "boxes.json", *people, names=("1.jpg",))
+        looks, warned = said([tmp_path / "1.jpg"], boxes)
+        assert [look.box[0] for look in looks] == taken
+        expected = f"{boxes}: left out: 1 people without a labelled joint, in a file that labels joints"
+        assert warned == [expected] * left
+
+
+def test_a_category_without_effect_is_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "1.jpg")
+    boxes, out = tmp_path / "boxes.json", tmp_path / "out"
+    for content in (None, {"1.jpg": [[1, 0, 9, 9]]}, [{"image_id": 1, "bbox": [1, 0, 9, 9]}]):
+        boxes.write_text(json.dumps(content))
+        options = ["--boxes", str(boxes)] if content else []
+        with pytest.raises(InputError, match=r"--category dog has no effect.*leave it out"):
+            main([str(tmp_path / "1.jpg"), *options, "--category", "dog", "--out", str(out)])
+    assert not out.exists()
+    annotate(boxes, {"category_id": 2})
+    assert len(find([tmp_path / "1.jpg"], boxes, category="dog")) == 1
+
+
 def test_folders_are_read_with_their_subfolders_but_not_the_results(tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures", "a/b/1.jpg", "2.png", "out/0001_2.jpg", ".hidden/3.jpg")
     (tmp_path / "pictures" / "a" / "notes.txt").write_text("no picture")
@@ -335,3 +467,19 @@ def test_coordinates_in_pixels_are_warned_of(tmp_path: Path) -> None:
     model = ["--model", f"{tmp_path}/nets.py:pixels", "--weights", "own", "--input", "64x48", "--device", "cpu"]
     with pytest.warns(UserWarning, match="nets.py:pixels gives coordinates far outside the crop: shares of its width"):
         assert main([str(tmp_path / "1.png"), *model, "--quiet", "--out", str(tmp_path / "out")]) == 0
+
+
+def test_pictures_with_the_longest_names_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    names = [f"{letters}.jpg" for letters in ("あ" * 80, "あ" * 83 + "a", "あ" * 83 + "b", "b" * 251, "é" * 125)]
+    content = cv2.imencode(".jpg", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
+    for name in names:
+        (tmp_path / name).write_bytes(content)
+    model = ["--model", f"{tmp_path}/nets.py:double", "--weights", "own", "--input", "64x48", "--device", "cpu"]
+    out = tmp_path / "out"
+    assert main([*(str(tmp_path / name) for name in names), *model, "--quiet", "--out", str(out)]) == 0
+    drawn = [one["drawn"] for one in json.loads((out / "predictions.json").read_text())["pictures"]]
+    assert [name[:6] for name in drawn] == ["0001_あ", "0002_あ", "0003_あ", "0004_b", "0005_é"]
+    assert drawn[0] == f"0001_{names[0]}"  # long enough for the name to write it under alone
+    assert {path.name for path in out.iterdir()} == {*drawn, "grid.png", "predictions.json"}
+    assert all(name.endswith(".jpg") for name in drawn)
