@@ -91,7 +91,8 @@ def _check_writable(path: Path) -> None:
 
 def shares(text: str) -> list[float]:
     """Shares with commas between, 0 allowed."""
-    return [0.0 if one in ("0", "0%") else share(one) for one in cli.listed(text)]
+    parts = [part.strip() for part in text.split(",")]
+    return [0.0 if part in ("0", "0%") else share(part) for part in dict.fromkeys(parts)]
 
 
 def share(text: str) -> float:
