@@ -1,7 +1,9 @@
 """A kit made at home, run by a Python that has numpy and ONNX Runtime alone, and its records checked at home."""
 
 import ast
+import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -21,10 +23,10 @@ from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core.errors import InputError
 from bench.core.results import append, read
-from bench.kit import lock, making
-from bench.kit.ledger import Ledger
+from bench.kit import device, lock, making
+from bench.kit.ledger import Ledger, append_line, lines
 from bench.kit.manifest import Manifest, inside
-from bench.kit.reporting import append_once, percentile_text
+from bench.kit.reporting import RecordMaker, append_once, percentile_text
 from bench.timing import sustained
 from tests.commands import clean, command
 from tests.conftest import ROOT
@@ -171,6 +173,22 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "onnxruntime is not installed here: pip install onnxruntime" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("runtime", ["nobody-has-this 1.0, int8", ", int8"])
+def test_a_runtime_whose_version_nothing_tells_is_said(
+    kit: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    manifest = Manifest.read(kit / "manifest.json")
+    maker = RecordMaker(kit, manifest, {"name": "paper"}, 1, kit / "records")
+    monkeypatch.setattr(catalogue, "version", absent)
+    with pytest.raises(InputError, match=r"nothing here tells the version of .*: install it"):
+        maker.runtime(dataclasses.replace(manifest.networks[0], runtime=runtime))
+    told = maker.runtime(dataclasses.replace(manifest.networks[0], runtime="numpy 1.0, int8"))
+    assert told == f"numpy {importlib.metadata.version('numpy')}, int8"
 
 
 def limited(kind: str, most: int) -> Callable[[], None]:
@@ -615,6 +633,79 @@ def test_a_ledger_forgets_what_was_half_written(tmp_path: Path) -> None:
     assert (ledger.parts("a"), ledger.parts("b")) == ({}, {"set 1": {"x": 2}})
     ledger.drop({"b"})
     assert not ledger.path.exists()
+
+
+@pytest.mark.parametrize("ending", ["", "\r", " "])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_last_line_without_its_newline_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, mark: bytes
+) -> None:
+    """As an editor or ``printf '%s'`` leaves it; whatever counts as there is still there afterwards."""
+    file = tmp_path / "speed.jsonl"
+    for before in (['{"a": 1}'], ['{"a": 1}', '{"b": 2}'], [json.dumps({"a": "x" * 200_000})]):
+        file.write_bytes(mark + ("\n".join(before) + ending).encode())
+        there = [json.loads(line) for line in before]
+        assert list(lines(file)) == there
+        append_line(file, '{"c": 3}')
+        append_line(file, '{"d": 4}')
+        assert list(lines(file)) == [*there, {"c": 3}, {"d": 4}]
+        assert file.read_bytes() == mark + ("\n".join(before) + ending + '\n{"c": 3}\n{"d": 4}\n').encode()
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "tail", [b'{"b": ', b"[2]", b"5", b"\0\0\0", b'{"b": "\xff"}', b"[" * 100_000, b'{"b": 2}{"c": 3}']
+)
+def test_half_a_last_line_is_cut_off_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tail: bytes
+) -> None:
+    file = tmp_path / "speed.jsonl"
+    file.write_bytes(b'{"a": 1}\n' + tail)
+    assert list(lines(file)) == [{"a": 1}]
+    append_line(file, '{"c": 3}')
+    assert file.read_bytes() == b'{"a": 1}\n{"c": 3}\n'
+    assert capsys.readouterr().err == f"warning: {file}: cut off a half-written last line of {len(tail)} bytes\n"
+
+
+def test_a_record_whose_newline_is_lost_is_there_after_the_next(kit: Path, records: Path) -> None:
+    """And is not added twice."""
+    file = kit / "records" / "speed.jsonl"
+    file.parent.mkdir()
+    first = json.loads((records / "speed.jsonl").read_text())
+    file.write_bytes((records / "speed.jsonl").read_bytes().removesuffix(b"\n"))
+    append_once(first | {"command": "python run.py, the next start"}, kit / "records", resumed=True)
+    assert list(lines(file)) == [first]
+    second = first | {"started_at": "2026-11-27T23:59:48.964+00:00"}
+    append_once(second, kit / "records", resumed=True)
+    assert list(lines(file)) == [first, second]
+
+
+def test_a_ledger_counts_what_is_not_of_it_as_not_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "speed.partial")
+    for work, part, content in ((["a"], "set 1", {}), ("a", ["set 1"], {}), ("a", "set 1", 5), ("a", {}, None)):
+        append_line(ledger.path, json.dumps({"work": work, "part": part, "content": content}))
+    assert ledger.parts("a") == {}
+    ledger.add("a", "set 2", {"x": 2})
+    ledger.drop({"b"})
+    assert ledger.parts("a") == {"set 2": {"x": 2}}
+
+
+def test_a_set_that_the_disk_has_otherwise_is_timed_again(
+    kit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = Manifest.read(kit / "manifest.json")
+    run = device._KitRun(kit, manifest, device.make_settings(manifest, device.parse([])), kit / "records")
+    (one,) = [one for one in map(run._start, manifest.networks[:1]) if one]
+    good = {"started_at": "2026-11-27T23:59:48.964+00:00", "result": {"latency_ms": [1.0]}}
+    for other in (
+        {}, {"result": None}, {"started_at": "", "result": {}}, good | {"result": {"latency_ms": ["1"]}},
+        good | {"result": {"latency_ms": []}}, good | {"result": {"latency_ms": [1.0], "more": 1}},
+        good | {"started_at": None},
+    ):  # fmt: skip
+        run.ledger.add(one.work, "set 1", good)
+        run.ledger.add(one.work, "set 2", other)
+        run.ledger.add(one.work, "set 3", good)
+        assert len(run._start(manifest.networks[0]).timed) == 1
 
 
 def test_what_a_kit_cannot_carry(tmp_path: Path) -> None:
