@@ -13,17 +13,21 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.backends import catalogue
 from bench.backends.artifact import sha256
+from bench.core import board, hardware
 from bench.core.errors import InputError
 from bench.core.results import append, read
-from bench.kit import device, lock, making
+from bench.kit import collecting, device, lock, making, soundness
 from bench.kit.ledger import Ledger, append_line, lines
 from bench.kit.manifest import Manifest, inside
 from bench.kit.reporting import RecordMaker, append_once, percentile_text
@@ -414,7 +418,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "another kit": (lambda r: r["notes"]["kit"].update(manifest_sha256="0" * 64), "is of a kit that is not here"),
     "no kit": (lambda r: r["notes"].pop("kit"), "is not of a kit"),
     "a network that is not in it": (lambda r: r["notes"]["kit"].update(network="x"), "'x' is not in the kit"),
-    "a gigantic number": (lambda r: r["notes"].update(n=10**400), "beyond 1e+18"),
+    "a gigantic number": (lambda r: r["notes"].update(n=10**400), "beyond 1e+19"),
     "no number": (lambda r: r["metrics"].update(fps=float("nan")), "holds NaN"),
     "a newer schema": (lambda r: r.update(schema=99), "written by a newer version"),
 }  # fmt: skip
@@ -521,6 +525,145 @@ def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Pa
     (tmp_path / "speed.jsonl").write_bytes((records / "speed.jsonl").read_bytes())
     assert check("check", tmp_path) == 1
     assert check("check", tmp_path, "--kit", made_kit) == 0
+
+
+# What stands where a manifest has something else, or the same thing with other things inside.
+OTHERS = [
+    None, [], {}, "", "text", "a\nb", "../..", ", x", 0, -1, 0.5, 10**400, True, float("nan"), [[[1]]],
+    {"a": {"b": []}},
+]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value is in JSON, the whole first."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*path, key))
+
+
+def small_manifest(kit: Path) -> Any:
+    """With one network and a module, which say as much as all."""
+    told = json.loads((kit / "manifest.json").read_text())
+    told["networks"] = told["networks"][:1]
+    (one,) = told["networks"]
+    told["files"] = {name: told["files"][name] for name in [*one["files"], one["input"], one["expected"], "run.py"]}
+    return told
+
+
+def replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """JSON with another value in a place; ``GONE`` takes it away."""
+    if not path:
+        return {} if other is GONE else other
+    key, *rest = path
+    items = dict(value) if isinstance(value, dict) else list(value)
+    if not rest and other is GONE:
+        del items[key]
+    else:
+        items[key] = replaced(value[key], tuple(rest), other) if rest else other
+    return items
+
+
+GONE = object()
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def survives(
+    made_kit: Path, records: Path, kit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Any], bool]:
+    """Goes as far with a manifest as home and the device go before anything is timed; whether it was one at all."""
+    what, where = hardware.describe(), board.describe()
+    monkeypatch.setattr(hardware, "describe", lambda: what)
+    monkeypatch.setattr(board, "describe", lambda: where)
+    # What takes the longest: modules, which are as they were made, and figures, for which no manifest is needed.
+    monkeypatch.setattr(soundness, "_same_module", lambda name, told: True)
+    monkeypatch.setattr(soundness, "_figures", lambda record: iter(()))
+    (line,) = (records / "speed.jsonl").read_text().splitlines()
+    digest = sha256(records.parent / "manifest.json")
+    asked = [device.parse(["--protocol", protocol]) for protocol in ("paper", "steady", "sustained")]
+
+    def go(told: Any) -> bool:
+        text = json.dumps(told)
+        (kit / "manifest.json").write_text(text)
+        refused = ""
+        try:
+            manifest = Manifest.read(kit / "manifest.json")
+        except InputError as error:
+            refused = str(error)
+        assert "\n" not in refused
+        if refused:
+            return False
+        (checked,) = collecting.check(collecting.RecordSource("it", [(1, line)], {digest: text}))
+        assert not any("\n" in problem for problem in checked.wrong), checked.wrong
+        for arguments in asked:
+            timing = device.make_settings(manifest, arguments)
+            assert timing.sets >= 1
+            assert timing.until["rounds"] >= 1
+        run = device._KitRun(kit, manifest, timing, kit / "records")
+        for network in manifest.networks:
+            started = run._start(network)
+            assert started is None or json.dumps(started.artifact)
+            assert run.maker.measurement(network)["model"]
+            assert datetime.fromisoformat(run.maker.now())
+        assert len(capsys.readouterr().err.splitlines()) <= len(manifest.networks)
+        return True
+
+    return go
+
+
+def test_a_manifest_with_one_value_of_another_kind_is_refused_or_harmless(
+    made_kit: Path, survives: Callable[[Any], bool]
+) -> None:
+    told = small_manifest(made_kit)
+    assert survives(told)
+    for path in places(told):
+        for other in (GONE, *OTHERS):
+            survives(replaced(told, path, other))
+    assert not survives(replaced(told, ("networks", 0, "measurement"), []))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_manifest_holds_only_input_errors_come_out(
+    made_kit: Path, survives: Callable[[Any], bool], data: st.DataObject
+) -> None:
+    told = small_manifest(made_kit)
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(sorted(places(told), key=repr)))
+        told = replaced(told, path, data.draw(ANY_JSON))
+    survives(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        (("networks", 0, "measurement"), []), (("networks", 0, "measurement", "model"), None),
+        (("networks", 0, "measurement", "backend"), GONE), (("networks", 0, "measurement", "protocol"), []),
+        (("networks", 0, "notes"), None), (("networks", 0, "files"), []), (("networks", 0, "artifact"), {}),
+        (("networks", 0, "artifact", "metadata"), []), (("networks", 0, "runtime"), ""),
+        (("networks", 0, "id"), "../x"),
+        (("networks", 0, "rounding"), True), (("networks", 0, "rounding"), float("inf")), (("software",), []),
+        (("software", "torch"), GONE), (("protocols",), {}), (("protocols", "paper"), GONE),
+        (("protocols", "paper", "sets"), 0), (("protocols", "paper", "sets"), 2.5), (("protocols", "more"), 5),
+        (("protocols", "steady", "budget_s"), "20"), (("made_at",), "2026-11-27"), (("made_at",), "today"),
+        (("schema",), True), (("schema",), None), (("command",), 5), (("files", "run.py"), None),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_other_types_inside_is_damaged(made_kit: Path, path: tuple[Any, ...], other: Any) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
+    with pytest.raises(InputError, match=r"^it is no manifest of a kit, or is damaged: copy the kit anew$"):
+        Manifest.parse(json.dumps(replaced(told, path, other)), "it")
+
+
+def test_a_manifest_may_have_the_largest_seed(made_kit: Path) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
+    largest = replaced(told, ("networks", 0, "measurement", "seed"), 2**63 - 1)
+    assert Manifest.parse(json.dumps(largest), "it").networks[0].measurement["seed"] == 2**63 - 1
 
 
 def test_paths_that_leave_a_folder() -> None:
