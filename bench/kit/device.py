@@ -24,6 +24,7 @@ from typing import Any
 from bench.core import board, hardware
 from bench.core.errors import InputError, how_it_died
 from bench.kit import lock, one_set, reporting
+from bench.kit.console import say
 from bench.kit.ledger import Ledger
 from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.timing.parity import ParityError
@@ -41,13 +42,13 @@ def main(folder: str) -> int:
     try:
         return run(Path(folder), parse(sys.argv[1:]))
     except InputError as error:
-        reporting.say(f"error: {error}")
+        say(f"error: {error}")
     except OSError as error:
         full = error.errno in FULL
         reason = "the disk is full: free some space, and start again to go on" if full else error.strerror or error
-        reporting.say(f"error: {error.filename or folder}: {reason}")
+        say(f"error: {error.filename or folder}: {reason}")
     except KeyboardInterrupt:
-        reporting.say("interrupted: the finished sets are kept, the same command goes on from there")
+        say("interrupted: the finished sets are kept, the same command goes on from there")
         return 130
     return 2
 
@@ -131,7 +132,7 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     manifest = Manifest.read(kit / NAME)
     if arguments.list:
         for network in manifest.networks:
-            reporting.say(f"{network.who}: {network.runs_on}")
+            say(f"{network.who}: {network.runs_on}")
         return 0
     modules = sorted(name for name in manifest.files if name.endswith(".py"))
     wrong = manifest.wrong(kit, [name for name in modules if "/families/" not in name])
@@ -229,6 +230,17 @@ def chosen_cores(text: str | None) -> list[int]:
     return sorted(cores)
 
 
+def _is_set(part: dict[str, Any]) -> bool:
+    """Whether what the disk has of a set is one; if not, it is timed again."""
+    from bench.speed.timed_set import SetResult
+
+    try:
+        rounds = SetResult(**part["result"]).latency_ms
+        return isinstance(part["started_at"], str) and bool(rounds) and min(rounds) > 0
+    except (KeyError, TypeError):
+        return False
+
+
 class _KitRun:
     """One run of a kit."""
 
@@ -242,9 +254,9 @@ class _KitRun:
 
     def all(self, networks: Sequence[KitNetwork], *, missing: bool) -> int:
         settings = self.settings
-        reporting.say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
+        say(f"on {self.maker.machine['cpu']}, {settings.threads} threads, {settings.protocol['name']}")
         for note in self.maker.warnings:
-            reporting.say(f"warning: {note}")
+            say(f"warning: {note}")
         if missing:
             self.known = self.maker.recorded()
         everything = [one for one in map(self._start, networks) if one is not None]
@@ -269,9 +281,9 @@ class _KitRun:
                     made += self._finish(one)
         reporting.print_table(made)
         for line in self.failures:
-            reporting.say(f"failed: {line}")
+            say(f"failed: {line}")
         if made:
-            reporting.say(f"{len(made)} records are in {self.records}: bring that folder home")
+            say(f"{len(made)} records are in {self.records}: bring that folder home")
         self.ledger.drop({one.work for one in everything})
         return self.status
 
@@ -291,35 +303,35 @@ class _KitRun:
         work = self.maker.identity(network, runtime)
         if work in self.known:
             self.ledger.drop({work})  # a kill came between its record and this
-            reporting.say(f"{network.who}: has its record already")
+            say(f"{network.who}: has its record already")
             return None
         parts = self.ledger.parts(work)
         artifact = network.artifact_in(self.kit).to_json()
         one = NetworkProgress(network, runtime, work, artifact, parts)
-        while len(one.timed) < self.settings.sets and f"set {len(one.timed) + 1}" in parts:
-            part = parts[f"set {len(one.timed) + 1}"]
+        while len(one.timed) < self.settings.sets and _is_set(part := parts.get(f"set {len(one.timed) + 1}", {})):
             one.timed.append(part["result"])
             one.started_at = one.started_at or part["started_at"]
         if one.timed:
-            reporting.say(f"{network.who}: {len(one.timed)} of {self.settings.sets} sets are there from before")
+            say(f"{network.who}: {len(one.timed)} of {self.settings.sets} sets are there from before")
         return one
 
     def _fit(self, one: NetworkProgress) -> bool:
         """Let a backend that has several forms of a network choose the one that is fastest here."""
         from bench.backends import catalogue
-        from bench.backends.artifact import sha256
+        from bench.backends.artifact import Artifact, sha256
 
         backend = catalogue.find(one.network.measurement["backend"])
         if backend.quantises or not hasattr(catalogue.family_of(backend), "fit"):
             return True
-        known = one.parts.get("fitted", {"artifact": {"files": ()}, "sha256": None})
-        files = [Path(file) for file in known["artifact"]["files"]]
-        if all(file.is_file() for file in files) and [sha256(file) for file in files] == known["sha256"]:
-            one.artifact = known["artifact"]
-            return True
+        with contextlib.suppress(KeyError, TypeError):  # it was not chosen before, or the disk has something else
+            known = one.parts["fitted"]
+            files = Artifact.from_json(known["artifact"]).files
+            if all(file.is_file() for file in files) and [sha256(file) for file in files] == known["sha256"]:
+                one.artifact = known["artifact"]
+                return True
         into = self.records / "fitted" / f"{one.network.id}-{one.work[:12]}"
         into.mkdir(parents=True, exist_ok=True)
-        reporting.say(f"{one.network.who}: choosing what is fastest here")
+        say(f"{one.network.who}: choosing what is fastest here")
         answer = self._process(one, {"fit": True, "into": str(into)})
         if isinstance(answer, Exception):
             self._failed(one.network, answer)
@@ -399,7 +411,7 @@ class _KitRun:
                 process.wait(min(HEARTBEAT_S, self.settings.limit_s))
                 return False
             except subprocess.TimeoutExpired:
-                reporting.say(f"{who}: going on for {time.monotonic() - started:.0f} s")
+                say(f"{who}: going on for {time.monotonic() - started:.0f} s")
         return True
 
     def _finish(self, one: NetworkProgress) -> list[dict[str, Any]]:
@@ -412,6 +424,6 @@ class _KitRun:
 
     def _failed(self, network: KitNetwork, error: Exception) -> None:
         line = f"{network.who}: {error}"
-        reporting.say(f"failed: {line}")
+        say(f"failed: {line}")
         self.failures.append(line)
         self.status = max(self.status, 1 if isinstance(error, ParityError) else 2)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.kit.console import say
+
 
 class Ledger:
     """What was finished, by work and part.
@@ -51,33 +53,41 @@ class Ledger:
         new.replace(self.path)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        return (line for line in lines(self.path) if {"work", "part", "content"} <= line.keys())
+        kinds = {"work": str, "part": str, "content": dict}
+        return (line for line in lines(self.path) if all(isinstance(line.get(key), kinds[key]) for key in kinds))
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects in a file, one a line; what else is there counts as not there."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open("rb") as file:
         for text in file:
-            with contextlib.suppress(ValueError, RecursionError):
-                line = json.loads(text)
-                if isinstance(line, dict):
-                    yield line
+            line = _object(text)
+            if line is not None:
+                yield line
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file and wait until the disk has it; a half-written last line is cut off first.
+    """Add a line to a file and wait until the disk has it.
+
+    A last line without its newline gets one if it is a whole object, as an editor may leave it, and is cut off, which
+    is said, if not, as a power cut leaves it.
 
     Raises:
-        OSError: it cannot be written; the file is left as it was.
+        OSError: it cannot be written; the file is left as it was, without the half of a line.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as file:  # closing it is to write nothing
-        end = _end_of_whole_lines(file)
-        file.truncate(end)
+        start, tail = _last_line(file)
+        end, left = start + len(tail), line.encode() + b"\n"
+        if tail and _object(tail) is not None:
+            left = b"\n" + left
+        elif tail:
+            say(f"warning: {path}: cut off a half-written last line of {len(tail)} bytes")
+            end = start
         try:
-            left = line.encode() + b"\n"
+            file.truncate(end)
             while left:
                 left = left[file.write(left) :]
             os.fsync(file.fileno())
@@ -88,14 +98,25 @@ def append_line(path: Path, line: str) -> None:
             raise
 
 
-def _end_of_whole_lines(file: Any) -> int:
-    end: int = file.seek(0, os.SEEK_END)
-    position = end
-    while position:
-        size = min(2**16, position)
-        file.seek(position - size)
-        found: int = file.read(size).rfind(b"\n")
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The object that a line holds, maybe after an editor's byte-order mark; nothing where it holds anything else."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(line.decode("utf-8-sig"))
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def _last_line(file: Any) -> tuple[int, bytes]:
+    """Where what follows the last newline begins, and that; nothing where the file ends with a newline."""
+    start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start:
+        size = min(2**16, start)
+        file.seek(start - size)
+        block = file.read(size)
+        found = block.rfind(b"\n")
         if found >= 0:
-            return position - size + found + 1
-        position -= size
-    return 0
+            return start - size + found + 1, block[found + 1 :] + tail
+        start, tail = start - size, block + tail
+    return 0, tail

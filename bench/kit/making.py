@@ -33,9 +33,9 @@ MODULES = (
     "bench/backends/adapted.py", "bench/backends/artifact.py", "bench/backends/session.py",
     "bench/backends/catalogue.py", "bench/backends/openvino_kernels.py", "bench/backends/native_output.py",
     "bench/backends/families/__init__.py", "bench/speed/__init__.py", "bench/speed/energy.py", "bench/speed/figures.py",
-    "bench/speed/statistics.py", "bench/speed/timed_set.py", "bench/kit/__init__.py", "bench/kit/device.py",
-    "bench/kit/ledger.py", "bench/kit/lock.py", "bench/kit/manifest.py", "bench/kit/one_set.py",
-    "bench/kit/reporting.py",
+    "bench/speed/statistics.py", "bench/speed/timed_set.py", "bench/kit/__init__.py", "bench/kit/bounded_json.py",
+    "bench/kit/console.py", "bench/kit/device.py", "bench/kit/ledger.py", "bench/kit/lock.py", "bench/kit/manifest.py",
+    "bench/kit/one_set.py", "bench/kit/reporting.py",
 )  # fmt: skip
 RUN = "bench/kit/run.py"
 SPARE_BYTES = 16 * 2**20  # of a disk, beside the kit

@@ -4,18 +4,21 @@ from __future__ import annotations  # this file is read by Python 3.9 too
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.backends.artifact import Artifact, sha256
 from bench.core.errors import InputError
+from bench.kit import bounded_json
 
 NAME = "manifest.json"
 KITS = "kits"  # the folder of manifests beside records, each by the start of its SHA-256
 SCHEMA = 1
 LARGEST_BYTES = 64 * 2**20  # of a manifest: more is no manifest
+MOST = 10**6  # of rounds, sets and seconds
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Manifest:
 
     networks: list[KitNetwork]
     files: dict[str, str]  # path within the kit to SHA-256
-    protocols: dict[str, dict[str, float]]
+    protocols: dict[str, dict[str, float]]  # paper, steady and sustained, each with its numbers
     software: dict[str, Any]  # as records have it: of the machine that made the kit
     made_at: str
     command: str
@@ -81,22 +84,22 @@ class Manifest:
     def parse(cls, text: str, where: str) -> Manifest:
         """Raises ``InputError`` as ``read`` does."""
         try:
-            told = json.loads(text)
+            told = bounded_json.loads(text)
             schema = told["schema"]
-            if schema != SCHEMA:
-                age = "newer" if isinstance(schema, int) and schema > SCHEMA else "older"
+            if type(schema) is int and schema != SCHEMA:
+                age = "newer" if schema > SCHEMA else "older"
                 raise InputError(
                     f"{where} is of another version of the project, a{'n' if age == 'older' else ''} {age} one (schema "
-                    f"{str(schema)[:20]}, this is {SCHEMA}): make the kit anew with the version that is to read it"
+                    f"{schema}, this is {SCHEMA}): make the kit anew with the version that is to read it"
                 )
-            networks = [KitNetwork(**one) for one in told["networks"]]
-            found = cls(**{**told, "networks": networks})
-            for network in networks:
-                if not (network.rounding >= 0 and isinstance(network.reference, str)):
-                    raise ValueError("rounding is a share of the largest output, and the reference a name")
+            if not _is_manifest(told):
+                raise ValueError("something in it is missing, or of another type")
+            found = cls(**{**told, "networks": [KitNetwork(**one) for one in told["networks"]]})
+            for network in found.networks:
+                network.artifact_in(Path())
                 for name in network.needs():
                     found.files[name]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{where} is no manifest of a kit, or is damaged: copy the kit anew") from error
@@ -130,3 +133,104 @@ def inside(name: str) -> bool:
     """Whether a path stays within the folder that it starts from, on any system."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not set(name) & set("\\:\0")
+
+
+# ------------------------------------------------------------------------------ what JSON must be to be a manifest
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_line(value: Any) -> bool:
+    """Whether it is a text that can stand in a message."""
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is one that times on a device can be counted from."""
+    time = datetime.fromisoformat(value)
+    return time.tzinfo is not None and 1970 <= time.year <= 9000
+
+
+def _number(low: float, high: float, *types: type) -> Callable[[Any], bool]:
+    """True and false, which Python counts as numbers, are none."""
+    return lambda value: type(value) in types and low <= value <= high
+
+
+def _list(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(of, value))
+
+
+def _table(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """An object with any names."""
+    return lambda value: isinstance(value, dict) and all(map(of, value.values()))
+
+
+def _object(
+    needed: dict[str, Callable[[Any], bool]], optional: dict[str, Callable[[Any], bool]]
+) -> Callable[[Any], bool]:
+    """An object with entries of some names; what else is in it is not looked at."""
+    known = {**needed, **optional}
+    return lambda value: (
+        isinstance(value, dict)
+        and needed.keys() <= value.keys()
+        and all(fits(value[name]) for name, fits in known.items() if name in value)
+    )
+
+
+_NUMBER = _number(-bounded_json.LARGEST, bounded_json.LARGEST, int, float)
+_AMOUNT = _number(0, bounded_json.LARGEST, int, float)
+_COUNT = _number(1, MOST, int)
+_SCALARS = _table(lambda value: _is_text(value) or _is_bool(value) or _NUMBER(value))
+_MEASUREMENT = _object(
+    {
+        "kind": _is_line, "model": _is_line, "input": _is_line, "backend": _is_line, "device": _is_line,
+        "precision": _is_line, "batch": _COUNT,
+    },
+    {
+        "options": _SCALARS, "protocol": _SCALARS, "num_joints": _COUNT, "seed": _AMOUNT, "network_sha256": _is_text,
+        "weights": _is_text, "weights_sha256": _is_text,
+    },
+)  # fmt: skip
+_ARTIFACT = _object(
+    {"backend": _is_line, "precision": _is_line},
+    {"metadata": _table(_is_text), "from_cache": _is_bool, "note": _is_text, "size_bytes": _AMOUNT},
+)
+_NETWORK = _object(
+    {
+        "id": lambda value: _is_line(value) and inside(value),  # it names folders
+        "measurement": _MEASUREMENT, "runtime": _is_line, "runs_on": _is_line, "artifact": _ARTIFACT,
+        "files": lambda value: _list(_is_line)(value) and bool(value),
+        "input": _is_line, "expected": _is_line, "notes": lambda value: isinstance(value, dict),
+    },
+    {"reference": _is_line, "rounding": _AMOUNT},
+)  # fmt: skip
+_ROUNDS = {"rounds": _COUNT, "sets": _COUNT, "warmup": _number(0, MOST, int)}
+_PROTOCOLS = _object(
+    {
+        "paper": _object(_ROUNDS, {}),
+        "steady": _object({**_ROUNDS, "budget_s": _number(1e-3, MOST, int, float)}, {}),
+        "sustained": _object(_ROUNDS, {}),
+    },
+    {},
+)
+_is_manifest = _object(
+    {
+        "schema": _number(SCHEMA, SCHEMA, int),
+        "networks": _list(_NETWORK),
+        "files": lambda value: _table(_is_text)(value) and all(map(_is_line, value)),
+        "protocols": lambda value: _PROTOCOLS(value) and _table(_table(_NUMBER))(value),
+        "software": _object(
+            {"torch": _is_text, "project": _is_text, "source_sha256": _is_text},
+            {"git_commit": _is_text, "git_dirty": _is_bool},
+        ),
+        "made_at": _is_time,
+        "command": _is_text,
+    },
+    {},
+)

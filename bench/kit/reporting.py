@@ -21,6 +21,7 @@ import numpy as np
 from bench.backends import catalogue
 from bench.core import board, hardware
 from bench.core.errors import InputError
+from bench.kit.console import say
 from bench.kit.ledger import append_line, lines
 from bench.kit.manifest import NAME, KitNetwork, Manifest, keep
 from bench.timing import sustained
@@ -28,11 +29,6 @@ from bench.timing.intervals import rounds_for_percentile
 from bench.timing.process_variables import process_variables
 
 SCHEMA = 2  # of records
-
-
-def say(text: str) -> None:
-    """A line, in letters that any console has."""
-    print(text.encode("ascii", "replace").decode(), file=sys.stderr, flush=True)
 
 
 class Steps:
@@ -92,14 +88,16 @@ def append_once(record: dict[str, Any], folder: Path, *, resumed: bool) -> None:
     """
     keep((folder.parent / NAME).read_bytes().decode(), folder)
     path = folder / "speed.jsonl"
-    same = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in (
-        ("network", record["notes"]["kit"]["network"]), ("started_at", record["started_at"]),
-    )]  # fmt: skip
-    if resumed and path.exists():
-        with path.open(encoding="utf-8", errors="replace") as file:
-            if any(all(entry in line for entry in same) for line in file if line.endswith("\n")):
-                return
-    append_line(path, json.dumps(record, separators=(",", ":")))
+    if not (resumed and any(_name(line) == _name(record) for line in lines(path))):
+        append_line(path, json.dumps(record, separators=(",", ":")))
+
+
+def _name(record: dict[str, Any]) -> tuple[Any, ...] | None:
+    """What tells a record from the others of its kit; nothing where it is none of a kit."""
+    try:
+        return record["started_at"], record["notes"]["kit"]["network"]
+    except (KeyError, TypeError):
+        return None
 
 
 def _digest(*told: Any) -> str:
@@ -142,7 +140,7 @@ class RecordMaker:
         """Name and version of what runs a network here.
 
         Raises:
-            InputError: it is not installed.
+            InputError: it is not installed, or nothing tells its version.
         """
         backend = catalogue.find(network.measurement["backend"])
         absent = [package for package in backend.open_packages if importlib.util.find_spec(package) is None]
@@ -153,8 +151,11 @@ class RecordMaker:
         except importlib.metadata.PackageNotFoundError:
             # What only the maker of the kit needs, such as a quantiser, stays as it was there.
             first, _, rest = network.runtime.partition(",")
-            there = importlib.metadata.version(first.split()[0])
-            return f"{first.split()[0]} {there}{',' if rest else ''}{rest}"
+            name = first.partition(" ")[0]
+            try:
+                return f"{name} {importlib.metadata.version(name)}{',' if rest else ''}{rest}"
+            except (importlib.metadata.PackageNotFoundError, ValueError):  # the latter of no name at all
+                raise InputError(f"nothing here tells the version of {name or network.runtime}: install it") from None
         except (ImportError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{', '.join(backend.open_packages)} cannot be imported here: {reason}") from error

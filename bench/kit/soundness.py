@@ -4,11 +4,11 @@ import functools
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from bench.backends.artifact import sha256
 from bench.core import machine
 from bench.core.record import Measurement, Record
+from bench.kit import bounded_json
 from bench.kit.manifest import KitNetwork, Manifest
 from bench.record import soundness
 from bench.speed.statistics import mean_interval
@@ -16,8 +16,6 @@ from bench.timing import parity, sustained, yardstick
 from bench.timing.intervals import relative_precision
 
 TOLERANCE = 1e-6  # relative: devices have other versions of numpy
-LARGEST = 1e18  # of a number in a record
-DEEPEST = 12
 ROUNDED_S = 0.0005  # by how much ``conditions.elapsed_s`` is off, which has three decimals
 OF_THE_DEVICE = {"threads", "protocol"}  # what a manifest leaves open
 # What was read from the device and follows from nothing else in the record.
@@ -29,33 +27,13 @@ READ = {
 
 def number_problem(line: str) -> str | None:
     """What is wrong with the numbers or the depth of a line of JSON; nothing where it is no JSON at all."""
-
-    def constant(name: str) -> float:
-        raise ValueError(f"holds {name}, which is no number")
-
     try:
-        value = json.loads(line, parse_constant=constant)
-        _bounded(value, 0)
-    except RecursionError:
-        return "is nested too deeply for a record"
+        bounded_json.loads(line)
     except json.JSONDecodeError:
         return None  # reading it as a record says more
     except ValueError as error:
         return " ".join(str(error).split())[:200]
     return None
-
-
-def _bounded(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise ValueError("is nested too deeply for a record")
-    if isinstance(value, dict):
-        for one in value.values():
-            _bounded(one, depth + 1)
-    elif isinstance(value, list):
-        for one in value:
-            _bounded(one, depth + 1)
-    elif isinstance(value, int | float) and not abs(value) <= LARGEST:
-        raise ValueError(f"holds a number beyond {LARGEST:g}")
 
 
 def problems(record: Record, manifest: Manifest) -> Iterator[str]:

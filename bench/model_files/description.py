@@ -4,7 +4,7 @@ The names are those of the metadata that ``bench.export`` writes. ``docs/model_f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,18 @@ SIZES = (32, 4096)  # of an input's height and width, as --input takes them
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
+
+
+def checked_size(value: list[int] | None) -> list[int] | None:
+    """An input's size, if one is told.
+
+    Raises:
+        ValueError: it is none.
+    """
+    low, high = SIZES
+    if value is not None and not (len(value) == 3 and value[0] == 3 and all(low <= size <= high for size in value[1:])):
+        raise ValueError(f"is not [3, height, width] with sizes from {low} to {high}")
+    return value
 
 
 class Description(BaseModel):
@@ -71,12 +83,7 @@ class Description(BaseModel):
     @field_validator("input")
     @classmethod
     def _is_a_size(cls, value: list[int] | None) -> list[int] | None:
-        low, high = SIZES
-        if value is not None and not (
-            len(value) == 3 and value[0] == 3 and all(low <= size <= high for size in value[1:])
-        ):
-            raise ValueError(f"is not [3, height, width] with sizes from {low} to {high}")
-        return value
+        return checked_size(value)
 
     @field_validator("flip_pairs", "limbs")
     @classmethod
@@ -193,15 +200,21 @@ def checked(told: Mapping[str, Any], where: str) -> dict[str, Any]:
     try:
         return Description.model_validate(dict(told)).model_dump(exclude_none=True)
     except (ValidationError, RecursionError) as error:
-        raise InputError(f"{where}: {_in_a_line(error)}") from error
+        raise InputError(f"{where}: {in_a_line(error, FIELDS)}") from error
 
 
-def _in_a_line(error: ValidationError | RecursionError) -> str:
+def in_a_line(error: ValidationError | RecursionError, fields: Iterable[str]) -> str:
+    """What does not fit a schema first, by the name of its field.
+
+    Args:
+        error: of pydantic.
+        fields: that there are.
+    """
     if isinstance(error, RecursionError):
         return "is nested too deeply"
     first = error.errors(include_url=False)[0]
     if first["type"] == "extra_forbidden":
-        return f"{str(first['loc'][0])[:60]!r} is not known: there is {', '.join(FIELDS)}"
+        return f"{str(first['loc'][0])[:60]!r} is not known: there is {', '.join(fields)}"
     where = str(first["loc"][0]) if first["loc"] else ""
     given = json.dumps(first["input"], default=str)[:60] if where else ""
     said = first["msg"].removeprefix("Value error, ").removeprefix("Input ")

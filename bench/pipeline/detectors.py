@@ -6,14 +6,15 @@ where they differ from those usual for the form, ``input`` (3, height, width), `
 (boxes are in pixels already).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.backends import catalogue
 from bench.backends.artifact import Artifact
@@ -21,7 +22,7 @@ from bench.backends.session import Session
 from bench.core.arrays import Float64Array
 from bench.core.errors import InputError, first_line
 from bench.data.json_files import read_json
-from bench.model_files.description import sidecar_of
+from bench.model_files.description import Number, Positive, checked_size, in_a_line, sidecar_of
 from bench.pipeline.crops import Frame, tables
 
 Outputs = Sequence[npt.NDArray[Any]]
@@ -29,6 +30,7 @@ Size = tuple[int, int]  # height, width
 
 BACKENDS = {".onnx": "onnxruntime", ".xml": "openvino"}
 CONFIDENCE, OVERLAP = 0.3, 0.45  # of boxes that are kept, and intersection over union above which the surer one stays
+MOST_CLASSES = 10_000  # of a detector
 GREY = 114  # of letterboxes, as in YOLOX
 _PLAIN = (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)  # values from 0 to 255
 _IMAGENET_BGR = (
@@ -79,32 +81,39 @@ class Sidecar:
         if not isinstance(told, dict):
             raise InputError(f'{path} is no JSON object: give one such as {{"form": "yolox"}}')
         try:
-            return cls._checked(told)
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise InputError(f"{path} does not say what a detector needs: {error}") from error
+            said = _Told.model_validate(told).model_dump(exclude_none=True)
+        except (ValidationError, RecursionError) as error:
+            wrong = in_a_line(error, _Told.model_fields)
+            raise InputError(f"{path} does not say what a detector needs: {wrong}") from error
+        said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+        return cls(**said | {"input": said.get("input", (3, *cls.input))[1:]})
 
+
+class _Told(BaseModel):
+    """What the file may say of that; everything may be absent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    form: str | None = None
+    input: list[int] | None = None
+    channels: Literal["RGB", "BGR"] | None = None
+    mean: list[Number] | None = Field(None, min_length=3, max_length=3)
+    std: list[Positive] | None = Field(None, min_length=3, max_length=3)
+    resize: Literal["letterbox", "stretch"] | None = None
+    person: int | None = Field(None, ge=0, lt=MOST_CLASSES)
+    decoded: bool | None = None
+
+    @field_validator("form")
     @classmethod
-    def _checked(cls, told: Mapping[str, Any]) -> "Sidecar":
-        names = [one.name for one in fields(cls)]
-        if unknown := sorted(set(told).difference(names)):
-            raise ValueError(f"{', '.join(unknown)} means nothing to it: choose from {', '.join(names)}")
-        form, channels, resize = (str(told.get(key, "")) for key in ("form", "channels", "resize"))
-        for value, known, what in (
-            (form, FORMS, "form"), (channels, ("RGB", "BGR"), "channels"), (resize, ("letterbox", "stretch"), "resize"),
-        ):  # fmt: skip
-            if value and value not in known:
-                raise ValueError(f"{what} {value!r} is unknown: give {', '.join(known)}")
-        size = tuple(int(number) for number in told.get("input", (3, 0, 0)))
-        mean, std = (tuple(float(number) for number in told.get(key, ())) for key in ("mean", "std"))
-        if len(size) != 3 or size[0] != 3 or len(mean) not in (0, 3) or len(std) not in (0, 3):
-            raise ValueError("input is 3, height, width, and mean and std are three numbers each")
-        if any(not value > 0 for value in std):
-            raise ValueError("std must be above 0")
-        person = int(told.get("person", -1))
-        decoded = told.get("decoded", False)
-        if not isinstance(decoded, bool):
-            raise ValueError(f"decoded is true or false, not {decoded!r}")
-        return cls(form, size[1:], channels, mean, std, resize, person, decoded)
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in FORMS:
+            raise ValueError(f"should be {', '.join(FORMS)}")
+        return value
+
+    @field_validator("input")
+    @classmethod
+    def _is_a_size(cls, value: list[int] | None) -> list[int] | None:
+        return checked_size(value)
 
 
 class Detector:
@@ -340,7 +349,8 @@ def _decode_nanodet(outputs: Outputs, size: Size, sidecar: Sidecar) -> tuple[Flo
     """Probabilities of classes, then a distribution over 8 bins for each of four distances (in strides)."""
     found = outputs[0][0].astype(np.float64)
     places, steps = grid(size, NANODET_STRIDES)
-    return _around(places * steps[:, None], _distances(found[:, -4 * BINS :], steps)), found[:, sidecar.person]
+    scores, bins = found[:, : -4 * BINS], found[:, -4 * BINS :]
+    return _around(places * steps[:, None], _distances(bins, steps)), scores[:, sidecar.person]
 
 
 def _fits_nanodet_by_stride(outputs: Outputs, size: Size) -> bool:

@@ -1,7 +1,9 @@
 """A kit made at home, run by a Python that has numpy and ONNX Runtime alone, and its records checked at home."""
 
 import ast
+import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -11,20 +13,24 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.backends import catalogue
 from bench.backends.artifact import sha256
+from bench.core import board, hardware
 from bench.core.errors import InputError
 from bench.core.results import append, read
-from bench.kit import lock, making
-from bench.kit.ledger import Ledger
+from bench.kit import collecting, device, lock, making, soundness
+from bench.kit.ledger import Ledger, append_line, lines
 from bench.kit.manifest import Manifest, inside
-from bench.kit.reporting import append_once, percentile_text
+from bench.kit.reporting import RecordMaker, append_once, percentile_text
 from bench.timing import sustained
 from tests.commands import clean, command
 from tests.conftest import ROOT
@@ -171,6 +177,22 @@ def test_a_missing_runtime_is_said(kit: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "onnxruntime is not installed here: pip install onnxruntime" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("runtime", ["nobody-has-this 1.0, int8", ", int8"])
+def test_a_runtime_whose_version_nothing_tells_is_said(
+    kit: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    manifest = Manifest.read(kit / "manifest.json")
+    maker = RecordMaker(kit, manifest, {"name": "paper"}, 1, kit / "records")
+    monkeypatch.setattr(catalogue, "version", absent)
+    with pytest.raises(InputError, match=r"nothing here tells the version of .*: install it"):
+        maker.runtime(dataclasses.replace(manifest.networks[0], runtime=runtime))
+    told = maker.runtime(dataclasses.replace(manifest.networks[0], runtime="numpy 1.0, int8"))
+    assert told == f"numpy {importlib.metadata.version('numpy')}, int8"
 
 
 def limited(kind: str, most: int) -> Callable[[], None]:
@@ -396,7 +418,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "another kit": (lambda r: r["notes"]["kit"].update(manifest_sha256="0" * 64), "is of a kit that is not here"),
     "no kit": (lambda r: r["notes"].pop("kit"), "is not of a kit"),
     "a network that is not in it": (lambda r: r["notes"]["kit"].update(network="x"), "'x' is not in the kit"),
-    "a gigantic number": (lambda r: r["notes"].update(n=10**400), "beyond 1e+18"),
+    "a gigantic number": (lambda r: r["notes"].update(n=10**400), "beyond 1e+19"),
     "no number": (lambda r: r["metrics"].update(fps=float("nan")), "holds NaN"),
     "a newer schema": (lambda r: r.update(schema=99), "written by a newer version"),
 }  # fmt: skip
@@ -503,6 +525,145 @@ def test_manifests_of_other_versions_and_none_at_all(made_kit: Path, records: Pa
     (tmp_path / "speed.jsonl").write_bytes((records / "speed.jsonl").read_bytes())
     assert check("check", tmp_path) == 1
     assert check("check", tmp_path, "--kit", made_kit) == 0
+
+
+# What stands where a manifest has something else, or the same thing with other things inside.
+OTHERS = [
+    None, [], {}, "", "text", "a\nb", "../..", ", x", 0, -1, 0.5, 10**400, True, float("nan"), [[[1]]],
+    {"a": {"b": []}},
+]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value is in JSON, the whole first."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*path, key))
+
+
+def small_manifest(kit: Path) -> Any:
+    """With one network and a module, which say as much as all."""
+    told = json.loads((kit / "manifest.json").read_text())
+    told["networks"] = told["networks"][:1]
+    (one,) = told["networks"]
+    told["files"] = {name: told["files"][name] for name in [*one["files"], one["input"], one["expected"], "run.py"]}
+    return told
+
+
+def replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """JSON with another value in a place; ``GONE`` takes it away."""
+    if not path:
+        return {} if other is GONE else other
+    key, *rest = path
+    items = dict(value) if isinstance(value, dict) else list(value)
+    if not rest and other is GONE:
+        del items[key]
+    else:
+        items[key] = replaced(value[key], tuple(rest), other) if rest else other
+    return items
+
+
+GONE = object()
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def survives(
+    made_kit: Path, records: Path, kit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Any], bool]:
+    """Goes as far with a manifest as home and the device go before anything is timed; whether it was one at all."""
+    what, where = hardware.describe(), board.describe()
+    monkeypatch.setattr(hardware, "describe", lambda: what)
+    monkeypatch.setattr(board, "describe", lambda: where)
+    # What takes the longest: modules, which are as they were made, and figures, for which no manifest is needed.
+    monkeypatch.setattr(soundness, "_same_module", lambda name, told: True)
+    monkeypatch.setattr(soundness, "_figures", lambda record: iter(()))
+    (line,) = (records / "speed.jsonl").read_text().splitlines()
+    digest = sha256(records.parent / "manifest.json")
+    asked = [device.parse(["--protocol", protocol]) for protocol in ("paper", "steady", "sustained")]
+
+    def go(told: Any) -> bool:
+        text = json.dumps(told)
+        (kit / "manifest.json").write_text(text)
+        refused = ""
+        try:
+            manifest = Manifest.read(kit / "manifest.json")
+        except InputError as error:
+            refused = str(error)
+        assert "\n" not in refused
+        if refused:
+            return False
+        (checked,) = collecting.check(collecting.RecordSource("it", [(1, line)], {digest: text}))
+        assert not any("\n" in problem for problem in checked.wrong), checked.wrong
+        for arguments in asked:
+            timing = device.make_settings(manifest, arguments)
+            assert timing.sets >= 1
+            assert timing.until["rounds"] >= 1
+        run = device._KitRun(kit, manifest, timing, kit / "records")
+        for network in manifest.networks:
+            started = run._start(network)
+            assert started is None or json.dumps(started.artifact)
+            assert run.maker.measurement(network)["model"]
+            assert datetime.fromisoformat(run.maker.now())
+        assert len(capsys.readouterr().err.splitlines()) <= len(manifest.networks)
+        return True
+
+    return go
+
+
+def test_a_manifest_with_one_value_of_another_kind_is_refused_or_harmless(
+    made_kit: Path, survives: Callable[[Any], bool]
+) -> None:
+    told = small_manifest(made_kit)
+    assert survives(told)
+    for path in places(told):
+        for other in (GONE, *OTHERS):
+            survives(replaced(told, path, other))
+    assert not survives(replaced(told, ("networks", 0, "measurement"), []))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_manifest_holds_only_input_errors_come_out(
+    made_kit: Path, survives: Callable[[Any], bool], data: st.DataObject
+) -> None:
+    told = small_manifest(made_kit)
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(sorted(places(told), key=repr)))
+        told = replaced(told, path, data.draw(ANY_JSON))
+    survives(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        (("networks", 0, "measurement"), []), (("networks", 0, "measurement", "model"), None),
+        (("networks", 0, "measurement", "backend"), GONE), (("networks", 0, "measurement", "protocol"), []),
+        (("networks", 0, "notes"), None), (("networks", 0, "files"), []), (("networks", 0, "artifact"), {}),
+        (("networks", 0, "artifact", "metadata"), []), (("networks", 0, "runtime"), ""),
+        (("networks", 0, "id"), "../x"),
+        (("networks", 0, "rounding"), True), (("networks", 0, "rounding"), float("inf")), (("software",), []),
+        (("software", "torch"), GONE), (("protocols",), {}), (("protocols", "paper"), GONE),
+        (("protocols", "paper", "sets"), 0), (("protocols", "paper", "sets"), 2.5), (("protocols", "more"), 5),
+        (("protocols", "steady", "budget_s"), "20"), (("made_at",), "2026-11-27"), (("made_at",), "today"),
+        (("schema",), True), (("schema",), None), (("command",), 5), (("files", "run.py"), None),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_other_types_inside_is_damaged(made_kit: Path, path: tuple[Any, ...], other: Any) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
+    with pytest.raises(InputError, match=r"^it is no manifest of a kit, or is damaged: copy the kit anew$"):
+        Manifest.parse(json.dumps(replaced(told, path, other)), "it")
+
+
+def test_a_manifest_may_have_the_largest_seed(made_kit: Path) -> None:
+    told = json.loads((made_kit / "manifest.json").read_text())
+    largest = replaced(told, ("networks", 0, "measurement", "seed"), 2**63 - 1)
+    assert Manifest.parse(json.dumps(largest), "it").networks[0].measurement["seed"] == 2**63 - 1
 
 
 def test_paths_that_leave_a_folder() -> None:
@@ -615,6 +776,79 @@ def test_a_ledger_forgets_what_was_half_written(tmp_path: Path) -> None:
     assert (ledger.parts("a"), ledger.parts("b")) == ({}, {"set 1": {"x": 2}})
     ledger.drop({"b"})
     assert not ledger.path.exists()
+
+
+@pytest.mark.parametrize("ending", ["", "\r", " "])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_last_line_without_its_newline_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, mark: bytes
+) -> None:
+    """As an editor or ``printf '%s'`` leaves it; whatever counts as there is still there afterwards."""
+    file = tmp_path / "speed.jsonl"
+    for before in (['{"a": 1}'], ['{"a": 1}', '{"b": 2}'], [json.dumps({"a": "x" * 200_000})]):
+        file.write_bytes(mark + ("\n".join(before) + ending).encode())
+        there = [json.loads(line) for line in before]
+        assert list(lines(file)) == there
+        append_line(file, '{"c": 3}')
+        append_line(file, '{"d": 4}')
+        assert list(lines(file)) == [*there, {"c": 3}, {"d": 4}]
+        assert file.read_bytes() == mark + ("\n".join(before) + ending + '\n{"c": 3}\n{"d": 4}\n').encode()
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "tail", [b'{"b": ', b"[2]", b"5", b"\0\0\0", b'{"b": "\xff"}', b"[" * 100_000, b'{"b": 2}{"c": 3}']
+)
+def test_half_a_last_line_is_cut_off_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tail: bytes
+) -> None:
+    file = tmp_path / "speed.jsonl"
+    file.write_bytes(b'{"a": 1}\n' + tail)
+    assert list(lines(file)) == [{"a": 1}]
+    append_line(file, '{"c": 3}')
+    assert file.read_bytes() == b'{"a": 1}\n{"c": 3}\n'
+    assert capsys.readouterr().err == f"warning: {file}: cut off a half-written last line of {len(tail)} bytes\n"
+
+
+def test_a_record_whose_newline_is_lost_is_there_after_the_next(kit: Path, records: Path) -> None:
+    """And is not added twice."""
+    file = kit / "records" / "speed.jsonl"
+    file.parent.mkdir()
+    first = json.loads((records / "speed.jsonl").read_text())
+    file.write_bytes((records / "speed.jsonl").read_bytes().removesuffix(b"\n"))
+    append_once(first | {"command": "python run.py, the next start"}, kit / "records", resumed=True)
+    assert list(lines(file)) == [first]
+    second = first | {"started_at": "2026-11-27T23:59:48.964+00:00"}
+    append_once(second, kit / "records", resumed=True)
+    assert list(lines(file)) == [first, second]
+
+
+def test_a_ledger_counts_what_is_not_of_it_as_not_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "speed.partial")
+    for work, part, content in ((["a"], "set 1", {}), ("a", ["set 1"], {}), ("a", "set 1", 5), ("a", {}, None)):
+        append_line(ledger.path, json.dumps({"work": work, "part": part, "content": content}))
+    assert ledger.parts("a") == {}
+    ledger.add("a", "set 2", {"x": 2})
+    ledger.drop({"b"})
+    assert ledger.parts("a") == {"set 2": {"x": 2}}
+
+
+def test_a_set_that_the_disk_has_otherwise_is_timed_again(
+    kit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = Manifest.read(kit / "manifest.json")
+    run = device._KitRun(kit, manifest, device.make_settings(manifest, device.parse([])), kit / "records")
+    (one,) = [one for one in map(run._start, manifest.networks[:1]) if one]
+    good = {"started_at": "2026-11-27T23:59:48.964+00:00", "result": {"latency_ms": [1.0]}}
+    for other in (
+        {}, {"result": None}, {"started_at": "", "result": {}}, good | {"result": {"latency_ms": ["1"]}},
+        good | {"result": {"latency_ms": []}}, good | {"result": {"latency_ms": [1.0], "more": 1}},
+        good | {"started_at": None},
+    ):  # fmt: skip
+        run.ledger.add(one.work, "set 1", good)
+        run.ledger.add(one.work, "set 2", other)
+        run.ledger.add(one.work, "set 3", good)
+        assert len(run._start(manifest.networks[0]).timed) == 1
 
 
 def test_what_a_kit_cannot_carry(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.accuracy.predicting import predict
@@ -475,8 +475,7 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     assert (detector.sidecar.person, detector.sidecar.channels) == (1, "RGB")
     for told, says in (
         ("{", "is not JSON: .* at line 1"), ("[]", "is no JSON object"),
-        ('{"form": "yolo9"}', "form 'yolo9' is unknown: give yolox"),
-        ('{"input": [3, 96]}', "input is 3, height, width"), ('{"std": [0, 1, 1]}', "std must be above 0"),
+        ('{"form": "yolo9"}', 'form: should be yolox, .*, and is "yolo9"'),
         ('{"form": "ssd", "input": [3, 96, 128]}', "1x252x8, which is not of the form ssd"),
     ):  # fmt: skip
         sidecar_of(path).write_text(told)
@@ -486,6 +485,88 @@ def test_a_detector_file_is_opened_with_what_stands_beside_it(tmp_path: Path) ->
     write([np.zeros((1, 7, 7))], [1, 3, *INPUT])
     with pytest.raises(InputError, match=r"gives 1x7x7 for an input of 96x128, of no known form: yolox: .*; ssd: "):
         open_detector(path, 1)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "detections"])
+def test_a_class_that_a_detector_does_not_have_is_refused(form: str) -> None:
+    """Some forms have other numbers behind those of the classes. ``detections`` names classes, and may name any."""
+    outputs = encoded_as(form)
+    for person in (9, 33):
+        with pytest.raises(InputError, match=f'^it has no class {person}: give another "person" beside it$'):
+            Detector(Told(outputs), Sidecar(input=INPUT, form=form, person=person), "it")
+
+
+WRONG_SIDECARS: dict[str, list[Any]] = {
+    "form": ["yolo9", "", 5, ["yolox"], {}],
+    "input": [
+        [3, float("inf"), 416], [3, 1e400, 416], [3, float("nan"), 416], [3, 416.0, 416], [3, "416", "416"],
+        [3, True, 416], [3, 416], [1, 416, 416], [3, 0, 0], [3, -416, 416], [3, 10**400, 416], [3, 8192, 416],
+        "416x416", 416, {}, [[3, 416, 416]], [3, 416, None],
+    ],
+    "channels": ["rgb", "", 5, ["RGB"]],
+    "mean": [
+        [float("nan"), 0, 0], [0, float("inf"), 0], [0, 0, -1e400], ["0", "0", "0"], [True, 0, 0], [0, 0], [], 0, "000",
+        [0, 0, 1e30], [10**400, 0, 0], [None, 0, 0], [[0, 0, 0]], {"0": 0},
+    ],
+    "std": [
+        [float("inf"), 1, 1], [float("nan"), 1, 1], [0, 1, 1], [1, -1, 1], [1, 1, 1e-300], ["1", "1", "1"], [1], True,
+    ],
+    "resize": ["crop", "", 0],
+    "person": [1e400, 0.9, 0.0, -1, -5, True, "0", 10**400, 10_000, [0], float("nan")],
+    "decoded": [1, 0, "true", []],
+    "people": [1, None],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_SIDECARS)
+def test_what_a_detectors_sidecar_says_wrongly_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "found.onnx.json"
+    for value in WRONG_SIDECARS[name]:
+        path.write_text(json.dumps({name: value}))
+        with pytest.raises(InputError) as raised:
+            Sidecar.read(path)
+        said = str(raised.value)
+        assert said.startswith(f"{path} does not say what a detector needs: "), value
+        assert said.removeprefix(f"{path} does not say what a detector needs: ").lstrip("'").startswith(name), value
+        assert "\n" not in said
+        assert len(said) < 500 + len(str(path))
+
+
+def test_what_a_detectors_sidecar_says_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "found.onnx.json"
+    assert Sidecar.read(path) == Sidecar()
+    for text in ("{}", json.dumps(dict.fromkeys(("form", "input", "mean", "std", "person", "decoded")))):
+        path.write_text(text)
+        assert Sidecar.read(path) == Sidecar()
+    path.write_text(
+        '{"form": "ssd", "input": [3, 320, 416], "channels": "RGB", "mean": [0, 0.5, 1], "std": [1, 0.5, 1],'
+        '"resize": "stretch", "person": 9999, "decoded": true}'
+    )
+    assert Sidecar.read(path) == Sidecar(
+        "ssd", (320, 416), "RGB", (0.0, 0.5, 1.0), (1.0, 0.5, 1.0), "stretch", 9999, True
+    )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from([*WRONG_SIDECARS]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=2),
+            max_leaves=6,
+        ),
+    )
+)
+def test_whatever_a_detectors_sidecar_holds_is_read_or_refused(tmp_path: Path, told: dict[str, Any]) -> None:
+    path = tmp_path / "found.onnx.json"
+    path.write_text(json.dumps(told))
+    try:
+        found = Sidecar.read(path)
+    except InputError:
+        return
+    assert np.isfinite([*found.mean, *found.std]).all()
+    assert all(type(number) is int for number in (*found.input, found.person))
 
 
 # Records and the report
