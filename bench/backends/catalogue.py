@@ -62,7 +62,8 @@ class Backend:
             return ""
         longest = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
         return (
-            f"converting {who}: the first time up to {longest} for a network of the paper, then from the cache folder"
+            f"converting {who}: the first time up to {longest} for a network of the paper, and longer for one of more "
+            "operators, such as Dite-HRNet; then from the cache folder"
         )
 
 
