@@ -55,7 +55,7 @@ def conditions(threshold: float, planted: Sequence[float] | None = None) -> list
     for share in planted:
         if share not in known:
             raise InputError(
-                f"--planted {share:.12g}: with --threshold {threshold:.12g}, what can be told is "
+                f"--planted {100 * share:.12g}%: with --threshold {100 * threshold:.12g}%, what can be told is "
                 f"{', '.join(f'{100 * one:g}%' for one in sorted(known))}"
             )
     return [condition for condition in told if condition.planted in planted]
