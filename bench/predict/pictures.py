@@ -59,9 +59,8 @@ def find(
 ) -> list[Look]:
     """Every picture that was named, or lies in a folder that was named or below it, with its boxes.
 
-    A folder in COCO's layout gives the boxes of its annotations to its own pictures if no others are given; pictures
-    that a file of boxes does not name are taken whole where there is none, and left out, with a warning, where there
-    is one.
+    Without a file of boxes, every picture is one person, except in folders in COCO's layout: their annotations are such
+    files for their own pictures. Where there is a file of boxes, pictures without a box are left out, with a warning.
 
     Args:
         arguments: pictures and folders.
