@@ -126,6 +126,15 @@ def test_on_a_gpu_precisions_are_apart_and_times_stand_against_their_bounds() ->
                        "**5.00** (cudagraphs)", "**8.0**"]  # fmt: skip
     (mean,) = [line for line in lines if line[0] == "Geometric mean"]
     assert mean[5:] == ["**4.00** (of 2)", "—", "**5.00** (of 2)", "—"]
+    # A network has its bound, and its time over it, where eager was not timed.
+    alone = [
+        speed("vipnas_mobilenetv3", fps, backend="cudagraphs", precision=precision, **on)
+        for precision, fps in (("fp32", 400.0), ("fp16", 500.0))
+    ]
+    named = [record.model_copy(update={"model": "vipnas_mobilenetv3"}) for record in bounds]
+    lines = make([*here, *alone, *named])["speedup.md"].decode().splitlines()
+    (row,) = [line for line in lines if line.startswith("| ViPNAS ")]
+    assert row == "| ViPNAS | — | — | — | — | — (cudagraphs) | **5.0** | — (cudagraphs) | **8.0** |"
     # Lower precision passes nobody in eager fp32 but by its own figures, and stands after it.
     assert "eager fp16" in files["ranking.md"].decode()
     explained = files["explain.md"].decode()

@@ -363,6 +363,17 @@ def test_int8_stands_beside_full_precision_whatever_threads_evaluated_it() -> No
     assert row(found) == (-5.0, 37.5, 1.5)
 
 
+def test_energy_stands_beside_speed_where_a_machine_told_it() -> None:
+    found = [speed("lite_hrnet_18", fps, backend=backend) for backend, fps in (("eager", 10.0), ("openvino", 20.0))]
+    assert "joules" not in make(found)["runtimes.md"].decode().lower()
+    told = found[1].model_copy(update={"metrics": found[1].metrics | {"energy_gpu_j_per_image": 0.10736}})
+    files = make([found[0], told])
+    energy = pd.read_csv(io.BytesIO(files["runtimes.csv"])).set_index("backend")["energy_gpu_j_per_image_measured"]
+    assert energy["openvino"] == 0.11
+    assert math.isnan(energy["eager"])
+    assert "the whole board of the GPU" in files["runtimes.md"].decode()
+
+
 def test_drawn_people_have_a_table_and_a_figure_of_their_own() -> None:
     found = [speed("lite_hrnet_18", 10.0), speed("lightweight_mobilenetv3", 18.0)]
     found += [record("accuracy", r.model, {"ap": 0.91 if r.model.startswith("light") else 0.88, "people": 500},

@@ -1,6 +1,6 @@
 """Each runtime and precision of a network in one row: speed, accuracy, what is shipped and what it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bench.core import metrics
@@ -19,6 +19,11 @@ SHOWN = {
     "peak_rss_bytes": "memory, MiB",
     "first_inference_ms": "first inference, ms",
 }
+ENERGY = {  # shown where some machine could tell it
+    "energy_cpu_j_per_image": "processor, J an image",
+    "energy_gpu_j_per_image": "GPU, J an image",
+}
+FORMATS = {"parity_max_relative": "{:.1e}", **dict.fromkeys(ENERGY, "{:.2g}")}  # the others: as everywhere
 
 
 def table(measured: Measured) -> Table | None:
@@ -29,13 +34,15 @@ def table(measured: Measured) -> Table | None:
     measured_on = [
         one for one in ACCURACIES if any(measured.accuracy_as_run(record, one.dataset) for _, record in found)
     ]
+    energy = {key: title for key, title in ENERGY.items() if any(key in record.metrics for _, record in found)}
+    shown = SHOWN | energy
     found.sort(key=lambda pair: (pair[0].where, pair[0].input, name(pair[1])))  # stable: runtimes stay in order
-    rows = [_row(measured, measured_on, setting, record) for setting, record in found]
+    rows = [_row(measured, shown, measured_on, setting, record) for setting, record in found]
     columns = (
         Column("fps", "FPS", ("measured",)),
         Column("latency_ms_median", "median, ms", ("measured",)),
         Column("ratio", f"FPS over {REFERENCE}'s", ("measured",)),
-        *(Column(key, title, ("measured",)) for key, title in SHOWN.items()),
+        *(Column(key, title, ("measured",)) for key, title in shown.items()),
         *(Column(f"accuracy_{one.dataset}", one.title, ("measured",), "AP, or mean PCKh") for one in measured_on),
     )
     return Table(
@@ -47,6 +54,10 @@ def table(measured: Measured) -> Table | None:
             "is timed. Memory: the most that the process that times had, with PyTorch where the runtime needs it.",
             "Accuracy is that of the same runtime and precision at that input; runtimes in fp32 agree, so any of them "
             "counts for all. Random weights have none.",
+            *((
+                "Joules: of all processor packages, or of the whole board of the GPU, what they draw while they wait "
+                "included.",
+            ) if energy else ()),
         ),
     )  # fmt: skip
 
@@ -59,7 +70,9 @@ def _records(measured: Measured, setting: Setting) -> list[Record]:
     return [record for model in measured.timed(setting) if (record := measured.speed(model, setting))]
 
 
-def _row(measured: Measured, accuracies: list[Benchmark], setting: Setting, record: Record) -> Row:
+def _row(
+    measured: Measured, shown: Iterable[str], accuracies: list[Benchmark], setting: Setting, record: Record
+) -> Row:
     fps = metric(record, "fps")
     eager = measured.speed(name(record), replace(setting, backend=REFERENCE, precision="fp32"))
     ratio = None if eager is None else fps / metric(eager, "fps")
@@ -67,7 +80,7 @@ def _row(measured: Measured, accuracies: list[Benchmark], setting: Setting, reco
         replace(measured_cell(record, metrics.text("fps", fps), fps=fps), tags=tags(record)),
         _metric(record, "latency_ms_median"),
         Cell() if ratio is None else measured_cell(record, printed(ratio, 1, 2), ratio=ratio),
-        *(_metric(record, key) for key in SHOWN),
+        *(_metric(record, key) for key in shown),
         *(_accuracy_cell(one, measured.accuracy_as_run(record, one.dataset)) for one in accuracies),
     ]
     names = {
@@ -81,7 +94,7 @@ def _metric(record: Record, key: str) -> Cell:
     value = record.metrics.get(key)
     if value is None:
         return Cell()
-    text = f"{value:.1e}" if key == "parity_max_relative" else metrics.text(key, value)
+    text = FORMATS[key].format(value) if key in FORMATS else metrics.text(key, value)
     return measured_cell(record, text, **{key: value})
 
 

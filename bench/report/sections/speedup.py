@@ -88,8 +88,12 @@ def _against(reference: Runtime, runtime: Runtime) -> dict[str, float]:
 
 
 def _best(place: MachineRuntimes, ratios: Ratios, model: str, precision: str) -> Runtime | None:
-    alike = [r for r in place.runtimes if r.setting.precision == precision and model in ratios[r.title]]
-    return max(alike, key=lambda runtime: ratios[runtime.title][model], default=None)
+    """The runtime with the highest ratio to eager; the one with the highest FPS where eager was not timed."""
+    alike = [r for r in place.runtimes if r.setting.precision == precision]
+    compared = {r.title: ratios[r.title][model] for r in alike if model in ratios[r.title]}
+    of_fps = {r.title: metric(record, "fps") for r in alike if (record := r.record(model))}
+    speeds = compared or of_fps
+    return max((r for r in alike if r.title in speeds), key=lambda r: speeds[r.title], default=None)
 
 
 def _others(place: MachineRuntimes) -> list[Runtime]:
@@ -128,15 +132,18 @@ def _cells(measured: Measured, place: MachineRuntimes, ratios: Ratios, model: st
         if best is None or record is None:
             cells += [Cell()] * (2 if more else 1)
             continue
-        cells.append(_cell(ratios[best.title][model], record, best.title.removesuffix(f" {precision}")))
+        runtime = best.title.removesuffix(f" {precision}")
+        cells.append(_cell(ratios[best.title].get(model), record, runtime))
         if more:
             cells.append(more(measured, place, record))
     return cells
 
 
 def _cell(ratio: float | None, record: Record | None, detail: str = "") -> Cell:
-    if ratio is None or record is None:
+    if record is None:
         return Cell()
+    if ratio is None:
+        return Cell(detail=detail, extra={"runtime": detail} if detail else {})
     return Cell(
         (Value(printed(ratio, 1, 2), "measured"),), detail=detail, tags=tags(record), notes=notes_on_protocol(record),
         extra={"ratio": ratio} | ({"runtime": detail} if detail else {}), record=record,
@@ -151,7 +158,9 @@ def _means(place: MachineRuntimes, ratios: Ratios, models: Sequence[str]) -> lis
         best = [
             ratios[runtime.title][model]
             for model in place.models
-            if model in models and (runtime := _best(place, ratios, model, dict(column.setting)["precision"]))
+            if model in models
+            and (runtime := _best(place, ratios, model, dict(column.setting)["precision"]))
+            and model in ratios[runtime.title]
         ]
         cells.append(_mean(best) if column.key == "best" else Cell())
     return cells
