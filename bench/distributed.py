@@ -1,5 +1,6 @@
 """One process or several: the same command alone, and under torchrun on several devices and machines."""
 
+import logging
 import os
 from typing import Any
 
@@ -22,6 +23,8 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
     Raises:
         InputError: torchrun started more processes than there are devices.
     """
+    # Its advice is for its own users, such as to trade precision for speed on a GPU; its warnings still appear.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     kind, _, index = device.partition(":")
     if kind == "cuda" and together > torch.cuda.device_count():

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import math
 import os
 import re
@@ -35,6 +36,7 @@ from bench.core.skeletons import COCO
 from bench.data.dataset import Person
 from bench.data.synthetic import SyntheticDataset, draw_portrait
 from bench.data.synthetic.dataset import coco_dict, file_name
+from bench.distributed import launch
 from bench.models import build
 from bench.report import command as report
 from bench.report import curves
@@ -771,6 +773,14 @@ def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path
         for column, cell in zip(both.columns, row.cells, strict=True):
             assert all(f"Measured on {held.protocol['validation']}," in column.group for held in cell.records)
             assert bool(cell.records) == ("Measured on" in column.group)
+
+
+def test_the_library_of_several_processes_gives_no_advice() -> None:
+    """On a GPU it recommends settings that would change what is computed; what goes wrong it still says."""
+    launch("cpu")
+    said_by = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    assert not said_by.isEnabledFor(logging.INFO)
+    assert said_by.isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.gpu
