@@ -279,9 +279,7 @@ def test_bad_usage_is_one_line(
     assert left == {"own_networks.py"}
 
 
-def test_nothing_is_written_over_what_is_exported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_nothing_is_written_over_what_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """The weights, under any name; a checkpoint as a model; and a file beside that belongs to nothing here."""
     network = zoo.create_model("lightweight_mobilenetv3", input_size=(64, 64))
     weights = tmp_path / "mine.pt"
