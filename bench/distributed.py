@@ -6,8 +6,19 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from bench.core.errors import InputError
+
+
+def told(variable: str) -> int:
+    """A number of processes or machines that torchrun set; 1 where torchrun did not start this process.
+
+    Other launchers leave variables of the same names behind.
+    """
+    return int(os.environ[variable]) if TorchElasticEnvironment.detect() else 1
 
 
 def launch(device: str, precision: str = "fp32") -> Fabric:
@@ -25,7 +36,7 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
     """
     # Its advice is for its own users, such as to trade precision for speed on a GPU; its warnings still appear.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    together = told("LOCAL_WORLD_SIZE")
     kind, _, index = device.partition(":")
     if kind == "cuda" and together > torch.cuda.device_count():
         raise InputError(
@@ -34,8 +45,12 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
         )
     devices: Any = [int(index or 0)] if kind == "cuda" and together == 1 else together
     name: Any = {"fp32": "32-true", "fp16": "16-mixed", "bf16": "bf16-mixed"}[precision]
+    # Said, not left to be found: what a batch system such as Slurm set is about processes that are not asked for here.
+    environment: ClusterEnvironment = (
+        TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
+    )
     fabric = Fabric(
-        accelerator=kind, devices=devices, num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")), precision=name
+        accelerator=kind, devices=devices, num_nodes=told("GROUP_WORLD_SIZE"), precision=name, plugins=[environment]
     )
     fabric.launch()  # type: ignore[no-untyped-call]
     return fabric

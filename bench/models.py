@@ -272,6 +272,7 @@ def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
 def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     import torch
     from torch import nn
+    from torch.nn.parameter import is_lazy
 
     where, _, attribute = name.rpartition(":")
     module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
@@ -283,6 +284,10 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned {type(model).__name__}: it must return a torch.nn.Module")
     for key, weight in model.named_parameters():
+        if not any_type and is_lazy(weight):
+            raise InputError(
+                f"{name} has weights that get their shapes with the first input ({key}): call it once in the factory"
+            )
         if not any_type and weight.is_floating_point() and weight.dtype != torch.float32:
             raise InputError(
                 f"{name} has weights of {str(weight.dtype).removeprefix('torch.')} ({key}), and would be recorded as "

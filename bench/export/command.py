@@ -13,7 +13,7 @@ from bench.export.options import FOLDER
 from bench.export.writing import describe, describe_file, export, find_format
 from bench.model_files.endings import is_file
 from bench.model_files.model_file import ModelFile
-from bench.models import choose, recorded_name
+from bench.models import Model, choose, recorded_name
 from bench.network_joints import LEARNT_FROM, count_joints, skeleton_of
 from bench.timing.parity import ParityError
 from bench.weights import default_input
@@ -27,6 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
     usual = cli.one_input(default_input(arguments.weights or "", arguments.model, "256x192"), "export")
     (model,) = choose(arguments, [arguments.model], cli.given_input(arguments.input, "export"), usual=usual)
     path = target(arguments, chosen, model.input)
+    _refuse_to_replace(path, chosen, _read_by(arguments, model))
     skeleton = skeleton_of(arguments, model)
     trained = weights.trained(model, arguments.weights, dataset=LEARNT_FROM.get(model.num_joints, "coco"))
     if trained.weights == "random":
@@ -88,3 +89,25 @@ def target(arguments: argparse.Namespace, chosen: Format, size: tuple[int, int])
             raise InputError(f"--out {path}: the folder {path.parent} cannot be made") from error
         raise
     return path
+
+
+def _read_by(arguments: argparse.Namespace, model: Model) -> list[Path]:
+    """The files that an export reads."""
+    found = [] if arguments.weights is None else [Path(arguments.weights)]
+    if model.file is not None:
+        found += [model.file.path, *getattr(model.file, "files", ())]
+    return [path for path in found if path.is_file()]
+
+
+def _refuse_to_replace(path: Path, chosen: Format, read: list[Path]) -> None:
+    """Nothing that is not an earlier export is written over.
+
+    Raises:
+        InputError: a file to be written is one that is read, or is a file of weights that belongs to nothing here.
+    """
+    beside = path.with_suffix(chosen.beside) if chosen.beside else None
+    for one in (path, beside):
+        if one is not None and one.exists() and any(one.samefile(other) for other in read):
+            raise InputError(f"--out {path}: {one} is what is exported, and would be lost: give another name")
+    if beside is not None and beside.exists() and not path.exists():
+        raise InputError(f"--out {path} would write over {beside}, which is no file of its own: give another name")

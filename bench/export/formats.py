@@ -68,6 +68,7 @@ class Format:
     metadata: Callable[[Path], dict[str, str]]
     backend: str | None = None  # none for TorchScript, which PyTorch itself opens
     int8_backend: str | None = None  # none where it cannot be quantised
+    beside: str = ""  # ending of a second file that is written beside it
 
 
 def _write_onnx(source: ExportSource, path: Path) -> None:
@@ -185,7 +186,7 @@ FORMATS = {
     format.name: format
     for format in (
         Format("onnx", ".onnx", _write_onnx, _onnx_metadata, "onnxruntime", "onnxruntime_int8"),
-        Format("openvino", ".xml", _write_openvino, _openvino_metadata, "openvino", "openvino_int8"),
+        Format("openvino", ".xml", _write_openvino, _openvino_metadata, "openvino", "openvino_int8", ".bin"),
         Format("torchscript", ".pt", _write_torchscript, lambda path: load_torchscript(path)[1]),
     )
 }

@@ -33,6 +33,6 @@ def rows(table: str, run: "Training") -> "list[Training]":
     from zoo import list_models
 
     return [
-        replace(run, model=model, attention="parallel" if has_attention(model) else None)
+        replace(run, model=model, attention=run.attention if has_attention(model) else None)
         for model in list_models("paper")
     ]

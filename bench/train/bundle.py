@@ -30,23 +30,23 @@ def bundle(folder: Path, target: Path) -> Path:
     """Write ``MODEL.safetensors`` and ``MODEL.json`` to a folder.
 
     Raises:
-        InputError: the training is not finished, or its weights are too large to ship.
+        InputError: the training is not finished, or its weights are damaged, too large to ship, or no float16.
     """
     import torch
 
-    from bench.core.record import Record
+    from bench.train.training import read_finished
     from zoo.weights import files, loading
 
-    told, weights = folder / "record.json", folder / "last.safetensors"
-    if not told.is_file() or not weights.is_file():
-        raise InputError(f"{folder} is no finished training: it needs record.json and last.safetensors")
-    record = Record.model_validate_json(told.read_text())
+    record, weights = read_finished(folder), folder / "last.safetensors"
     state, metadata = files.read(weights)
     half = {
         name: value.half() if value.is_floating_point() else value
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
+    large = [name for name, value in half.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if large:
+        raise InputError(f"{weights}: {large[0]} holds numbers that float16 cannot: it ends at 65,504")
     content = loading.encoded(half, metadata)
     if len(content) > LARGEST_BYTES:
         raise InputError(f"{record.model} takes {len(content):,} bytes, and {LARGEST_BYTES:,} are allowed")

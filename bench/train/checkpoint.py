@@ -1,16 +1,18 @@
 """Everything that a training needs to go on as if it had never stopped, in one file."""
 
+import contextlib
 import io
 import os
-import pickle
 import random
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bench.core.errors import InputError
+from bench.core.errors import InputError, described
 from bench.core.files import side_path, write_whole
 
 FORMAT = 1
@@ -50,13 +52,31 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no checkpoint, or damaged.
     """
-    try:
+    with readable(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():  # PyTorch does not look at checksums
+                raise ValueError(f"the checksum of {damaged} is another")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise InputError(f"{path} is not a checkpoint that can be read: start anew with another --out") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is not a checkpoint of this version: start anew with another --out")
+    if not isinstance(content.get("run"), dict) or "finished" not in content:
+        raise InputError(f"{path} is damaged: start anew with another --out")
     return content
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around what takes a checkpoint apart: whatever a damaged one makes of it is one line.
+
+    Raises:
+        InputError: something failed.
+    """
+    try:
+        yield
+    except Exception as error:  # each part of a damaged file fails in a way of its own
+        raise InputError(
+            f"{path} is not a checkpoint that can be read ({described(error)[:200]}): start anew with another --out"
+        ) from error
 
 
 def rng_state() -> dict[str, Any]:

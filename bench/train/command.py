@@ -1,7 +1,6 @@
 """``python -m bench.train``: train networks by the paper's recipe, or all that a table of the paper needs."""
 
 import argparse
-import os
 import re
 from dataclasses import replace
 
@@ -24,7 +23,7 @@ from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
 from bench.train.options import SAMPLES
 from bench.train.recipe import make_recipe
-from bench.train.training import Training, TrainingData, TrainingOptions, execute, make_network
+from bench.train.training import Training, TrainingData, TrainingOptions, execute, rehearse
 
 VALIDATION_IMAGES = 200
 VALIDATION_SEED = 1_000_003  # no training's
@@ -41,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.workers is None:
         arguments.workers = max(1, min(8, machine.usable_cores() - 1))
     known = results.open_folder(arguments.results)
-    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    together = distributed.told("LOCAL_WORLD_SIZE")
     torch.set_num_threads(arguments.threads or max(1, machine.default_threads() // together))
     data = {seed: open_data(arguments, seed) for seed in arguments.seeds or [arguments.seed]}
     runs = [run for seed in data for run in make_runs(arguments, len(data[seed].people), seed)]
@@ -93,6 +92,8 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
+    if train.fingerprint == validation.fingerprint:
+        cli.warn(f"{train.name}: training and validation are the same people: the scores say nothing about others")
     return TrainingData(train, people, validation)
 
 
@@ -193,10 +194,16 @@ def check(runs: list[Training], data: dict[int, TrainingData], arguments: argpar
     """Fail before the first training rather than at the start of the last.
 
     Raises:
-        InputError: a network does not fit, or the batch is larger than what there is.
+        InputError: a network does not fit or cannot learn, two trainings would have one folder, or the batch is larger
+            than what there is.
         ZooError: an unknown network, or weights that cannot be had.
     """
+    folders: dict[str, str] = {}
     for run in runs:
+        folder = run.folder_name(dataset_name(arguments))
+        if folder in folders:
+            raise InputError(f"{folders[folder]} and {run.model} would both be trained into {folder}: give one of them")
+        folders[folder] = run.model
         if run.recipe.batch * world_size() > run.samples:
             raise InputError(
                 f"a batch of {run.recipe.batch} in each of {world_size()} processes is larger than an epoch of "
@@ -204,12 +211,12 @@ def check(runs: list[Training], data: dict[int, TrainingData], arguments: argpar
             )
         machine.check_memory(run.recipe.batch, run.input, "--batch or --input")
     for run in {(run.model, run.attention): run for run in runs}.values():
-        make_network(run, len(data[run.seed].train.skeleton.joints))
+        rehearse(run, len(data[run.seed].train.skeleton.joints))
 
 
 def world_size() -> int:
     """How many processes torchrun started, on all machines."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return distributed.told("WORLD_SIZE")
 
 
 def describe(run: Training) -> None:

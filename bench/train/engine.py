@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
-from bench.codecs.codec import Codec
+from bench.codecs.codec import Codec, Target
+from bench.core.errors import InputError
 from bench.core.processes import user_code
 from bench.data import normalise
 from bench.data.pictures import next_batch
@@ -55,7 +58,7 @@ def train(
 
     Raises:
         DivergedError: the message names the step.
-        InputError: a sample cannot be had.
+        InputError: a sample cannot be had, or the network fails.
     """
     model.train()
     fresh: list[Tensor] = []  # loss and accuracy of steps not looked at yet
@@ -67,12 +70,12 @@ def train(
         rate = recipe.learning_rate(state.step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("lr_scale", 1.0)
+        optimizer.zero_grad()
+        target, weight = fabric.to_device((target, weight))
         with user_code("the network", f"fails at step {state.step + 1}"):
             prediction = model(_network_input(images, fabric))
-        target, weight = fabric.to_device((target, weight))
-        loss = codec.loss(prediction, target, weight, recipe.loss)
-        optimizer.zero_grad()
-        fabric.backward(loss)
+            loss = loss_of(prediction, target, weight, recipe.loss, codec)
+            fabric.backward(loss)
         if recipe.clip_norm:
             fabric.clip_gradients(model, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
         optimizer.step()
@@ -95,6 +98,28 @@ def train(
         if save:
             _check_weights(model, state.step)
             callbacks.save(state)
+
+
+def loss_of(prediction: Any, target: Target, weight: Tensor, kind: str, codec: Codec) -> Tensor:
+    """The loss of what a network gives in training, which need not be what it gives otherwise.
+
+    Raises:
+        InputError: it is not of its target's shapes, or nothing can be learnt from it.
+    """
+    given, wanted = (
+        [tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__ for leaf in leaves]
+        for leaves in (tree_leaves(prediction), tree_leaves(target))
+    )
+    if given != wanted:
+        raise InputError(f"it gives {_joined(given)} in training mode: {_joined(wanted)} is needed")
+    loss = codec.loss(prediction, target, weight, kind)
+    if not loss.requires_grad:
+        raise InputError("it has nothing to learn: no parameter that its output depends on takes a gradient")
+    return loss
+
+
+def _joined(shapes: list[Any]) -> str:
+    return " and ".join(map(str, shapes)) or "nothing"
 
 
 def _network_input(images: Tensor, fabric: Fabric) -> Tensor:

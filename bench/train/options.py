@@ -72,7 +72,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="weights to begin with (default: imagenet for COCO and MPII where torchvision has them, else scratch)",
     )  # fmt: skip
     parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="mixed, except for fp32")
-    parser.add_argument("--seed", type=cli.seed, default=0, help="of weights, order and augmentation")
+    parser.add_argument("--seed", type=cli.seed, help="of weights, order and augmentation (default: 0)")
     parser.add_argument("--seeds", type=seeds, metavar="N[,N]", help="one training for each, instead of --seed")
     cli.add_device_option(parser)
     cli.add_threads_option(parser, why="one a physical core, shared by the processes of this machine")
@@ -94,6 +94,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         arguments.attention or (arguments.table == "4" and arguments.loss not in (None, "x"))
     ):
         raise InputError(f"--table {arguments.table} says which loss and attention: leave out --loss and --attention")
+    if arguments.seed is not None and arguments.seeds is not None:
+        raise InputError("--seeds takes the place of --seed: give one of them")
+    arguments.seed = arguments.seed or 0
     _check_files(arguments)
     arguments.dataset = arguments.dataset or ("synthetic" if arguments.annotations is None else "coco")
     entry = registry.entry_of(arguments.dataset)

@@ -4,15 +4,18 @@ import contextlib
 import csv
 import hashlib
 import io
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
+from pydantic import ValidationError
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.tensorboard import SummaryWriter
 
 import zoo
@@ -26,14 +29,18 @@ from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.core.results import only_one
 from bench.data import Dataset
+from bench.model_files.description import in_a_line
 from bench.models import build, recorded_name
 from bench.train import checkpoint, curve
-from bench.train.engine import Callbacks, DivergedError, Row, State, train
+from bench.train.engine import Callbacks, DivergedError, Row, State, loss_of, train
 from bench.train.initial import initialise
 from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, Scalar
 from bench.train.samples import BatchPlan, Samples, start
 from zoo.weights.imagenet import load_backbone
+
+# Of a training's identity: what checkpoints did not hold at first.
+LATER = ("tensors", "validation", "validation's fingerprint")
 
 
 @dataclass(frozen=True)
@@ -106,28 +113,30 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
         data.people, run.samples, run.recipe.epochs, run.recipe.batch, run.seed, fabric.global_rank, fabric.world_size,
         last_epochs=run.recipe.last_epochs,
     )  # fmt: skip
-    identity = _identity(run, data, fabric)
+    network = make_network(run, len(data.train.skeleton.joints))
+    identity = _identity(run, data, fabric, network)
     resumed = _resumed(work, identity)
     if resumed and resumed["finished"]:
-        finished = Record.model_validate_json((work.folder / "record.json").read_text())
+        finished = read_finished(work.folder)
         step(len(plan) * plan.batch * plan.processes, "finished before", earlier=True)
         return finished if fabric.is_global_zero else None
 
-    network = make_network(run, len(data.train.skeleton.joints))
     codec = codec_of(network, run.input, run.model)
     model, optimizer = _set_up(network, run, fabric)
     average = make_average(network, run.recipe.average_momentum) if run.recipe.average_momentum else None
-    state = State(**resumed["state"]) if resumed else State()
+    state = State()
     samples = Samples(data.train, run.input, run.recipe, run.seed, codec)
-    later = replace(plan, start=state.step)
     torch.manual_seed(run.seed + fabric.global_rank)
     if resumed:
-        network.load_state_dict(resumed["model"])
-        optimizer.load_state_dict(resumed["optimizer"])
-        if average is not None:
-            average.load_state_dict(resumed["average"])
-        fabric.strategy.precision.load_state_dict(resumed["precision"])
-        checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
+        with checkpoint.readable(work.folder / "last.pt"):
+            state = State(**resumed["state"])
+            network.load_state_dict(resumed["model"])
+            optimizer.load_state_dict(resumed["optimizer"])
+            if average is not None:
+                average.load_state_dict(resumed["average"])
+            fabric.strategy.precision.load_state_dict(resumed["precision"])
+            checkpoint.set_rng_state(resumed["rng"][fabric.global_rank])
+    later = replace(plan, start=state.step)
     session = _TrainingSession(
         run, data, work, fabric, network, average, optimizer, identity, step, plan.steps, state.step
     )
@@ -147,6 +156,25 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
         ) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted after step {state.step}; {session.kept()}") from None
+
+
+def read_finished(folder: Path) -> Record:
+    """The record of a training that has come to its end, which leaves its last weights beside it.
+
+    Raises:
+        InputError: one of the two is gone or damaged, or they are not of one training.
+    """
+    told, weights = folder / "record.json", folder / "last.safetensors"
+    if not told.is_file() or not weights.is_file():
+        missing = weights if told.is_file() else told
+        raise InputError(f"{folder} is no finished training: {missing.name} is not there")
+    try:
+        record = Record.model_validate_json(told.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{told} is damaged ({in_a_line(error, Record.model_fields)}): get the file again") from error
+    if record.weights_sha256 != hashlib.sha256(weights.read_bytes()).hexdigest():
+        raise InputError(f"{weights} is damaged or not the file that {told.name} is of: its SHA-256 is another")
+    return record
 
 
 def make_network(run: Training, num_joints: int) -> nn.Module:
@@ -181,6 +209,28 @@ def make_network(run: Training, num_joints: int) -> nn.Module:
     return network
 
 
+def rehearse(run: Training, num_joints: int) -> None:
+    """One step of a training on a network that is then thrown away: what cannot be trained is found before any work.
+
+    Raises:
+        InputError: see ``make_network``; or it cannot learn, or its weights cannot be kept.
+        ZooError: see ``make_network``.
+    """
+    network = make_network(run, num_joints)
+    kept = [name for name, value in network.state_dict().items() if not isinstance(value, torch.Tensor)]
+    if kept:
+        raise InputError(f"{run.model} keeps {kept[0]} beside its weights, which is no tensor: leave it out")
+    codec = codec_of(network, run.input, run.model)
+    height, width = run.input
+    middle = np.full((num_joints, 2), (width / 2, height / 2))
+    target, weight = codec.target(middle, np.full(num_joints, 2.0), run.recipe.sigmas, run.recipe.loss)
+    count = min(run.recipe.batch, 2)  # norms take a batch of one for another thing than several
+    with user_code(run.model, "cannot be trained"), torch.random.fork_rng(devices=[]):
+        prediction = network.train()(torch.rand(count, 3, height, width))
+        targets, weights = tree_map(lambda one: torch.stack([one] * count), (target, weight))
+        loss_of(prediction, targets, weights, run.recipe.loss, codec).backward()  # type: ignore[no-untyped-call]
+
+
 def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Module, torch.optim.Optimizer]:
     if run.sync_bn:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
@@ -190,14 +240,17 @@ def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Modul
     return fabric.setup(network, make_optimizer(network, run.recipe))
 
 
-def _identity(run: Training, data: TrainingData, fabric: Fabric) -> dict[str, Scalar]:
-    """All that decides the weights, by names that a user knows."""
+def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Module) -> dict[str, Scalar]:
+    """All that decides the weights, and which of them are the best, by names that a user knows."""
     decided: dict[str, Scalar] = {
         "model": recorded_name(run.model),
+        "tensors": _tensors(network),
         "attention": run.attention or "",
         "init": run.init,
         "dataset": data.train.name,
         "data set's fingerprint": data.train.fingerprint,
+        "validation": data.validation.name,
+        "validation's fingerprint": data.validation.fingerprint,
         "input": cli.input_text(run.input),
         "samples": run.samples,
         "precision": run.precision,
@@ -207,6 +260,14 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric) -> dict[str, Sc
         "recipe": run.recipe.name,
     }
     return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
+
+
+def _tensors(network: nn.Module) -> str:
+    """Names and shapes of a network's tensors: files in two folders may have networks of one name."""
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    numbers = sum(map(math.prod, shapes.values()))
+    digest = hashlib.sha256(repr(sorted(shapes.items())).encode()).hexdigest()
+    return f"{len(shapes)} of {numbers:,} numbers ({digest[:8]})"
 
 
 def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, Any] | None:
@@ -221,7 +282,7 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
     if not work.resume:
         raise InputError(f"{work.folder} holds a training: --resume goes on with it, another --out starts anew")
     resumed = checkpoint.load(last)
-    theirs = resumed["run"]
+    theirs = {key: identity[key] for key in LATER} | resumed["run"]
     differing = [
         f"{key} {theirs.get(key)} there, {identity.get(key)} here"
         for key in dict.fromkeys((*theirs, *identity))

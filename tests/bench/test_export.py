@@ -279,6 +279,31 @@ def test_bad_usage_is_one_line(
     assert left == {"own_networks.py"}
 
 
+def test_nothing_is_written_over_what_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """The weights, under any name; a checkpoint as a model; and a file beside that belongs to nothing here."""
+    network = zoo.create_model("lightweight_mobilenetv3", input_size=(64, 64))
+    weights = tmp_path / "mine.pt"
+    torch.save(network.state_dict(), weights)
+    (tmp_path / "linked.pt").symlink_to(weights)
+    (tmp_path / "again.pt").hardlink_to(weights)
+    (tmp_path / "net.bin").write_text("somebody's weights")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".py"}
+    zoo_model = ("--model", "lightweight_mobilenetv3", "--weights", weights)
+    file_model = ("--model", weights, "--model-info", "network=lightweight_mobilenetv3")
+    for arguments, out, says in (
+        (zoo_model, weights, "is what is exported, and would be lost"),
+        (zoo_model, tmp_path / "linked.pt", "is what is exported"),
+        (zoo_model, tmp_path / "again.pt", "is what is exported"),
+        (file_model, weights, "is what is exported"),
+        (zoo_model, tmp_path / "net.xml", "net.bin, which is no file of its own: give another name"),
+    ):
+        kind = "openvino" if out.suffix == ".xml" else "torchscript"
+        common = ("--input", "64x64", "--format", kind, "--out", out)
+        assert call(*arguments, *common, monkeypatch=monkeypatch) == 2
+        assert says in " ".join(capsys.readouterr().err.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".py"} == before
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit to the size of files can be set")
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(tiny: str, tmp_path: Path) -> None:
     """A limit to the size of files stands for the disk: the system refuses to write on in the same way."""

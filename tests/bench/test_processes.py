@@ -355,6 +355,7 @@ def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> 
     for name, old, new in (
         ("in_place", "pass\n        return", "x.mul_(0.5)\n        return"),
         ("double", made, f"{made}.double()"),
+        ("lazy", made, "self.layer = nn.LazyConv2d(17, 3, 4, 1)"),
         ("threads", "pass\n        return", "__import__('torch').set_num_threads(7)\n        return"),
     ):
         source = NETWORK.format(**dict.fromkeys(("at_import", "in_factory", "in_forward"), "pass"))
@@ -362,6 +363,8 @@ def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> 
         (tmp_path / f"{name}.py").write_text(source.replace(old, new))
     with pytest.raises(InputError, match=r"has weights of float64 \(layer.weight\), and would be recorded as float32"):
         build(f"{tmp_path}/double.py:Net")
+    with pytest.raises(InputError, match=r"get their shapes with the first input \(layer.weight\): call it once"):
+        build(f"{tmp_path}/lazy.py:Net")
     example = torch.zeros(1, 3, 32, 32)
     artifact = catalogue.build("eager", build(f"{tmp_path}/threads.py:Net"), example)
     with (

@@ -1,5 +1,6 @@
 """Training: the loss, what a sample shows, and that nothing is lost, whatever happens."""
 
+import hashlib
 import itertools
 import json
 import logging
@@ -26,6 +27,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import zoo
+from bench import distributed
 from bench.accuracy.predicting import evaluate
 from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
@@ -45,7 +47,7 @@ from bench.report.measured import Measured
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
-from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED
+from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED, world_size
 from bench.train.initial import initialise
 from bench.train.recipe import Recipe, make_recipe
 from bench.train.samples import BatchPlan, Samples, start
@@ -96,6 +98,73 @@ def drops():
 
 def small():
     return nn.Conv2d(3, 17, 8, 8)
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Conv2d(3, 17, 4, 4)
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Tied(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(17, 17, 1), nn.Conv2d(17, 17, 1)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(self.net(x)).relu())
+
+
+class Empty(nn.Module):
+    def forward(self, x):
+        return x[:, :1, ::4, ::4].expand(-1, 17, -1, -1)
+
+
+class AllFrozen(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class WithoutGradients(Tiny):
+    @torch.no_grad()
+    def forward(self, x):
+        return self.net(x)
+
+
+class Overwrites(Tiny):
+    def forward(self, x):
+        values = self.net(x).exp()
+        return values.sigmoid() * values.mul_(2)
+
+
+class Another(Tiny):
+    def forward(self, x):
+        return (self.net(x), self.net(x)) if self.training else self.net(x)
+
+
+class Forgets(Tiny):
+    def forward(self, x):
+        return None if self.training else self.net(x)
+
+
+class Beside(Tiny):
+    def get_extra_state(self):
+        return {"version": 1}
+
+
+class OneNumber(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(17)
+
+    def forward(self, x):
+        maps = self.net(x)
+        return maps * self.norm(maps.mean((2, 3)))[:, :, None, None]
 """
 
 
@@ -326,7 +395,10 @@ def test_bundling_keeps_the_weights_and_the_record(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no finished training"):
         bundle(tmp_path / "done", tmp_path)
     (record_file,) = (ROOT / "bench/assets/weights").glob("*.json")
-    told = Record.model_validate_json(record_file.read_text()).model_copy(update={"model": "small_hrnet_w16"})
+    sha256 = hashlib.sha256((tmp_path / "done" / "last.safetensors").read_bytes()).hexdigest()
+    told = Record.model_validate_json(record_file.read_text()).model_copy(
+        update={"model": "small_hrnet_w16", "weights_sha256": sha256}
+    )
     (tmp_path / "done" / "record.json").write_text(told.to_json())
     path = bundle(tmp_path / "done", tmp_path / "package")
     assert Record.model_validate_json(path.with_suffix(".json").read_text()) == told
@@ -336,6 +408,24 @@ def test_bundling_keeps_the_weights_and_the_record(tmp_path: Path) -> None:
     for mine, theirs in zip(network.parameters(), other.parameters(), strict=True):
         assert theirs.dtype == torch.float32
         assert torch.equal(mine.half().float(), theirs)
+
+
+def test_what_float16_cannot_hold_is_not_bundled(tmp_path: Path) -> None:
+    """Nor weights that are not those of the record."""
+    network = zoo.create_model("small_hrnet_w16")
+    name = next(name for name, _ in network.named_buffers() if name.endswith("running_var"))
+    network.get_buffer(name).fill_(1e5)
+    zoo.save_weights(network, tmp_path / "last.safetensors")
+    (record_file,) = (ROOT / "bench/assets/weights").glob("*.json")
+    told = Record.model_validate_json(record_file.read_text())
+    (tmp_path / "record.json").write_text(told.to_json())
+    with pytest.raises(InputError, match=r"last.safetensors is damaged or not the file that record.json is of"):
+        bundle(tmp_path, tmp_path / "package")
+    sha256 = hashlib.sha256((tmp_path / "last.safetensors").read_bytes()).hexdigest()
+    (tmp_path / "record.json").write_text(told.model_copy(update={"weights_sha256": sha256}).to_json())
+    with pytest.raises(InputError, match=rf"{re.escape(name)} holds numbers that float16 cannot"):
+        bundle(tmp_path, tmp_path / "package")
+    assert not (tmp_path / "package").exists()
 
 
 def test_the_bundled_weights_have_the_accuracy_of_their_record() -> None:
@@ -677,6 +767,129 @@ def test_what_cannot_be_trained_is_said_beforehand(
     assert (done.returncode, said(done)) == (2, 1)
 
 
+def test_what_cannot_learn_is_said_before_any_work(networks: str, options: list[str], tmp_path: Path) -> None:
+    """Of every network of a command: the last of them would fail hours later."""
+    for name, says, *more in (
+        ("Empty", "nothing to learn"),
+        ("AllFrozen", "nothing to learn: no parameter that its output depends on takes a gradient"),
+        ("WithoutGradients", "nothing to learn"),
+        ("Overwrites", "cannot be trained: RuntimeError: .*modified by an inplace operation"),
+        ("Another", r"gives \(2, 17, 16, 12\) and \(2, 17, 16, 12\) in training mode: \(2, 17, 16, 12\) is needed"),
+        ("Forgets", r"gives NoneType in training mode: \(2, 17, 16, 12\) is needed"),
+        ("Beside", "keeps _extra_state beside its weights, which is no tensor"),
+        ("OneNumber", "cannot be trained: ValueError: Expected more than 1 value per channel", "--batch", "1"),
+    ):
+        models = f"{networks}:Tiny,{networks}:{name}"
+        with pytest.raises(InputError, match=rf"networks.py:{name}:? .*{says}"):
+            main(["--models", models, *options, *more, "--out", str(tmp_path / "out")])
+        assert not (tmp_path / "out").exists()
+
+
+def test_tied_weights_are_trained_and_kept(networks: str, options: list[str], tmp_path: Path) -> None:
+    options = ["--model", f"{networks}:Tied", *options, "--out", str(tmp_path / "out")]
+    options[options.index("--epochs") + 1] = "1"
+    assert main(options) == 0
+    kept = load_file(only(tmp_path / "out", "last.safetensors"))
+    assert torch.equal(kept["first.weight"], kept["second.weight"])
+    network = build(f"{networks}:Tied")
+    zoo.load_weights(network, only(tmp_path / "out", "last.safetensors"))
+    assert torch.equal(network.second.weight, kept["first.weight"])
+
+
+def test_one_training_is_not_taken_for_another(networks: str, options: list[str], coco: Path, tmp_path: Path) -> None:
+    """Files of one name in two folders, and other people to validate on: both were "finished before"."""
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "networks.py"
+    other.write_text(
+        NETWORKS.replace("nn.Conv2d(3, 8, 7, 4, 3), nn.BatchNorm2d(8)", "nn.Conv2d(3, 8, 5, 4, 2), nn.BatchNorm2d(8)")
+    )
+    options[options.index("--epochs") + 1] = "1"
+    options += ["--out", str(tmp_path / "out")]
+    with pytest.raises(InputError, match=r"drops and .*drops would both be trained into networks-drops_x_coco"):
+        main(["--models", f"{networks}:drops,{other}:drops", *options])
+    assert not (tmp_path / "out").exists()
+    assert main(["--model", f"{networks}:drops", *options]) == 0
+    with pytest.raises(InputError, match=r"another training \(tensors 9 of [\d,]+ numbers .* there, 9 of .* here\)"):
+        main(["--model", f"{other}:drops", *options, "--resume"])
+    root = tmp_path / "coco"
+    shutil.copytree(coco, root)
+    listed = root / "annotations/person_keypoints_val2017.json"
+    content = json.loads(listed.read_text())
+    content["annotations"].pop()
+    listed.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"another training \(validation's fingerprint"):
+        main(["--model", f"{networks}:drops", *options, "--data-root", str(root), "--resume"])
+    last = only(tmp_path / "out", "last.pt")
+    older = checkpoint.load(last)
+    for key in ("tensors", "validation", "validation's fingerprint"):
+        del older["run"][key]
+    checkpoint.save(last, older)
+    assert main(["--model", f"{networks}:drops", *options, "--resume"]) == 0
+
+
+def test_what_is_damaged_of_a_training_is_named(networks: str, options: list[str], tmp_path: Path) -> None:
+    options = ["--model", f"{networks}:drops", *options, "--out", str(tmp_path / "out"), "--resume"]
+    options[options.index("--epochs") + 1] = "1"
+    assert main(options) == 0
+    folder = only(tmp_path / "out", "last.pt").parent
+    whole = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def fails(match: str) -> None:
+        with pytest.raises(InputError, match=match):
+            main(options)
+        for path, content in whole.items():
+            path.write_bytes(content)
+
+    for name in ("record.json", "last.safetensors"):
+        (folder / name).unlink()
+        fails(f"is no finished training: {name} is not there")
+    for content in (b"{}", b"", b"\xff", b"[" * 100_000):
+        (folder / "record.json").write_bytes(content)
+        fails(r"record.json is damaged \(.*: get the file again")
+    weights = bytearray(whole[folder / "last.safetensors"])
+    weights[-1] ^= 1
+    (folder / "last.safetensors").write_bytes(weights)
+    fails("last.safetensors is damaged or not the file that record.json is of")
+    last = folder / "last.pt"
+    good = checkpoint.load(last) | {"finished": False}
+    for key in ("run", "finished", "state", "model", "optimizer", "precision", "rng"):
+        checkpoint.save(last, {name: value for name, value in good.items() if name != key})
+        fails(r"last.pt is (damaged|not a checkpoint that can be read \(.*\)): start anew with another --out")
+    for key in ("run", "state", "model", "optimizer", "rng"):
+        checkpoint.save(last, good | {key: []})
+        fails(r"last.pt is (damaged|not a checkpoint that can be read \(.*\)): start anew with another --out")
+    content = bytearray(whole[last])
+    at = content.find(good["model"]["0.weight"].numpy().tobytes())
+    content[at] ^= 1
+    last.write_bytes(content)
+    fails(r"last.pt is not a checkpoint that can be read \(ValueError: the checksum of .* is another\)")
+    last.write_bytes(whole[last][:-100])
+    fails("last.pt is not a checkpoint that can be read")
+
+
+def test_what_contradicts_itself_is_refused_or_said(
+    networks: str, options: list[str], coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match="--seeds takes the place of --seed: give one of them"):
+        main(["--model", f"{networks}:drops", *options, "--seed", "3", "--seeds", "0,1"])
+    file = str(coco / "annotations/person_keypoints_val2017.json")
+    data = ["--annotations", file, "--images", str(coco / "val2017"), "--val-annotations", file]
+    exported = [one for one in options if one not in ("--dataset", "coco", "--data-root", str(coco))]
+    exported[exported.index("--epochs") + 1] = "1"
+    assert main(["--model", f"{networks}:drops", *exported, *data, "--out", str(tmp_path / "out")]) == 0
+    assert "training and validation are the same people" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "left",
+    [{"SLURM_NTASKS": "4", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "x"}, {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "x"}],
+)
+def test_variables_of_other_launchers_do_not_matter(left: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    assert (distributed.launch("cpu").world_size, world_size()) == (1, 1)
+
+
 # ------------------------------------------------------------------------------ the commands
 
 
@@ -703,7 +916,7 @@ def test_the_paper_recipe_starts_on_coco(options: list[str], tmp_path: Path) -> 
 
 
 def test_tables_share_the_row_that_they_have_in_common() -> None:
-    run = Training("", None, "scratch", (256, 192), 100, "fp32", 0, False, Recipe())
+    run = Training("", "parallel", "scratch", (256, 192), 100, "fp32", 0, False, Recipe())
     rows = {table: ablations.rows(table, run) for table in ablations.TABLES}
     assert [row.recipe.loss for row in rows["4"]] == ["mse", "x", "2x", "x^2", "e^x"]
     assert [row.attention for row in rows["6"]] == ["none", "se", "cbam", "parallel"]
@@ -712,6 +925,8 @@ def test_tables_share_the_row_that_they_have_in_common() -> None:
     assert rows["4"][1] in rows["models"]
     folders = {row.folder_name("synthetic") for row in itertools.chain(*rows.values())}
     assert len(folders) == 5 + 4 + len(zoo.list_models("paper")) - 2
+    asked = ablations.rows("models", replace(run, attention="se"))  # as --attention says
+    assert {row.attention for row in asked} == {None, "se"}
 
 
 def test_a_table_is_trained_once_and_reported(options: list[str], tmp_path: Path) -> None:

@@ -94,3 +94,30 @@ def test_what_is_not_the_same_network_is_refused(tmp_path: Path, monkeypatch: py
     for source in ("torchvision", "timm/mobilenetv2_100.ra_in1k"):
         with pytest.raises(zoo.ZooError, match=f"{source} cannot be had .*Name or service not known.*: go online"):
             create("simplebaseline_mobilenetv2", pretrained_backbone=source)
+
+
+def test_imagenet_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    """NaN was found in the first step's loss, integers and complex numbers were taken as they are."""
+    state = torchvision.models.mobilenet_v2().state_dict()
+    weight, variance = "features.0.0.weight", "features.0.1.running_var"
+    network = zoo.create_model("simplebaseline_mobilenetv2")
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+
+    def fails(says: str, name: str, value: Tensor) -> None:
+        torch.save(state | {name: value}, tmp_path / "weights.pth")
+        with pytest.raises(zoo.ZooError, match=rf"weights.pth .*{says}"):
+            load_backbone(network, tmp_path / "weights.pth")
+        assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+    fails(f"cannot be used: {weight} holds NaN", weight, torch.full_like(state[weight], float("nan")))
+    fails(f"cannot be used: {variance} holds NaN", variance, torch.full_like(state[variance], float("nan")))
+    fails(f"cannot be used: {weight} holds infinite numbers", weight, state[weight].double() * 1e300)
+    for other in (torch.int8, torch.complex64):
+        fails(f"{weight} missing, unexpected or of another shape or type", weight, state[weight].to(other))
+    fails("of another shape or type", weight, state[weight].to("meta"))
+    torch.save({key: value.half() if value.is_floating_point() else value for key, value in state.items()},
+               tmp_path / "half.pth")  # fmt: skip
+    load_backbone(network, tmp_path / "half.pth")
+    assert network.backbone.stem.conv.weight.dtype == torch.float32
+    with pytest.raises(zoo.ZooError, match="the backbones MobileNetV2 and ShuffleNetV2, not Conv2d: "):
+        load_backbone(nn.Conv2d(3, 17, 1), tmp_path / "half.pth")

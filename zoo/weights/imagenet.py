@@ -18,6 +18,7 @@ from zoo.mobilenet_v2 import MobileNetV2
 from zoo.pose_net import PoseNet
 from zoo.shufflenet_v2 import ShuffleNetV2
 from zoo.weights import files
+from zoo.weights.loading import as_own, fits
 from zoo.weights.state_dicts import find_weights
 
 # The classifier, which no pose network has.
@@ -39,12 +40,14 @@ def load_backbone(model: nn.Module, source: str | Path) -> None:
             dict of torchvision's ``mobilenet_v2`` or ``shufflenet_v2_x1_0`` or timm's ``mobilenetv2_100``.
 
     Raises:
-        ZooError: another backbone, weights of another network, a file that cannot be read, or no network.
+        ZooError: another backbone, weights of another network or that are no numbers, a file that cannot be read, or no
+            network.
     """
     backbone = model.backbone if isinstance(model, PoseNet) else None
     if not isinstance(backbone, (MobileNetV2, ShuffleNetV2)):
+        who = type(model if backbone is None else backbone).__name__
         raise ZooError(
-            f"pretrained_backbone is for the backbones MobileNetV2 and ShuffleNetV2, not {type(backbone).__name__}: "
+            f"ImageNet weights are for the backbones MobileNetV2 and ShuffleNetV2, not {who}: "
             "the others are not the networks that torchvision and timm have ImageNet weights of"
         )
     namings: tuple[Callable[[str], str], ...] = (
@@ -63,16 +66,21 @@ def load_backbone(model: nn.Module, source: str | Path) -> None:
         names[key]
         for key in own
         if (names[key] not in state and key in needed)
-        or (names[key] in state and state[names[key]].shape != own[key].shape)
+        or (names[key] in state and not fits(state[names[key]], own[key]))
     ]
     wrong += sorted(set(state) - set(names.values()))
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ZooError(
             f"the weights {source} are not of {type(backbone).__name__} x1.0: {', '.join(wrong[:3])}{more} "
-            "missing, unexpected or of another shape"
+            "missing, unexpected or of another shape or type"
         )
-    backbone.load_state_dict({key: state.get(names[key], own[key]) for key in own})
+    backbone.load_state_dict(
+        {
+            key: as_own(state[names[key]], own[key], names[key], f" {source}") if names[key] in state else own[key]
+            for key in own
+        }
+    )
 
 
 def torchvision_mobilenet_v2(key: str) -> str:

@@ -55,13 +55,27 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     problem = _problem(model, own, names, state, metadata)
     if problem:
         raise ZooError(f"the weights{where} do not fit {_description(model)}: {problem}")
-    converted = {key: state[name].to(own[key].dtype) for key, name in names.items()}
-    for key, value in converted.items():
-        saved = state[names[key]].float()  # a counter that is NaN becomes some whole number
-        if not (torch.isfinite(value).all() and torch.isfinite(saved).all()):
-            what = "NaN" if saved.isnan().any() else "infinite numbers"
-            raise ZooError(f"the weights{where} cannot be used: {names[key]} holds {what}; take an earlier checkpoint")
-    model.load_state_dict(converted)
+    model.load_state_dict({key: as_own(state[name], own[key], name, where) for key, name in names.items()})
+
+
+def as_own(saved: Tensor, own: Tensor, name: str, where: str) -> Tensor:
+    """A tensor of a file in the type that a network has it in.
+
+    Args:
+        saved: the file's; ``fits`` holds.
+        own: the network's.
+        name: of the file's.
+        where: for messages, such as `` in FILE``.
+
+    Raises:
+        ZooError: it holds numbers that are not finite, there or here.
+    """
+    value = saved.to(own.dtype)
+    # Looked at before too: a counter that is NaN becomes some whole number.
+    if not (torch.isfinite(value).all() and torch.isfinite(saved.float()).all()):
+        what = "NaN" if saved.float().isnan().any() else "infinite numbers"
+        raise ZooError(f"the weights{where} cannot be used: {name} holds {what}; take an earlier checkpoint")
+    return value
 
 
 def _namings(model: nn.Module, own: Iterable[str]) -> list[dict[str, str]]:
@@ -112,7 +126,11 @@ def save_weights(model: nn.Module, path: str | Path, skeleton: Skeleton | None =
             metadata["card"] = json.dumps(asdict(spec.card))
     if skeleton is not None:
         metadata |= {name: json.dumps(getattr(skeleton, name)) for name in ("joints", "flip_pairs", "limbs")}
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    # Copies: tensors that share their memory, such as tied weights, stand in the file under each of their names.
+    state = {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in model.state_dict().items()
+    }
     try:
         path.parent.stat()  # no folder is made here
         write_whole(path, encoded(state, metadata))
@@ -142,7 +160,7 @@ def _problem(
     """Why ``state`` cannot become ``own``, whose entry ``key`` it should hold as ``names[key]``."""
     missing = [name for name in names.values() if name not in state]
     unexpected = sorted(set(state) - set(names.values()))
-    misshapen = [key for key, name in names.items() if name in state and not _fits(state[name], own[key])]
+    misshapen = [key for key, name in names.items() if name in state and not fits(state[name], own[key])]
     if not (missing or unexpected or misshapen):
         return None
     if missing or unexpected:
@@ -159,7 +177,8 @@ def _problem(
     return "; ".join(f"{what}: {_some(items)}" for what, items in kinds if items)
 
 
-def _fits(theirs: Tensor, ours: Tensor) -> bool:
+def fits(theirs: Tensor, ours: Tensor) -> bool:
+    """Whether a file's tensor can become a network's: of its shape, and numbers as plain tensors hold them."""
     # Counters may come as floating-point numbers, weights not as integers or in compressed form.
     number = theirs.is_floating_point() or not (ours.is_floating_point() or theirs.is_complex())
     plain = theirs.layout == torch.strided and not theirs.is_quantized and not theirs.is_meta
@@ -190,7 +209,7 @@ def _other_size(model: nn.Module, misshapen: Mapping[str, Tensor], metadata: Map
             continue
         with torch.device("meta"):
             other = build(spec.name, num_joints=spec.num_joints, input_size=size, **spec.options).state_dict()
-        if all(_fits(tensor, other[key]) for key, tensor in misshapen.items()):
+        if all(fits(tensor, other[key]) for key, tensor in misshapen.items()):
             return size
     return None
 
