@@ -78,7 +78,8 @@ def _pairs(here: ByThreads, there: ByThreads) -> list[tuple[Record, Record]]:
     """Records with equal threads; where each side has one number of threads alone, those two whatever they are."""
     both = sorted((number for number in here if number in there), key=lambda number: number or 0)
     if not both and len(here) == len(there) == 1:
-        return [(*here.values(), *there.values())]
+        (one,), (other,) = here.values(), there.values()
+        return [(one, other)]
     return [(here[number], there[number]) for number in both]
 
 
