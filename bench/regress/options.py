@@ -74,8 +74,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise InputError("--planted chooses what a self-test compares: give --self-test N with it")
     for option, given in (("--markdown", arguments.markdown), ("--benchmark-json", arguments.benchmark_json)):
         if given and (arguments.update or arguments.self_test):
-            what = "--update compares nothing" if arguments.update else "--self-test is of the check itself"
-            raise InputError(f"{option} is of a comparison, and {what}: leave it out")
+            instead = "--update compares nothing" if arguments.update else "--self-test is of the check itself"
+            raise InputError(f"{option} is of a comparison, and {instead}: leave it out")
     if arguments.markdown and arguments.markdown == arguments.benchmark_json:
         raise InputError(f"--markdown and --benchmark-json would both write {arguments.markdown}: give two files")
     if arguments.baseline and arguments.budget is not None:
