@@ -33,8 +33,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--images DIR, or beside it",
     )  # fmt: skip
     parser.add_argument(
-        "--images", metavar="N|DIR", default=str(IMAGES),
-        help="of the synthetic set: how many pictures; with --annotations: the folder of the pictures",
+        "--images", metavar="N|DIR",
+        help=f"of the synthetic set: how many pictures to draw (default: {IMAGES}); with --annotations: the folder of "
+        "the pictures",
     )  # fmt: skip
     parser.add_argument("--category", metavar="NAME", help="of the people in the annotations (default: person)")
     cli.add_skeleton_option(parser, "of the people in the annotations")
@@ -69,7 +70,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--limit", type=cli.pictures, metavar="N", help="the first N pictures only, as a set of its own"
     )
     parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
-    parser.add_argument("--seed", type=cli.seed, default=SEED, help="of the synthetic set")
+    parser.add_argument("--seed", type=cli.seed, help=f"of the synthetic set (default: {SEED})")
     parser.add_argument(
         "--test-dev", action="store_true", help="COCO's test-dev2017: write the evaluation server's file"
     )
@@ -82,7 +83,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.server_result and arguments.weights is None:
         raise InputError("--server-result needs --weights: what was evaluated, as the record names it")
-    _add_source(parser, arguments)
+    _add_source(arguments)
     entry = registry.entry_of(arguments.dataset)
     arguments.weights = arguments.weights or entry.default_weights
     if arguments.server_result:
@@ -94,16 +95,29 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def _add_source(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Which data set, and what ``--images`` means for it: a number, or a folder."""
-    if arguments.annotations is not None:
-        arguments.dataset = arguments.dataset or "coco"
-        given = arguments.images != parser.get_default("images")
-        arguments.pictures, arguments.images = cli.folder(arguments.images) if given else None, None
-        return
-    arguments.dataset = arguments.dataset or "synthetic"
+def _add_source(arguments: argparse.Namespace) -> None:
+    """Which data set, and what ``--images`` means for it: a number, or a folder.
+
+    Raises:
+        InputError: an option that says how to draw people, and a set that is read; or what would have no effect.
+    """
     arguments.pictures = None
-    try:
-        arguments.images = cli.pictures(arguments.images)
-    except argparse.ArgumentTypeError as error:
-        raise InputError(f"argument --images: {error}; a folder of pictures goes with --annotations") from None
+    drawn = arguments.annotations is None and arguments.data_root is None
+    if arguments.annotations is not None:
+        arguments.pictures = None if arguments.images is None else cli.folder(arguments.images)
+        arguments.images = None
+    elif arguments.images is not None:
+        try:
+            arguments.images = cli.pictures(arguments.images)
+        except argparse.ArgumentTypeError as error:
+            raise InputError(f"argument --images: {error}; a folder of pictures goes with --annotations") from None
+        if not drawn:
+            raise InputError(
+                "--images N says how many pictures to draw, and --data-root names a set that is there: --limit N "
+                "takes its first N"
+            )
+    if arguments.seed is not None and not drawn:
+        raise InputError("--seed is of people that are drawn, and this set is read: leave it out")
+    if arguments.subset and arguments.detections is None:
+        raise InputError("--subset is for boxes in other pictures: give --detections FILE with it")
+    arguments.dataset = arguments.dataset or ("coco" if arguments.annotations is not None else "synthetic")

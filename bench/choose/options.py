@@ -4,6 +4,7 @@ import argparse
 
 from bench import cli
 from bench.backends import catalogue
+from bench.core.errors import InputError
 
 BEST = ("ap", "latency", "size", "memory")
 limit = cli.real_number("a limit", 0, 1e9)
@@ -44,4 +45,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     where.add_argument("--batch", type=cli.batch, default=1, help="images at a time")
     where.add_argument("--input", default="256x192", metavar="HxW", help="height x width of the input")
     parser.add_argument("--dataset", default="coco_val2017", metavar="NAME", help="data set of the AP")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.min_ap is not None and 0 < arguments.min_ap < 1:
+        given = arguments.min_ap
+        raise InputError(f"--min-ap {given:g} is less than one percent: give it in percent, such as {100 * given:g}")
+    return arguments

@@ -50,15 +50,13 @@ class Speed(_Part):
             return self
 
     class Samples(_Part):
-        latency_ms: list[list[float]] = []
+        latency_ms: list[Annotated[list[Positive], Field(min_length=1)]] = []
         product_ms: list[list[Positive]] | None = None
 
         @model_validator(mode="after")
         def _pairs(self) -> "Speed.Samples":
             if self.product_ms is not None and (
-                list(map(bool, self.product_ms)) != [True] * len(self.latency_ms)
-                or not self.latency_ms
-                or any(not one or min(one) <= 0 for one in self.latency_ms)
+                list(map(bool, self.product_ms)) != [True] * len(self.latency_ms) or not self.latency_ms
             ):
                 raise ValueError("product_ms and latency_ms must have the same sets, with times above 0 in each")
             return self

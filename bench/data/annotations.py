@@ -374,7 +374,7 @@ def _labelled(people: Items, keypoints: Float64Array | None, layout: Layout) -> 
         seen = (keypoints[..., 2] > 0).sum(axis=1)
         if layout.longer is not None:  # the file counts joints that are not taken
             return seen
-        told = _with_default(people, "num_keypoints", Items.integers, seen, "counted by the joints' visibility")
+        told = _with_default(people, "num_keypoints", _counts, seen, "counted by the joints' visibility")
         odd = int(((told == 0) & (seen > 0)).sum())
         if odd and len(layout.fields) == 1:
             warnings.warn(
@@ -385,7 +385,14 @@ def _labelled(people: Items, keypoints: Float64Array | None, layout: Layout) -> 
         return told
     flat = [value.get("keypoints") for value in people.values]
     seen = np.array([_visible(one) if isinstance(one, list) else UNKNOWN for one in flat], np.int64)
-    return _with_default(people, "num_keypoints", Items.integers, seen, "")
+    return _with_default(people, "num_keypoints", _counts, seen, "")
+
+
+def _counts(items: Items, key: str) -> Int64Array:
+    """A field of whole numbers from 0."""
+    counts = items.integers(key)
+    items.refuse(counts < 0, lambda index: f"{key} is {counts[index]}")
+    return counts
 
 
 def _visible(keypoints: list[Any]) -> int:

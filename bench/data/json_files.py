@@ -96,14 +96,18 @@ class Items:
         values: the list.
         where: file and kind, for messages: ``val.json, annotation``.
         key: the field that identifies an item in messages; by default its position, from 0.
+        positions: of the values in the file's list, where they are some of it.
     """
 
-    def __init__(self, values: Any, where: str, key: str | None = None) -> None:
+    def __init__(
+        self, values: Any, where: str, key: str | None = None, positions: npt.NDArray[Any] | None = None
+    ) -> None:
         self.where = where
         if not isinstance(values, list):
             raise InputError(f"{where} list: must be a list of objects, and is {shown(values)}")
         self.values: list[dict[str, Any]] = values
         self._key = key
+        self._positions = positions
         for index, value in enumerate(values):
             if not isinstance(value, dict):
                 self.fail(index, f"is {shown(value)}, not an object")
@@ -113,8 +117,9 @@ class Items:
 
     def chosen(self, indices: npt.NDArray[Any]) -> "Items":
         """Some of the items, by index or by a mask."""
-        positions = np.arange(len(self))[indices]
-        return Items([self.values[index] for index in positions], self.where, self._key)
+        chosen = np.arange(len(self))[indices]
+        positions = chosen if self._positions is None else self._positions[chosen]
+        return Items([self.values[index] for index in chosen], self.where, self._key, positions)
 
     def name(self, index: int) -> str:
         """File, kind and item, as messages begin."""
@@ -123,7 +128,7 @@ class Items:
         return (
             f"{self.where} {shown(identity).strip(chr(34))}"
             if identity is not None
-            else f"{self.where} at position {index}"
+            else f"{self.where} at position {index if self._positions is None else self._positions[index]}"
         )
 
     def fail(self, index: int, problem: str) -> None:

@@ -1,10 +1,12 @@
 """The options of ``python -m bench.data``."""
 
 import argparse
+from collections.abc import Callable
 
 from bench import cli
 
 KINDS = ("scenes", "portraits")
+on_a_sheet = cli.whole_number("a number of pictures on one sheet", 1, 800)  # a JPEG ends at 65,500 rows of pixels
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -20,7 +22,7 @@ def _synthetic() -> argparse.ArgumentParser:
         "data synthetic", "Draw people from a seed and write them in COCO's layout and format.", records=False
     )
     parser.add_argument("--out", type=cli.writable_folder, required=True, metavar="DIR", help="folder of the data set")
-    _add_choice(parser, 200)
+    _add_choice(parser, 200, cli.pictures)
     return parser
 
 
@@ -30,13 +32,13 @@ def _sheet() -> argparse.ArgumentParser:
         "joints hollow.", records=False,
     )  # fmt: skip
     parser.add_argument("--out", type=cli.writable_file, required=True, metavar="FILE.png|FILE.jpg")
-    _add_choice(parser, 12)
+    _add_choice(parser, 12, on_a_sheet)
     parser.add_argument("--no-skeletons", action="store_true", help="the pictures alone")
     return parser
 
 
-def _add_choice(parser: argparse.ArgumentParser, images: int) -> None:
-    parser.add_argument("--images", type=cli.pictures, default=images, metavar="N", help="how many pictures")
+def _add_choice(parser: argparse.ArgumentParser, images: int, number: Callable[[str], int]) -> None:
+    parser.add_argument("--images", type=number, default=images, metavar="N", help="how many pictures")
     parser.add_argument("--seed", type=cli.seed, default=0, help="a whole number: the same one draws the same pictures")
     parser.add_argument(
         "--kind", choices=KINDS, default="scenes",

@@ -14,6 +14,7 @@ from bench.data.json_files import read_json, shown
 MOST, LONGEST = 1024, 200  # joints, and characters of a name
 LONGEST_LINE = 600  # characters of a line to write
 FIELDS = ("joints", "flip_pairs", "sigmas", "limbs", "upper_body", "head")
+_LARGE = 0.3  # of sigmas: nobody places a joint so badly, but COCO's tools write theirs as tenths
 # Joints of the lower body, by a word of their names.
 _LOWER = {"hip", "hips", "pelvis", "knee", "ankle", "foot", "toe", "heel"}
 
@@ -149,6 +150,8 @@ def _put_together(
     owner, told = (file.name, file.told) if file is not None else (where, {})
     if "flip_pairs" in told:
         pairs = _flip_pairs(told["flip_pairs"], joints, owner)
+        if pairs:  # an empty list says on purpose that there are none
+            _warn_of_sides(pairs, joints, owner)
     elif known:
         pairs = known.flip_pairs
     else:
@@ -242,6 +245,13 @@ def _sigmas(value: Any, joints: Sequence[str], owner: str) -> tuple[float, ...]:
             raise InputError(
                 f"{where}: {joint!r} has {shown(sigma)}, and must have a number above 0 and up to 1000, such as 0.05"
             )
+    largest = max(value)
+    if largest > _LARGE:
+        warnings.warn(
+            f"{where}: {joints[value.index(largest)]!r} has {largest:g}, and COCO's joints have 0.025 to 0.107, "
+            "shares of the square root of a person's area: the larger, the higher AP",
+            stacklevel=5,
+        )
     return tuple(float(sigma) for sigma in value)
 
 
@@ -277,6 +287,23 @@ def _show_guess(pairs: Pairs, joints: Sequence[str], where: str) -> None:
         "flip_pairs in a file of --skeleton says others",
         stacklevel=4,
     )  # fmt: skip
+
+
+def _warn_of_sides(pairs: Pairs, joints: Sequence[str], owner: str) -> None:
+    """Say where pairs are not those that the names tell, as where their numbers count from 1."""
+    partners = dict(pairs) | {second: first for first, second in pairs}
+    for first, second in guess_flip_pairs(joints):
+        if partners.get(first) != second:
+            one, other = (
+                f"{joints[joint]} with {joints[partners[joint]] if joint in partners else 'nothing'}"
+                for joint in (first, second)
+            )
+            warnings.warn(
+                f"{owner}: flip_pairs has {one} and {other}, which by their names change places with each other in a "
+                "mirrored picture: numbers count from 0",
+                stacklevel=5,
+            )
+            return
 
 
 def _usual_limbs(joints: Sequence[str]) -> Pairs:

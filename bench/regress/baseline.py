@@ -4,6 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -44,7 +45,8 @@ def load(path: Path, plans: Sequence[RegressPlan]) -> list[Record]:
     """The stored record of each plan.
 
     Raises:
-        InputError: no file, a line that is no record, a plan that is not there, or another machine or other software.
+        InputError: no file, a line that is no record, a plan that is not there or without latencies, or another machine
+            or other software.
     """
     if not path.is_file():
         raise InputError(f"there is no baseline {path}: make it with --baseline {path} --update")
@@ -55,11 +57,18 @@ def load(path: Path, plans: Sequence[RegressPlan]) -> list[Record]:
 def _find(stored: Sequence[Record], plan: RegressPlan, path: Path) -> Record:
     # Of what runtime it is, is told below, with the rest of the software.
     wanted = plan.measurement({"name": "baseline"}).identity("")
-    found = next((record for record in stored if record.identity("") == wanted), None)
-    if found is None:
+    matching = [record for record in stored if record.identity("") == wanted]
+    if not matching:
         raise InputError(
             f"{path} has no {plan.model} with {plan.backend}, {cli.input_text(plan.input)}, {plan.num_joints} joints, "
             f"batch {plan.batch}, {plan.threads} threads on {plan.device}: store a new one with --update"
+        )
+    found = max(matching, key=lambda record: datetime.fromisoformat(record.started_at))
+    latencies = found.samples.get(SAMPLE, [])
+    if len(latencies) != 1 or len(latencies[0]) < 2 or min(latencies[0]) <= 0:
+        raise InputError(
+            f"{path}: samples.{SAMPLE} of {plan.model} must be one list of two latencies or more, all above 0: store a "
+            "new one with --update"
         )
     here = machine.this_machine(plan.device)
     software = machine.this_software(catalogue.version(plan.backend))

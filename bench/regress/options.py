@@ -72,6 +72,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         _check_writable(arguments.baseline)
     if arguments.planted and not arguments.self_test:
         raise InputError("--planted chooses what a self-test compares: give --self-test N with it")
+    for option, given in (("--markdown", arguments.markdown), ("--benchmark-json", arguments.benchmark_json)):
+        if given and (arguments.update or arguments.self_test):
+            instead = "--update compares nothing" if arguments.update else "--self-test is of the check itself"
+            raise InputError(f"{option} is of a comparison, and {instead}: leave it out")
+    if arguments.markdown and arguments.markdown == arguments.benchmark_json:
+        raise InputError(f"--markdown and --benchmark-json would both write {arguments.markdown}: give two files")
     if arguments.baseline and arguments.budget is not None:
         raise InputError("--budget is for pairs, and --baseline times a fixed number of processes: leave it out")
     arguments.budget = arguments.budget or BUDGET_S

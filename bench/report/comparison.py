@@ -12,8 +12,10 @@ from bench.core.record import Record
 from bench.core.results import newest
 from bench.timing.intervals import student_quantile
 
-# Of a measurement, what must be equal for two records to be of the same; the runtime's version may differ.
+# Of a measurement, what must be equal for two records to be of the same; the runtime's version may differ. So may the
+# number of threads, but only where each folder has one number alone: other machines have other defaults.
 SAME = ("model", "input", "num_joints", "backend", "device", "precision", "batch")
+ByThreads = dict[int | None, Record]
 LEVEL = 0.95
 MAY = 0.01  # a smaller difference is none that matters, whatever the interval
 
@@ -54,13 +56,13 @@ def show(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path,
         )
     for difference in differences(first, second):
         print(f"differs: {difference}")
-    rows = [("model", "backend", f"{folders[0].name} ms", f"{folders[1].name} ms", "ratio", "95 % interval", "")]
+    names = [f"{folder.name} ms" for folder in folders]
+    rows = [("model", "backend", "threads", *names, "ratio", "95 % interval", "")]
     for line in found:
         interval = "" if math.isnan(line.low) else f"{line.low:.3f} to {line.high:.3f}"
-        before, after = line.median_ms
-        rows.append(
-            (line.model, line.backend, f"{before:.2f}", f"{after:.2f}", f"{line.ratio:.3f}", interval, line.verdict)
-        )
+        before, after = (f"{median:.2f}" for median in line.median_ms)
+        threads = " | ".join(str(number or "") for number in dict.fromkeys(line.threads))
+        rows.append((line.model, line.backend, threads, before, after, f"{line.ratio:.3f}", interval, line.verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -69,7 +71,16 @@ def show(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path,
 def lines(first: Sequence[Record], second: Sequence[Record]) -> list[DifferenceLine]:
     """The measurements that both have, in the order of the first; of several of one the newest counts."""
     here, there = _speeds(first), _speeds(second)
-    return [_line(here[key], there[key]) for key in here if key in there]
+    return [_line(*pair) for key in here if key in there for pair in _pairs(here[key], there[key])]
+
+
+def _pairs(here: ByThreads, there: ByThreads) -> list[tuple[Record, Record]]:
+    """Records with equal threads; where each side has one number of threads alone, those two whatever they are."""
+    both = sorted((number for number in here if number in there), key=lambda number: number or 0)
+    if not both and len(here) == len(there) == 1:
+        (one,), (other,) = here.values(), there.values()
+        return [(one, other)]
+    return [(here[number], there[number]) for number in both]
 
 
 def differences(first: Sequence[Record], second: Sequence[Record]) -> Iterator[str]:
@@ -88,21 +99,20 @@ def differences(first: Sequence[Record], second: Sequence[Record]) -> Iterator[s
             yield f"{what}: {', '.join(a)} | {', '.join(b)}"
 
 
-def _speeds(records: Sequence[Record]) -> dict[tuple[object, ...], Record]:
-    found: dict[tuple[object, ...], Record] = {}
+def _speeds(records: Sequence[Record]) -> dict[tuple[object, ...], ByThreads]:
+    found: dict[tuple[object, ...], ByThreads] = {}
     for record in sorted(newest(records), key=lambda record: record.started_at):
         if record.kind == "speed" and record.samples.get("latency_ms"):
-            found[tuple(getattr(record, name) for name in SAME)] = record
+            found.setdefault(tuple(getattr(record, name) for name in SAME), {})[record.threads] = record
     return dict(sorted(found.items(), key=lambda item: (str(item[0][3]), str(item[0][0]))))
 
 
 def _line(first: Record, second: Record) -> DifferenceLine:
     ratio, low, high = ratio_interval(first.samples["latency_ms"], second.samples["latency_ms"])
-    medians = (first.metrics["latency_ms_median"], second.metrics["latency_ms_median"])
+    before, after = (float(np.median(np.concatenate(one.samples["latency_ms"]))) for one in (first, second))
     return DifferenceLine(
-        first.model, first.backend or "", (first.threads, second.threads), (float(medians[0]), float(medians[1])),
-        ratio, low, high,
-    )  # fmt: skip
+        first.model, first.backend or "", (first.threads, second.threads), (before, after), ratio, low, high
+    )
 
 
 def ratio_interval(

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from bench.accuracy import evaluation, evaluation_server, score_mpii
+from bench.accuracy.options import parse
 from bench.core.errors import InputError
 from bench.core.results import read
 from bench.timing.parity import ParityError
@@ -167,6 +168,27 @@ def test_misuse_is_one_line(dots: Path, tmp_path: Path, command) -> None:
         assert done.stderr.startswith("error: "), done.stderr
         assert word in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--dataset", "coco", "--data-root", "d", "--images", "2"], "--limit N takes its first N"),
+        (["--dataset", "mpii", "--data-root", "d", "--images", "200"], "--limit N takes its first N"),
+        (["--data-root", "d", "--seed", "2000003"], "--seed is of people that are drawn"),
+        (["--annotations", "a.json", "--seed", "0"], "--seed is of people that are drawn"),
+        (["--dataset", "coco", "--data-root", "d", "--subset"], "give --detections FILE with it"),
+        (["--images", "pictures"], "a folder of pictures goes with --annotations"),
+    ],
+)
+def test_options_without_effect_are_refused(options: list[str], problem: str) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        parse(options)
+
+
+def test_a_folder_may_be_called_as_many_pictures_as_are_drawn() -> None:
+    assert parse(["--annotations", "a.json", "--images", "200"]).pictures == Path("200")
+    assert parse(["--images", "200"]).images == 200
 
 
 SUMMARY = "\n".join(

@@ -138,6 +138,8 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
         choosing([*results, "--machine", "other", "--batch", "8"])
     with pytest.raises(InputError, match=r"no accuracy is known on 'coco': there is coco_val2017"):
         choosing([*results, "--dataset", "coco"])
+    with pytest.raises(InputError, match=r"--min-ap 0\.64 is less than one percent: .* such as 64$"):
+        choosing([*results, "--min-ap", "0.64"])
     limited = other.model_copy(update={"cpu_quota": 1.5})
     append([speed("lite_hrnet_18", 15.0, machine=limited, threads=1)], tmp_path)
     with pytest.raises(InputError, match=r"several machines have 'other'"):

@@ -76,6 +76,29 @@ def test_only_what_both_have_is_compared_and_differences_are_said() -> None:
     assert list(comparison.differences(first, first)) == []
 
 
+def test_equal_numbers_of_threads_are_compared() -> None:
+    """Whichever was measured last, one thread here is never compared with two there."""
+
+    def timed(threads: int, hour: int) -> Any:
+        record = speed([[20.0 / threads]] * 3, started_at=f"2026-11-01T{hour:02}:00:00+00:00")
+        return record.model_copy(update={"threads": threads})
+
+    def lines(first: list[Any], second: list[Any]) -> list[tuple[object, float]]:
+        return [(line.threads, round(line.ratio, 9)) for line in comparison.lines(first, second)]
+
+    assert lines([timed(1, 1), timed(2, 2)], [timed(2, 1), timed(1, 2)]) == [((1, 1), 1.0), ((2, 2), 1.0)]
+    assert lines([timed(1, 1), timed(2, 2)], [timed(1, 1)]) == [((1, 1), 1.0)]
+    assert lines([timed(2, 1)], [timed(4, 1)]) == [((2, 4), 0.5)]  # other machines have other defaults
+    assert lines([timed(1, 1), timed(2, 2)], [timed(4, 1)]) == []
+
+
+def test_a_record_without_its_median_is_compared() -> None:
+    record = speed([[10.0, 12.0]] * 3)
+    del record.metrics["latency_ms_median"]
+    (line,) = comparison.lines([record], [record])
+    assert line.median_ms == (11.0, 11.0)
+
+
 def test_the_command_prints_it_and_writes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append([speed([[10.0, 11.0]] * 3)], tmp_path / "a")
     append([speed([[20.0, 22.0]] * 3, machine=MACHINE | {"cpu": "another"})], tmp_path / "b")
@@ -84,8 +107,8 @@ def test_the_command_prints_it_and_writes_no_report(tmp_path: Path, capsys: pyte
     assert command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "b"), *out]) == 0
     first, heading, line = capsys.readouterr().out.splitlines()
     assert first == "differs: processor: a processor | another"
-    assert heading.split()[:4] == ["model", "backend", "a", "ms"]
-    assert " ".join(line.split()) == "m eager 10.50 21.00 2.000 2.000 to 2.000 differs for sure: slower"
+    assert heading.split()[:5] == ["model", "backend", "threads", "a", "ms"]
+    assert " ".join(line.split()) == "m eager 1 10.50 21.00 2.000 2.000 to 2.000 differs for sure: slower"
     with pytest.raises(InputError, match="no timing in common"):
         command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "c"), *out])
     assert not (tmp_path / "out").exists()

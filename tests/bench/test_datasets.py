@@ -392,6 +392,7 @@ IN_FILE = "person_keypoints_val2017.json"
         (put("images", 0, "file_name", value="a" * 5000), "is no name that a file can have"),
         (put("images", 0, "file_name", value="a\ud800.jpg"), "is no name that a file can have"),
         (put(*FIRST, "num_keypoints", value=[17]), "annotation 107: num_keypoints has 1 values, not a single value"),
+        (put(*FIRST, "num_keypoints", value=-5), "annotation 107: num_keypoints is -5"),
     ],
     ids=by_problem,
 )  # fmt: skip
@@ -439,6 +440,20 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
         CocoDataset(tmp_path / "nowhere.json", tmp_path, name="c")
     with pytest.raises(InputError, match=r"no folder .*nowhere: put the pictures of person_keypoints_val2017.json"):
         CocoDataset(tmp_path / "annotations" / IN_FILE, tmp_path / "nowhere", name="c")
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [({"bbox": [1, 2, 3]}, "bbox has 3 values"), ({"area": "x"}, "area is not a number"), ({"area": -1}, "area is -1")],
+)
+def test_an_item_without_id_is_named_by_its_place_in_the_file(fields: dict, problem: str, tmp_path: Path) -> None:
+    content = small()
+    cat = {"image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1]}
+    first, second = ({name: value for name, value in one.items() if name != "id"} for one in content["annotations"])
+    first.pop("area")  # who has none is read apart
+    content["annotations"] = [cat, first, cat, second | fields]
+    with pytest.raises(InputError, match=f"annotation at position 3: {problem}"):
+        write_small(tmp_path, content)
 
 
 def test_nobody_is_left_out_unsaid(tmp_path: Path) -> None:

@@ -448,6 +448,10 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     for nowhere in (tmp_path / "file" / "baseline.jsonl", tmp_path):  # found out before any network is timed
         fails("argument --baseline: ", "--baseline", str(nowhere), "--update", *SETTINGS)
     fails("--budget is for pairs", "--baseline", str(tmp_path / "none.jsonl"), "--budget", "60", *SETTINGS)
+    summary = ("--markdown", str(tmp_path / "summary"))
+    fails("--update compares nothing", "--baseline", str(tmp_path / "b.jsonl"), "--update", *summary, *SETTINGS)
+    fails("--self-test is of the check", "--self-test", "1", "--benchmark-json", str(tmp_path / "x.json"), *SETTINGS)
+    fails("give two files", "--base", "HEAD", *summary, "--benchmark-json", str(tmp_path / "summary"), *SETTINGS)
     fails("give one size at a time", "--base", "HEAD", "--input", "64x64,96x64")
     fails("unknown backend", "--base", "HEAD", "--backend", "magic")
     fails("1000 threads are more than", "--base", "HEAD", "--threads", "1000")
@@ -490,6 +494,12 @@ def test_a_baseline_of_this_machine_is_compared_with_and_no_other(
     (found,) = read(tmp_path / "r")
     assert found.protocol["name"] == "against a baseline"
     assert [len(one) for one in found.samples["latency_ms_median"]] == [3, 3]  # a regression is confirmed
+
+    for latencies in ([], [[]], [[1.0]], [[0.0, 1.0]], [[-1.0, 2.0]], [[1.0, 2.0]] * 2, None):
+        samples = {} if latencies is None else {"latency_ms_median": latencies}
+        stored.write_text(json.dumps(json.loads(record.to_json()) | {"samples": samples}) + "\n")
+        with pytest.raises(InputError, match=r"samples.latency_ms_median of .* must be one list of two latencies"):
+            main(common)
 
     for part, name, value in (("machine", "cpu", "another one"), ("software", "torch", "1.0")):
         changed = json.loads(record.to_json())

@@ -572,6 +572,26 @@ def test_a_bad_skeleton_is_named(told: dict[str, Any], problem: str, thirteen: P
         open_dataset("coco", annotations=thirteen / "val.json", category="climber", skeleton=tmp_path / "s.json")
 
 
+@pytest.mark.filterwarnings("ignore:.*by their names:")
+def test_what_a_skeleton_hardly_means_is_said(thirteen: Path, tmp_path: Path) -> None:
+    def said(**told: Any) -> list[str]:
+        (tmp_path / "s.json").write_text(json.dumps({"sigmas": SIGMAS} | told))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            open_dataset("coco", annotations=thirteen / "val.json", category="climber", skeleton=tmp_path / "s.json")
+        return [str(one.message) for one in caught if "by their names:" not in str(one.message)]
+
+    pairs = [list(pair) for pair in guess_flip_pairs(JOINTS)]
+    assert said(flip_pairs=pairs) == said(flip_pairs=[]) == said() == []
+    from_one = [[first - 1, second - 1] for first, second in pairs]
+    for wrong in (from_one, pairs[1:]):
+        (line,) = said(flip_pairs=wrong)
+        assert line.startswith("s.json: flip_pairs has left_shoulder with ")
+        assert line.endswith("numbers count from 0")
+    (line,) = said(sigmas=[0.05] * 12 + [0.89])  # as COCO's tools write them, in tenths
+    assert line.startswith(f"s.json: sigmas: '{JOINTS[12]}' has 0.89, and COCO's joints have 0.025 to 0.107")
+
+
 @pytest.mark.filterwarnings("ignore:.*change places")
 def test_bad_categories_and_options_are_named(thirteen: Path, tmp_path: Path) -> None:
     usual = {"category": "climber", "skeleton": thirteen / "skeleton.json", "pictures": thirteen}

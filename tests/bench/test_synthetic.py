@@ -383,6 +383,14 @@ def test_the_command_writes_resumes_and_refuses(
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("label", ["", "null", "5", "[]", '"generator"', "[" * 100_000, "{}"])
+def test_a_label_that_says_nothing_is_another_data_set(label: str, tmp_path: Path) -> None:
+    (tmp_path / "synthetic.json").write_text(label)
+    with pytest.raises(InputError, match=r"another synthetic data set \(its synthetic.json cannot be read\)"):
+        main(["synthetic", "--out", str(tmp_path), "--images", "1"])
+    assert [path.name for path in tmp_path.iterdir()] == ["synthetic.json"]
+
+
 def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench.data", "synthetic", "--out", str(tmp_path / "set"), "--images", "5000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -404,6 +412,7 @@ def test_an_interrupted_command_leaves_no_annotations(tmp_path: Path) -> None:
         (("synthetic", "--out", "x", "--seed", "-1"), "whole number from 0"),
         (("synthetic", "--out", "x", "--images", "0"), "from 1 to 10,000,000"),
         (("sheet", "--out", "x.gif"), ".png"),
+        (("sheet", "--out", "x.jpg", "--images", "801"), "on one sheet: give a whole number from 1 to 800"),
         (("paint",), "synthetic"),
         ((), "command"),
     ],

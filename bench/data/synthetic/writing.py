@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,10 +71,7 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind, variant: Variant) -
         label = {variant: True} | label
     path = folder / LABEL
     if path.is_file():
-        try:
-            known = json.loads(path.read_bytes())
-        except ValueError:
-            known = {}
+        known = _known(path)
         if known != label:
             what = " ".join(
                 f"{name} {known[name]}" for name in (*VARIANTS, *label) if name in known and name != "fingerprint"
@@ -88,6 +86,15 @@ def _claim(folder: Path, images: int, seed: int, kind: Kind, variant: Variant) -
         write_whole(path, json.dumps(label).encode())  # before all else: a kill leaves a folder that tells what it is
     for part in (ANNOTATIONS.parent, PICTURES):
         (folder / part).mkdir(exist_ok=True)
+
+
+def _known(label: Path) -> dict[str, Any]:
+    """What the label of a folder says; nothing where it is none."""
+    try:
+        known = json.loads(label.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _start_worker() -> None:
