@@ -170,6 +170,9 @@ class Items:
         values = [value.get(key) for value in self.values]
         if not values:
             return np.zeros((0, *shape))
+        if not shape and "b" not in kinds and bool in set(map(type, values)):  # among numbers, NumPy takes it for one
+            index = list(map(type, values)).index(bool)
+            self.fail(index, f"{key} is not a number: {shown(values[index])}")
         column = _array(values)
         if column is None or _fault(column, (len(values), *shape), kinds):
             for index, value in enumerate(values):
