@@ -18,8 +18,7 @@ from zoo.mobilenet_v2 import MobileNetV2
 from zoo.pose_net import PoseNet
 from zoo.shufflenet_v2 import ShuffleNetV2
 from zoo.weights import files
-from zoo.weights.loading import as_own, fits
-from zoo.weights.state_dicts import find_weights
+from zoo.weights.state_dicts import as_own, find_weights, fits
 
 # The classifier, which no pose network has.
 _CLASSIFIER = ("classifier.", "fc.")

@@ -17,7 +17,7 @@ from zoo.naming import official_name, published_name
 from zoo.pose_net import PoseNet, Spec
 from zoo.registry import Size, list_models
 from zoo.weights import files
-from zoo.weights.state_dicts import find_weights
+from zoo.weights.state_dicts import as_own, find_weights, fits
 
 
 def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) -> None:
@@ -56,26 +56,6 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     if problem:
         raise ZooError(f"the weights{where} do not fit {_description(model)}: {problem}")
     model.load_state_dict({key: as_own(state[name], own[key], name, where) for key, name in names.items()})
-
-
-def as_own(saved: Tensor, own: Tensor, name: str, where: str) -> Tensor:
-    """A tensor of a file in the type that a network has it in.
-
-    Args:
-        saved: the file's; ``fits`` holds.
-        own: the network's.
-        name: of the file's.
-        where: for messages, such as `` in FILE``.
-
-    Raises:
-        ZooError: it holds numbers that are not finite, there or here.
-    """
-    value = saved.to(own.dtype)
-    # Looked at before too: a counter that is NaN becomes some whole number.
-    if not (torch.isfinite(value).all() and torch.isfinite(saved.float()).all()):
-        what = "NaN" if saved.float().isnan().any() else "infinite numbers"
-        raise ZooError(f"the weights{where} cannot be used: {name} holds {what}; take an earlier checkpoint")
-    return value
 
 
 def _namings(model: nn.Module, own: Iterable[str]) -> list[dict[str, str]]:
@@ -175,14 +155,6 @@ def _problem(
     details = [f"{names[key]} is {_shape(state[names[key]])} and should be {_shape(own[key])}" for key in misshapen]
     kinds = (("missing", missing), ("unexpected", unexpected), ("misshapen", details))
     return "; ".join(f"{what}: {_some(items)}" for what, items in kinds if items)
-
-
-def fits(theirs: Tensor, ours: Tensor) -> bool:
-    """Whether a file's tensor can become a network's: of its shape, and numbers as plain tensors hold them."""
-    # Counters may come as floating-point numbers, weights not as integers or in compressed form.
-    number = theirs.is_floating_point() or not (ours.is_floating_point() or theirs.is_complex())
-    plain = theirs.layout == torch.strided and not theirs.is_quantized and not theirs.is_meta
-    return theirs.shape == ours.shape and number and plain
 
 
 def _other_joints(own: Mapping[str, Tensor], misshapen: Mapping[str, Tensor]) -> tuple[int, int] | None:

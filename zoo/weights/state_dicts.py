@@ -1,4 +1,4 @@
-"""Finding a network's weights in what a checkpoint holds.
+"""Finding a network's weights in what a checkpoint holds, and taking them over.
 
 Training scripts wrap them (``{"model": …, "optimizer": …}``), keep averaged copies beside them,
 and put a prefix before every name (``module.`` of data parallelism, ``_orig_mod.`` of
@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.errors import ZooError
@@ -58,6 +59,34 @@ def find_weights(checkpoint: Mapping[str, object], names: Collection[str], where
             )
         raise ZooError(f"the checkpoint{where} holds no weights, only {some}{more}")
     return next((tensors for tensors in found if any(name in tensors for name in names)), found[0])
+
+
+def fits(theirs: Tensor, ours: Tensor) -> bool:
+    """Whether a file's tensor can become a network's: of its shape, and numbers as plain tensors hold them."""
+    # Counters may come as floating-point numbers, weights not as integers or in compressed form.
+    number = theirs.is_floating_point() or not (ours.is_floating_point() or theirs.is_complex())
+    plain = theirs.layout == torch.strided and not theirs.is_quantized and not theirs.is_meta
+    return theirs.shape == ours.shape and number and plain
+
+
+def as_own(saved: Tensor, own: Tensor, name: str, where: str) -> Tensor:
+    """A tensor of a file in the type that a network has it in.
+
+    Args:
+        saved: the file's; ``fits`` holds.
+        own: the network's.
+        name: of the file's.
+        where: for messages, such as `` in FILE``.
+
+    Raises:
+        ZooError: it holds numbers that are not finite, there or here.
+    """
+    value = saved.to(own.dtype)
+    # Looked at before too: a counter that is NaN becomes some whole number.
+    if not (torch.isfinite(value).all() and torch.isfinite(saved.float()).all()):
+        what = "NaN" if saved.float().isnan().any() else "infinite numbers"
+        raise ZooError(f"the weights{where} cannot be used: {name} holds {what}; take an earlier checkpoint")
+    return value
 
 
 def _sets(checkpoint: Mapping[Any, object], seen: set[int], depth: int) -> Iterator[dict[str, Tensor]]:
