@@ -35,6 +35,7 @@ class Quote:
     table: str
     panel: str  # what the titles of its panels begin with
     backends: tuple[str, ...] = ()  # whose columns are shown; none: all
+    precisions: tuple[str, ...] = ()  # likewise
 
     def markdown(self, tables: Mapping[str, Table]) -> str:
         table = tables.get(self.table)
@@ -45,8 +46,9 @@ class Quote:
         return render.markdown_rows(_quoted(table, list(indices)), Panel("", tuple(indices)))
 
     def _shows(self, table: Table, index: int) -> bool:
-        backend = dict(table.columns[index].setting).get("backend")
-        return not self.backends or backend is None or backend in self.backends
+        setting = dict(table.columns[index].setting)
+        wanted = (("backend", self.backends), ("precision", self.precisions))
+        return all(not some or key not in setting or setting[key] in some for key, some in wanted)
 
 
 def _quoted(table: Table, indices: Sequence[int]) -> Table:
@@ -58,9 +60,12 @@ def _quoted(table: Table, indices: Sequence[int]) -> Table:
     return replace(table, rows=tuple(rows))
 
 
+VNNI = "Intel(R) Xeon(R) Processor (AVX-512, VNNI, BF16, FP16), 2 cores"
 BLOCKS = {
     "table5": Quote("table5", "AMD EPYC, 2 cores", ("eager", "onnxruntime", "openvino")),
     "speedup": Quote("speedup", "AMD EPYC, 2 cores, 2 threads"),
+    "speedup_vnni": Quote("speedup", VNNI, precisions=("fp32",)),
+    "speedup_vnni_reduced": Quote("speedup", VNNI, precisions=("fp16", "bf16", "int8")),
     "pipeline": Quote("pipeline", "openvino: AMD EPYC"),
 }
 

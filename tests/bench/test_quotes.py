@@ -11,7 +11,9 @@ from bench.core.results import append, read
 from bench.report import quotes, render
 from bench.report.command import update_docs
 from bench.report.measured import Measured
+from bench.report.quotes import Quote
 from bench.report.sections import all_sections
+from bench.report.table import Cell, Column, Panel, Row, Table, Value
 from tests.conftest import ROOT
 
 QUOTED = "OpenVINO is **{}** times as fast. <!-- figure {}: speedup.csv ratio model=a 'cpu=AMD EPYC' -->"
@@ -69,6 +71,22 @@ def test_blocks_are_written_and_the_rest_of_a_page_stays(tmp_path: Path, capsys:
     (tmp_path / "docs/timing.md").write_text(QUOTED.format("9.9", "9.9"))
     assert update_docs(tmp_path) == 1
     assert capsys.readouterr().out.startswith("docs/timing.md: 9.9 ")
+
+
+def test_a_block_may_show_some_precisions_alone() -> None:
+    settings = {
+        "exact": (("backend", "ncnn"), ("precision", "fp32")),
+        "small": (("backend", "mnn"), ("precision", "int8")),
+        "best": (("precision", "fp32"),),
+        "share": (),
+    }
+    columns = tuple(Column(key, key, ("measured",), setting=setting) for key, setting in settings.items())
+    cells = tuple(Cell((Value(key, "measured"),)) for key in settings)
+    table = Table({"model": "Network"}, columns, (Row({"model": "a"}, cells),), panels=(Panel("here", (0, 1, 2, 3)),))
+    shown = Quote("speedup", "here", precisions=("fp32",)).markdown({"speedup": table})
+    assert "**exact** | **best** | **share** |" in shown
+    shown = Quote("speedup", "here", backends=("mnn",), precisions=("int8",)).markdown({"speedup": table})
+    assert "| `a` | **small** | **share** |" in shown
 
 
 def test_a_block_of_what_was_not_measured_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
