@@ -45,7 +45,7 @@ def launch(device: str, precision: str = "fp32") -> Fabric:
         )
     devices: Any = [int(index or 0)] if kind == "cuda" and together == 1 else together
     name: Any = {"fp32": "32-true", "fp16": "16-mixed", "bf16": "bf16-mixed"}[precision]
-    # Said, not left to be found: what a batch system such as Slurm set is about processes that are not asked for here.
+    # Given, as Fabric would look for one itself and find what a batch system such as Slurm set for other processes.
     environment: ClusterEnvironment = (
         TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
     )

@@ -26,7 +26,7 @@ _STEADY = "--device cuda --models paper --protocol steady --budget 3 --warmup 30
 _SPEED = f"-m bench.speed {_STEADY}"
 
 # In the order of what a table lacks most, one backend a step: the limit ends a step between two sets, and a network has
-# a record only when it has all its sets. 24 processes on 16 cores at once took one to two minutes to get ready, a set.
+# a record only when it has all its sets. On 16 cores, 23 sets took 200 s, most of it to get processes ready.
 STEPS = {
     "fp32": f"{_SPEED} --backend eager --ahead 8",
     "fp16_graphs": f"{_SPEED} --precision fp16 --backend cudagraphs --ahead 8",

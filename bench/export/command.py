@@ -110,4 +110,4 @@ def _refuse_to_replace(path: Path, chosen: Format, read: list[Path]) -> None:
         if one is not None and one.exists() and any(one.samefile(other) for other in read):
             raise InputError(f"--out {path}: {one} is what is exported, and would be lost: give another name")
     if beside is not None and beside.exists() and not path.exists():
-        raise InputError(f"--out {path} would write over {beside}, which is no file of its own: give another name")
+        raise InputError(f"--out {path} would write over {beside}, which belongs to something else: give another name")

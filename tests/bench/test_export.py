@@ -295,7 +295,7 @@ def test_nothing_is_written_over_what_is_exported(tmp_path: Path, monkeypatch: p
         (zoo_model, tmp_path / "linked.pt", "is what is exported"),
         (zoo_model, tmp_path / "again.pt", "is what is exported"),
         (file_model, weights, "is what is exported"),
-        (zoo_model, tmp_path / "net.xml", "net.bin, which is no file of its own: give another name"),
+        (zoo_model, tmp_path / "net.xml", "net.bin, which belongs to something else: give another name"),
     ):
         kind = "openvino" if out.suffix == ".xml" else "torchscript"
         common = ("--input", "64x64", "--format", kind, "--out", out)
