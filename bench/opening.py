@@ -100,9 +100,11 @@ class Reference:
         """What to say of a difference that passed, as the network amplifies rounding; empty for a usual one."""
         if difference <= parity.TOLERANCE[artifact.precision]:
             return ""
+        coarser = parity.LAST_BIT[artifact.precision]
+        said = f", and its last bits are {coarser} times as large in {artifact.precision}" if coarser > 1 else ""
         return (
             f"amplifies rounding: {self.backend} itself changes by {self.rounding:.1g} of the largest output where the "
-            f"input changes by its last bits, so backend {artifact.backend} may differ by {difference:.1g}"
+            f"input changes by its last bits{said}, so backend {artifact.backend} may differ by {difference:.1g}"
         )
 
 

@@ -36,8 +36,18 @@ def cast(model: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, 
         return model, example
     own = copy.deepcopy(model).to(DTYPES[precision])
     if example.device.type == "cuda":
-        own = own.to(memory_format=torch.channels_last)
+        channels_last(own)
     return own, place(example, precision, example.device)
+
+
+def channels_last(model: nn.Module) -> None:
+    """Put a network's tensors of four dimensions, weights of convolutions above all, into the channels-last layout.
+
+    ``model.to(memory_format=...)`` fails where a tensor has five, as Dite-HRNet's banks of kernels have.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def place(batch: Tensor, precision: str, device: torch.device) -> Tensor:

@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 import zoo
 from bench import cli
 from bench.accuracy.predicting import evaluate
+from bench.backends.precisions import channels_last
 from bench.codecs.codec import codec_of
 from bench.core import machine
 from bench.core.errors import InputError
@@ -235,7 +236,7 @@ def _set_up(network: nn.Module, run: Training, fabric: Fabric) -> tuple[nn.Modul
     if run.sync_bn:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     if fabric.device.type == "cuda":
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(network)
         torch.backends.cudnn.benchmark = True
     return fabric.setup(network, make_optimizer(network, run.recipe))
 

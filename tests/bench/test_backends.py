@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from bench.backends import calibration, catalogue, openvino_kernels
+from bench.backends import calibration, catalogue, openvino_kernels, precisions
 from bench.backends.artifact import Artifact
 from bench.backends.building import Network
-from bench.backends.families import onnxruntime, openvino
+from bench.backends.families import cuda_graphs, onnxruntime, openvino
 from bench.backends.families.pytorch import state_bytes
 from bench.backends.graphs.capture import capture
 from bench.backends.graphs.fusing import join_activations
@@ -37,6 +37,7 @@ from bench.backends.graphs.operators import (
     POOL,
     STACK,
     TRANSPOSED,
+    VIEW,
     argument,
     aten,
     calls,
@@ -745,6 +746,38 @@ def test_no_telemetry(tmp_path: Path) -> None:
     assert not (home / "intel").exists()
 
 
+def test_with_channels_last_the_graph_as_traced_has_no_views_either() -> None:
+    """Libraries on a GPU may lay out what they put out otherwise than traced, and a view of that is an error."""
+    model, example = enliven(build("simplebaseline_shufflenetv2"), 0), torch.randn(1, 3, 64, 64)
+    precisions.channels_last(model)
+    network = Network.in_precision(
+        model, example.contiguous(memory_format=torch.channels_last), "fp32", 1, None, cast=False
+    )
+    files = cuda_graphs.build(catalogue.find("cudagraphs"), network).files
+    assert len(files) == 2
+    for graph in (torch.load(file, weights_only=False) for file in files):
+        assert not list(calls(graph, VIEW))
+        convolutions = list(calls(graph, CONVOLUTION))
+        assert convolutions
+        for convolution in convolutions:
+            assert tensor_of(graph, convolution.args[1]).is_contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            assert torch.allclose(graph(network.example), model(example), rtol=1e-4, atol=1e-4)
+
+
+def test_channels_last_is_for_tensors_of_four_dimensions() -> None:
+    model = build("dite_hrnet_18")  # its banks of kernels have five
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = model.eval()(images)
+        precisions.channels_last(model)
+        assert torch.allclose(model(images), expected, rtol=1e-4, atol=1e-6)
+    dimensions = {tensor.dim() for tensor in model.parameters()}
+    assert {4, 5} <= dimensions
+    for tensor in model.parameters():
+        assert tensor.dim() != 4 or tensor.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["cudagraphs", "compile_cudagraphs"])
 def test_a_graph_keeps_the_weights_that_it_reads(name: str) -> None:
@@ -774,3 +807,13 @@ def test_runtimes_agree_on_cuda(name: str, precision: str) -> None:
     record = measure(model, example, rounds=3, warmup=1, backend=name, precision=precision)
     assert torch.backends.cudnn.allow_tf32 == allowed
     assert record.metrics["parity_max_relative"] < (1e-4 if precision == "fp32" else 2e-2)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", ["simplebaseline_shufflenetv2", "lite_hrnet_18", "dite_hrnet_18"])
+def test_networks_with_shuffles_and_banks_of_kernels_run_in_half_precision_on_cuda(network: str) -> None:
+    model = enliven(build(network), 0).cuda()
+    record = measure(
+        model, torch.randn(1, 3, 64, 64).cuda(), rounds=3, warmup=1, backend="cudagraphs", precision="fp16"
+    )
+    assert record.metrics["parity_max_relative"] < 5e-2

@@ -151,7 +151,7 @@ def test_parity_names_what_is_wrong() -> None:
             parity.check_outputs([output], "net")
 
 
-def test_what_a_network_amplifies_is_allowed_in_float32_alone() -> None:
+def test_what_a_network_amplifies_is_allowed_by_the_last_bits_of_its_type() -> None:
     images = np.array([[0.0, 1.0, -2.5, 1e-3]], np.float32)
     moved = parity.last_bits(images)
     assert (moved != images).all()
@@ -160,7 +160,9 @@ def test_what_a_network_amplifies_is_allowed_in_float32_alone() -> None:
     assert parity.allowed("fp32", 5e-4) == pytest.approx(5e-3)
     assert parity.allowed("fp32", 0.5) == 2e-2  # of a chaotic network nobody can tell
     assert parity.allowed("int8", 0.5) == 0.5
-    assert parity.allowed("fp16", 0.01) == 2e-2
+    assert parity.allowed("fp16", 2e-7) == parity.allowed("tf32", 2e-7) == 2e-2
+    assert parity.allowed("fp16", 1e-6) == parity.allowed("tf32", 1e-6) == pytest.approx(10 * 1e-6 * 2**13)
+    assert parity.allowed("fp16", 0.01) == parity.allowed("bf16", 0.01) == 0.1
     good = [np.array([1.0, -4.0], np.float32)]
     assert parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=2e-4) == pytest.approx(1e-3, 0.01)
     with pytest.raises(ParityError, match=r"by 0.001 of the largest output, more than 0.0009"):

@@ -3,6 +3,7 @@
 from __future__ import annotations  # this file is read by Python 3.9 too
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,11 +56,19 @@ def build(backend: Backend, network: Network) -> Artifact:
     """
     import torch
 
+    from bench.backends.graphs.simplify import keep_channels_last
+
     artifact = pytorch.simplified(backend, network)
     if backend.name != "cudagraphs" or network.traced is None or not artifact.files:
         return artifact
     traced = network.traced
-    plain = network.file("traced", ".pt", lambda path: torch.save(traced.graph(), path))
+
+    def save_as_traced(path: Path) -> None:
+        graph = traced.graph()
+        keep_channels_last(graph, network.example)
+        torch.save(graph, path)
+
+    plain = network.file("traced", ".pt", save_as_traced)
     return Artifact(
         backend.name, artifact.precision, (*artifact.files, plain.path), from_cache=artifact.from_cache,
         size_bytes=artifact.size_bytes,
