@@ -86,7 +86,7 @@ def test_the_steps_of_the_gpu_are_commands_that_parse(tmp_path: Path) -> None:
         if one[1] != "pytest":
             parsers[one[1]](one[2:])
         else:
-            assert one[2:] == ["-q", "-m", "gpu", "tests"]
+            assert one[2:] == ["-q", "-m", "gpu", "-n", "8", "tests"]
 
 
 def test_what_fp16_takes_over_its_bound_is_as_in_the_report() -> None:
