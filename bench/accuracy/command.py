@@ -62,11 +62,12 @@ def main(arguments: argparse.Namespace) -> int:
     records: list[Record] = []
     warnings: set[str] = set()
     total = sum(len(one.dataset) for one in evaluations)
+    conversions = catalogue.Conversions()
     try:
         with cli.counter(total, "people", shown=not arguments.quiet and fabric.is_global_zero) as step:
             for one in evaluations:
-                backend = catalogue.find(one.settings.backend)
-                note = backend.converting(f"{recorded_name(one.model)}, {backend.name}", one.model)
+                backend = one.settings.backend
+                note = conversions.note(backend, f"{recorded_name(one.model)}, {backend}", one.model)
                 if note and fabric.is_global_zero and not arguments.quiet:
                     say(note)
                 try:

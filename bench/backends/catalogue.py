@@ -51,16 +51,30 @@ class Backend:
     minutes: int = 1  # that making its artifact takes at most for a network of the paper, on two cores
     family: str = ""  # its file's name; set by the catalogue
 
-    def converting(self, who: str, model: str) -> str:
-        """What to say before an artifact is made, which takes long once; empty where nothing is converted.
+
+class Conversions:
+    """What to say before artifacts are made, which takes long once: each network once, and how long for the first of a
+    backend."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def note(self, backend: str, who: str, model: str) -> str:
+        """A line; empty where nothing is converted, or all is said.
 
         Args:
+            backend: its name.
             who: the network and this backend, as progress names them.
             model: the network, as on the command line.
         """
-        if self.name == "eager" or Path(model).suffix.lower() in self.opens:
+        found = find(backend)
+        if found.name == "eager" or Path(model).suffix.lower() in found.opens or who in self.told:
             return ""
-        longest = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
+        first = found.name not in self.told
+        self.told |= {who, found.name}
+        if not first:
+            return f"converting {who}"
+        longest = "a minute" if found.minutes == 1 else f"{found.minutes} minutes"
         return (
             f"converting {who}: the first time up to {longest} for a network of the paper, and longer for one of more "
             "operators, such as Dite-HRNet; then from the cache folder"

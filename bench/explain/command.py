@@ -37,8 +37,10 @@ def main(arguments: argparse.Namespace) -> int:
     if not plans and not arguments.quiet:
         cli.say(f"nothing to explain: {arguments.results} has it all (leave out --missing to measure again)")
 
+    conversions = catalogue.Conversions()
+
     def begin(plan: ExplainPlan) -> workers.Worker:
-        note = catalogue.find(plan.backend).converting(plan.who, plan.model)
+        note = conversions.note(plan.backend, plan.who, plan.model)
         if note and not arguments.quiet:
             cli.say(note)
         return start(plan)

@@ -64,6 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
     _check_frames(plans)
     records: list[Record] = []
     failures: list[str] = []
+    conversions = catalogue.Conversions()
     total = sum(1 + group[0].sets for group in groups.values())
     try:
         with (
@@ -74,7 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
                 _file(arguments.results).work(circumstances(group)).drop()  # a kill came between their records and this
             for group in groups.values():
                 try:
-                    made = _measure(group, arguments, step)
+                    made = _measure(group, arguments, step, conversions)
                 except InputError as error:
                     failures.append(str(error))
                     continue
@@ -107,7 +108,9 @@ def _file(folder: Path) -> Unfinished[Part]:
     return Unfinished(folder / "pipeline.partial", Part)
 
 
-def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any) -> list[Record]:
+def _measure(
+    plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any, conversions: catalogue.Conversions
+) -> list[Record]:
     """The records of one network's cells; parts of an interrupted run are taken up.
 
     Raises:
@@ -118,7 +121,7 @@ def _measure(plans: list[PipelinePlan], arguments: argparse.Namespace, step: Any
     prepared = work.parts.get("prepared")
     if prepared is None or not _still_there(prepared):
         batches = sorted({batch for plan in plans for batch in plan.batches})
-        note = catalogue.find(network.backend).converting(network.who, network.model)
+        note = conversions.note(network.backend, network.who, network.model)
         if note and not arguments.quiet:
             say(note)
         told = _ask(network, {"prepare": True, "network": asdict(network), "batches": batches})["prepared"]

@@ -91,8 +91,10 @@ def run(
         alive.remove(progress)
     unprepared = [progress for progress in alive if progress.prepared is None]
 
+    conversions = catalogue.Conversions()
+
     def start(progress: PlanProgress) -> workers.Worker:
-        if note := catalogue.find(progress.plan.backend).converting(progress.plan.who, progress.plan.model):
+        if note := conversions.note(progress.plan.backend, progress.plan.who, progress.plan.model):
             tell(note)
         return _start_preparation(progress)
 

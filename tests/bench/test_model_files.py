@@ -652,10 +652,3 @@ def test_ports_tell_what_is_open() -> None:
     assert (form.size, form.batch, form.layout, form.type) == ((64, 48), None, "NCHW", "float32")
     with pytest.raises(InputError, match=r"takes input 'x' \[1, 3\]: images need four dimensions"):
         fitting.form(Path("n.mnn"), [Port("x", (1, 3))], Description(input=[3, 64, 48]))
-
-
-def test_only_what_is_converted_is_called_so() -> None:
-    note = {name: catalogue.find(name).converting for name in ("eager", "onnxruntime", "openvino", "executorch_int8")}
-    assert note["eager"]("net", "lite_hrnet_18") == note["onnxruntime"]("net", "folder/net.ONNX") == ""
-    assert "up to a minute" in note["openvino"]("net", "net.onnx")
-    assert "up to 8 minutes" in note["executorch_int8"]("net", "lite_hrnet_18")
