@@ -294,6 +294,14 @@ def test_a_table_is_sorted_filtered_thinned_and_copied(opened: Opened) -> None:
     assert r"\textit{75.0}" in latex
 
 
+def test_a_table_of_another_machine_says_what_it_is_of(opened: Opened) -> None:
+    opened.show("view=tables&table=batches&machine=AMD EPYC, 2 cores")
+    left = opened.page.locator("p.quiet:has-text('it is shown whole')").inner_text()
+    assert " All of it is of: cuda, NVIDIA H100 80GB HBM3, cudagraphs, fp16, input: 256x192, Intel(R) Xeon(R)" in left
+    opened.show("view=tables&table=ranking&machine=AMD EPYC, 2 cores")
+    assert not opened.page.locator("p.quiet:has-text('All of it is of')").count()
+
+
 def test_comparisons_are_those_of_the_report(opened: Opened) -> None:
     """Ratios, intervals and verdicts on the page are those that ``bench.report --compare`` prints."""
     amd, intel = (

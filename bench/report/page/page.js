@@ -2054,7 +2054,8 @@
       const ofThreads = ({ where }) => !where || !where.threads || where.threads === fields.threads.value;
       if (only && shown.some((column) => column.where && ofThreads(column))) shown = shown.filter(ofThreads);
       const byWhere = columns.some((column) => column.where);
-      if (byWhere && !shown.some((column) => column.where)) {
+      const whole = byWhere && !shown.some((column) => column.where);
+      if (whole) {
         this.left.textContent = "Nothing of this table was measured in what is chosen above: it is shown whole.";
         shown = columns;
       } else if (shown.length < columns.length) {
@@ -2070,15 +2071,19 @@
       }
       // A heading says what sets its column apart from the others, where its own words do not.
       const wheres = shown.map((column) => column.where).filter(Boolean);
-      const keys = unique(wheres.flatMap(Object.keys)).filter(
-        (key) => unique(wheres.map((where) => where[key])).length > 1,
-      );
+      const known = unique(wheres.flatMap(Object.keys));
+      const keys = known.filter((key) => unique(wheres.map((where) => where[key])).length > 1);
+      const named = (key, value) => (SELF_EXPLAINING.has(key) ? value : `${key.replaceAll("_", " ")}: ${value}`);
+      if (whole && known.length > keys.length) {
+        const common = known.filter((key) => !keys.includes(key)).map((key) => named(key, wheres[0][key]));
+        this.left.textContent += ` All of it is of: ${common.join(", ")}.`;
+      }
       const groupOf = ({ group = "", title, where = {} }) =>
         [
           group,
           ...keys
             .filter((key) => where[key] && !`${group} ${title}`.toLowerCase().includes(where[key].toLowerCase()))
-            .map((key) => (SELF_EXPLAINING.has(key) ? where[key] : `${key.replaceAll("_", " ")}: ${where[key]}`)),
+            .map((key) => named(key, where[key])),
         ]
           .filter(Boolean)
           .join(", ");
