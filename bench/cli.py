@@ -221,6 +221,7 @@ threads = whole_number("a number of threads", 1, 1024)
 processes = whole_number("a number of processes", 0, 256)
 joints = whole_number("a number of joints", 1, 1024)
 pictures = whole_number("a number of pictures", 1, 10_000_000)
+pictures_or_people = whole_number("a number of pictures or people", 1, 10_000_000)
 tolerated = whole_number("a number of pictures", 0, 10_000_000)
 seed = whole_number("a seed", 0, 2**63 - 1)
 

@@ -12,6 +12,10 @@ from bench.data.synthetic.evaluation_set import IMAGES, SEED
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    limits = [
+        f"of {', '.join(entry.name for entry in registry.entries().values() if entry.unit == unit)} the first N {unit}"
+        for unit in sorted({entry.unit for entry in registry.entries().values()})
+    ]
     parser = cli.make_parser(
         "accuracy", "Evaluate networks on COCO, MPII or drawn people; an interrupted run goes on where it stopped."
     )
@@ -67,8 +71,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--workers", type=cli.processes, help="processes that read pictures (default: 1 to 4, by cores)"
     )
     parser.add_argument(
-        "--limit", type=cli.pictures, metavar="N", help="the first N pictures only, as a set of its own"
-    )
+        "--limit", type=cli.pictures_or_people, metavar="N",
+        help=f"a smaller set, with a name of its own: {'; '.join(limits)}",
+    )  # fmt: skip
     parser.add_argument("--skip-bad", type=cli.tolerated, default=0, metavar="N", help="leave out up to N bad pictures")
     parser.add_argument("--seed", type=cli.seed, help=f"of the synthetic set (default: {SEED})")
     parser.add_argument(

@@ -18,7 +18,7 @@ class EvaluationSettings:
     precision: str = "fp32"
     flip: bool = True
     decode: str = "quarter_offset"  # of ``bench.core.output_kinds``
-    limit: int | None = None  # pictures, of which the data set was cut to
+    limit: int | None = None  # pictures or people, as the data set counts, which it was cut to
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ def read_annotations(
         others=int((~chosen).sum()),
     )
     people.refuse(found.rows(people) < 0, lambda index: f"image_id {found.image[index]} is not in {name}")
+    _warn_of_doubled(found)
     return found
 
 
@@ -222,6 +223,40 @@ def repeated(ids: Int64Array) -> Bools:
     again = np.ones(len(ids), np.bool_)
     again[np.unique(ids, return_index=True)[1]] = False
     return again
+
+
+def _warn_of_doubled(found: Annotations) -> None:
+    """Say who is annotated again under another id: each counts by itself, and a network finds them once."""
+    if found.people is None or found.keypoints is None:
+        return
+    counted = np.flatnonzero(~found.crowds & (found.labelled > 0))
+    if not len(counted):
+        return
+    image, boxes = found.image[counted], found.boxes[counted]
+    # Joints are many numbers: only those of people are compared who have their box with another.
+    order = np.lexsort((*boxes.T, image))
+    equal = (np.diff(image[order]) == 0) & (np.diff(boxes[order], axis=0) == 0).all(axis=1)
+    shared = np.sort(counted[order[np.append(equal, False) | np.insert(equal, 0, False)]])
+    first: dict[tuple[int, bytes], int] = {}
+    again = []
+    for index in shared.tolist():
+        labelled = found.keypoints[index, :, 2:] > 0  # where any other joint is says nothing
+        joints = np.where(labelled, found.keypoints[index, :, :2], 0)
+        numbers = np.concatenate([found.boxes[index], joints.ravel(), labelled.ravel()]) + 0.0  # -0 is 0
+        before = first.setdefault((int(found.image[index]), numbers.tobytes()), index)
+        if before != index:
+            again.append(f"{_item(found.people, index)} as {_item(found.people, before)}")
+    if again:
+        warnings.warn(
+            f"{found.people.where} {', '.join(again[:3])}: annotated again in the same picture with the same box and "
+            f"joints, {len(again)} such in all; each counts as a person, which lowers AP: keep one of each",
+            stacklevel=3,
+        )
+
+
+def _item(people: Items, index: int) -> str:
+    """An annotation by its id or its position, without the file."""
+    return people.name(index).removeprefix(people.where).strip()
 
 
 def warn_of_areas(found: Annotations) -> None:

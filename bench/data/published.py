@@ -63,7 +63,7 @@ def open_published(
         entry=entry.name,
     )
     if source.annotations is None:
-        dataset.name = entry.sized_name(name, dataset.pictures, "pictures")
+        dataset.name = entry.sized_name(name, dataset.pictures)
     else:  # never the plain name of a published set
         dataset.name = f"{name} ({dataset.pictures} pictures)"
     return dataset

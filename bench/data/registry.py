@@ -35,7 +35,7 @@ class Source:
         test_dev: COCO's test-dev2017, which has no annotations: the split does not matter, detections are needed.
         detections: a file in COCO's result format, instead of the annotated boxes.
         subset: leave out detections in pictures that the annotations do not list.
-        limit: only the first pictures, this many; of MPII, the first people.
+        limit: only the first pictures, this many; or people, where the entry's ``unit`` is people.
         images: how many pictures to draw.
         seed: of the drawing.
     """
@@ -79,6 +79,7 @@ class DatasetEntry:
         detector_boxes: whether the published figures use the boxes of a person detector.
         half_body: whether the paper's recipe trains on halves of its people as well.
         sizes: how many pictures or people a published split has. A set of another size does not go by its name.
+        unit: which of the two its size and ``--limit`` count.
         result_fields: of COCO's result format, in the order of the joints, and how many joints each holds; by default,
             all are in ``keypoints``.
     """
@@ -97,12 +98,13 @@ class DatasetEntry:
     detector_boxes: bool = False
     half_body: bool = True
     sizes: Mapping[str, int] = field(default_factory=dict)
+    unit: str = "pictures"
     score_heads: Callable[[Skeleton, Any, Any], dict[str, float]] | None = None
     result_fields: Mapping[str, int] | None = None
 
-    def sized_name(self, name: str, size: int, unit: str) -> str:
+    def sized_name(self, name: str, size: int) -> str:
         """The name of a split as records have it; with its size if that is not the published one."""
-        return name if self.sizes.get(name) == size else f"{name} ({size} {unit})"
+        return name if self.sizes.get(name) == size else f"{name} ({size} {self.unit})"
 
 
 @functools.cache

@@ -185,9 +185,16 @@ def refuse_other_joints(theirs: Sequence[str], owner: str, ours: Sequence[str], 
 
 
 def _joint(value: Any, joints: Sequence[str], where: str) -> int:
-    """A joint by its name, or by its number from 0."""
-    if isinstance(value, str) and value in joints:
-        return joints.index(value)
+    """A joint by its name, however it is spelt, or by its number from 0."""
+    if isinstance(value, str):
+        exact = [number for number, joint in enumerate(joints) if joint == value]
+        # Names of signs alone have no words, and are not all the same.
+        same = exact or [number for number, joint in enumerate(joints) if words(value) and words(joint) == words(value)]
+        if len(same) > 1:
+            candidates = ", ".join(shown(joints[number]) for number in same)
+            raise InputError(f"{where}: {shown(value)} may be any of {candidates}: write it as one of them")
+        if same:
+            return same[0]
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(joints):
         return value
     raise InputError(f"{where}: there is no joint {shown(value)}: give names, or numbers from 0 to {len(joints) - 1}")
@@ -229,12 +236,18 @@ def _sigmas(value: Any, joints: Sequence[str], owner: str) -> tuple[float, ...]:
     """A list in the order of the joints, or an object by their names."""
     where = f"{owner}: sigmas"
     if isinstance(value, dict):
+        names: dict[int, str] = {}
         for name in value:
-            _joint(name, joints, where)
-        missing = next((joint for joint in joints if joint not in value), None)
+            place = _joint(name, joints, where)
+            if place in names:
+                raise InputError(
+                    f"{where}: {shown(names[place])} and {shown(name)} are both {joints[place]!r}: give one"
+                )
+            names[place] = name
+        missing = next((joint for number, joint in enumerate(joints) if number not in names), None)
         if missing is not None:
             raise InputError(f"{where}: there is none of {missing!r}")
-        value = [value[joint] for joint in joints]
+        value = [value[names[place]] for place in range(len(joints))]
     if not isinstance(value, list):
         raise InputError(f"{where}: {shown(value)} is neither a list of numbers nor an object of names and numbers")
     if len(value) != len(joints):

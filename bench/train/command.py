@@ -3,6 +3,7 @@
 import argparse
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from rich.table import Table
@@ -23,7 +24,7 @@ from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
 from bench.train.options import SAMPLES
 from bench.train.recipe import make_recipe
-from bench.train.training import Training, TrainingData, TrainingOptions, execute, rehearse
+from bench.train.training import LAST, Training, TrainingData, TrainingOptions, execute, rehearse
 
 VALIDATION_IMAGES = 200
 VALIDATION_SEED = 1_000_003  # no training's
@@ -47,14 +48,16 @@ def main(arguments: argparse.Namespace) -> int:
     check(runs, data, arguments)
     fabric = distributed.launch(device, arguments.precision)
     loud = not arguments.quiet and fabric.is_global_zero
+    folders = [arguments.out / run.folder_name(dataset_name(arguments)) for run in runs]
     if loud:
         describe(runs[0])
+        if arguments.resume:
+            tell_of_new(folders)
     records: list[Record] = []
     total = sum(run.samples * run.recipe.epochs for run in runs)
     try:
         with cli.counter(total, "samples", shown=loud) as step:
-            for number, run in enumerate(runs, 1):
-                folder = arguments.out / run.folder_name(dataset_name(arguments))
+            for number, (run, folder) in enumerate(zip(runs, folders, strict=True), 1):
                 work = TrainingOptions(
                     folder, arguments.workers, arguments.validate_every, arguments.checkpoint_every,
                     # A table is many trainings: the same command goes on with it.
@@ -224,6 +227,15 @@ def describe(run: Training) -> None:
     choices = {**run.recipe.flat(), "input": cli.input_text(run.input), "samples an epoch": run.samples,
                "init": run.init, "precision": run.precision}  # fmt: skip
     cli.say("recipe: " + ", ".join(f"{key} {value}" for key, value in choices.items()))
+
+
+def tell_of_new(folders: list[Path]) -> None:
+    """Say which trainings ``--resume`` starts anew: another ``--out`` or option may have been meant."""
+    new = [folder for folder in folders if not (folder / LAST).is_file()]
+    if new:
+        first, *others = new
+        more = f" and {others[0] if len(others) == 1 else f'{len(others)} other folders'}" if others else ""
+        cli.say(f"--resume: no {LAST} to go on from in {first}{more}: start{'' if others else 's'} anew")
 
 
 def print_table(records: list[Record], entry: DatasetEntry) -> None:

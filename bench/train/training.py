@@ -38,10 +38,12 @@ from bench.train.initial import initialise
 from bench.train.optimizers import make_average, make_optimizer
 from bench.train.recipe import Recipe, Scalar
 from bench.train.samples import BatchPlan, Samples, start
+from bench.weights import state_sha256
 from zoo.weights.imagenet import load_backbone
 
+LAST = "last.pt"  # of a training's folder: what it can go on from
 # Of a training's identity: what checkpoints did not hold at first.
-LATER = ("tensors", "validation", "validation's fingerprint")
+LATER = ("tensors", "initial weights", "validation", "validation's fingerprint")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
     samples = Samples(data.train, run.input, run.recipe, run.seed, codec)
     torch.manual_seed(run.seed + fabric.global_rank)
     if resumed:
-        with checkpoint.readable(work.folder / "last.pt"):
+        with checkpoint.readable(work.folder / LAST):
             state = State(**resumed["state"])
             network.load_state_dict(resumed["model"])
             optimizer.load_state_dict(resumed["optimizer"])
@@ -248,6 +250,7 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
         "tensors": _tensors(network),
         "attention": run.attention or "",
         "init": run.init,
+        "initial weights": taken_over(run, network),
         "dataset": data.train.name,
         "data set's fingerprint": data.train.fingerprint,
         "validation": data.validation.name,
@@ -261,6 +264,14 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
         "recipe": run.recipe.name,
     }
     return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
+
+
+def taken_over(run: Training, network: nn.Module) -> str:
+    """The weights that ``--init`` gave a network at its start: a file may have been replaced under the same name."""
+    if run.init == "scratch":
+        return "none"
+    of_backbone = run.init.partition(":")[0] == "imagenet"  # the head is drawn by the seed
+    return state_sha256(network.backbone if of_backbone else network)[:16]  # type: ignore[arg-type]
 
 
 def _tensors(network: nn.Module) -> str:
@@ -277,7 +288,7 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
     Raises:
         InputError: there is one and nobody asked to go on from it; or it is of another training.
     """
-    last = work.folder / "last.pt"
+    last = work.folder / LAST
     if not last.is_file():
         return None
     if not work.resume:
@@ -286,7 +297,7 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
     theirs = {key: identity[key] for key in LATER} | resumed["run"]
     differing = [
         f"{key} {theirs.get(key)} there, {identity.get(key)} here"
-        for key in dict.fromkeys((*theirs, *identity))
+        for key in dict.fromkeys((*identity, *theirs))
         if theirs.get(key) != identity.get(key)
     ]
     if differing:
@@ -377,13 +388,13 @@ class _TrainingSession:
         write_whole(folder / "curve.png", curve.draw(state.history, title, self.data.validation.entry))
         record = self._record(state, started_at)
         write_whole(folder / "record.json", record.to_json().encode())
-        self._write(checkpoint.load(folder / "last.pt") | {"finished": True}, best=False)
+        self._write(checkpoint.load(folder / LAST) | {"finished": True}, best=False)
         return record
 
     def kept(self) -> str:
         if not self.saved:
             return f"{self.work.folder} keeps nothing yet"
-        return f"{self.work.folder / 'last.pt'} keeps step {self.saved}, and --resume goes on from there"
+        return f"{self.work.folder / LAST} keeps step {self.saved}, and --resume goes on from there"
 
     def _content(self, state: State, rng: list[Any], *, finished: bool) -> dict[str, Any]:
         return {
@@ -399,7 +410,7 @@ class _TrainingSession:
         }
 
     def _write(self, content: dict[str, Any], *, best: bool) -> None:
-        last = self.work.folder / "last.pt"
+        last = self.work.folder / LAST
         if not best:
             checkpoint.save(last, content)
             return

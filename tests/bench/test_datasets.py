@@ -541,6 +541,39 @@ def test_areas_that_are_missing_are_the_boxes_and_strange_ones_are_said(tmp_path
         write_small(tmp_path, annotated)
 
 
+def test_people_annotated_twice_are_said_once_and_counted(tmp_path: Path) -> None:
+    """In one picture, that is; who differs in anything that counts is somebody else. Nobody is left out."""
+    content = small()
+    person = content["annotations"][0]
+    moved, hidden, unlabelled = (list(person["keypoints"]) for _ in range(3))
+    moved[0] += 1
+    hidden[2] = 3 - hidden[2]  # visible or hidden, but labelled in the same place
+    unlabelled[:3] = [0, 0, 0]
+    others = [
+        {"bbox": [*person["bbox"][:3], person["bbox"][3] - 1]}, {"keypoints": moved},
+        {"keypoints": unlabelled, "num_keypoints": 16}, {"iscrowd": 1}, {"num_keypoints": 0},
+        {"category_id": 2},
+    ]  # fmt: skip
+    content["annotations"] += [{**person, "id": 200 + number, **fields} for number, fields in enumerate(others)]
+
+    def said() -> list[str]:
+        with warnings.catch_warnings(record=True) as record:
+            warnings.simplefilter("always")
+            write_small(tmp_path, content)
+        return [str(one.message) for one in record if "annotated again" in str(one.message)]
+
+    assert said() == []
+    again = [{}, {"keypoints": hidden}, {"keypoints": [9, 9, 0, *unlabelled[3:]], "num_keypoints": 16}, {}]
+    content["annotations"] += [{**person, "id": 300 + number, **fields} for number, fields in enumerate(again)]
+    assert said() == [
+        f"{IN_FILE}, annotation 300 as {person['id']}, 301 as {person['id']}, 302 as 202: annotated again in the same "
+        "picture with the same box and joints, 4 such in all; each counts as a person, which lowers AP: keep one of "
+        "each"
+    ]
+    with pytest.warns(UserWarning, match="annotated again"):
+        assert len(read_annotations(content).people or ()) == len(content["annotations"]) - 1
+
+
 @pytest.mark.parametrize("root", [0, 3])
 def test_of_several_categories_person_the_annotated_one_counts(root: int, tmp_path: Path) -> None:
     content = small()

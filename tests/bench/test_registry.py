@@ -1,5 +1,6 @@
 """A data set is one file: here one is added, as CONTRIBUTING says."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def test_a_file_in_the_folder_is_a_data_set(hands: None) -> None:
     assert registry.entry_with_joints(2).name == "hands"
 
 
+def test_the_help_says_what_a_limit_counts_of_each_data_set(hands: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    told = told[told.index("--limit N a smaller set") : told.index("--skip-bad N leave")]
+    for one in registry.entries().values():
+        (listed,) = re.findall(rf"of (\S+(?:, \S+)*) the first N {one.unit}", told)
+        assert one.name in listed.split(", ")
+    assert registry.entry_of("mpii").unit == "people"
+    assert re.search(r"hands\b.* the first N pictures", told)
+
+
 def test_the_entries_say_what_the_published_sets_are() -> None:
     entries = registry.entries()
     assert list(entries) == [
@@ -76,8 +89,8 @@ def test_the_entries_say_what_the_published_sets_are() -> None:
         "synthetic_hands": (29, "256x192", "synthetic_hands", "ap"),
     }  # fmt: skip
     coco = entries["coco"]
-    assert coco.sized_name("coco_val2017", 5000, "pictures") == "coco_val2017"
-    assert coco.sized_name("coco_val2017", 4999, "pictures") == "coco_val2017 (4999 pictures)"
+    assert coco.sized_name("coco_val2017", 5000) == "coco_val2017"
+    assert coco.sized_name("coco_val2017", 4999) == "coco_val2017 (4999 pictures)"
     for entry in entries.values():
         assert entry.main in entry.metrics
     with pytest.raises(InputError, match="no data set 'hands': there is coco, coco_wholebody, crowdpose"):

@@ -41,6 +41,7 @@ from bench.core.skeletons import (
 from bench.data import Dataset, open_dataset
 from bench.data.annotations import Layout, read_annotations
 from bench.data.registry import entry_of
+from bench.data.skeleton_files import make_skeleton, read_skeleton
 from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene, fingerprint
 from bench.data.synthetic.body import AT_EASE, SIDES, pose
 from bench.data.synthetic.hands import Hand, digits
@@ -559,6 +560,11 @@ def says(text: str, **told: Any) -> tuple[dict[str, Any], str]:
         says("s.json: joints: two joints are named \"a\"", joints=["a", "b", "a"]),
         says("has 13 joints, and s.json has 2", joints=["a", "b"]),
         says("has 'crown' as joint 0, and s.json has 'top' there", joints=["top", *JOINTS[1:]]),
+        says("s.json: sigmas: \"left_hip\" and \"LHip\" are both 'left_hip': give one", sigmas={
+            **dict(zip(JOINTS, SIGMAS, strict=True)), "LHip": 0.1}),
+        says("s.json: flip_pairs: 'left_hip' is in two pairs", flip_pairs=[["LHip", "RHip"], ["left hip", "crown"]]),
+        says("s.json: limbs: [\"LHip\", \"left_hip\"] is a joint and itself", limbs=[["LHip", "left_hip"]]),
+        says("s.json: upper_body: there is no joint \"?\"", upper_body=["?"]),
         says("s.json: limbs: there is no joint 99", limbs=[[0, 99]]),
         says("s.json: head: there is no joint \"chin\"", head=["crown", "chin"]),
         says("s.json: \"sigma\" is not known: there is joints, flip_pairs, sigmas, limbs, ", sigma=SIGMAS),
@@ -570,6 +576,59 @@ def test_a_bad_skeleton_is_named(told: dict[str, Any], problem: str, thirteen: P
     (tmp_path / "s.json").write_text(json.dumps(told))
     with pytest.raises(InputError, match=problem):
         open_dataset("coco", annotations=thirteen / "val.json", category="climber", skeleton=tmp_path / "s.json")
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        str.upper,
+        lambda name: name.title().replace("_", " "),
+        lambda name: name.replace("_", "-"),
+        lambda name: f" {name.replace('_', '')} ",
+        lambda name: re.sub("(left|right)_(.)", lambda found: (found[1][0] + found[2]).upper(), name),
+    ],
+)
+def test_a_skeleton_file_names_joints_however_they_are_spelt(
+    spelt: Callable[[str], str], thirteen: Path, tmp_path: Path
+) -> None:
+    """In every field alike: sigmas were looked for as the annotations spell them, and so were all pairs."""
+    pairs = [[JOINTS[one], JOINTS[other]] for one, other in guess_flip_pairs(JOINTS)]
+    exact = {
+        "sigmas": dict(zip(JOINTS, SIGMAS, strict=True)), "flip_pairs": pairs, "limbs": [["crown", "left_hip"]],
+        "upper_body": ["crown", "left_elbow"], "head": ["crown", "left_shoulder"],
+    }  # fmt: skip
+    free = {
+        key: {spelt(name): sigma for name, sigma in told.items()} if isinstance(told, dict)
+        else [[spelt(name) for name in one] if isinstance(one, list) else spelt(one) for one in told]
+        for key, told in exact.items()
+    }  # fmt: skip
+    found = []
+    for told in (exact, free):
+        (tmp_path / "s.json").write_text(json.dumps(told))
+        usual = {"category": "climber", "skeleton": tmp_path / "s.json", "pictures": thirteen}
+        found.append(open_dataset("coco", annotations=thirteen / "val.json", **usual).skeleton)
+    assert found[0] == found[1]
+    assert found[0].sigmas == tuple(SIGMAS)
+
+
+def test_a_name_that_may_be_two_joints_is_refused_with_both(tmp_path: Path) -> None:
+    """As they are spelt, they are told apart; otherwise nobody can tell which is meant."""
+    joints = ["LHip", "left_hip", "?", "!"]
+
+    def read(**told: Any) -> Skeleton:
+        (tmp_path / "s.json").write_text(json.dumps({"joints": joints, "sigmas": [0.1] * 4, "flip_pairs": []} | told))
+        return make_skeleton(None, file=read_skeleton(tmp_path / "s.json"), where="x")
+
+    assert read(limbs=[["LHip", "left_hip"], ["?", "!"]]).limbs == ((0, 1), (2, 3))
+    by_name = {"!": 0.04, "left_hip": 0.02, "?": 0.03, "LHip": 0.01}
+    assert read(sigmas=by_name).sigmas == (0.01, 0.02, 0.03, 0.04)
+    for field, told in (
+        ("limbs", [["left hip", "?"]]), ("flip_pairs", [["left hip", "?"]]), ("upper_body", ["left hip"]),
+        ("head", ["?", "left hip"]), ("sigmas", {"left hip": 0.1}),
+    ):  # fmt: skip
+        wanted = re.escape(f's.json: {field}: "left hip" may be any of "LHip", "left_hip": write it as one of them')
+        with pytest.raises(InputError, match=wanted):
+            read(**{field: told})
 
 
 @pytest.mark.filterwarnings("ignore:.*by their names:")

@@ -47,13 +47,14 @@ from bench.report.measured import Measured
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
-from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED, world_size
+from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED, tell_of_new, world_size
 from bench.train.initial import initialise
 from bench.train.recipe import Recipe, make_recipe
 from bench.train.samples import BatchPlan, Samples, start
-from bench.train.training import Training, make_network
+from bench.train.training import Training, make_network, taken_over
 from bench.weights import build_trained, bundled, default_input
 from tests.commands import command
+from zoo.weights.imagenet import torchvision_mobilenet_v2
 
 main = command("train")
 ROOT = Path(__file__).resolve().parents[2]
@@ -825,6 +826,69 @@ def test_one_training_is_not_taken_for_another(networks: str, options: list[str]
         del older["run"][key]
     checkpoint.save(last, older)
     assert main(["--model", f"{networks}:drops", *options, "--resume"]) == 0
+
+
+def test_a_replaced_file_of_initial_weights_is_another_training(
+    networks: str, options: list[str], tmp_path: Path
+) -> None:
+    """What was taken over counts, not the name of the file or how it is written."""
+    file, name = tmp_path / "initial.pt", f"{networks}:drops"
+    options[options.index("--epochs") + 1] = "1"
+    options = ["--model", name, *options, "--samples", "2", "--init", str(file), "--out", str(tmp_path / "out")]
+    first, second = (build(name, seed=seed).state_dict() for seed in (1, 2))
+    torch.save(first, file)
+    assert main(options) == 0
+    torch.save(second, file)
+    with pytest.raises(InputError, match=r"another training \(initial weights \w{16} there, \w{16} here\)"):
+        main([*options, "--resume"])
+    torch.save({"state_dict": {f"module.{key}": value for key, value in first.items()}}, file)
+    assert main([*options, "--resume"]) == 0
+    last = only(tmp_path / "out", "last.pt")
+    older = checkpoint.load(last)
+    del older["run"]["initial weights"]
+    checkpoint.save(last, older)
+    torch.save(second, file)
+    assert main([*options, "--resume"]) == 0
+
+
+def test_initial_weights_of_a_backbone_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "imagenet.pt"
+    run = Training(
+        "simplebaseline_mobilenetv2", None, f"imagenet:{file}", (64, 64), 4, "fp32", 0, sync_bn=False, recipe=Recipe()
+    )
+    backbone = build(run.model, input_size=run.input, seed=1).backbone.state_dict()
+    told = []
+    for factor in (1, 2, 1):
+        torch.save({torchvision_mobilenet_v2(key): factor * value for key, value in backbone.items()}, file)
+        network = make_network(run, 17)
+        torch.nn.init.ones_(network.head.final.bias)  # the head is not the file's
+        told.append(taken_over(run, network))
+    assert told[0] == told[2] != told[1]
+    assert taken_over(replace(run, init="scratch"), network) == "none"
+
+
+def test_a_resumed_training_that_starts_anew_is_said(
+    networks: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options[options.index("--epochs") + 1] = "1"
+    options.remove("--quiet")
+    out = tmp_path / "out"
+    tiny, drops = (out / f"networks-{name}_x_coco_64x48_seed0" for name in ("Tiny", "drops"))
+
+    def told() -> list[str]:
+        return [line for line in capsys.readouterr().err.splitlines() if line.startswith("--resume")]
+
+    tiny.mkdir(parents=True)  # there, and nothing in it
+    resumed = ["--model", f"{networks}:Tiny", *options, "--samples", "2", "--out", str(out), "--resume"]
+    for expected in ([f"--resume: no last.pt to go on from in {tiny}: starts anew"], []):
+        assert main(resumed) == 0
+        assert told() == expected
+    tell_of_new([tiny, drops])
+    assert told() == [f"--resume: no last.pt to go on from in {drops}: starts anew"]
+    tell_of_new([drops, tiny, out])
+    assert told() == [f"--resume: no last.pt to go on from in {drops} and {out}: start anew"]
+    tell_of_new([drops] * 5)
+    assert told() == [f"--resume: no last.pt to go on from in {drops} and 4 other folders: start anew"]
 
 
 def test_what_is_damaged_of_a_training_is_named(networks: str, options: list[str], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def open_coco(source: Source, skeleton: Skeleton = COCO) -> "CocoDataset":
         subset=source.subset,
         layout=Layout.of(skeleton),
     )
-    dataset.name = ENTRY.sized_name(dataset.name, dataset.pictures, "pictures")
+    dataset.name = ENTRY.sized_name(dataset.name, dataset.pictures)
     return dataset
 
 

@@ -34,7 +34,7 @@ def open_mpii(source: Source) -> "MpiiDataset":
     base = find_base(source.root, "mpii", places)
     annotations = first_existing([base / place for place in places])
     dataset = MpiiDataset(annotations, base / "images", name=f"mpii_{source.split}", limit=source.limit)
-    dataset.name = ENTRY.sized_name(dataset.name, len(dataset), "people")
+    dataset.name = ENTRY.sized_name(dataset.name, len(dataset))
     return dataset
 
 
@@ -57,5 +57,6 @@ ENTRY = DatasetEntry(
     score=score_joints,
     weights="mpii",
     half_body=False,
+    unit="people",
     sizes={"mpii_val": 2_958, "mpii_train": 22_246},
 )
