@@ -21,7 +21,7 @@ from bench.core.unfinished import Unfinished, Work
 from bench.speed.plan import SpeedPlan
 from bench.speed.timed_set import SetResult
 from bench.timing.parity import ParityError
-from bench.timing.process_variables import process_variables
+from bench.timing.process_variables import converting_variables, process_variables
 
 WORKER = "bench.speed.worker"
 
@@ -165,22 +165,19 @@ def _finish(progress: PlanProgress, finished: Callable[[PlanProgress], None]) ->
 
 
 def _start_preparation(progress: PlanProgress) -> workers.Worker:
-    return _start(progress.plan, {"prepare": True})
+    plan = progress.plan
+    converts = bool(catalogue.find(plan.backend).build_packages)  # the others may choose among kernels by their times
+    variables = (converting_variables if converts else process_variables)(plan.threads)
+    return workers.Worker(WORKER, asdict(plan) | {"prepare": True}, plan.who, variables)
 
 
 def _start_set(progress: PlanProgress) -> workers.Worker:
     assert progress.prepared is not None
-    prepared = progress.prepared
-    return _start(
-        progress.plan,
-        {
-            "images": prepared.images, "expected": prepared.expected, "artifact": prepared.artifact,
-            "rounding": prepared.rounding,
-        },
-    )  # fmt: skip
-
-
-def _start(plan: SpeedPlan, more: dict[str, Any]) -> workers.Worker:
+    plan, prepared = progress.plan, progress.prepared
+    more = {
+        "images": prepared.images, "expected": prepared.expected, "artifact": prepared.artifact,
+        "rounding": prepared.rounding,
+    }  # fmt: skip
     return workers.Worker(WORKER, asdict(plan) | more, plan.who, process_variables(plan.threads))
 
 

@@ -1,4 +1,4 @@
-"""Environment variables of timing processes."""
+"""Environment variables of processes that time networks, and of those that prepare them."""
 
 from __future__ import annotations  # this file is read by Python 3.9 too
 
@@ -12,9 +12,18 @@ KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+# By default, threads that wait for each other spin, and beside other work they spin for one that is not running: small
+# operators then took 8 to 25 times as long (docs/timing.md). What is timed waits as it does everywhere else.
+SLEEP_WHILE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def converting_variables(threads: int) -> dict[str, str]:
+    """Those of a process that makes files and times nothing; if the user has configured how threads wait, it stays."""
+    configured = any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"))
+    return process_variables(threads) | ({} if configured else SLEEP_WHILE_WAITING)
 
 
 def process_variables(threads: int) -> dict[str, str]:
-    """The variables; if the user has configured the allocator, it is left alone."""
+    """Those of a process that times; if the user has configured the allocator, it is left alone."""
     own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return own if any(name.startswith("MALLOC_") for name in os.environ) else {**own, **KEEP_MEMORY}

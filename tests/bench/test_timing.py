@@ -14,10 +14,13 @@ from scipy import stats
 
 from bench.core import system_files
 from bench.core.errors import InputError
+from bench.speed import schedule
+from bench.speed.plan import SpeedPlan
 from bench.timing import conditions, parity
 from bench.timing.clock import Fixed, Inference, Steady, Sustained, no_garbage_collection, time_rounds, warm_up
 from bench.timing.intervals import binomial_quantile, median_interval, rounds_for_percentile
 from bench.timing.parity import ParityError
+from bench.timing.process_variables import converting_variables, process_variables
 from tests.conftest import ROOT
 
 
@@ -167,6 +170,31 @@ def test_what_a_network_amplifies_is_allowed_by_the_last_bits_of_its_type() -> N
     assert parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=2e-4) == pytest.approx(1e-3, 0.01)
     with pytest.raises(ParityError, match=r"by 0.001 of the largest output, more than 0.0009"):
         parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=9e-5)
+
+
+def test_threads_of_what_converts_sleep_while_they_wait_and_those_of_what_is_timed_do_as_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    assert "OMP_WAIT_POLICY" not in process_variables(2)
+    assert converting_variables(2) == process_variables(2) | {"OMP_WAIT_POLICY": "PASSIVE"}
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
+    assert converting_variables(2) == process_variables(2)
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(schedule.workers, "Worker", lambda *given: started.append(given[3]))
+    for backend in ("eager", "compile_max", "onnxruntime", "openvino", "executorch_int8"):
+        plan = SpeedPlan(
+            model="lite_hrnet_18", input=(256, 192), num_joints=17, device="cpu", backend=backend, precision="fp32",
+            batch=1, threads=2, rounds=1, warmup=0, sets=1, protocol="paper", budget_s=0.0, ahead=1, image=None, seed=0,
+        )  # fmt: skip
+        progress = schedule.PlanProgress(plan, None)  # type: ignore[arg-type]
+        schedule._start_preparation(progress)
+        progress.prepared = schedule.Prepared(None, "", None, None)  # type: ignore[arg-type]
+        schedule._start_set(progress)
+    sleeping = ["OMP_WAIT_POLICY" in variables for variables in started]
+    assert sleeping == [False, False, False, False, True, False, True, False, True, False]
 
 
 def test_a_busy_machine_and_a_throttled_one_are_said() -> None:
