@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from bench.backends import catalogue
 from bench.backends.artifact import sha256
 from bench.core.errors import InputError
+from bench.core.neighbours import keep, neighbours
 from bench.core.processes import user_code
 from bench.model_files.endings import is_checkpoint, is_file
 
@@ -275,12 +276,13 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     from torch.nn.parameter import is_lazy
 
     where, _, attribute = name.rpartition(":")
-    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        raise InputError(f"{where} has no function {attribute!r}: give FILE.py:FUNCTION or MODULE:FUNCTION")
-    with user_code(name):
-        model = factory()
+    with neighbours(Path(where).parent if where.endswith(".py") else Path.cwd()):
+        module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+        factory = getattr(module, attribute, None)
+        if not callable(factory):
+            raise InputError(f"{where} has no function {attribute!r}: give FILE.py:FUNCTION or MODULE:FUNCTION")
+        with user_code(name):
+            model = factory()
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned {type(model).__name__}: it must return a torch.nn.Module")
     for key, weight in model.named_parameters():
@@ -301,15 +303,12 @@ def _import_file(path: Path) -> object:
     if not path.is_file() or spec is None or spec.loader is None:
         raise InputError(f"no file {path}: give the path of a Python file, then a colon and a function")
     module = importlib.util.module_from_spec(spec)
-    # A file may import its neighbours, and its classes must be found again by name (export, pickling).
-    sys.path.insert(0, str(path.parent.resolve()))
-    sys.modules.setdefault(path.stem, module)
+    keep(path.stem, module)
     with user_code(str(path), "cannot be imported"):
         spec.loader.exec_module(module)
     return module
 
 
 def _import_module(name: str) -> object:
-    sys.path.insert(0, str(Path.cwd()))
     with user_code(f"module {name}", "cannot be imported"):
         return importlib.import_module(name)

@@ -15,7 +15,7 @@ def enliven(model: nn.Module, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
-            if not tensor.is_floating_point():
+            if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():  # such as a module's extra state
                 continue
             noise = torch.randn(tensor.shape, generator=generator)
             if name.endswith("running_var"):

@@ -44,7 +44,8 @@ def of_place(found: Sequence[Candidate], arguments: argparse.Namespace, joints: 
     """The candidates of one machine and device that the options ask for, with as many joints as the data set has.
 
     Raises:
-        InputError: there is none, or the machine is not told; the message says what there is.
+        InputError: there is none, or the machine is not told; the message says what there is. Or an option has no
+            effect there.
     """
     left = _on_machine(list(found), arguments.machine)
 
@@ -67,6 +68,8 @@ def of_place(found: Sequence[Candidate], arguments: argparse.Namespace, joints: 
     keep("precision", None if arguments.precision == "all" else arguments.precision or usual, lambda s: s.precision)
     keep("joints", str(joints), lambda s: s.joints)
     threads = {one.setting.threads for one in left if one.setting.usual_threads} or {left[0].setting.threads}
+    if left[0].setting.device != "cpu" and arguments.threads:
+        raise InputError(f"--threads is of a CPU, and these were timed on {left[0].setting.device}: leave it out")
     if left[0].setting.device == "cpu":
         keep("threads", str(arguments.threads or max(threads)), lambda s: s.threads)
     return left

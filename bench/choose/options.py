@@ -21,7 +21,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print a JSON line for each network, and nothing else")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-ms", type=limit, metavar="MS", help="mean latency of a batch, in ms")
-    limits.add_argument("--min-ap", type=limit, metavar="AP", help="AP, or PCKh, in percent")
+    limits.add_argument(
+        "--min-ap", type=cli.real_number("a percentage", 0, 100), metavar="AP", help="AP, or PCKh, in percent"
+    )
     limits.add_argument("--max-mib", type=limit, metavar="MIB", help="file that has to be shipped, in MiB")
     limits.add_argument(
         "--max-memory-mib", type=limit, metavar="MIB", help="largest memory of the process, or on the GPU, in MiB"

@@ -67,7 +67,7 @@ class Speed(_Part):
 
 class Accuracy(_Part):
     class Metrics(_Part):
-        ap: Annotated[float, Field(ge=-1, le=100)] | None = None  # -1: nothing to find
+        ap: Annotated[float, Field(ge=-1, le=1)] | None = None  # -1: nothing to find
         pckh: Annotated[float, Field(ge=-1, le=100)] | None = None
 
     metrics: Metrics

@@ -4,6 +4,7 @@ import argparse
 
 from bench import cli
 from bench.backends import catalogue
+from bench.core.errors import InputError
 
 SHOWN = 10  # layers
 ROUNDS = 12
@@ -25,7 +26,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--differences", action="store_true",
         help="time nothing: compare what every layer computes with float32, and name the first large difference",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=cli.count, default=ROUNDS, help="timed with the profiler and without")
+    parser.add_argument("--rounds", type=cli.count, help=f"timed with the profiler and without (default: {ROUNDS})")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the random weights")
     cli.add_ahead_option(parser)
     parser.add_argument(
@@ -33,4 +34,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    for option, given in (("--rounds", arguments.rounds), ("--missing", arguments.missing)):
+        if given and arguments.differences:
+            raise InputError(f"{option} is of timings, and --differences times and records nothing: leave it out")
+    arguments.rounds = arguments.rounds or ROUNDS
+    return arguments

@@ -170,7 +170,8 @@ def read(path: Path, manifests: dict[str, str]) -> RecordSource:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if path.suffix == ".zip":
+    if path.suffix == ".zip" and not path.is_dir():
+        results.refuse_special_file(path)
         return _read_archive(path, manifests)
     file = path / RECORDS if path.is_dir() else path
     if not file.exists():

@@ -68,7 +68,10 @@ def main(arguments: argparse.Namespace) -> int:
         folder.mkdir()
         networks: list[KitNetwork] = []
         with cli.progress(len(plans), "building", shown=not arguments.quiet) as step:
-            tasks = [asdict(plan) | {"id": identity(plan), "folder": str(folder)} for plan in plans]
+            tasks = [
+                asdict(plan) | {"id": name, "folder": str(folder)}
+                for plan, name in zip(plans, identities(plans), strict=True)
+            ]
             for plan, (task, answer) in zip(plans, workers.run_each(tasks, _start), strict=True):
                 error = answer if isinstance(answer, InputError) else answer.get("parity_error")
                 if error is not None:
@@ -135,10 +138,16 @@ def travels(backend: Backend) -> bool:
     return "cpu" in backend.devices and bool(backend.open_packages) and "torch" not in backend.open_packages
 
 
-def identity(plan: SpeedPlan) -> str:
-    """What a network is called in a kit: a name for folders as well."""
-    name = re.sub(r"[^\w-]+", "_", measurement(plan)["model"])
-    return f"{name[:80]}.{plan.backend}"
+def identities(plans: Sequence[SpeedPlan]) -> list[str]:
+    """What each network is called in a kit: a name for folders as well, also where those ignore case."""
+    found: dict[str, str] = {}
+    for plan in plans:
+        name = re.sub(r"[^\w-]+", "_", measurement(plan)["model"])[:80]
+        # Files in two folders may have networks of one name.
+        forms = (f"{name}{ending}.{plan.backend}" for ending in ("", *(f"-{n}" for n in range(2, len(plans) + 1))))
+        chosen = next(form for form in forms if form.casefold() not in found)
+        found[chosen.casefold()] = chosen
+    return list(found.values())
 
 
 def measurement(plan: SpeedPlan) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from bench.backends import catalogue
 from bench.core.errors import InputError
 
 BUDGET_S = 150.0
-THRESHOLD = "5%"
+THRESHOLD = 0.05
 # Of the self-test, which makes hundreds of comparisons of one network.
 SELF_TEST_MODEL = "lightweight_mobilenetv3"
 
@@ -52,7 +52,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     cli.add_device_option(parser, default="cpu")
     cli.add_threads_option(parser, default=1, why="%(default)s, which a busy neighbour hardly disturbs")
-    parser.add_argument("--threshold", type=share, default=THRESHOLD, metavar="P%", help="slow-down that is tolerated")
+    parser.add_argument(
+        "--threshold", type=share, metavar="P%", help=f"slow-down that is tolerated (default: {100 * THRESHOLD:g}%%)"
+    )
     parser.add_argument(
         "--budget", type=cli.seconds, metavar="SECONDS",
         help="for drawing the pairs of one network, after both sides were made ready; as much again to confirm a "
@@ -72,7 +74,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         _check_writable(arguments.baseline)
     if arguments.planted and not arguments.self_test:
         raise InputError("--planted chooses what a self-test compares: give --self-test N with it")
-    for option, given in (("--markdown", arguments.markdown), ("--benchmark-json", arguments.benchmark_json)):
+    outputs = (("--markdown", arguments.markdown), ("--benchmark-json", arguments.benchmark_json))
+    for option, given in (*outputs, ("--strict", arguments.strict)):
         if given and (arguments.update or arguments.self_test):
             instead = "--update compares nothing" if arguments.update else "--self-test is of the check itself"
             raise InputError(f"{option} is of a comparison, and {instead}: leave it out")
@@ -80,7 +83,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise InputError(f"--markdown and --benchmark-json would both write {arguments.markdown}: give two files")
     if arguments.baseline and arguments.budget is not None:
         raise InputError("--budget is for pairs, and --baseline times a fixed number of processes: leave it out")
+    if arguments.update and arguments.threshold is not None:
+        raise InputError("--threshold is of a comparison, and --update compares nothing: leave it out")
     arguments.budget = arguments.budget or BUDGET_S
+    arguments.threshold = THRESHOLD if arguments.threshold is None else arguments.threshold
     if arguments.people and arguments.batch != 1:
         raise InputError("--people takes all people of a frame at a time: leave out --batch")
     arguments.named = arguments.models is not None

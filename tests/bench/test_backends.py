@@ -166,6 +166,17 @@ class Mixed(nn.Module):
              functional.pixel_shuffle(torch.cat((x, x, x), 1), 3)[..., 1:], beside[:, :, ::3]), 1)])  # fmt: skip
 
 
+def test_a_network_may_keep_more_than_tensors() -> None:
+    class Scaled(nn.Linear):
+        def get_extra_state(self) -> object:
+            return {"scale": 1}
+
+    model = Scaled(2, 3)
+    assert state_bytes(model) == 4 * 9
+    before = model.weight.clone()
+    assert not torch.equal(enliven(model, 0).weight, before)
+
+
 def test_what_openvino_has_no_operator_for_stays() -> None:
     example = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).double()
     graph = simplify(traced(Mixed().eval(), example), example)

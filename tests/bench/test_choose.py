@@ -140,6 +140,8 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
         choosing([*results, "--dataset", "coco"])
     with pytest.raises(InputError, match=r"--min-ap 0\.64 is less than one percent: .* such as 64$"):
         choosing([*results, "--min-ap", "0.64"])
+    with pytest.raises(InputError, match=r"'6400' is not a percentage: give a number from 0 to 100"):
+        choosing([*results, "--min-ap", "6400"])
     limited = other.model_copy(update={"cpu_quota": 1.5})
     append([speed("lite_hrnet_18", 15.0, machine=limited, threads=1)], tmp_path)
     with pytest.raises(InputError, match=r"several machines have 'other'"):
@@ -164,6 +166,21 @@ def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFi
     assert choosing([*results, "--machine", "other", "--max-ms", "10", "--json"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["reasons"] == ["50.0 ms (48.1 to 52.6) is above 10 ms"]
+
+
+def test_threads_are_of_a_cpu_alone(tmp_path: Path) -> None:
+    on_gpu = CPU.model_copy(update={"gpu": "NVIDIA Test"})
+    append([speed("lite_hrnet_18", 10.0, device="cuda", machine=on_gpu)], tmp_path)
+    asked = ["--results", str(tmp_path), "--machine", "test", "--quiet", "--json"]
+    assert command("choose")(asked) == 0
+    with pytest.raises(InputError, match=r"--threads is of a CPU, and these were timed on cuda: leave it out"):
+        command("choose")([*asked, "--threads", "7"])
+
+
+def test_an_accuracy_in_percent_is_no_share(tmp_path: Path) -> None:
+    append([speed("own", 10.0), record("accuracy", "own", {"ap": 64.8}, dataset="coco_val2017")], tmp_path)
+    with pytest.raises(InputError, match=r"accuracy\.jsonl, line 1: .*metrics\.ap: .* less than or equal to 1"):
+        command("choose")(["--results", str(tmp_path), "--machine", "test"])
 
 
 def test_records_that_are_not_there_are_said_with_the_option(tmp_path: Path) -> None:

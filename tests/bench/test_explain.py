@@ -301,6 +301,8 @@ class Complex(nn.Module):
         (["--models", "{own}:Complex"], "real floating-point numbers are needed"),
         (["--threads", "100000"], "give a whole number from 1 to 1,024"),
         (["--device", "tpu"], "unknown device 'tpu': give cpu, cuda"),
+        (["--differences", "--rounds", "9"], "--rounds is of timings, and --differences times and records nothing"),
+        (["--differences", "--missing"], "--missing is of timings, and --differences times and records nothing"),
         (["--rounds", "0"], "'0' is not a valid count: give a whole number from 1"),
     ],
 )

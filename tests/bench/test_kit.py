@@ -30,6 +30,7 @@ from bench.core.results import append, read
 from bench.kit import collecting, device, lock, making, soundness
 from bench.kit.ledger import Ledger, append_line, lines
 from bench.kit.manifest import Manifest, inside
+from bench.kit.options import parse
 from bench.kit.reporting import RecordMaker, append_once, percentile_text
 from bench.timing import sustained
 from tests.commands import clean, command
@@ -865,6 +866,39 @@ def test_what_a_kit_cannot_carry(tmp_path: Path) -> None:
     for what in (["check"], ["collect", "--results", tmp_path / "results"]):
         with pytest.raises(InputError, match=r"empty.jsonl: not a single record"):
             check(*what, tmp_path / "kit" / "empty.jsonl")
+
+
+def test_networks_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Also where a folder's name is cut, where case is ignored, and where another network has that name already."""
+    names = [
+        "a/net.py:Net",
+        "b/net.py:Net",
+        "b/net.py:net",
+        "b/net-2.py:Net",
+        f"a/{'x' * 99}.py:A",
+        f"a/{'x' * 99}.py:B",
+    ]
+    for name in names:
+        file = tmp_path / name.partition(":")[0]
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    asked = ",".join(str(tmp_path / name) for name in names)
+    plans = making.make_plans(parse(["make", "--models", asked, "--out", str(tmp_path / "kit")]))
+    found = making.identities(plans)
+    assert found[:2] == ["net_Net.onnxruntime", "net_Net-2.onnxruntime"]
+    assert len({name.casefold() for name in found}) == len(names)
+    assert max(map(len, found)) < 100
+
+
+def test_an_archive_by_its_name_alone_is_none(tmp_path: Path) -> None:
+    """A folder is one, whatever it is called; a pipe may never end."""
+    folder = tmp_path / "records.zip"
+    folder.mkdir()
+    (folder / "speed.jsonl").write_text("{}\n")
+    assert collecting.read(folder, {}).where == str(folder / "speed.jsonl")
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(InputError, match=r"pipe\.zip is no regular file"):
+        collecting.read(tmp_path / "pipe.zip", {})
 
 
 @pytest.mark.parametrize("arguments", [[], ["make"], ["collect"], ["check"]])

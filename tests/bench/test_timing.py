@@ -187,7 +187,7 @@ def test_threads_of_what_converts_sleep_while_they_wait_and_those_of_what_is_tim
     for backend in ("eager", "compile_max", "onnxruntime", "openvino", "executorch_int8"):
         plan = SpeedPlan(
             model="lite_hrnet_18", input=(256, 192), num_joints=17, device="cpu", backend=backend, precision="fp32",
-            batch=1, threads=2, rounds=1, warmup=0, sets=1, protocol="paper", budget_s=0.0, ahead=1, image=None, seed=0,
+            batch=1, threads=2, rounds=1, warmup=0, sets=1, protocol="paper", image=None, seed=0,
         )  # fmt: skip
         progress = schedule.PlanProgress(plan, None)  # type: ignore[arg-type]
         schedule._start_preparation(progress)

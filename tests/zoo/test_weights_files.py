@@ -169,6 +169,17 @@ def test_our_own_reader_reads_tensors_exactly(tmp_path: Path) -> None:
         assert loaded["meta"]["experiment"].name == "mmengine.logging.history_buffer.ConfigDict"
 
 
+def test_a_network_that_keeps_more_than_tensors_is_not_saved_without_it(tmp_path: Path) -> None:
+    class Scaled(torch.nn.Linear):
+        def get_extra_state(self) -> object:
+            return {"scale": 1}
+
+    model = Scaled(2, 2)
+    with pytest.raises(zoo.ZooError, match="cannot hold _extra_state, which is no tensor"):
+        zoo.save_weights(model, tmp_path / "weights.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_saved_weights_carry_their_card(tmp_path: Path) -> None:
     model = zoo.create_model("lightweight_mobilenetv3", num_joints=16, attention="se")
     path = tmp_path / "weights.safetensors"

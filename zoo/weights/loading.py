@@ -94,9 +94,11 @@ def save_weights(model: nn.Module, path: str | Path, skeleton: Skeleton | None =
     The file appears whole or not at all; equal weights give equal bytes.
 
     Raises:
-        ZooError: the file cannot be written.
+        ZooError: the file cannot be written, or the network keeps something beside its tensors.
     """
     path = Path(path)
+    if kept := [key for key, value in model.state_dict().items() if not isinstance(value, Tensor)]:
+        raise ZooError(f"{path} cannot hold {kept[0]}, which is no tensor: leave it out of the network's state dict")
     metadata = {"format": "pt"}
     spec = _spec(model)
     if spec is not None:

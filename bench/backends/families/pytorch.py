@@ -135,7 +135,11 @@ def load(artifact: Artifact) -> Any:
 
 def state_bytes(model: Any) -> int:
     """Bytes of a model's state dict as a safetensors file, without the header of some KB."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    import torch
+
+    # A module may keep anything beside its tensors (get_extra_state).
+    tensors = [value for value in model.state_dict().values() if isinstance(value, torch.Tensor)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 class TorchSession(Session):
