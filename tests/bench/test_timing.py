@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.core import system_files
+from bench.core import system_files, workers
 from bench.core.errors import InputError
 from bench.speed import schedule
 from bench.speed.plan import SpeedPlan
@@ -183,7 +183,7 @@ def test_threads_of_what_converts_sleep_while_they_wait_and_those_of_what_is_tim
     assert converting_variables(2) == process_variables(2)
     monkeypatch.delenv("GOMP_SPINCOUNT")
     started: list[dict[str, str]] = []
-    monkeypatch.setattr(schedule.workers, "Worker", lambda *given: started.append(given[3]))
+    monkeypatch.setattr(workers, "Worker", lambda *given: started.append(given[3]))
     for backend in ("eager", "compile_max", "onnxruntime", "openvino", "executorch_int8"):
         plan = SpeedPlan(
             model="lite_hrnet_18", input=(256, 192), num_joints=17, device="cpu", backend=backend, precision="fp32",
