@@ -51,7 +51,7 @@ def test_names_that_no_file_can_have_are_refused_before_the_work(name: str, tmp_
 def test_a_folder_that_holds_shorter_names_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pathconf", lambda *_: 143)  # as of an encrypted home
     path = tmp_path / "new" / ("あ" * 45 + ".png")
-    assert len(os.fsencode(side_path(path).name)) == 142
+    assert 141 <= len(os.fsencode(side_path(path).name)) <= 143  # 3 bytes a letter; process numbers differ
     assert fitting(path) == path
     assert len(os.fsencode(fitting(path.with_stem("あ" * 47)).name)) <= 143
     with pytest.raises(argparse.ArgumentTypeError, match="File name too long"):

@@ -334,8 +334,9 @@ def test_accuracy_counts_on_its_own_data_set_only() -> None:
     assert "90.0" not in first
     bubbles = {bubble.model: bubble for bubble in fig5.charts(Measured(found))[0].bubbles}
     assert (bubbles["lite_hrnet_18"].ap_measured, bubbles["lightweight_mobilenetv3"].ap_measured) == (True, False)
-    with pytest.raises(ValueError, match="goes from 0 to 1"):
-        make([record("accuracy", "lite_hrnet_18", {"ap": 64.8}, dataset="coco_val2017")])
+    for metrics, says in (({"ap": 64.8}, "less than or equal to 1"), ({"ap": 0.6, "ar": 64.8}, "goes from 0 to 1")):
+        with pytest.raises(InputError, match=says):
+            make([record("accuracy", "lite_hrnet_18", metrics, dataset="coco_val2017")])
 
 
 def test_int8_stands_beside_full_precision_whatever_threads_evaluated_it() -> None:
