@@ -22,7 +22,7 @@ from bench.kit.manifest import NAME, KitNetwork, Manifest
 from bench.models import choose, model_names
 from bench.speed import options as speed
 from bench.speed.plan import SpeedPlan
-from bench.timing.process_variables import converting_variables
+from bench.timing.process_variables import process_variables
 
 WORKER = "bench.kit.building"
 # The project's own modules that a device needs, copied as they are; of the families only those that are chosen.
@@ -226,4 +226,4 @@ def put_in_place(folder: Path, out: Path, archive: Path) -> None:
 
 def _start(task: dict[str, Any]) -> workers.Worker:
     who = f"{task['model']}, {task['backend']}"
-    return workers.Worker(WORKER, task, who, converting_variables(task["threads"]))
+    return workers.Worker(WORKER, task, who, process_variables(task["threads"]))

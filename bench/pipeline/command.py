@@ -33,7 +33,7 @@ from bench.pipeline.plan import Frames, PipelinePlan, PoseNetwork, circumstances
 from bench.pipeline.record import complete_record
 from bench.pipeline.sources import Video
 from bench.speed.command import summarised_warnings
-from bench.timing.process_variables import converting_variables, process_variables
+from bench.timing.process_variables import process_variables
 from bench.weights import bundled, default_input
 from zoo.weights import fetch, find
 
@@ -124,9 +124,7 @@ def _measure(
         note = conversions.note(network.backend, network.who, network.model)
         if note and not arguments.quiet:
             say(note)
-        converts = bool(catalogue.find(network.backend).build_packages)
-        variables = (converting_variables if converts else process_variables)(network.threads)
-        told = _ask(network, {"prepare": True, "network": asdict(network), "batches": batches}, variables)["prepared"]
+        told = _ask(network, {"prepare": True, "network": asdict(network), "batches": batches})["prepared"]
         prepared = Part(**told)
         work.add("prepared", prepared)
     step(f"{network.who} prepared")
@@ -134,8 +132,7 @@ def _measure(
         name = f"set {number}"
         if name not in work.parts:
             task = {"plans": [asdict(plan) for plan in plans], "artifacts": prepared.artifacts, "set": number}
-            told = _ask(network, task, process_variables(network.threads))
-            cells = [CellResult(**one) for one in told["cells"]]
+            cells = [CellResult(**told) for told in _ask(network, task)["cells"]]
             work.add(name, Part(cells=cells))
         step(f"{network.who}, {name}")
     sets = [work.parts[f"set {number}"].cells or [] for number in range(1, plans[0].sets + 1)]
@@ -154,8 +151,8 @@ def _still_there(prepared: Part) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def _ask(network: PoseNetwork, task: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
-    with workers.Worker(WORKER, task, network.who, variables) as worker:
+def _ask(network: PoseNetwork, task: dict[str, Any]) -> dict[str, Any]:
+    with workers.Worker(WORKER, task, network.who, process_variables(network.threads)) as worker:
         worker.wait_until_ready()
         return worker.answer()
 

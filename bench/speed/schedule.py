@@ -96,7 +96,7 @@ def run(
     def start(progress: PlanProgress) -> workers.Worker:
         if note := conversions.note(progress.plan.backend, progress.plan.who, progress.plan.model):
             tell(note)
-        return _start_preparation(progress)
+        return _start_preparation(progress, beside_others=ahead > 1)
 
     for progress, answer in workers.run_each(unprepared, start, ahead):
         outcome = _outcome(progress.plan, answer)
@@ -164,10 +164,10 @@ def _finish(progress: PlanProgress, finished: Callable[[PlanProgress], None]) ->
     progress.work.drop()
 
 
-def _start_preparation(progress: PlanProgress) -> workers.Worker:
+def _start_preparation(progress: PlanProgress, *, beside_others: bool) -> workers.Worker:
     plan = progress.plan
     converts = bool(catalogue.find(plan.backend).build_packages)  # the others may choose among kernels by their times
-    variables = (converting_variables if converts else process_variables)(plan.threads)
+    variables = (converting_variables if converts and beside_others else process_variables)(plan.threads)
     return workers.Worker(WORKER, asdict(plan) | {"prepare": True}, plan.who, variables)
 
 

@@ -13,12 +13,15 @@ KEEP_MEMORY = {
     "MALLOC_TOP_PAD_": str(2**26),
 }
 # By default, threads that wait for each other spin, and beside other work they spin for one that is not running: small
-# operators then took 8 to 25 times as long (docs/timing.md). What is timed waits as it does everywhere else.
+# operators then took 8 to 25 times as long (docs/timing.md). Alone, and where it is timed, spinning is better.
 SLEEP_WHILE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def converting_variables(threads: int) -> dict[str, str]:
-    """Those of a process that makes files and times nothing; if the user has configured how threads wait, it stays."""
+    """Those of a process that makes files beside others and times nothing.
+
+    If the user has configured how threads wait, that stays.
+    """
     configured = any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"))
     return process_variables(threads) | ({} if configured else SLEEP_WHILE_WAITING)
 

@@ -172,7 +172,7 @@ def test_what_a_network_amplifies_is_allowed_by_the_last_bits_of_its_type() -> N
         parity.check(good, [good[0] * np.float32(1.001)], "fp32", "it", rounding=9e-5)
 
 
-def test_threads_of_what_converts_sleep_while_they_wait_and_those_of_what_is_timed_do_as_everywhere(
+def test_threads_of_what_converts_beside_others_sleep_while_they_wait_and_what_is_timed_does_as_everywhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
@@ -190,11 +190,13 @@ def test_threads_of_what_converts_sleep_while_they_wait_and_those_of_what_is_tim
             batch=1, threads=2, rounds=1, warmup=0, sets=1, protocol="paper", image=None, seed=0,
         )  # fmt: skip
         progress = schedule.PlanProgress(plan, None)  # type: ignore[arg-type]
-        schedule._start_preparation(progress)
+        schedule._start_preparation(progress, beside_others=True)
+        schedule._start_preparation(progress, beside_others=False)
         progress.prepared = schedule.Prepared(None, "", None, None)  # type: ignore[arg-type]
         schedule._start_set(progress)
     sleeping = ["OMP_WAIT_POLICY" in variables for variables in started]
-    assert sleeping == [False, False, False, False, True, False, True, False, True, False]
+    alone = [False, False, False]
+    assert sleeping == [*alone, *alone, True, False, False, True, False, False, True, False, False]
 
 
 def test_a_busy_machine_and_a_throttled_one_are_said() -> None:
