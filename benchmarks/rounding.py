@@ -42,9 +42,8 @@ def main() -> None:
             told = [f"{name:28} changes by {change:.1e} in fp32"]
             for precision in ("fp16", "bf16"):
                 off = parity.difference(wanted, outputs(network, images, precision))
-                told.append(
-                    f"{precision} off by {off:.1e}, {off / change / parity.LAST_BIT[precision]:.2f} of its bits"
-                )
+                explained = change * parity.LAST_BIT[precision]
+                told.append(f"{precision} off by {off:.1e}, {off / explained:.2f} of what its last bits explain")
                 network = enliven(build(name), 0).eval()  # casting back would keep the rounded weights
             print("; ".join(told), flush=True)
 

@@ -265,6 +265,11 @@ def metric(record: Record, key: str) -> float:
     return record.metrics[key]
 
 
+def images_per_s(record: Record, of: str = "fps") -> float:
+    """Images a second, of a record whose FPS, or an end of their interval, are rounds of a batch."""
+    return metric(record, of) * (record.batch or 1)
+
+
 def _describe(run: CommandRun) -> dict[str, str]:
     first = run.records[0]
     machine, software = first.machine, first.software

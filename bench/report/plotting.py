@@ -2,10 +2,11 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 INK, FAINT = "#222222", "#666666"
@@ -41,6 +42,18 @@ def draw(key: str, picture: Callable[[], Figure]) -> tuple[bytes, bytes]:
     with style(key):
         figure = picture()
         return as_bytes(figure, "png"), as_bytes(figure, "svg")
+
+
+def headed(width: float, height: float, title: str, lines: Sequence[str], below: Sequence[str] = ()) -> Figure:
+    """A figure of so many inches with a title, what it is of, and remarks below."""
+    drawn = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(drawn)
+    drawn.text(0.15 / width, 1 - 0.1 / height, title, va="top", color=INK, fontsize=10.5, fontweight="bold")
+    drawn.text(0.15 / width, 1 - 0.32 / height, "\n".join(lines), va="top", color=FAINT, linespacing=1.25)
+    if below:
+        text = "\n".join(below)
+        drawn.text(0.15 / width, 0.08 / height, text, va="bottom", color=FAINT, fontsize=8, linespacing=1.25)
+    return drawn
 
 
 def as_bytes(figure: Figure, kind: str) -> bytes:

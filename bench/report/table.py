@@ -3,7 +3,7 @@
 A ``Table`` is the one source of its Markdown, CSV and LaTeX (``bench.report.render``) and of what the page shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -98,6 +98,16 @@ class Table:
         columns = panel.columns if panel else range(len(self.columns))
         cells = (row.cells[index] for row in self.rows for index in columns)
         return list({id(record): record for cell in cells for record in cell.records}.values())
+
+
+def in_panels(parts: Iterable[tuple[str, Sequence[Column]]]) -> tuple[tuple[Column, ...], tuple[Panel, ...]]:
+    """The columns of all parts, and a panel for each: its title, and which of the columns are its own."""
+    columns: list[Column] = []
+    panels = []
+    for title, own in parts:
+        panels.append(Panel(title, tuple(range(len(columns), len(columns) + len(own)))))
+        columns += own
+    return tuple(columns), tuple(panels)
 
 
 def decimals(text: str) -> int:

@@ -13,7 +13,7 @@ KEEP_MEMORY = {
     "MALLOC_TOP_PAD_": str(2**26),
 }
 # By default, threads that wait for each other spin, and beside other work they spin for one that is not running: small
-# operators then took 8 to 25 times as long (docs/timing.md). Alone, and where it is timed, spinning is better.
+# operators then took 9 to 25 times as long (docs/timing.md). Alone, and where it is timed, spinning is better.
 SLEEP_WHILE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 

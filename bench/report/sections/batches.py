@@ -7,22 +7,23 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper, plotting
-from bench.report.measured import Measured, Setting, free_key, metric, notes_on_protocol, tags
+from bench.report.measured import Measured, Setting, free_key, images_per_s, metric, tags
 from bench.report.network_rows import network_rows
-from bench.report.plotting import DPI, FAINT, INK
+from bench.report.plotting import INK
 from bench.report.section import ReportFigure, Section
 from bench.report.sections.ranking import COLOURS
-from bench.report.table import Cell, Column, Panel, Table, Value, measured_cell
+from bench.report.sections.table5 import speed_cells
+from bench.report.table import Cell, Column, Table, in_panels, measured_cell
 
 COUNTER = "mmcv"  # whose multiply-adds stand beside the speeds: Table I's convention
 WIDTH, HEIGHT, LABELS = 6.6, 3.9, 2.15  # of the figure without its title and remarks, and of the names, in inches
+ENERGY = "energy_gpu_j_per_image"
 APART = 0.045  # of the axes' height, between two names
 
 
@@ -65,34 +66,34 @@ def table(measured: Measured) -> Table | None:
     found = views(measured)
     if not found:
         return None
-    columns: list[Column] = []
-    panels = []
-    for view in found:
-        start = len(columns)
-        where = (*view.setting.parts, ("precision", view.setting.precision), ("input", view.setting.input))
-        columns.append(Column("gmacs", "multiply-adds (G)", ("measured",), setting=where))
-        columns += [
-            Column(
-                "images_per_s", str(batch), ("measured",), "Images a second, by batch", (*where, ("batch", str(batch)))
-            )
-            for batch in view.batches
-        ]
-        columns.append(Column("gain", "times the smallest batch's", ("measured",), setting=where))
-        panels.append(Panel(view.title, tuple(range(start, len(columns)))))
+    columns, panels = in_panels((view.title, _columns(view)) for view in found)
     shown = {view: view.models(measured) for view in found}
     return Table(
         {"model": "Model", "name": "In the paper"},
-        tuple(columns),
+        columns,
         network_rows(
             (model for models in shown.values() for model in models),
             lambda model: (cell for view in found for cell in _cells(measured, view, model, shown[view])),
         ),
-        panels=tuple(panels),
+        panels=panels,
         remarks=(
             "Images a second, with the 95 % interval; the energy of an image where the machine tells it.",
             f"Multiply-adds of one image, as {COUNTER} counts them.",
         ),
     )  # fmt: skip
+
+
+def _columns(view: View) -> list[Column]:
+    where = (*view.setting.parts, ("precision", view.setting.precision), ("input", view.setting.input))
+    speeds = [
+        Column("fps", str(batch), ("measured",), "Images a second, by batch", (*where, ("batch", str(batch))))
+        for batch in view.batches
+    ]
+    return [
+        Column("gmacs", "multiply-adds (G)", ("measured",), setting=where),
+        *speeds,
+        Column("gain", "times the smallest batch's", ("measured",), setting=where),
+    ]
 
 
 def _cells(measured: Measured, view: View, model: str, shown: Sequence[str]) -> list[Cell]:
@@ -103,7 +104,7 @@ def _cells(measured: Measured, view: View, model: str, shown: Sequence[str]) -> 
     records = [view.record(measured, model, batch) for batch in view.batches]
     cells += [_speed(record) for record in records]
     timed = [record for record in records if record]
-    gain = _images(timed[-1]) / _images(timed[0])
+    gain = images_per_s(timed[-1]) / images_per_s(timed[0])
     cells.append(replace(measured_cell(timed[-1], printed(gain, 1, 1), gain=gain), others=(timed[0],)))
     return cells
 
@@ -114,26 +115,14 @@ def _multiply_adds(measured: Measured, view: View, model: str) -> tuple[Record |
     return counted, counted.metrics.get(f"macs_{COUNTER}") if counted else None
 
 
-def _images(record: Record, of: str = "fps") -> float:
-    """Images a second, from rounds a second or an end of their interval."""
-    return metric(record, of) * (record.batch or 1)
-
-
 def _speed(record: Record | None) -> Cell:
-    if record is None:
-        return Cell()
-    extra: dict[str, float] = {"images_per_s": _images(record)}
-    details = []
-    if "fps_ci95_low" in record.metrics:
-        extra |= {f"images_per_s_ci95_{end}": _images(record, f"fps_ci95_{end}") for end in ("low", "high")}
-        details.append(" to ".join(metrics.text("fps", extra[f"images_per_s_ci95_{end}"]) for end in ("low", "high")))
-    if "energy_gpu_j_per_image" in record.metrics:
-        extra["energy_gpu_j_per_image"] = metric(record, "energy_gpu_j_per_image")
-        details.append(f"{metrics.text('energy_gpu_j_per_image', extra['energy_gpu_j_per_image'])} J")
-    return Cell(
-        (Value(metrics.text("fps", _images(record)), "measured"),), detail=", ".join(details), tags=tags(record),
-        notes=notes_on_protocol(record), extra=extra, record=record,
-    )  # fmt: skip
+    """Images a second with their interval, and the energy of an image."""
+    cell, _ = speed_cells(record, None)
+    if record is None or ENERGY not in record.metrics:
+        return cell
+    joules = metric(record, ENERGY)
+    details = filter(None, (cell.detail, f"{metrics.text(ENERGY, joules)} J"))
+    return replace(cell, detail=", ".join(details), extra={**cell.extra, ENERGY: joules})
 
 
 # -------------------------------------------------------------------------------- figure
@@ -151,25 +140,21 @@ def picture(measured: Measured, view: View) -> Figure:
     """Images a second over the batch, a line a network, its name at the line's end."""
     models = view.models(measured)
     records = {model: [view.record(measured, model, batch) for batch in view.batches] for model in models}
-    words = {word for row in records.values() for record in row if record for word in tags(record)} - {"steady"}
+    words = {word for row in records.values() for record in row if record for word in tags(record)}
+    words.discard("steady")  # which is no weaker than the paper's protocol
     remarks = f"Both axes are logarithmic. G: multiply-adds of an image in billions, as {COUNTER} counts them."
     remarks += f" Caution, some measurements: {', '.join(sorted(words))}." if words else ""
     lines, below = textwrap.wrap(view.title, int(WIDTH * 13.5)), textwrap.wrap(remarks, int(WIDTH * 15))
     top, bottom = 0.5 + 0.17 * len(lines), 0.6 + 0.16 * len(below)
     height = top + HEIGHT + bottom
-    drawn = Figure(figsize=(WIDTH, height), dpi=DPI)
-    FigureCanvasAgg(drawn)
-    title = "Images a second, by batch"
-    drawn.text(0.15 / WIDTH, 1 - 0.1 / height, title, va="top", color=INK, fontsize=10.5, fontweight="bold")
-    drawn.text(0.15 / WIDTH, 1 - 0.32 / height, "\n".join(lines), va="top", color=FAINT, linespacing=1.25)
-    drawn.text(0.15 / WIDTH, 0.08 / height, "\n".join(below), va="bottom", color=FAINT, fontsize=8, linespacing=1.25)
+    drawn = plotting.headed(WIDTH, height, "Images a second, by batch", lines, below)
     axes = drawn.add_axes((0.75 / WIDTH, bottom / height, (WIDTH - 0.75 - LABELS) / WIDTH, HEIGHT / height))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     known = [*paper.models(), *(model for model in models if model not in paper.models())]
     ends: dict[str, float] = {}
     for model, row in records.items():
-        points = [(record.batch or 1, _images(record)) for record in row if record]
+        points = [(record.batch or 1, images_per_s(record)) for record in row if record]
         colour, bold = COLOURS[known.index(model) % len(COLOURS)], model == paper.BASELINE
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, linewidth=3 if bold else 1.6)
         ends[model] = points[-1][1]

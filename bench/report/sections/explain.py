@@ -19,7 +19,7 @@ from bench.report.measured import Measured, Setting, free_key, metric, name, tag
 from bench.report.network_rows import network_rows
 from bench.report.plotting import DPI, FAINT, INK
 from bench.report.section import ReportFigure, Section
-from bench.report.table import Cell, Column, Panel, Table, Value
+from bench.report.table import Cell, Column, Table, Value, in_panels
 
 # The parts of a network's time: metric, heading, colour (Okabe and Ito's). They add up to the whole.
 PARTS = (
@@ -51,21 +51,16 @@ def table(measured: Measured) -> Table | None:
     found = by_setting(measured)
     if not found:
         return None
-    columns: list[Column] = []
-    panels = []
-    for setting in found:
-        start = len(columns)
-        columns += _columns(setting)
-        panels.append(Panel(heading(setting), tuple(range(start, len(columns)))))
+    columns, panels = in_panels((heading(setting), _columns(setting)) for setting in found)
     rows = network_rows(
         (model for here in found.values() for model in here),
         lambda model: (cell for setting, here in found.items() for cell in _cells(setting, here.get(model))),
     )
     return Table(
         {"model": "Model", "name": "In the paper"},
-        tuple(columns),
+        columns,
         rows,
-        panels=tuple(panels),
+        panels=panels,
         remarks=(
             "Must take: multiply-adds at the peak of a large matrix product or bytes at that of a large "
             "copy, whichever takes longer, and an empty call, summed over all operators.",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -19,9 +18,9 @@ from bench.pipeline.described import STAGES, what
 from bench.report import paper, plotting
 from bench.report.measured import Measured, Setting, free_key, metric, name, runtime_order, tags
 from bench.report.network_rows import network_rows
-from bench.report.plotting import DPI, FAINT, INK
+from bench.report.plotting import INK
 from bench.report.section import ReportFigure, Section
-from bench.report.table import Cell, Column, Panel, Row, Table, Value
+from bench.report.table import Cell, Column, Row, Table, Value, in_panels
 
 USUAL_SIZE = "1280x720"  # of the frames that are shown without ``--figures all``
 SHARED = 8  # people in the columns and bars that compare ways of doing it
@@ -120,22 +119,19 @@ def table(measured: Measured) -> Table | None:
     found = views(measured)
     if not found:
         return None
-    columns: list[Column] = []
-    panels = []
     chosen = [(cells, backend) for cells in found for backend in cells.backends]
-    for cells, backend in chosen:
-        start = len(columns)
-        columns += _columns(cells, backend)
-        panels.append(Panel(f"{backend}: {cells.view.title}", tuple(range(start, len(columns)))))
+    columns, panels = in_panels(
+        (f"{backend}: {cells.view.title}", _columns(cells, backend)) for cells, backend in chosen
+    )
     rows = network_rows(
         (model for cells, _ in chosen for model in cells.models),
         lambda model: (cell for cells, backend in chosen for cell in _cells(cells, backend, model)),
     )
     return Table(
         {"model": "Model", "name": "In the paper"},
-        tuple(columns),
+        columns,
         rows,
-        panels=tuple(panels),
+        panels=panels,
         remarks=(
             "Frames a second of drawn scenes with exactly so many people, from the JPEG file to everybody's joints, "
             "up to 8 people in an inference, without the flip test, with the scenes' own boxes (no detector).",
@@ -331,10 +327,7 @@ def _page(
     lines = textwrap.wrap(cells.view.title, int(WIDTH * 13.5))
     top, gap = 0.62 + 0.17 * len(lines), 0.45
     whole = top + height + 0.45 + key
-    drawn = Figure(figsize=(WIDTH, whole), dpi=DPI)
-    FigureCanvasAgg(drawn)
-    drawn.text(0.15 / WIDTH, 1 - 0.1 / whole, title, va="top", color=INK, fontsize=10.5, fontweight="bold")
-    drawn.text(0.15 / WIDTH, 1 - 0.32 / whole, "\n".join(lines), va="top", color=FAINT, linespacing=1.25)
+    drawn = plotting.headed(WIDTH, whole, title, lines)
     wide = (WIDTH - left - 0.2 - gap * (len(backends) - 1)) / len(backends)
     axes = [
         drawn.add_axes(

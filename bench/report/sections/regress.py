@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.core.metrics import printed
@@ -15,9 +14,9 @@ from bench.core.record import Record
 from bench.regress.self_test_conditions import busy_neighbours, condition
 from bench.report import plotting
 from bench.report.measured import Measured, Setting, free_key, metric
-from bench.report.plotting import DPI, FAINT, INK
+from bench.report.plotting import FAINT, INK
 from bench.report.section import ReportFigure, Section
-from bench.report.table import Cell, Column, Panel, Row, Table, Value
+from bench.report.table import Cell, Column, Row, Table, Value, in_panels
 
 HEADINGS = {
     "comparisons": "Comparisons", "regression": "Said slower", "clear": "Said clear", "faster": "Of these faster",
@@ -68,19 +67,18 @@ def _order(record: Record) -> tuple[float, int]:
     return float(record.options["slower_by"]), busy_neighbours(record)
 
 
+def _columns(test: SelfTestSetting) -> list[Column]:
+    what = (("model", test.model), ("threshold", f"{test.threshold:g}"), *test.setting.parts)
+    return [Column(key, title, ("measured",), "", what) for key, title in HEADINGS.items()]
+
+
 def table(measured: Measured) -> Table | None:
     """A row a condition and a panel a self-test; none where there was none."""
     found = tests(measured)
     if not found:
         return None
     conditions = {_order(record): condition(record) for records in found.values() for record in records}
-    columns: list[Column] = []
-    panels = []
-    for test in found:
-        start = len(columns)
-        what = (("model", test.model), ("threshold", f"{test.threshold:g}"), *test.setting.parts)
-        columns += [Column(key, title, ("measured",), "", what) for key, title in HEADINGS.items()]
-        panels.append(Panel(test.title, tuple(range(start, len(columns)))))
+    columns, panels = in_panels((test.title, _columns(test)) for test in found)
     rows = []
     for order in sorted(conditions):
         by_test = [next((r for r in records if _order(r) == order), None) for records in found.values()]
@@ -88,9 +86,9 @@ def table(measured: Measured) -> Table | None:
         rows.append(Row({"condition": conditions[order][0].upper() + conditions[order][1:]}, cells))
     return Table(
         {"condition": "New code"},
-        tuple(columns),
+        columns,
         tuple(rows),
-        panels=tuple(panels),
+        panels=panels,
         remarks=(
             "Every comparison is one that python -m bench.regress would have made, of code with itself; slower by so "
             "much: one side was kept busy for that share of every round.",
@@ -137,11 +135,8 @@ def _picture(test: SelfTestSetting, records: Sequence[Record]) -> Figure:
     lines = textwrap.wrap(test.title, int(WIDTH * 13.5))
     top, bottom = 0.45 + 0.17 * len(lines) + 0.3, 0.55
     height = top + HEIGHT + bottom
-    drawn = Figure(figsize=(WIDTH, height), dpi=DPI)
-    FigureCanvasAgg(drawn)
     title = "How often the latency check says “slower”, and how soon it knows"
-    drawn.text(0.15 / WIDTH, 1 - 0.1 / height, title, va="top", color=INK, fontsize=10.5, fontweight="bold")
-    drawn.text(0.15 / WIDTH, 1 - 0.32 / height, "\n".join(lines), va="top", color=FAINT, linespacing=1.25)
+    drawn = plotting.headed(WIDTH, height, title, lines)
     left, gap = 0.6, 0.75
     width = (WIDTH - left - gap - 0.2) / 2
     frames = ((left, width), (left + width + gap, width))

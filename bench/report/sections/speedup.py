@@ -9,7 +9,7 @@ from bench.report import paper
 from bench.report.measured import Measured, metric, name, notes_on_protocol, protocol, tags
 from bench.report.section import Section
 from bench.report.sections.ranking import REFERENCE, MachineRuntimes, Runtime, places
-from bench.report.table import Cell, Column, Panel, Row, Table, Value
+from bench.report.table import Cell, Column, Row, Table, Value, in_panels
 from bench.timing import yardstick
 
 MEAN, MEAN_OF_OTHERS = "Geometric mean", "Geometric mean of the others"  # of the paper's networks, of all others
@@ -21,12 +21,7 @@ def table(measured: Measured) -> Table | None:
     found = [(place, ratios) for place in places(measured) if (ratios := _ratios(place))]
     if not found:
         return None
-    columns: list[Column] = []
-    panels = []
-    for place, _ in found:
-        start = len(columns)
-        columns += _columns(place)
-        panels.append(Panel(place.title, tuple(range(start, len(columns)))))
+    columns, panels = in_panels((place.title, _columns(place)) for place, _ in found)
     zoo, own = paper.in_order(model for place, _ in found for model in place.models)
     rows = [
         Row(
@@ -44,9 +39,9 @@ def table(measured: Measured) -> Table | None:
     ]  # fmt: skip
     return Table(
         {"model": "", "name": "Network"},
-        tuple(columns),
+        columns,
         (*rows, *means),
-        panels=tuple(panels),
+        panels=panels,
         remarks=(
             f"FPS over that of {REFERENCE}, of the same network on the same machine by the same protocol; batch 1.",
             f"{REFERENCE} is in fp32. Best exact: the fastest runtime in fp32, {REFERENCE} included; int8 is another "

@@ -7,7 +7,7 @@ from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS, accuracy_cell
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, metric, notes_on_protocol, protocol, tags
+from bench.report.measured import JOINTS, SIZE, Measured, Setting, images_per_s, notes_on_protocol, protocol, tags
 from bench.report.section import Section
 from bench.report.table import (
     COLUMNS_A_PANEL,
@@ -89,11 +89,11 @@ def speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, C
     """FPS with its interval, and the ratio to the paper's network."""
     if record is None:
         return Cell(), Cell()
-    fps = metric(record, "fps") * (record.batch or 1)
+    fps = images_per_s(record)
     detail = ""
     extra: dict[str, Number] = {"fps": fps, "protocol": protocol(record)}
     if "fps_ci95_low" in record.metrics:
-        low, high = (record.metrics[f"fps_ci95_{end}"] * (record.batch or 1) for end in ("low", "high"))
+        low, high = (images_per_s(record, f"fps_ci95_{end}") for end in ("low", "high"))
         detail = f"{metrics.text('fps', low)} to {metrics.text('fps', high)}"
         extra |= {"fps_ci95_low": low, "fps_ci95_high": high}
     speed_cell = Cell(
@@ -106,7 +106,7 @@ def speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, C
     )
     if baseline is None:
         return speed_cell, Cell()
-    ratio = fps / (metric(baseline, "fps") * (baseline.batch or 1))
+    ratio = fps / images_per_s(baseline)
     return speed_cell, Cell((Value(printed(ratio, 1, 2), "measured"),), record=record)
 
 
