@@ -11,7 +11,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -20,8 +21,9 @@ from bench.core.errors import InputError, described, is_of_memory, os_reason, os
 from bench.core.files import PROJECT, longest_name
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.progress import Progress, ProgressColumn
+    from rich.segment import Segment
     from rich.table import Table
 
     from bench.core.record import Record
@@ -96,6 +98,25 @@ def make_parser(name: str, description: str, *, records: bool = True) -> argpars
     parser.add_argument("--debug", action="store_true", help="show the traceback of errors")
     parser.add_argument("--version", action=_Version)
     return parser
+
+
+def refuse(parser: argparse.ArgumentParser, argv: Sequence[str], options: Iterable[str], why: str) -> None:
+    """Fail if one of some options was given, be it with its default: it would have no effect.
+
+    Args:
+        parser: that knows them.
+        argv: the command line.
+        options: as on the command line, such as ``--people``.
+        why: it has none, for the message.
+
+    Raises:
+        InputError: one was.
+    """
+    given = {word.partition("=")[0] for word in argv}
+    for option in options:
+        assert option in parser._option_string_actions, option
+        if option in given:
+            raise InputError(f"{option} has no effect here: {why}; leave it out")
 
 
 def parse_subcommand(
@@ -388,11 +409,36 @@ def output() -> "Console":
     return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
+_FOLDED = 12  # the least width of a column whose words may be broken
+
+
+@dataclass(frozen=True)
+class _AtLeast:
+    """A table as wide as the terminal, or as it must be."""
+
+    table: "Table"
+    width: int
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Segment]":
+        yield from console.render(self.table, options.update(width=max(options.max_width, self.width)))
+
+
 def show_table(table: "Table", title: str = "") -> None:
-    """Print a table on standard output, with its title above it on one line, however narrow the table is."""
+    """Print a table on standard output, with its title above it on one line, however narrow the table is.
+
+    No name and no figure is cut, however narrow the terminal is: there, lines go on in the next one.
+    """
+    from rich.measure import Measurement
+
     if title:
         output().print(title, style="italic", soft_wrap=True)
-    output().print(table)
+    wide = output().options.update(width=10_000)
+    for column in table.columns:
+        if column.no_wrap or column.overflow != "fold":
+            widths = [Measurement.get(output(), wide, cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(width.maximum if column.no_wrap else width.minimum for width in widths)
+    least = sum((column.min_width or _FOLDED) + 3 for column in table.columns) + 1  # with a line and blanks beside each
+    output().print(_AtLeast(table, least), crop=False)
 
 
 def say(text: str) -> None:
@@ -565,6 +611,7 @@ def _set_up_process(arguments: argparse.Namespace) -> None:
 def errors_as_lines() -> Iterator[None]:
     """Ends the process with one line and the status that is right for what is raised within; writes out what waits."""
     streams.open_what_is_closed()
+    streams.write_every_letter()
     interrupted = "interrupted: what was recorded is kept"
     try:
         try:

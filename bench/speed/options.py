@@ -54,6 +54,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     steady = arguments.protocol == "steady"
     if steady and (quick or arguments.rounds):
         raise InputError("--protocol steady decides on the rounds itself: leave out --rounds and --quick")
+    if not steady:
+        cli.refuse(parser, argv, ["--budget"], "it is of --protocol steady, the others time a fixed number of rounds")
     if arguments.quick:
         arguments.protocol = "quick"
     # Numbers given explicitly count; --quick only changes the defaults.

@@ -49,18 +49,22 @@ def print_speeds(records: Sequence[Record], left_out: Sequence[str]) -> None:
 
 def _print_lines(records: Sequence[Record]) -> None:
     several = len({record.batch for record in records}) > 1
+    inputs = len({record.input for record in records}) > 1
     steady = any("median_ci95_relative" in record.metrics for record in records)
     table = Table()
-    _add_columns(table, "model", "backend", *(["batch"] if several else []),
+    _add_columns(table, "model", *(["input"] if inputs else []), "backend", *(["batch"] if several else []),
                  "FPS" if {record.batch for record in records} == {1} else "images/s", "95 % interval", "mean ms",
                  "median ms", "reached" if steady else "p90 ms", "peak MiB")  # fmt: skip
     for record in records:
         m, batch = record.metrics, record.batch or 1
         low, high = (m.get(f"fps_ci95_{end}") for end in ("low", "high"))
+        sets = record.protocol["sets"]
         reached = f"± {m['median_ci95_relative']:.1%}" if "median_ci95_relative" in m else "unknown"
         table.add_row(
-            record.model, record.backend, *([str(batch)] if several else []), text("fps", m["fps"] * batch),
-            f"{text('fps', low * batch)} to {text('fps', high * batch)}" if low and high else "none of 2 sets",
+            record.model, *([record.input] if inputs else []), record.backend, *([str(batch)] if several else []),
+            text("fps", m["fps"] * batch),
+            f"{text('fps', low * batch)} to {text('fps', high * batch)}" if low and high and sets != 1
+            else f"none of {sets} set{'s'[: sets != 1]}",
             *(text(name, m[name]) for name in ("latency_ms_mean", "latency_ms_median")),
             reached if steady else text("latency_ms_p90", m["latency_ms_p90"]),
             text("peak_rss_bytes", m.get("peak_cuda_bytes", m.get("peak_rss_bytes", 0))),
@@ -101,15 +105,16 @@ def _print_matrix(records: Sequence[Record], left_out: Sequence[str]) -> None:
     table.add_column("model", no_wrap=True)
     for runtime in runtimes:
         table.add_column(runtime.replace("onnx", "onnx-\n").replace("_", "\n"), justify="right")
-    for model in dict.fromkeys(record.model for record in records):
-        mine = {record.backend: record for record in records if record.model == model}
+    inputs = len({record.input for record in records}) > 1
+    for model, size in dict.fromkeys((record.model, record.input) for record in records):
+        mine = {record.backend: record for record in records if (record.model, record.input) == (model, size)}
         exact = [_speed(record) for record in mine.values() if record.precision != "int8"]
         cells = []
         for runtime in runtimes:
             record = mine.get(runtime)
             shown = "—" if record is None else f"{text('fps', _speed(record))}{_mark(record)}"
             cells.append(Text(shown, style="bold") if record and exact and _speed(record) == max(exact) else shown)
-        table.add_row(model, *cells)
+        table.add_row(f"{model}, {size}" if inputs else model, *cells)
     cli.show_table(table, f"images a second; {_where(records)}")
     remarks = []
     if any(_mark(record) for record in records):
@@ -133,5 +138,6 @@ def _where(records: Sequence[Record]) -> str:
     first = records[0]
     where = first.machine.gpu if first.device == "cuda" else f"{first.machine.cpu}, {first.threads} threads"
     batch = f", batch {first.batch}" if len({record.batch for record in records}) == 1 else ""
+    size = f", {first.input}" if len({record.input for record in records}) == 1 else ""
     precisions = ", ".join(dict.fromkeys(record.precision or "" for record in records))
-    return f"{where}, {precisions}, {first.input}{batch}"
+    return f"{where}, {precisions}{size}{batch}"

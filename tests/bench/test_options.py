@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import io
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from bench import cli
@@ -101,6 +104,39 @@ def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
     cli.warn(name)
     said = capsys.readouterr()
     assert (said.out.count(name), said.err.count(name)) == (2, 2)
+
+
+@pytest.mark.parametrize("width", [10, 40, 80])
+def test_no_figure_of_a_table_is_cut_on_a_narrow_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that may not be wrapped are wider than the terminal together; those that may give way first."""
+    out = io.StringIO()
+    monkeypatch.setattr(cli, "output", lambda: Console(file=out, width=width, markup=False))
+    for wrapped in (True, False):
+        table = Table()
+        for number in range(8):
+            table.add_column(f"heading {number}", justify="right", no_wrap=not wrapped)
+        table.add_column("free", overflow="fold")
+        figures = [f"{1000 + number}.{number}" for number in range(7)]
+        table.add_row("simplebaseline_mobilenetv2", *figures, "any length of words")
+        cli.show_table(table)
+        shown = out.getvalue()
+        assert "…" not in shown
+        assert all(figure in shown for figure in ("simplebaseline_mobilenetv2", *figures))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437"])
+def test_letters_that_a_console_does_not_have_are_written_out(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that has done its work does not fail in saying so, and a line of JSON stays what it was."""
+    text = "— ± né сеть \U0001f600 \udce9 ✓"
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    with cli.errors_as_lines():
+        print(json.dumps(text, ensure_ascii=False))
+        print(text, file=sys.stderr)
+        sys.stderr.flush()
+    written = sys.stdout.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    assert json.loads(written) == text
+    assert r"\u0441\u0435\u0442\u044c" in sys.stderr.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
 
 
 def test_public_names_are_those_of_their_modules_whichever_was_imported_first() -> None:

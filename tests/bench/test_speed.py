@@ -27,6 +27,7 @@ from bench.speed.plan import SpeedPlan
 from bench.speed.schedule import Part, Prepared
 from bench.speed.timed_set import SetResult
 from bench.timing.intervals import median_interval, relative_precision
+from tests.bench.test_report import speed as made_up
 from tests.commands import command, run_command
 from tests.conftest import ROOT
 
@@ -156,6 +157,28 @@ def test_a_matrix_of_batches_until_they_agree(tiny: str, tmp_path: Path, capsys:
                 assert text in stdout
 
 
+def test_a_table_says_what_each_row_is_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Model files have inputs of their own, and one process has no interval."""
+    more = {"latency_ms_median": 9.0, "latency_ms_p90": 11.0, "first_inference_ms": 1.0, "model_file_bytes": 1.0}
+    made = [
+        made_up(f"{name}.onnx", fps, backend=backend, input=size)
+        for name, size, fps in (("a", "256x192", 10.0), ("b", "384x288", 20.0))
+        for backend in ("onnxruntime", "openvino")
+    ]
+    records = [
+        one.model_copy(update={"metrics": one.metrics | more, "protocol": one.protocol | {"sets": 1}}) for one in made
+    ]
+    tables.print_speeds(records, [])
+    shown = capsys.readouterr().out
+    titles = [line for line in shown.splitlines() if "fp32" in line]
+    assert len(titles) == 2
+    assert not [title for title in titles if "x192" in title or "x288" in title]
+    assert [shown.count(size) for size in ("256x192", "384x288")] == [3, 3]  # a line a runtime, and one of the matrix
+    assert shown.count("none of 1 set ") == 4
+    tables.print_speeds(records[:2], [])
+    assert "fp32, 256x192, batch 1" in capsys.readouterr().out
+
+
 def a_plan(tiny: str, **changed: object) -> SpeedPlan:
     settings: dict[str, object] = {
         "model": tiny, "num_joints": 17, "input": (64, 32), "image": None, "batch": 1, "device": "cpu",
@@ -190,10 +213,11 @@ CHANGES = {
     "--models": ["lite_hrnet_18"], "--input": ["64x64"], "--joints": ["16"], "--precision": ["bf16"],
     "--threads": ["2"], "--batch": ["2"], "--rounds": ["20"], "--warmup": ["9"], "--sets": ["4"], "--seed": ["7"],
     "--backend": ["fused"], "--protocol": ["steady"], "--quick": [], "--image": ["bench/assets/astronaut.png"],
+    "--budget": ["3", "--protocol", "steady"],
 }  # fmt: skip
 NO_CHANGE = {
     "--results": ["elsewhere"], "--json": [], "--quiet": [], "--debug": [], "--missing": [], "--ahead": ["2"],
-    "--timeout": ["60"], "--budget": ["3"],  # the budget is of the steady protocol
+    "--timeout": ["60"],
 }  # fmt: skip
 
 
@@ -215,6 +239,7 @@ def test_any_option_that_can_change_the_answer_changes_the_identity(
     changed = identities(monkeypatch, option, *CHANGES.get(option, NO_CHANGE.get(option, [])))
     assert (changed != plain) == (option in CHANGES)
     assert len(plain) == len(changed) == 1
+    assert option != "--budget" or changed != identities(monkeypatch, *CHANGES["--budget"][1:])
 
 
 def test_no_option_is_forgotten_in_the_test_of_identity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,6 +423,7 @@ def test_measure_leaves_the_model_as_it_was() -> None:
         (["--backend", "onnxruntime", "--precision", "fp16"], "give --device cpu --precision fp32"),
         (["--batch", "1,0"], "'0' is not a batch size: give a whole number from 1 to 4,096"),
         (["--budget", "soon"], "'soon' is not a number of seconds above 0"),
+        (["--budget", "20"], "--budget has no effect here: it is of --protocol steady"),
         (["--protocol", "steady", "--rounds", "5"], "leave out --rounds"),
         (["--backend", "cudagraphs"], "runs on CUDA devices only: give --device cuda"),
         (["--backend", "openvino_int8", "--precision", "bf16"], "give --device cpu --precision fp32"),
