@@ -38,13 +38,18 @@ def _costs(name: str, measured: Measured) -> str:
         "| input | joints | parameters | multiply-adds, mmcv | multiply-adds, torchstat |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
+    absent = []
     for size, joints in INPUTS:
         record = measured.complexity(name, size, joints)
-        found = {} if record is None else record.metrics  # torchstat does not know every layer of the newer networks
-        counts = (found.get(key) for key in ("params", "macs_mmcv", "macs_torchstat"))
+        if record is None:
+            absent.append(f"{size} with {joints} joints")
+            continue
+        # torchstat does not know every layer of the newer networks.
+        counts = (record.metrics.get(key) for key in ("params", "macs_mmcv", "macs_torchstat"))
         cells = ["—" if count is None else f"**{count / 1e6:,.2f} M**" for count in counts]
         lines.append(f"| {size} | {joints} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    counted = ["\n".join(lines)] if len(absent) < len(INPUTS) else []
+    return "\n\n".join([*counted, *([f"Not counted: {', '.join(absent)}."] if absent else [])])
 
 
 def _accuracy(name: str) -> str:

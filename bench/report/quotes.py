@@ -15,7 +15,7 @@ import io
 import re
 import shlex
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Quote:
         if table is None or not panels:
             raise InputError(f"there is no table {self.table} of {self.panel} to quote: the records do not give it")
         indices = dict.fromkeys(index for panel in panels for index in panel.columns if self._shows(table, index))
-        return render.markdown_rows(_quoted(table, list(indices)), Panel("", tuple(indices)))
+        return render.markdown_rows(_without_notes(table), Panel("", tuple(indices)))
 
     def _shows(self, table: Table, index: int) -> bool:
         setting = dict(table.columns[index].setting)
@@ -51,12 +51,9 @@ class Quote:
         return all(not some or key not in setting or setting[key] in some for key, some in wanted)
 
 
-def _quoted(table: Table, indices: Sequence[int]) -> Table:
-    """Without rows that have nothing in these columns, and without notes, which stand below the table itself."""
-    rows = [
-        replace(row, cells=tuple(replace(cell, notes=()) for cell in row.cells)) for row in table.rows
-        if any(value.text for index in indices for value in row.cells[index].values)
-    ]  # fmt: skip
+def _without_notes(table: Table) -> Table:
+    """Notes stand below the table itself."""
+    rows = [replace(row, cells=tuple(replace(cell, notes=()) for cell in row.cells)) for row in table.rows]
     return replace(table, rows=tuple(rows))
 
 

@@ -244,6 +244,8 @@ def _latex_notes(table: Table, panel: Panel, measured: Measured) -> Iterator[str
     for note, mark in footnotes(table).items():
         if note in used:
             yield f"\\textsuperscript{{{mark}}} {_escape_latex(note)}"
+    if absent := table.absent_in(panel):
+        yield f"Not measured here: {_escape_latex(', '.join(absent))}."
     for run, _ in sources(table, measured, panel):
         told = measured.described(next(r for r in measured.runs if r.name == run))
         wanted = ("command", "machine", "software", "started", "measured", "warnings")

@@ -46,6 +46,10 @@ class Cell:
     def records(self) -> tuple[Record, ...]:
         return (self.record, *self.others) if self.record else ()
 
+    @property
+    def says_something(self) -> bool:
+        return bool(self.detail) or any(value.text for value in self.values)
+
     def text(self, origin: Origin) -> str:
         return next((value.text for value in self.values if value.origin == origin), "")
 
@@ -68,6 +72,11 @@ class Row:
     section: str = ""  # heading above the first row of a section
     highlight: bool = False
 
+    @property
+    def who(self) -> str:
+        """The network that it is of, or else its name; nothing where it is of several networks."""
+        return self.names.get("model", next((name for name in self.names.values() if name), ""))
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -75,6 +84,7 @@ class Panel:
 
     title: str
     columns: tuple[int, ...]
+    about: tuple[int, ...] = ()  # those of them that it is there for, where other panels have the rest as well
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,16 @@ class Table:
     @property
     def shown(self) -> tuple[Panel, ...]:
         return self.panels or (Panel("", tuple(range(len(self.columns)))),)
+
+    def rows_in(self, panel: Panel) -> tuple[Row, ...]:
+        """The rows that have something in what a panel is about: the others would be dashes alone."""
+        about = panel.about or panel.columns
+        return tuple(row for row in self.rows if any(row.cells[index].says_something for index in about))
+
+    def absent_in(self, panel: Panel) -> list[str]:
+        """Of whom the table has a row, and a panel has none."""
+        there = {row.who for row in self.rows_in(panel)}
+        return [who for who in dict.fromkeys(row.who for row in self.rows) if who and who not in there]
 
     def records(self, panel: Panel | None = None) -> list[Record]:
         """The records behind it or behind a panel of it, each once."""
