@@ -11,7 +11,7 @@ from bench.core.metrics import printed
 from bench.report.candidates import Accuracy, Candidate, candidates, datasets
 from bench.report.choosing import MIB, Choice, Limits, choose, short
 from bench.report.command import read
-from bench.report.measured import Measured, Setting
+from bench.report.measured import Measured, Setting, machine_name
 
 FRONT = {"yes": "yes", "maybe": "maybe", "no": ""}
 MARKS = {"measured": "", "paper": "*", "publisher": "**"}
@@ -60,6 +60,9 @@ def of_place(found: Sequence[Candidate], arguments: argparse.Namespace, joints: 
 
     devices = {one.setting.device for one in left}
     keep("device", arguments.device or ("cpu" if "cpu" in devices else min(devices)), lambda s: s.device)
+    gpus = sorted({_name(one) for one in left})
+    if len(gpus) > 1:
+        raise InputError(f"name one of several GPUs with --machine: there is {'; '.join(gpus)}")
     keep("input", arguments.input, lambda s: s.input)
     keep("batch", str(arguments.batch), lambda s: s.batch)
     keep("backend", None if arguments.backend == "all" else arguments.backend, lambda s: s.backend)
@@ -75,20 +78,23 @@ def of_place(found: Sequence[Candidate], arguments: argparse.Namespace, joints: 
     return left
 
 
-def _on_machine(found: list[Candidate], wanted: str | None) -> list[Candidate]:
-    def names(one: Candidate) -> str:
-        return one.setting.machine + (f" with {one.setting.gpu}" if one.setting.gpu else "")
+def _name(one: Candidate) -> str:
+    """Of the machine with its GPU, as ``--machine`` takes it."""
+    return one.setting.machine + (f" with {one.setting.gpu}" if one.setting.gpu else "")
 
-    there = sorted({names(one) for one in found})
+
+def _on_machine(found: list[Candidate], wanted: str | None) -> list[Candidate]:
+    there = sorted({_name(one) for one in found})
     if wanted is None:
         here = machine.this_machine()
-        mine = [one for one in found if (one.setting.cpu, one.setting.cores) == (here.cpu, here.cores)]
+        own = machine_name(here.cpu, here.cores, here.cpu_quota or 0.0)
+        mine = [one for one in found if one.setting.machine == own]
         if mine or len({one.setting.machine for one in found}) == 1:
             return mine or found
         raise InputError(f"name a --machine, as nothing was timed on this one: there is {'; '.join(there)}")
     # A whole name is meant as such, also where a longer one begins with it.
-    same = [one for one in found if wanted.lower() in (one.setting.machine.lower(), names(one).lower())]
-    alike = same or [one for one in found if wanted.lower() in names(one).lower()]
+    same = [one for one in found if wanted.lower() in (one.setting.machine.lower(), _name(one).lower())]
+    alike = same or [one for one in found if wanted.lower() in _name(one).lower()]
     if not alike:
         raise InputError(f"nothing was timed on a machine with {wanted!r} in its name: there is {'; '.join(there)}")
     machines = sorted({one.setting.machine for one in alike})

@@ -7,7 +7,7 @@ from typing import Literal
 from bench.core.record import Record
 from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS
-from bench.report.measured import Measured, Setting, metric, name, protocol, tags
+from bench.report.measured import Measured, Setting, interval, metric, name, protocol, tags
 
 OWN = "your own"  # method of a network that is in no table of the paper
 PUBLISHED = {"coco_val2017": ("coco", "AP"), "mpii_val": ("mpii", "PCKh")}  # publishers' words for data set and metric
@@ -75,7 +75,6 @@ def candidates(measured: Measured, records: Iterable[Record] | None = None) -> l
 
 def _candidate(measured: Measured, record: Record, known: Iterable[str]) -> Candidate:
     setting, model, told = Setting.of(record), name(record), record.metrics
-    ends = told.get("fps_ci95_low"), told.get("fps_ci95_high")
     counted = measured.complexity(model, setting.input, setting.joints)
     in_paper = paper.row(1, model) or {}
     return Candidate(
@@ -87,7 +86,7 @@ def _candidate(measured: Measured, record: Record, known: Iterable[str]) -> Cand
         protocol=protocol(record),
         tags=tags(record),
         fps=metric(record, "fps"),
-        fps_interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
+        fps_interval=interval(record),
         file_bytes=told.get("model_file_bytes"),
         memory_bytes=told.get("peak_cuda_bytes" if setting.device == "cuda" else "peak_rss_bytes"),
         params=metric(counted, "params") if counted else _paper_params(in_paper),

@@ -60,7 +60,7 @@ def update_docs(root: Path) -> int:
     measured = Measured(records)
     tables = {section.key: table for section in all_sections() if (table := section.table(measured))}
     report = {f"{key}.csv": render.csv(table, measured).encode() for key, table in tables.items()}
-    texts = {page: page.read_text() for page in quotes.pages(root)}
+    texts = {page: page.read_text(encoding="utf-8") for page in quotes.pages(root)}
     written = {page: quotes.with_blocks(text, tables) for page, text in texts.items()}
     wrong = [f"{page.relative_to(root)}: {line}" for page in texts for line in quotes.unfounded(written[page], report)]
     for page in texts:

@@ -1,7 +1,7 @@
 """Two folders of records beside each other: what differs between them first, then each network's ratio."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import numpy as np
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import newest
+from bench.report.measured import Setting, best, name, protocol
 from bench.timing.intervals import student_quantile
 
-# Of a measurement, what must be equal for two records to be of the same; the runtime's version may differ. So may the
-# number of threads, but only where each folder has one number alone: other machines have other defaults.
-SAME = ("model", "input", "num_joints", "backend", "device", "precision", "batch")
-ByThreads = dict[int | None, Record]
+Key = tuple[object, ...]  # of a measurement, what must be equal for two records to be of the same
+Place = tuple[str, str]  # machine and GPU
+ByThreads = dict[int | None, list[Record]]
 LEVEL = 0.95
 MAY = 0.01  # a smaller difference is none that matters, whatever the interval
 
@@ -49,16 +49,31 @@ def show(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path,
     Raises:
         InputError: they have no measurement in common.
     """
-    found = lines(first, second)
+    apart = list(_apart(first, second, folders))
+    found = pairs(first, second)
     if not found:
-        raise InputError(
+        nothing = (
             f"{folders[0]} and {folders[1]} have no timing in common (of the same network, input, runtime, precision)"
         )
-    for difference in differences(first, second):
+        raise InputError("; ".join(apart) or nothing)
+    for line in apart:
+        print(f"not compared: {line}")
+    by_place: dict[tuple[Place, Place], list[tuple[Record, Record]]] = {}
+    for one, other in found:
+        by_place.setdefault((_place(one), _place(other)), []).append((one, other))
+    for places, members in by_place.items():
+        if len(by_place) > 1:
+            print(f"on {' | '.join(dict.fromkeys(map(_said, places)))}:")
+        _show(members, folders)
+
+
+def _show(found: Sequence[tuple[Record, Record]], folders: tuple[Path, Path]) -> None:
+    """What differs around some pairs of measurements, and a line for each."""
+    for difference in differences(*(list(side) for side in zip(*found, strict=True))):
         print(f"differs: {difference}")
     names = [f"{folder.name} ms" for folder in folders]
     rows = [("model", "backend", "threads", *names, "ratio", "95 % interval", "")]
-    for line in found:
+    for line in (_line(*pair) for pair in found):
         interval = "" if math.isnan(line.low) else f"{line.low:.3f} to {line.high:.3f}"
         before, after = (f"{median:.2f}" for median in line.median_ms)
         threads = " | ".join(str(number or "") for number in dict.fromkeys(line.threads))
@@ -69,18 +84,60 @@ def show(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path,
 
 
 def lines(first: Sequence[Record], second: Sequence[Record]) -> list[DifferenceLine]:
-    """The measurements that both have, in the order of the first; of several of one the newest counts."""
+    """A line for each of ``pairs``."""
+    return [_line(*pair) for pair in pairs(first, second)]
+
+
+def pairs(first: Sequence[Record], second: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """The measurements that both have, in the order of the first; of several of one the newest of the best protocol.
+
+    They are of the same machine where both sides have records of it. Where they have no machine in common, each must be
+    of one machine alone: which of several was meant, nobody knows.
+    """
     here, there = _speeds(first), _speeds(second)
-    return [_line(*pair) for key in here if key in there for pair in _pairs(here[key], there[key])]
+    return [
+        pair
+        for device in here if device in there
+        for one, other in _places(here[device], there[device])
+        for key, timed in here[device][one].items()
+        for pair in _pairs(timed, there[device][other].get(key, {}))
+    ]  # fmt: skip
+
+
+def _places(here: Collection[Place], there: Collection[Place]) -> list[tuple[Place, Place]]:
+    """Which machine of one side is compared with which of the other; none where several may be meant."""
+    if both := [place for place in here if place in there]:
+        return [(place, place) for place in both]
+    return [(*here, *there)] if len(here) == len(there) == 1 else []
+
+
+def _apart(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path, Path]) -> Iterator[str]:
+    """Why timings on a device are not compared that both sides have."""
+    sides = _speeds(first), _speeds(second)
+    for device in sides[0]:
+        if device in sides[1] and not _places(sides[0][device], sides[1][device]):
+            told = [
+                f"{folder} has {device} timings of {'; '.join(sorted(map(_said, side[device])))}"
+                for folder, side in zip(folders, sides, strict=True)
+            ]
+            yield f"{', and '.join(told)}: give folders of one machine each"
 
 
 def _pairs(here: ByThreads, there: ByThreads) -> list[tuple[Record, Record]]:
     """Records with equal threads; where each side has one number of threads alone, those two whatever they are."""
     both = sorted((number for number in here if number in there), key=lambda number: number or 0)
     if not both and len(here) == len(there) == 1:
-        (one,), (other,) = here.values(), there.values()
-        return [(one, other)]
-    return [(here[number], there[number]) for number in both]
+        return [_alike(*here.values(), *there.values())]
+    return [_alike(here[number], there[number]) for number in both]
+
+
+def _alike(here: Sequence[Record], there: Sequence[Record]) -> tuple[Record, Record]:
+    """The newest of the best protocol that both have; of each its own best where they have none in common."""
+    common = set(map(protocol, here)) & set(map(protocol, there))
+    one, other = (best(r for r in side if protocol(r) in common or not common) for side in (here, there))
+    assert one is not None
+    assert other is not None
+    return one, other
 
 
 def differences(first: Sequence[Record], second: Sequence[Record]) -> Iterator[str]:
@@ -99,19 +156,35 @@ def differences(first: Sequence[Record], second: Sequence[Record]) -> Iterator[s
             yield f"{what}: {', '.join(a)} | {', '.join(b)}"
 
 
-def _speeds(records: Sequence[Record]) -> dict[tuple[object, ...], ByThreads]:
-    found: dict[tuple[object, ...], ByThreads] = {}
-    for record in sorted(newest(records), key=lambda record: record.started_at):
-        if record.kind == "speed" and record.samples.get("latency_ms"):
-            found.setdefault(tuple(getattr(record, name) for name in SAME), {})[record.threads] = record
-    return dict(sorted(found.items(), key=lambda item: (str(item[0][3]), str(item[0][0]))))
+def _speeds(records: Sequence[Record]) -> dict[str, dict[Place, dict[Key, ByThreads]]]:
+    """What was timed by device, machine, measurement and threads.
+
+    The runtime's version may differ. So may the number of threads, but only where each side has one number alone: other
+    machines have other defaults.
+    """
+    found: dict[str, dict[Place, dict[Key, ByThreads]]] = {}
+    timed = [record for record in newest(records) if record.kind == "speed" and record.samples.get("latency_ms")]
+    for record in sorted(timed, key=lambda record: (record.backend or "", name(record))):
+        key = (name(record), record.input, record.num_joints, record.backend, record.precision, record.batch)
+        at = found.setdefault(record.device or "", {}).setdefault(_place(record), {}).setdefault(key, {})
+        at.setdefault(record.threads, []).append(record)
+    return found
+
+
+def _place(record: Record) -> Place:
+    setting = Setting.of(record)
+    return setting.machine, setting.gpu
+
+
+def _said(place: Place) -> str:
+    return ", ".join(filter(None, place))
 
 
 def _line(first: Record, second: Record) -> DifferenceLine:
     ratio, low, high = ratio_interval(first.samples["latency_ms"], second.samples["latency_ms"])
     before, after = (float(np.median(np.concatenate(one.samples["latency_ms"]))) for one in (first, second))
     return DifferenceLine(
-        first.model, first.backend or "", (first.threads, second.threads), (before, after), ratio, low, high
+        name(first), first.backend or "", (first.threads, second.threads), (before, after), ratio, low, high
     )
 
 

@@ -13,7 +13,7 @@ from bench.core.record import Record
 from bench.core.results import newest
 
 # Of several records for one cell the first of these counts; what else there is comes last.
-PROTOCOLS = ("paper", "steady", "ground-truth boxes", "custom", "quick", "random weights")
+PROTOCOLS = ("paper", "steady", "single stream", "ground-truth boxes", "custom", "quick", "random weights")
 SIZE, JOINTS = "256x192", 17  # of Table V
 
 
@@ -70,10 +70,18 @@ def runtime_order(backend: str) -> tuple[int, str]:
     return known.index(backend) if backend in known else len(known), backend
 
 
-def machine_name(cpu: str, cores: int, quota: float) -> str:
-    """A machine as tables name it; quota: processors that a container may use, 0 where there is no limit."""
+def machine_name(cpu: str, cores: int, quota: float, kept: str = "") -> str:
+    """A machine as tables name it.
+
+    Args:
+        cpu: its processor.
+        cores: how many it has.
+        quota: processors that a container may use; 0 where there is no limit.
+        kept: processors that a device's run was told to keep to (``--cores``); empty where it was not.
+    """
     limit = f", of which {quota:g} may be used" if quota else ""
-    return f"{cpu}, {cores} core{'s' if cores > 1 else ''}{limit}"
+    own = f", on processor{'s' if ',' in kept else ''} {kept} alone" if kept else ""
+    return f"{cpu}, {cores} core{'s' if cores > 1 else ''}{limit}{own}"
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +91,9 @@ class Setting:
     cpu: str
     cores: int
     quota: float  # processors that a container may use; 0: no limit
+    kept: (
+        str  # processors that the run kept to, such as 4,5,6,7, which may be of another kind; empty: none in particular
+    )
     device: str
     gpu: str
     backend: str
@@ -97,10 +108,13 @@ class Setting:
     def of(cls, record: Record) -> "Setting":
         machine = record.machine
         cuda = record.device == "cuda"
+        kept = str(record.protocol.get("cores", "")) if record.kind == "speed" else ""
+        usable = min(machine.logical_cores, len(kept.split(","))) if kept else machine.logical_cores
         return cls(
             cpu=machine.cpu,
             cores=machine.cores,
             quota=machine.cpu_quota or 0.0,
+            kept=kept,
             device=record.device or "unknown device",
             gpu=(machine.gpu or "unknown GPU") if cuda else "",
             backend=record.backend or "unknown backend",
@@ -110,7 +124,7 @@ class Setting:
             input=record.input,
             # A network measured in the user's own program tells no joint count; it is not a reason to set it apart.
             joints=record.num_joints or JOINTS,
-            default_threads=0 if cuda else threads_of(machine.cores, machine.logical_cores, machine.cpu_quota),
+            default_threads=0 if cuda else threads_of(machine.cores, usable, machine.cpu_quota),
         )
 
     @property
@@ -124,7 +138,7 @@ class Setting:
 
     @property
     def machine(self) -> str:
-        return machine_name(self.cpu, self.cores, self.quota)
+        return machine_name(self.cpu, self.cores, self.quota, self.kept)
 
     @property
     def what(self) -> str:
@@ -137,6 +151,7 @@ class Setting:
         """For programs: the parts that may differ within Table V."""
         return (
             ("cpu", self.cpu), ("cores", str(self.cores)), *([("cpu_quota", f"{self.quota:g}")] if self.quota else ()),
+            *([("kept_to", self.kept)] if self.kept else ()),
             ("device", self.device), ("gpu", self.gpu), ("backend", self.backend), ("threads", str(self.threads or "")),
         )  # fmt: skip
 
@@ -154,7 +169,9 @@ class Setting:
     def slug(self) -> str:
         """``MACHINE_DEVICE_BACKEND`` for file names; precision and threads are named where they are unusual."""
         limit = slug(f"{self.quota:g}-allowed") if self.quota else ""
-        machine = "-".join(part for part in (slug(self.cpu), f"{self.cores}cores", limit, slug(self.gpu)) if part)
+        kept = slug(f"on-{self.kept}") if self.kept else ""
+        names = (slug(self.cpu), f"{self.cores}cores", limit, kept, slug(self.gpu))
+        machine = "-".join(part for part in names if part)
         parts = [machine, slug(self.device), slug(self.backend)]
         if self.precision != "fp32":
             parts.append(self.precision)
@@ -214,12 +231,12 @@ class Measured:
 
     def complexity(self, model: str, size: str, joints: int) -> Record | None:
         """Counts do not depend on the machine: the newest record of any."""
-        return _best(r for r in self._of("complexity", model, size) if r.num_joints == joints)
+        return best(r for r in self._of("complexity", model, size) if r.num_joints == joints)
 
     def accuracy(self, model: str, size: str, dataset: str) -> Record | None:
         """Accuracy on this data set and no other, in full precision: the exact runtimes agree in it."""
         found = self._of("accuracy", model, size)
-        return _best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
+        return best(r for r in found if r.dataset == dataset and r.precision in (None, "fp32"))
 
     def accuracy_as_run(self, speed: Record, dataset: str) -> Record | None:
         """Accuracy of what a speed record timed: in another precision than fp32 that runtime's own."""
@@ -227,13 +244,14 @@ class Measured:
             return self.accuracy(name(speed), speed.input, dataset)
         found = self._of("accuracy", name(speed), speed.input)
         run = (speed.backend, speed.precision)
-        return _best(r for r in found if r.dataset == dataset and (r.backend, r.precision) == run)
+        return best(r for r in found if r.dataset == dataset and (r.backend, r.precision) == run)
 
     @functools.cached_property
     def settings(self) -> list[Setting]:
         """Where speeds were measured: by machine and device, and then in the order in which runtimes are listed."""
         return sorted(
-            self._in_setting, key=lambda s: (s.cpu, s.cores, s.quota, s.device, s.gpu, runtime_order(s.backend), s)
+            self._in_setting,
+            key=lambda s: (s.cpu, s.cores, s.quota, s.kept, s.device, s.gpu, runtime_order(s.backend), s),
         )
 
     def timed(self, setting: Setting) -> list[str]:
@@ -241,7 +259,13 @@ class Measured:
         return sorted(self._in_setting.get(setting, {}))
 
     def speed(self, model: str, setting: Setting) -> Record | None:
-        return _best(self._in_setting.get(setting, {}).get(model, ()))
+        return best(self._in_setting.get(setting, {}).get(model, ()))
+
+    def speed_like(self, record: Record, model: str, setting: Setting) -> Record | None:
+        """The speed of a network in a setting, timed as another one was: ten minutes of it on a hot device, or a quick
+        look, have no ratio to 50 rounds."""
+        alike = (one for one in self._in_setting.get(setting, {}).get(model, ()) if protocol(one) == protocol(record))
+        return best(alike)
 
     def models(self, kind: str) -> list[str]:
         """Names of all networks with records of a kind, sorted."""
@@ -268,6 +292,14 @@ def metric(record: Record, key: str) -> float:
 def images_per_s(record: Record, of: str = "fps") -> float:
     """Images a second, of a record whose FPS, or an end of their interval, are rounds of a batch."""
     return metric(record, of) * (record.batch or 1)
+
+
+def interval(record: Record, of: str = "fps") -> tuple[float, float] | None:
+    """The ends of a figure's 95 % interval; none of a single process, whose rounds say nothing of other processes."""
+    low, high = (record.metrics.get(f"{of}_ci95_{end}") for end in ("low", "high"))
+    if low is None or high is None or record.protocol.get("sets") == 1:
+        return None
+    return low, high
 
 
 def _describe(run: CommandRun) -> dict[str, str]:
@@ -346,7 +378,9 @@ def _runs(records: list[Record]) -> list[CommandRun]:
     return runs
 
 
-def _best(records: Iterable[Record]) -> Record | None:
+def best(records: Iterable[Record]) -> Record | None:
+    """The newest of the best protocol among them; none where there are none."""
+
     def order(record: Record) -> tuple[int, datetime]:
         known = protocol(record)
         return -(PROTOCOLS.index(known) if known in PROTOCOLS else len(PROTOCOLS)), _time(record)

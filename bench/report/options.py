@@ -29,4 +29,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="for developers: write the blocks of tables in README.md and docs/ from results/reference, and check the "
         "figures that they quote; no report is made",
     )  # fmt: skip
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    of_a_report = ["--out", "--figures", "--json"]
+    if arguments.update_docs:
+        of_all = [*of_a_report, "--results", "--compare"]
+        cli.refuse(parser, argv, of_all, "--update-docs reads results/reference, and makes no report")
+    if arguments.compare:
+        cli.refuse(parser, argv, of_a_report, "--compare makes no report, and prints lines of text")
+    return arguments

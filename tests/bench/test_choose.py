@@ -177,6 +177,48 @@ def test_threads_are_of_a_cpu_alone(tmp_path: Path) -> None:
         command("choose")([*asked, "--threads", "7"])
 
 
+def test_two_gpus_are_not_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hosts of one processor with different GPUs: which one is meant must be said."""
+    hosts = [CPU.model_copy(update={"gpu": gpu}) for gpu in ("NVIDIA One", "NVIDIA Two")]
+    append(
+        [
+            speed("lite_hrnet_18", fps, device="cuda", machine=host)
+            for host, fps in zip(hosts, (10.0, 40.0), strict=True)
+        ],
+        tmp_path,
+    )
+    choosing = command("choose")
+    asked = ["--results", str(tmp_path), "--quiet", "--json"]
+    for wanted in ("test", "nvidia", f"{CPU.cpu}, 2 cores"):
+        with pytest.raises(InputError, match=r"several GPUs with --machine: there is .* with NVIDIA One; .*NVIDIA Two"):
+            choosing([*asked, "--machine", wanted])
+    for wanted, ms in (("nvidia two", 25), (f"{CPU.cpu}, 2 cores with NVIDIA One", 100)):
+        assert choosing([*asked, "--machine", wanted]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        assert json.loads(line)["ms"] == pytest.approx(ms)
+
+
+def test_this_machine_is_the_one_with_its_own_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = CPU.model_copy(update={"cpu_quota": 1.5})
+    append([speed("lite_hrnet_18", 10.0, threads=1), speed("lite_hrnet_30", 5.0, machine=limited, threads=1)], tmp_path)
+    for here, model in ((CPU, "lite_hrnet_18"), (limited, "lite_hrnet_30")):
+        monkeypatch.setattr("bench.core.machine.this_machine", lambda here=here: here)
+        assert command("choose")(["--results", str(tmp_path), "--json"]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        assert json.loads(line)["model"] == model
+
+
+def test_one_process_is_not_enough_to_fit_for_sure() -> None:
+    one = timed("lightweight_mobilenetv3", 50.0, (49.9, 50.1))
+    alone = one.model_copy(update={"protocol": one.protocol | {"sets": 1}})
+    assert judge(found(one)["lightweight_mobilenetv3"], Limits(max_ms=21), COCO)[0] == "fits"
+    assert judge(found(alone)["lightweight_mobilenetv3"], Limits(max_ms=21), COCO) == (
+        "maybe", ("20.0 ms has no interval: measure it in 3 sets or more",)
+    )  # fmt: skip
+
+
 def test_an_accuracy_in_percent_is_no_share(tmp_path: Path) -> None:
     append([speed("own", 10.0), record("accuracy", "own", {"ap": 64.8}, dataset="coco_val2017")], tmp_path)
     with pytest.raises(InputError, match=r"accuracy\.jsonl, line 1: .*metrics\.ap: .* less than or equal to 1"):

@@ -92,6 +92,43 @@ def test_equal_numbers_of_threads_are_compared() -> None:
     assert lines([timed(1, 1), timed(2, 2)], [timed(4, 1)]) == []
 
 
+def test_of_several_machines_equal_ones_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Never this machine with whichever of the other folder's was timed last; nor another variant of a network."""
+
+    def on(cpu: str, ms: float, hour: int = 1, **more: Any) -> Any:
+        started = f"2026-11-01T{hour:02}:00:00+00:00"
+        return speed([[ms]] * 3, machine=MACHINE | {"cpu": cpu}, started_at=started, device="cpu", **more)
+
+    def ratios(first: list[Any], second: list[Any]) -> list[float]:
+        return [round(line.ratio, 9) for line in comparison.lines(first, second)]
+
+    many = [on("fast", 5.0, 2), on("slow", 20.0, 3)]
+    assert ratios([on("fast", 10.0)], many) == [0.5]
+    assert ratios(many, [on("slow", 10.0), on("fast", 10.0)]) == [2.0, 0.5]
+    assert ratios([on("another", 10.0)], many) == []
+    assert ratios([on("another", 10.0)], [many[0]]) == [0.5]
+    variant = on("fast", 40.0, 4, options={"attention": "se"})
+    assert ratios([on("fast", 10.0), variant], [many[0], variant]) == [0.5, 1.0]
+    quick = on("fast", 50.0, 9, protocol={"name": "quick"})
+    proper = on("fast", 10.0, protocol={"name": "paper"})
+    assert ratios([proper], [proper, quick]) == [1.0]
+    assert ratios([quick], [proper, quick]) == [1.0]
+    assert ratios([quick], [proper]) == [0.2]  # which is said
+    for name, records in (("here", [on("another", 10.0)]), ("there", many), ("own", [on("fast", 10.0)])):
+        append(records, tmp_path / name)
+    here, there, own = (str(tmp_path / name) for name in ("here", "there", "own"))
+    with pytest.raises(
+        InputError, match=r"has cpu timings of another, 2 cores, and .*fast, .*; slow, .*: give folders"
+    ):
+        command("report")(["--results", here, "--compare", there])
+    assert command("report")(["--results", own, "--compare", there]) == 0
+    shown = capsys.readouterr().out
+    assert "slow" not in shown
+    assert command("report")(["--results", there, "--compare", there]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("on ")] == ["on fast, 2 cores:", "on slow, 2 cores:"]
+
+
 def test_a_record_without_its_median_is_compared() -> None:
     record = speed([[10.0, 12.0]] * 3)
     del record.metrics["latency_ms_median"]
@@ -99,16 +136,21 @@ def test_a_record_without_its_median_is_compared() -> None:
     assert line.median_ms == (11.0, 11.0)
 
 
-def test_the_command_prints_it_and_writes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_it_and_writes_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     append([speed([[10.0, 11.0]] * 3)], tmp_path / "a")
     append([speed([[20.0, 22.0]] * 3, machine=MACHINE | {"cpu": "another"})], tmp_path / "b")
     append([speed([[1.0]], model="else")], tmp_path / "c")
-    out = ["--out", str(tmp_path / "out")]
-    assert command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "b"), *out]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "b")]) == 0
     first, heading, line = capsys.readouterr().out.splitlines()
     assert first == "differs: processor: a processor | another"
     assert heading.split()[:5] == ["model", "backend", "threads", "a", "ms"]
     assert " ".join(line.split()) == "m eager 1 10.50 21.00 2.000 2.000 to 2.000 differs for sure: slower"
     with pytest.raises(InputError, match="no timing in common"):
-        command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "c"), *out])
-    assert not (tmp_path / "out").exists()
+        command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "c")])
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
+    for option in (["--json"], ["--out", "x"], ["--figures", "main"]):
+        with pytest.raises(InputError, match=f"{option[0]} has no effect here: --compare makes no report"):
+            command("report")(["--compare", str(tmp_path / "b"), *option])

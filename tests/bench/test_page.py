@@ -22,7 +22,7 @@ from bench.report import comparison
 from bench.report.candidates import candidates
 from bench.report.choosing import short
 from bench.report.measured import Measured
-from tests.bench.test_report import complexity, speed
+from tests.bench.test_report import CPU, complexity, record, speed
 from tests.commands import command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,6 +341,48 @@ def test_comparisons_are_those_of_the_report(opened: Opened) -> None:
     (row,) = opened.rows("pairs")
     assert row["ratio"] == f"{ratio:.3f}"
     assert f"{low:.3f} to {high:.3f}" in opened.page.inner_text("#table-pairs")
+
+
+def test_what_must_not_be_mixed_is_apart(browser: Browser, tmp_path: Path) -> None:
+    """Batches and inputs that one side does not have, GPUs of one host, protocols; names as a shell takes them."""
+    odd = CPU.model_copy(update={"cpu": "It's $HOME", "gpu": "NVIDIA One"})
+    two, other = odd.model_copy(update={"gpu": "NVIDIA Two"}), CPU.model_copy(update={"cpu": "Other"})
+    on_gpu = {"device": "cuda"}
+    records = [
+        speed("lite_hrnet_18", 10.0, machine=odd, **on_gpu), speed("lite_hrnet_18", 40.0, machine=two, **on_gpu),
+        speed("small_hrnet_w16", 20.0, machine=odd, **on_gpu),
+        *(speed("lite_hrnet_18", 5.0, machine=CPU, batch=batch, input=size)
+          for batch, size in ((1, "256x192"), (8, "256x192"), (1, "384x288"))),
+        speed("lite_hrnet_18", 8.0, machine=other), speed("own:net", 8.0, machine=other),
+        speed("lite_hrnet_18", 6.0, "sustained", started_at="2026-01-03T00:00:00+00:00"),
+        record("accuracy", "lite_hrnet_18", {"ap": 0.5}, dataset="my $set's"),
+    ]  # fmt: skip
+    path = tmp_path / "index.html"
+    sets = [[10.0] * 3, [10.1] * 3, [9.9] * 3]
+    path.write_bytes(page_of([one.model_copy(update={"samples": {"latency_ms": sets}}) for one in records]))
+    opened = Opened(browser, path)
+    here = f"machine={CPU.cpu}, 2 cores&b.machine=Other, 2 cores"
+    for wanted in ("", "&batch=8", "&input=384x288"):
+        opened.show(f"view=compare&{here}{wanted}")
+        assert ("no timing in common" in opened.page.inner_text("#two-places")) == bool(wanted), wanted
+        assert opened.page.is_visible("#table-compare") == (not wanted)
+    opened.show(f"view=history&{here}")
+    assert {row["verdict"] for row in opened.rows("history")} == {"the first"}
+    host = "machine=It's $HOME, 2 cores"
+    for gpu, models in (("NVIDIA One", {"lite_hrnet_18", "small_hrnet_w16"}), ("NVIDIA Two", {"lite_hrnet_18"})):
+        opened.show(f"{host}&gpu={gpu}")
+        assert {row["key"].split()[0] for row in opened.rows("choose")} == models
+        assert opened.page.is_visible("#choice-gpu")
+    opened.show(f"{host}&dataset=my $set's")
+    words = shlex.split(opened.page.inner_text("#command"))
+    assert words[words.index("--machine") + 1] == "It's $HOME, 2 cores with NVIDIA One"
+    assert words[words.index("--dataset") + 1] == "my $set's"
+    opened.show(f"view=tables&table=table5&machine={CPU.cpu}, 2 cores")
+    assert not opened.page.is_visible("#choice-gpu")
+    assert "own:net" not in [row["model"] for row in opened.rows("table")]
+    assert "Not measured here: own:net." in opened.page.inner_text("#view-tables")
+    assert not opened.faults
+    opened.context.close()
 
 
 def test_speed_history_has_every_revision(opened: Opened) -> None:

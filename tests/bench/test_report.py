@@ -424,6 +424,119 @@ def test_a_container_with_a_limit_is_a_machine_of_its_own() -> None:
     assert "a container that may use 1.5 processors" in files["table5.md"].decode()
 
 
+def test_processors_that_a_run_kept_to_are_a_machine_of_their_own() -> None:
+    """A phone's big cores and its little ones: neither stands for the other, and neither for the whole."""
+    phone = CPU.model_copy(update={"cpu": "Phone", "cores": 8, "logical_cores": 8})
+
+    def kept(cores: str, fps: float, hour: int) -> Record:
+        told = {"name": "paper", "rounds": 50, "warmup": 5, "sets": 5} | ({"cores": cores} if cores else {})
+        started = f"2026-01-02T{hour:02}:00:00.000+00:00"
+        made = speed("lite_hrnet_18", fps, machine=phone, threads=4, started_at=started)
+        return made.model_copy(update={"protocol": told})
+
+    found = [kept("4,5,6,7", 20.0, 1), kept("0,1,2,3", 5.0, 2), kept("", 18.0, 3)]
+    machines = {setting.machine: setting.usual_threads for setting in Measured(found).settings}
+    assert machines == {
+        "Phone, 8 cores": False, "Phone, 8 cores, on processors 0,1,2,3 alone": True,
+        "Phone, 8 cores, on processors 4,5,6,7 alone": True,
+    }  # fmt: skip
+    files = make(found, all_figures=True)
+    assert len([name for name in files if name.startswith("fig5") and name.endswith(".svg")]) == 3
+    rows = pd.read_csv(io.BytesIO(files["table5.csv"])).query("fps_status == 'measured'")
+    assert sorted(zip(rows.kept_to.fillna(""), rows.fps_measured, strict=True)) == [
+        ("", 18.0), ("0,1,2,3", 5.0), ("4,5,6,7", 20.0),
+    ]  # fmt: skip
+    wheres = [column.get("where", {}) for column in page_section(files, "table5")["table"]["columns"]]
+    assert {where["machine"] for where in wheres if where} == set(machines)
+
+
+def test_a_ratio_is_to_what_was_timed_by_the_same_protocol() -> None:
+    """Ten minutes on a device that gets hot have no ratio to 50 rounds on it, nor a quick look."""
+    hot = [speed("lightweight_mobilenetv3", 9.0, "sustained"), speed("lite_hrnet_18", 3.0, "sustained")]
+    cold = [speed("lightweight_mobilenetv3", 18.0), speed("small_hrnet_w16", 36.0)]
+    quick = [speed("lite_hrnet_30", 6.0, "quick"), speed("lite_hrnet_30", 60.0, "quick", backend="openvino")]
+    other = [speed("small_hrnet_w16", 72.0, "sustained", backend="openvino")]
+    in_batches = [speed("small_hrnet_w16", 4.5, batch=16), speed("lite_hrnet_18", 4.0, batch=16)]
+    files = make([*hot, *cold, *quick, *other, *in_batches])
+    rows = pd.read_csv(io.BytesIO(files["table5.csv"]), keep_default_na=False).query("backend == 'eager'")
+    assert dict(zip(rows.model, rows.ratio_measured, strict=True)) == {
+        **dict.fromkeys(rows.model, ""), "lightweight_mobilenetv3": "1.00", "small_hrnet_w16": "2.00",
+        "lite_hrnet_18": "0.33",
+    }  # fmt: skip
+    runtimes = pd.read_csv(io.BytesIO(files["runtimes.csv"]), keep_default_na=False).query("backend == 'openvino'")
+    assert dict(zip(runtimes.model, runtimes.ratio_measured, strict=True)) == {
+        "lite_hrnet_30": "10.00", "small_hrnet_w16": "",
+    }  # fmt: skip
+    batches = pd.read_csv(io.BytesIO(files["batches.csv"]), keep_default_na=False)
+    gains = {model: gain for model, gain in zip(batches.model, batches.gain_measured, strict=True) if gain != ""}
+    assert gains == {"small_hrnet_w16": "2.0"}  # the other at batch 1 for minutes, at batch 16 for 50 rounds
+
+
+def test_rounds_of_a_single_process_are_no_interval() -> None:
+    """They say nothing of other processes: nothing is sure by them."""
+    made = [
+        speed(model, fps, "custom", backend=backend)
+        for backend, speeds in (("eager", (10.0, 20.0)), ("openvino", (60.0, 40.0)))
+        for model, fps in zip(("lite_hrnet_18", "small_hrnet_w16"), speeds, strict=True)
+    ]
+    assert all("fps_ci95_low" in one.metrics for one in made)
+    files = make([one.model_copy(update={"protocol": one.protocol | {"sets": 1}}) for one in made])
+    rows = pd.read_csv(io.BytesIO(files["table5.csv"]), keep_default_na=False).query("fps_status == 'measured'")
+    assert len(rows) == 4
+    assert "fps_ci95_low" not in rows
+    ranking = files["ranking.md"].decode()
+    assert "perhaps Small HRNet-W16" in ranking
+    assert "passes" not in ranking.split("Passes:")[1].split("##")[1]
+    assert not any(one.get("fps_interval") for one in data_of(files["index.html"].decode())["speeds"])
+
+
+def test_rows_without_anything_are_left_out_of_a_panel_and_named() -> None:
+    """Networks that were never timed on a machine; also where a panel repeats what another one has."""
+    first, second = ("lite_hrnet_18", "small_hrnet_w16", "dite_hrnet_18"), ("lite_hrnet_18", "vitpose_s", "own:net")
+    records = [complexity(model, "256x192", 17) for model in ("lite_hrnet_18", "small_hrnet_w16")]
+    records += [
+        speed(model, 10.0 + number, backend=backend, machine=machine)
+        for machine, models in ((CPU, first), (CPU.model_copy(update={"cpu": "Other"}), second))
+        for backend in ("eager", "openvino")
+        for number, model in enumerate(models)
+    ]
+    measured = Measured(records)
+    files = make(records)
+    for section in sections.all_sections():
+        table = section.table(measured)
+        for panel in table.shown if table else ():
+            shown = table.rows_in(panel)
+            about = panel.about or panel.columns
+            assert all(any(row.cells[index].says_something for index in about) for row in shown), panel.title
+            assert {row.who for row in table.rows} - {""} == {row.who for row in shown if row.who} | set(
+                table.absent_in(panel)
+            )
+    for key, absent in (
+        ("ranking", ["small_hrnet_w16, dite_hrnet_18", "own:net, vitpose_s"]), ("speedup", None),
+        ("beyond", None), ("explain", None),
+    ):  # fmt: skip
+        text = files.get(f"{key}.md", b"").decode().replace("\\", "")
+        dashes = [line for line in text.splitlines() if re.fullmatch(r"\| [^|]+ \|( [^|*]+ \|)?( — \|)+", line)]
+        assert not dashes, (key, dashes)
+        said = re.findall(r"^Not measured here: (.*)\.$", text, re.M)
+        if absent:
+            assert [set(line.split(", ")) for line in said] == [set(line.split(", ")) for line in absent]
+    speedup = files["speedup.md"].decode().replace("\\", "")
+    other, own = speedup.split("## Other, 2 cores")[1].split("## "), speedup.split("## Test(R)")[1].split("## ")
+    assert "small_hrnet_w16" not in other[0].split("Not measured here")[0]
+    assert "vitpose_s" not in own[0].split("Not measured here")[0]
+    beyond = files["beyond.md"].decode().split("## Other, 2 cores")[1].split("## ")[0]
+    assert "Dite-HRNet" not in beyond.split("Not measured here")[0]
+    assert "dite\\_hrnet\\_18" in beyond.split("Not measured here")[1]
+    # The paper's rows stay where its figures stand, and LaTeX says the same.
+    assert "| ViPNAS | *67.8*" in files["table5.md"].decode()
+    assert "Not measured here: " in files["ranking.tex"].decode()
+    # A network's card has a line for each size that was counted.
+    models = files["models.md"].decode()
+    assert "| 384x288 | 17 | — |" not in models
+    assert "Not counted: 384x288 with 17 joints, 256x256 with 16 joints." in models
+
+
 def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)

@@ -63,6 +63,7 @@ def _setting_order(setting: Setting) -> tuple[Any, ...]:
         setting.cpu,
         setting.cores,
         setting.quota,
+        setting.kept,
         setting.device,
         setting.gpu,
         runtime_order(setting.backend),
@@ -121,8 +122,9 @@ def _is_check(record: Record) -> bool:
 def _check(record: Record, identifier: str) -> dict[str, Any]:
     """A comparison of two revisions by the latency check."""
     told = record.protocol
+    whole = f", frames of {told['people']} people" if "people" in told else ""  # as bench.pipeline times them
     return _without_nothing({
-        "record": identifier, "model": name(record), "at": record.started_at,
+        "record": identifier, "model": f"{name(record)}, {record.backend}{whole}", "at": record.started_at,
         "base": str(told.get("base_commit", ""))[:10], "head": str(told.get("head_commit", ""))[:10],
         "ratio": record.metrics["ratio"], "low": record.metrics.get("ratio_low"),
         "high": record.metrics.get("ratio_high"), "verdict": told.get("verdict"),
@@ -193,7 +195,7 @@ def _column(column: Column) -> dict[str, Any]:
     where = dict(column.setting)
     if "cpu" in where:
         cpu, cores, quota = where.pop("cpu"), int(where.pop("cores")), float(where.pop("cpu_quota", 0))
-        where["machine"] = machine_name(cpu, cores, quota)
+        where["machine"] = machine_name(cpu, cores, quota, where.pop("kept_to", ""))
     return _without_nothing({
         "key": column.key, "title": column.title, "group": column.group, "words": not column.origins or None,
         "where": {key: value for key, value in where.items() if value},

@@ -76,6 +76,7 @@
       of: (s) => s.device,
       usual: (values) => (values.includes("cpu") ? "cpu" : values[0]),
     },
+    { key: "gpu", label: "GPU", of: (s) => s.gpu, usual: (values) => values[0] },
     {
       key: "input",
       label: "Input",
@@ -354,7 +355,9 @@
     if (told.fps !== undefined) {
       const one = {
         fps: told.fps,
-        fps_interval: told.fps_ci95_low === undefined ? null : [told.fps_ci95_low, told.fps_ci95_high],
+        // As bench.report.measured.interval: rounds of one process say nothing of others.
+        fps_interval:
+          told.fps_ci95_low === undefined || record.sets === 1 ? null : [told.fps_ci95_low, told.fps_ci95_high],
       };
       const interval = msInterval(one);
       lines.push(
@@ -1019,7 +1022,12 @@
         plotPanel(this.plot, "speed_and_accuracy"),
         this.key,
         this.table.node,
-        el("p", { class: "quiet" }, "The same on the terminal: ", this.command),
+        el(
+          "p",
+          { class: "quiet" },
+          "The same on the terminal (records that are not in results/local: with --results DIR): ",
+          this.command,
+        ),
       );
     },
 
@@ -1332,6 +1340,9 @@
     return `No speed of networks with ${joints} joints, as ${title} has, was measured here: run python -m bench.speed --joints ${joints}, or choose another data set or input.`;
   }
 
+  /** A word as a shell takes it. */
+  const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
+
   /** The command that gives the same answer on the terminal. */
   function chooseCommand(setting, asked) {
     const options = {
@@ -1345,13 +1356,13 @@
     const machine = setting.gpu ? `${setting.machine} with ${setting.gpu}` : setting.machine;
     const words = [
       "python -m bench.choose",
-      `--machine '${machine}'`,
+      `--machine ${quoted(machine)}`,
       `--device ${setting.device}`,
-      `--backend ${fields.backend.value}`,
+      `--backend ${quoted(fields.backend.value)}`,
       `--precision ${fields.precision.value}`,
       `--batch ${setting.batch}`,
       `--input ${setting.input}`,
-      `--dataset ${state.dataset}`,
+      `--dataset ${quoted(state.dataset)}`,
     ];
     if (setting.device === "cpu") words.push(`--threads ${setting.threads}`);
     for (const [option, value] of Object.entries(options)) if (value !== null) words.push(`${option} ${value}`);
@@ -1488,6 +1499,7 @@
   const SIDE = [
     { key: "machine", label: "Machine" },
     { key: "device", label: "Device" },
+    { key: "gpu", label: "GPU" },
     { key: "precision", label: "Precision" },
     { key: "backend", label: "Runtime" },
   ];
@@ -1599,15 +1611,16 @@
     drawPlaces(fields, settings) {
       const first = { set: data.sets.includes(state["a.set"]) ? state["a.set"] : "" };
       const wanted = Object.fromEntries(
-        ["machine", "device", "precision", "backend"].map((key) => [key, state[`b.${key}`]]),
+        SIDE.map(({ key }) => [key, state[`b.${key}`]]),
       );
       const others = unique(data.settings.map((s) => s.machine)).filter((machine) => machine !== fields.machine.value);
       wanted.machine ||= others[0];
-      for (const key of ["device", "precision", "backend"]) wanted[key] ||= fields[key].value;
+      for (const key of ["device", "gpu", "precision", "backend"]) wanted[key] ||= fields[key].value;
       for (const key of ["input", "batch", "threads"]) wanted[key] = fields[key].value;
       const second = narrow(wanted);
       for (const { key } of SIDE) {
         this.fill(`b.${key}`, optionsOf(key, second.fields[key].values), second.fields[key].value);
+        this.selects[`b.${key}`].parentNode.hidden = key === "gpu" && second.fields.gpu.values.length < 2;
       }
       for (const [key, label] of [
         ["a.set", this.setLabels[0]],
@@ -1628,6 +1641,9 @@
           (other) =>
             other.model === one.model &&
             other !== one &&
+            // What the second side does not have, it is not compared in: a batch or an input is of both.
+            settingOf(other).input === settingOf(one).input &&
+            settingOf(other).batch === settingOf(one).batch &&
             (!sameRuntime || settingOf(other).backend === settingOf(one).backend) &&
             (second.fields.precision.value !== "all" || settingOf(other).precision === settingOf(one).precision),
         );
@@ -1736,7 +1752,8 @@
 
   function sideTitle(fields) {
     const runtime = fields.backend.value === "all" ? "every runtime" : fields.backend.value;
-    return `${fields.machine.value}, ${fields.device.value}, ${runtime}, ${fields.precision.value}`;
+    const { machine, device, gpu, precision } = fields;
+    return [machine.value, device.value, gpu.value, runtime, precision.value].filter(Boolean).join(", ");
   }
 
   function latencyCell(one) {
@@ -1816,7 +1833,7 @@
       if (found.length) {
         const rows = [...lines.values()].flatMap((line) =>
           line.map((one, index) => {
-            const before = index ? ratio(line[index - 1], one) : null;
+            const last = line.slice(0, index).findLast((earlier) => earlier.protocol === one.protocol);
             return {
               name: one.model,
               key: one.record,
@@ -1828,7 +1845,7 @@
                 cell(one.revision),
                 cell(minute(one.at)),
                 latencyCell(one),
-                ...(index ? ratioCells(before) : [0, cell("the first")]),
+                ...(last ? ratioCells(ratio(last, one)) : [0, cell("the first")]),
               ],
             };
           }),
@@ -1840,7 +1857,7 @@
             { id: "revision", title: "Revision", words: true },
             { id: "at", title: "Measured", words: true },
             { id: "ms", title: "ms" },
-            { id: "ratio", title: "over the one before" },
+            { id: "ratio", title: "over the one before, by the same protocol" },
             { id: "verdict", title: "verdict", words: true },
           ],
           rows,
@@ -2040,6 +2057,7 @@
       return (
         alike("machine", fields.machine.value) &&
         alike("device", fields.device.value) &&
+        alike("gpu", fields.gpu.value) &&
         alike("backend", fields.backend.value) &&
         alike("precision", fields.precision.value)
       );
@@ -2069,6 +2087,13 @@
           rows = here;
         }
       }
+      // As in the files: no row of dashes, and a line that says whose there would be.
+      const who = ({ names }) => names.model ?? names[table.headings[0][0]];
+      const told = rows.filter((row) => shown.some((column) => row.cells[column.index]));
+      const there = new Set(told.map(who));
+      const absent = unique(rows.map(who)).filter((name) => name && !there.has(name));
+      if (absent.length) this.left.textContent += ` Not measured here: ${absent.join(", ")}.`;
+      rows = told;
       // A heading says what sets its column apart from the others, where its own words do not.
       const wheres = shown.map((column) => column.where).filter(Boolean);
       const known = unique(wheres.flatMap(Object.keys));
@@ -2325,7 +2350,7 @@
     for (const { key } of FIELDS) {
       const { values, value } = found.fields[key];
       fillSelect($(`choice-${key}`), optionsOf(key, values), value);
-      $(`choice-${key}`).parentNode.hidden = values.length < 2 && ["threads", "batch"].includes(key);
+      $(`choice-${key}`).parentNode.hidden = values.length < 2 && ["threads", "batch", "gpu"].includes(key);
     }
     fillSelect(
       $("choice-dataset"),

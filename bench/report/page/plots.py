@@ -17,7 +17,9 @@ def plots(measured: Measured) -> list[dict[str, Any]]:
 
 
 def _where(setting: Setting) -> dict[str, str]:
-    return {"machine": setting.machine, "device": setting.device, "precision": setting.precision}
+    return {
+        "machine": setting.machine, "device": setting.device, "gpu": setting.gpu, "precision": setting.precision,
+    }  # fmt: skip
 
 
 def _explained(measured: Measured) -> Iterator[dict[str, Any]]:
@@ -42,8 +44,8 @@ def _frames(measured: Measured) -> Iterator[dict[str, Any]]:
         people = pipeline.SHARED if pipeline.SHARED in cells.people else max(cells.people)
         for backend in cells.backends:
             common = {
-                "section": "pipeline", "where": {"machine": view.machine, "device": view.device, "backend": backend,
-                                                 "precision": view.precision},
+                "section": "pipeline", "where": {"machine": view.machine, "device": view.device, "gpu": view.gpu,
+                                                 "backend": backend, "precision": view.precision},
             }  # fmt: skip
             title = f"{backend}, {view.title}"
             rows = {

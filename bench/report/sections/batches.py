@@ -13,12 +13,12 @@ from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import paper, plotting
-from bench.report.measured import Measured, Setting, free_key, images_per_s, metric, tags
+from bench.report.measured import Measured, Setting, free_key, images_per_s, metric, protocol, tags
 from bench.report.network_rows import network_rows
 from bench.report.plotting import INK
 from bench.report.section import ReportFigure, Section
 from bench.report.sections.ranking import COLOURS
-from bench.report.sections.table5 import speed_cells
+from bench.report.sections.table5 import speed_cell
 from bench.report.table import Cell, Column, Table, in_panels, measured_cell
 
 COUNTER = "mmcv"  # whose multiply-adds stand beside the speeds: Table I's convention
@@ -104,9 +104,10 @@ def _cells(measured: Measured, view: View, model: str, shown: Sequence[str]) -> 
     records = [view.record(measured, model, batch) for batch in view.batches]
     cells += [_speed(record) for record in records]
     timed = [record for record in records if record]
+    if protocol(timed[0]) != protocol(timed[-1]):
+        return [*cells, Cell()]
     gain = images_per_s(timed[-1]) / images_per_s(timed[0])
-    cells.append(replace(measured_cell(timed[-1], printed(gain, 1, 1), gain=gain), others=(timed[0],)))
-    return cells
+    return [*cells, replace(measured_cell(timed[-1], printed(gain, 1, 1), gain=gain), others=(timed[0],))]
 
 
 def _multiply_adds(measured: Measured, view: View, model: str) -> tuple[Record | None, float | None]:
@@ -117,8 +118,10 @@ def _multiply_adds(measured: Measured, view: View, model: str) -> tuple[Record |
 
 def _speed(record: Record | None) -> Cell:
     """Images a second with their interval, and the energy of an image."""
-    cell, _ = speed_cells(record, None)
-    if record is None or ENERGY not in record.metrics:
+    if record is None:
+        return Cell()
+    cell = speed_cell(record)
+    if ENERGY not in record.metrics:
         return cell
     joules = metric(record, ENERGY)
     details = filter(None, (cell.detail, f"{metrics.text(ENERGY, joules)} J"))

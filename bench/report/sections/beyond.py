@@ -51,7 +51,8 @@ def table(measured: Measured) -> Table:
     first = len(columns)
     panels = [Panel("Cost and accuracy", tuple(range(first)))]
     for setting in settings:
-        panels.append(Panel(f"{setting.machine}: {setting.what}", (1, first - 4, len(columns), len(columns) + 1)))
+        own = len(columns), len(columns) + 1
+        panels.append(Panel(f"{setting.machine}: {setting.what}", (1, first - 4, *own), about=own))
         columns.append(Column("fps", "FPS", ("measured",), setting.what, setting.parts))
         columns.append(Column("ratio", "ratio", ("measured",), setting.what, setting.parts))
     rows = []
@@ -62,9 +63,7 @@ def table(measured: Measured) -> Table:
                 continue
             cells = _cells(measured, model, size)
             for setting in settings:
-                at = size == SIZE
-                baseline = measured.speed("lightweight_mobilenetv3", setting)
-                cells += speed_cells(measured.speed(model, setting), baseline) if at else (Cell(), Cell())
+                cells += speed_cells(measured, model, setting) if size == SIZE else (Cell(), Cell())
             card = model_card(model)
             names = {"model": model, "method": card.method, "backbone": card.backbone, "input": size}
             rows.append(Row(names, tuple(cells)))

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from bench.report import newer, paper, plotting
 from bench.report.benchmarks import BENCHMARKS, DRAWN, Benchmark, accuracy_cell
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, free_key, metric, tags
+from bench.report.measured import JOINTS, SIZE, Measured, Setting, free_key, interval, metric, tags
 from bench.report.placement import Box, Circle, LabelPlace, place
 from bench.report.plotting import DPI, FAINT, INK
 from bench.report.section import ReportFigure, Section
@@ -116,7 +116,6 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark,
         if not ap or not params:
             absent.append(f"{model} ({'no AP' if not ap else 'no complexity record'})")
             continue
-        ends = [record.metrics.get(f"fps_ci95_{end}") for end in ("low", "high")]
         method = paper.method(in_paper["method"]) if in_paper else model_card(model).method if after else OWN
         label = model_card(model).label if after else paper.label(model)
         bubbles.append(
@@ -125,7 +124,7 @@ def _chart(measured: Measured, setting: Setting, key: str, benchmark: Benchmark,
                 label=label + (f" ({tags_of[model]})" if tags_of[model] and not alike else ""),
                 method=method,
                 fps=metric(record, "fps"),
-                interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
+                interval=interval(record),
                 ap=float(ap),
                 ap_measured=bool(accuracy.text("measured")),
                 params=params,

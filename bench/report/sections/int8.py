@@ -6,7 +6,7 @@ from bench.core import metrics
 from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report.benchmarks import BENCHMARKS, DRAWN
-from bench.report.measured import Measured, metric, name, tags
+from bench.report.measured import Measured, metric, name, protocol, tags
 from bench.report.section import Section
 from bench.report.table import Cell, Column, Row, Table, Value, measured_cell
 
@@ -99,7 +99,7 @@ def _speeds(measured: Measured, record: Record) -> tuple[Cell, ...]:
         else Cell()
         for r in found
     )
-    if found[0] is None or found[1] is None:
+    if found[0] is None or found[1] is None or protocol(found[0]) != protocol(found[1]):
         return exact, int8, Cell()
     ratio = metric(found[1], "fps") / metric(found[0], "fps")
     return exact, int8, measured_cell(found[1], printed(ratio, 1, 2), ratio=ratio)

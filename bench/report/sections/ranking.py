@@ -19,6 +19,7 @@ from bench.report.measured import (
     Measured,
     Setting,
     free_key,
+    interval,
     metric,
     name,
     notes_on_protocol,
@@ -135,9 +136,8 @@ def overtaken(runtime: Runtime, reference: Runtime, model: str) -> tuple[list[st
 
 def _apart(one: Record, other: Record) -> bool:
     """Whether two speeds differ by more than their 95 % intervals; without an interval nobody knows."""
-    lows, highs = ([r.metrics.get(f"fps_ci95_{end}") for r in (one, other)] for end in ("low", "high"))
-    known_lows, known_highs = ([end for end in ends if end is not None] for ends in (lows, highs))
-    return len(known_lows) == len(known_highs) == 2 and max(known_lows) > min(known_highs)
+    first, second = interval(one), interval(other)
+    return first is not None and second is not None and max(first[0], second[0]) > min(first[1], second[1])
 
 
 # --------------------------------------------------------------------------------- table

@@ -74,7 +74,7 @@ def _row(
     measured: Measured, shown: Iterable[str], accuracies: list[Benchmark], setting: Setting, record: Record
 ) -> Row:
     fps = metric(record, "fps")
-    eager = measured.speed(name(record), replace(setting, backend=REFERENCE, precision="fp32"))
+    eager = measured.speed_like(record, name(record), replace(setting, backend=REFERENCE, precision="fp32"))
     ratio = None if eager is None else fps / metric(eager, "fps")
     cells = [
         replace(measured_cell(record, metrics.text("fps", fps), fps=fps), tags=tags(record)),

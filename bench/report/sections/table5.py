@@ -7,7 +7,17 @@ from bench.core.metrics import printed
 from bench.core.record import Record
 from bench.report import newer, paper
 from bench.report.benchmarks import BENCHMARKS, accuracy_cell
-from bench.report.measured import JOINTS, SIZE, Measured, Setting, images_per_s, notes_on_protocol, protocol, tags
+from bench.report.measured import (
+    JOINTS,
+    SIZE,
+    Measured,
+    Setting,
+    images_per_s,
+    interval,
+    notes_on_protocol,
+    protocol,
+    tags,
+)
 from bench.report.section import Section
 from bench.report.table import (
     COLUMNS_A_PANEL,
@@ -54,7 +64,7 @@ def speed(measured: Measured) -> Table:
             panels.append(Panel(machine, (*base, *(i for start in chosen for i in (start, start + 1)))))
     remarks = [
         f"Batch 1, fp32, input {SIZE}, {JOINTS} joints. FPS = 1 / mean latency, with its 95 % interval.",
-        f"Ratio: FPS over that of {paper.BASELINE} in the same column, so that machines compare.",
+        f"Ratio: FPS over that of {paper.BASELINE} in the same column, by the same protocol, so that machines compare.",
         f"AP is on COCO val2017 at {SIZE}; GFLOPs are as printed, and Table I has the measured ones.",
     ]
     if not settings:
@@ -80,23 +90,33 @@ def _speed_row(measured: Measured, settings: Sequence[Setting], model: str, sect
         ratio = printed(float(fps) / float(baseline[key]), 1, 2) if fps else None
         cells += [paper_cell(fps), paper_cell(ratio)]
     for setting in settings:
-        cells += speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+        cells += speed_cells(measured, model, setting)
     row_names = {"model": model, "name": "" if section == OWN else paper.label(model)}
     return Row(row_names, tuple(cells), section, highlight=model == paper.BASELINE)
 
 
-def speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, Cell]:
-    """FPS with its interval, and the ratio to the paper's network."""
+def speed_cells(measured: Measured, model: str, setting: Setting) -> tuple[Cell, Cell]:
+    """FPS with its interval, and the ratio to the paper's network by the same protocol."""
+    record = measured.speed(model, setting)
     if record is None:
         return Cell(), Cell()
+    baseline = measured.speed_like(record, paper.BASELINE, setting)
+    if baseline is None:
+        return speed_cell(record), Cell()
+    ratio = images_per_s(record) / images_per_s(baseline)
+    return speed_cell(record), Cell((Value(printed(ratio, 1, 2), "measured"),), record=record)
+
+
+def speed_cell(record: Record) -> Cell:
+    """Images a second with their interval."""
     fps = images_per_s(record)
     detail = ""
     extra: dict[str, Number] = {"fps": fps, "protocol": protocol(record)}
-    if "fps_ci95_low" in record.metrics:
-        low, high = (images_per_s(record, f"fps_ci95_{end}") for end in ("low", "high"))
+    if ends := interval(record):
+        low, high = (end * (record.batch or 1) for end in ends)
         detail = f"{metrics.text('fps', low)} to {metrics.text('fps', high)}"
         extra |= {"fps_ci95_low": low, "fps_ci95_high": high}
-    speed_cell = Cell(
+    return Cell(
         (Value(metrics.text("fps", fps), "measured"),),
         detail=detail,
         tags=tags(record),
@@ -104,10 +124,6 @@ def speed_cells(record: Record | None, baseline: Record | None) -> tuple[Cell, C
         extra=extra,
         record=record,
     )
-    if baseline is None:
-        return speed_cell, Cell()
-    ratio = fps / images_per_s(baseline)
-    return speed_cell, Cell((Value(printed(ratio, 1, 2), "measured"),), record=record)
 
 
 def more_speed(measured: Measured) -> Table | None:
@@ -120,7 +136,7 @@ def more_speed(measured: Measured) -> Table | None:
                 "model": model, "machine": setting.machine, "device": setting.what, "precision": setting.precision,
                 "batch": str(setting.batch), "input": setting.input, "joints": str(setting.joints),
             }  # fmt: skip
-            cells = speed_cells(measured.speed(model, setting), measured.speed(paper.BASELINE, setting))
+            cells = speed_cells(measured, model, setting)
             rows.append(Row(row_names, cells, highlight=model == paper.BASELINE))
     if not rows:
         return None
@@ -133,7 +149,7 @@ def more_speed(measured: Measured) -> Table | None:
         tuple(rows),
         remarks=(
             "Images a second, with the 95 % interval.",
-            f"Ratio: to {paper.BASELINE} in the same setting.",
+            f"Ratio: to {paper.BASELINE} in the same setting, by the same protocol.",
         ),
     )  # fmt: skip
 
