@@ -190,6 +190,7 @@ class Pipeline(_Part):
         people: Annotated[int, Field(ge=0, le=10**6)] | None = None
         size: Annotated[str, Field(pattern=r"^[0-9]{1,6}x[0-9]{1,6}$")] | None = None
         rate: Positive | None = None
+        for_s: Positive | None = None
         streams: Annotated[int, Field(ge=1, le=10**6)] | None = None
 
         @model_validator(mode="after")

@@ -275,8 +275,10 @@ def _cells(
         network, frames, arguments.protocol, arguments.scenario, batching, flip, count, arguments.warmup,
         arguments.sets, arguments.for_s or 0.0, smooth=arguments.smooth, draw=arguments.draw,
     )  # fmt: skip
-    if arguments.scenario == "streams":
-        return [replace(plan, streams=streams) for streams in arguments.streams]
     if arguments.scenario == "offline":
         return [replace(plan, batch=batch) for batch in arguments.offline]
-    return [replace(plan, detect_every=every) for every in arguments.detect_every]
+    return [
+        replace(plan, streams=streams, detect_every=every)
+        for streams in arguments.streams or (1,)
+        for every in arguments.detect_every
+    ]

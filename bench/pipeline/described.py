@@ -33,4 +33,8 @@ def what(record: Record, *, size: bool = True) -> str:
         parts.append(f"{record.num_joints} joints")
     if told["smooth"] != "none":
         parts.append(str(told["smooth"]))
+    if told.get("draw"):
+        parts.append("drawn on")
+    if told["scenario"] == "single stream" and told.get("for_s"):
+        parts.append(f"for {told['for_s']:g} s")
     return ", ".join(parts)

@@ -68,7 +68,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=cli.seed, default=0, help="of random weights, drawn people and jitter")
     cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
-    return _checked(parser.parse_args(argv))
+    arguments = _checked(parser.parse_args(argv))
+    if arguments.source in ("pictures", "video"):
+        cli.refuse(parser, argv, ["--people", "--size", "--jitter"], "it is of drawn frames, and these are your own")
+    elif arguments.detector:
+        cli.refuse(parser, argv, ["--jitter"], "it is of the boxes of drawn frames, and --detector finds others")
+    if arguments.scenario == "offline":
+        cli.refuse(parser, argv, ["--people", "--batching"], "--offline says how many people are taken at a time")
+    if arguments.for_s is not None and arguments.source in ("scenes", "pictures"):
+        cli.refuse(parser, argv, ["--frames"], "they take turns for the time of --for")
+    return arguments
 
 
 def _add_frames(parser: argparse.ArgumentParser) -> None:

@@ -40,10 +40,12 @@ def _print(who: str, records: Sequence[Record]) -> None:
         m = record.metrics
         total = sum(m.get(f"stage_{stage}_ms", 0.0) for stage in stages) or 1.0
         low, high = (m.get(f"frame_ms_mean_ci95_{end}") for end in ("low", "high"))
+        sets = record.protocol["sets"]
         table.add_row(
             what(record, size=not size), str(record.protocol["batching"]), "yes" if record.protocol["flip"] else "no",
             text("frames_per_s", m["frames_per_s"]), text("frame_ms_mean", m["frame_ms_mean"]),
-            f"{text('frame_ms_mean', low)} to {text('frame_ms_mean', high)}" if low and high else "none of 2 sets",
+            f"{text('frame_ms_mean', low)} to {text('frame_ms_mean', high)}" if low and high and sets != 1
+            else f"none of {sets} set{'s'[: sets != 1]}",
             text("people_per_s", m["people_per_s"]),
             " / ".join(f"{100 * m.get(f'stage_{stage}_ms', 0.0) / total:.0f}" for stage in stages),
             *(text(name, m[name]) if name in m else "—" for name in extra),

@@ -52,7 +52,7 @@ from bench.pipeline.tracking import Identities, boxes_from_joints, overlaps
 from bench.regress.command import make_plans as make_regress_plans
 from bench.regress.options import parse as parse_regress
 from bench.regress.sides import Side, SideProcess
-from bench.report.measured import Measured
+from bench.report.measured import Measured, Setting
 from bench.report.sections import pipeline as pipeline_section
 from bench.speed import preparation as timed
 from bench.weights import build_trained, default_input
@@ -658,6 +658,39 @@ def test_the_report_has_the_curve_and_the_stages() -> None:
         assert b"openvino" in svg
 
 
+def test_frames_that_are_drawn_on_and_quick_looks_do_not_stand_for_others() -> None:
+    """Whichever was timed last; a row of the other table says all that it is of."""
+
+    def at(hour: int, frame_ms: float, **more: Any) -> Record:
+        made = recorded(plan("openvino", 8, **more), [cell(frame_ms, 8)] * 3)
+        return made.model_copy(update={"started_at": f"2026-01-01T{hour:02}:00:00+00:00"})
+
+    usual, drawn, quick = at(1, 10.0), at(2, 30.0, draw=True), at(3, 50.0, protocol="quick")
+    half = at(4, 5.0, draw=True).model_copy(update={"precision": "fp16"})
+    long = at(5, 12.0, for_s=60.0)
+    measured = Measured([usual, drawn, quick, half, long])
+    (cells,) = pipeline_section.views(measured)
+    assert cells.find("openvino", usual.model, 8) == usual
+    other = pipeline_section.other_table(measured)
+    told = [(row.names["frames"], row.names["precision"]) for row in other.rows]
+    assert sorted(told) == [
+        ("8 people, 1280x720, drawn on, batched", "fp16"), ("8 people, 1280x720, drawn on, batched", "fp32"),
+        ("8 people, 1280x720, for 60 s, batched", "fp32"),
+    ]  # fmt: skip
+    assert {row.names["machine"] for row in other.rows} == {Setting.of(usual).machine}
+    once = recorded(plan("openvino", 8, sets=1), [cell(10.0, 8)])
+    (row,) = pipeline_section.table(Measured([once])).rows
+    assert "frame_ms_mean" in row.cells[0].extra
+    assert "frame_ms_mean_ci95_low" not in row.cells[0].extra
+
+
+def test_every_stream_detects_as_often_as_is_asked_for(clip: Path, tmp_path: Path) -> None:
+    options = ["--video", str(clip), "--streams", "1,2", "--detect-every", "1,5", "--backend", "eager", "--flip", "no"]
+    asked = parse([*options, "--models", "lightweight_mobilenetv3", "--results", str(tmp_path), "--batching", "each"])
+    made = make_plans(asked, "cpu")
+    assert [(one.streams, one.detect_every) for one in made] == [(1, 1), (1, 5), (2, 1), (2, 5)]
+
+
 # Frames of one's own, and bad input
 
 
@@ -896,6 +929,13 @@ def test_boxes_of_the_frames_of_a_video_that_are_not_used_are_counted(clip: Path
         ("--detector missing.onnx", "no file missing.onnx"), ("--weights missing.pt", "no weights missing.pt"),
         ("--models nothing", "nothing"), ("--backend nothing", "unknown backend"), ("--rate 0", "a rate"),
         ("--input 3", "input size '3'"), ("--jitter 2", "a jitter"),
+        *((f"--video a.avi {option}", f"{option[:3]}.* no effect here: it is of drawn frames")
+          for option in ("--people 4", "--size=640x480", "--jitter 0.03")),
+        ("--detector a.onnx --jitter 0", "--jitter has no effect here"),
+        ("--offline 8 --people 4", "--people has no effect here: --offline says"),
+        ("--offline 8 --batching batched", "--batching has no effect"),
+        ("--rate 30 --frames 9", "--frames has no effect"),
+        ("--for 60 --frames 9", "--frames has no effect here: they take turns for the time of --for"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_before_any_work(options: str, says: str, tmp_path: Path, monkeypatch: Any) -> None:

@@ -16,7 +16,7 @@ from bench.core.record import Record
 from bench.core.skeletons import COCO
 from bench.pipeline.described import STAGES, what
 from bench.report import paper, plotting
-from bench.report.measured import Measured, Setting, free_key, metric, name, runtime_order, tags
+from bench.report.measured import Measured, Setting, best, free_key, interval, metric, name, runtime_order, tags
 from bench.report.network_rows import network_rows
 from bench.report.plotting import INK
 from bench.report.section import ReportFigure, Section
@@ -66,12 +66,12 @@ class Cells:
 
     @functools.cached_property
     def _by_key(self) -> dict[tuple[str, str, int, str, bool], Record]:
-        found = {}
-        for record in sorted(self.records, key=lambda record: record.started_at):
+        alike: dict[tuple[str, str, int, str, bool], list[Record]] = {}
+        for record in self.records:
             told = record.protocol
             way = str(told["batching"]), bool(told["flip"])
-            found[(record.backend or "", name(record), int(told["people"]), *way)] = record
-        return found
+            alike.setdefault((record.backend or "", name(record), int(told["people"]), *way), []).append(record)
+        return {key: found for key, records in alike.items() if (found := best(records))}
 
     def find(
         self, backend: str, model: str, people: int, batching: str = "batched", flip: bool = False
@@ -99,7 +99,7 @@ def _is_plain(record: Record) -> bool:
     told = record.protocol
     usual = record.num_joints == len(COCO.joints) and "joints_sha256" not in told
     one_by_one = (told["scenario"], told["source"], told["boxes"]) == ("single stream", "scenes", "given")
-    return usual and one_by_one and not told.get("for_s")
+    return usual and one_by_one and not told.get("for_s") and not told.get("draw")
 
 
 def views(measured: Measured) -> list[Cells]:
@@ -175,12 +175,12 @@ def _cells(cells: Cells, backend: str, model: str) -> list[Cell]:
 def _speed(record: Record | None) -> Cell:
     if record is None:
         return Cell()
+    ends = [f"frame_ms_mean_ci95_{end}" for end in ("low", "high")] if interval(record, "frame_ms_mean") else []
     extra: dict[str, Any] = {
         key: record.metrics[key]
-        for key in ("frame_ms_mean", "frame_ms_mean_ci95_low", "frame_ms_mean_ci95_high", "people_per_s",
-                    *(f"stage_{stage}_ms" for stage in STAGES))
+        for key in ("frame_ms_mean", *ends, "people_per_s", *(f"stage_{stage}_ms" for stage in STAGES))
         if key in record.metrics
-    }  # fmt: skip
+    }
     shown = metrics.text("frames_per_s", metric(record, "frames_per_s"))
     shown_tags = tuple(tag for tag in tags(record) if tag != "single stream")
     return Cell((Value(shown, "measured"),), tags=shown_tags, extra=extra, record=record)
@@ -206,14 +206,11 @@ def other_table(measured: Measured) -> Table | None:
     if not records:
         return None
     shown = [key for key in FIGURES if any(key in record.metrics for record in records)]
-    records.sort(key=lambda r: (r.machine.cpu, name(r), r.backend or "", str(r.protocol["scenario"]), what(r)))
+    names = {id(record): _names(measured, record) for record in records}
+    records.sort(key=lambda record: tuple(names[id(record)].values()))
     rows = [
         Row(
-            {
-                "model": name(record), "backend": record.backend or "", "scenario": str(record.protocol["scenario"]),
-                "frames": f"{what(record)}, {record.protocol['batching']}{', flip' if record.protocol['flip'] else ''}",
-                "machine": f"{record.machine.cpu}, {record.threads} threads",
-            },
+            names[id(record)],
             tuple(
                 Cell((Value(metrics.text(key, record.metrics[key]), "measured"),), extra={key: record.metrics[key]},
                      record=record) if key in record.metrics else Cell()
@@ -223,7 +220,17 @@ def other_table(measured: Measured) -> Table | None:
         for record in records
     ]  # fmt: skip
     return Table(
-        {"model": "Model", "backend": "Backend", "scenario": "Scenario", "frames": "Frames", "machine": "Machine"},
+        {
+            "model": "Model",
+            "backend": "Backend",
+            "precision": "Precision",
+            "input": "Input",
+            "scenario": "Scenario",
+            "frames": "Frames",
+            "machine": "Machine",
+            "gpu": "GPU",
+            "threads": "Threads",
+        },
         tuple(Column(key, FIGURES[key], ("measured",)) for key in shown),
         tuple(rows),
         remarks=(
@@ -231,6 +238,17 @@ def other_table(measured: Measured) -> Table | None:
             "lag are of drawn videos, where the truth is known, over the root of the area of a person's box.",
         ),
     )
+
+
+def _names(measured: Measured, record: Record) -> dict[str, str]:
+    """All that a row is of, in the order of rows."""
+    setting, told = measured.setting(record), record.protocol
+    return {
+        "machine": setting.machine, "gpu": setting.gpu, "threads": str(setting.threads or ""), "model": name(record),
+        "backend": setting.backend, "precision": setting.precision, "input": record.input,
+        "scenario": str(told["scenario"]),
+        "frames": f"{what(record)}, {told['batching']}{', flip' if told['flip'] else ''}",
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------------------- figures
