@@ -1,6 +1,7 @@
 """Stored latencies in place of a revision: for where the old code is not at hand, on the very same machine only."""
 
 import math
+import shlex
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -49,7 +50,7 @@ def load(path: Path, plans: Sequence[RegressPlan]) -> list[Record]:
             or other software.
     """
     if not path.is_file():
-        raise InputError(f"there is no baseline {path}: make it with --baseline {path} --update")
+        raise InputError(f"there is no baseline {path}: make it with --baseline {shlex.quote(str(path))} --update")
     stored = [record for record in read(path) if record.protocol.get("name") == "baseline"]
     return [_find(stored, plan, path) for plan in plans]
 

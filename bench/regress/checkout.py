@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def _git(folder: Path, *arguments: str) -> str:
         if "safe.directory" in done.stderr:
             raise InputError(
                 f"{folder} belongs to another user, so git does not open it: "
-                f"git config --global --add safe.directory {folder} allows it"
+                f"git config --global --add safe.directory {shlex.quote(str(folder))} allows it"
             )
         last = last_line(done.stderr, f"git {arguments[0]} failed")
         raise InputError(f"{folder} is no git repository with a commit: {last.removeprefix('fatal: ')}")

@@ -191,7 +191,7 @@ def conclude(records: Sequence[Record], arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         write_whole(arguments.markdown, output.markdown(records).encode())
     if os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a") as summary:
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
             summary.write(output.markdown(records))
     if arguments.benchmark_json:
         write_whole(arguments.benchmark_json, output.github_benchmark(records).encode())

@@ -87,6 +87,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise InputError("--threshold is of a comparison, and --update compares nothing: leave it out")
     arguments.budget = arguments.budget or BUDGET_S
     arguments.threshold = THRESHOLD if arguments.threshold is None else arguments.threshold
+    if not arguments.people:
+        cli.refuse(parser, argv, ["--skeleton"], "joints are looked for with --people N alone")
     if arguments.people and arguments.batch != 1:
         raise InputError("--people takes all people of a frame at a time: leave out --batch")
     arguments.named = arguments.models is not None

@@ -24,20 +24,37 @@ def print_table(records: Sequence[Record]) -> None:
     table.add_column("verdict", no_wrap=True)
     for record in records:
         verdict = _verdict(record)
-        table.add_row(record.model, *_figures(record), Text(SHOWN[verdict], style=STYLES[verdict]))
-    cli.show_table(table, title(records[0]))
+        table.add_row(_who(record, records), *_figures(record), Text(SHOWN[verdict], style=STYLES[verdict]))
+    cli.show_table(table, title(records))
     for record in records:
         if explanation(record):
-            cli.output().print(f"{record.model}: {explanation(record)}")
+            cli.output().print(f"{_who(record, records)}: {explanation(record)}")
 
 
-def title(record: Record) -> str:
-    """What was compared, and on what."""
-    protocol, changed, threads = record.protocol, record.protocol.get("changed_files"), record.threads
+def title(records: Sequence[Record]) -> str:
+    """What was compared, and on what, as far as that is the same of all."""
+    record = records[0]
+    protocol, changed = record.protocol, record.protocol.get("changed_files")
     new = str(protocol["head_commit"])[:9] if "head_commit" in protocol else "this code"
     new += f" with {changed} changed file{'s' if changed != 1 else ''}" if changed else ""
-    where = f"{record.backend}, {record.device}, {threads} thread{'s' if threads != 1 else ''}"
-    return f"{new} against {protocol['base']}: {where}, {record.input}, batch {record.batch}"
+    return f"{new} against {protocol['base']}: {', '.join(_of_all(records))}"
+
+
+def _setting(record: Record) -> list[str]:
+    threads, people = record.threads, record.protocol.get("people")
+    what = f"frames of {people} {'person' if people == 1 else 'people'}" if people else f"batch {record.batch}"
+    return [f"{record.backend}, {record.device}, {threads} thread{'s' if threads != 1 else ''}", record.input, what]
+
+
+def _of_all(records: Sequence[Record]) -> list[str]:
+    """What is the same of all: a model file has a runtime and an input of its own."""
+    settings = [_setting(record) for record in records]
+    return [part for part in settings[0] if all(part in setting for setting in settings)]
+
+
+def _who(record: Record, records: Sequence[Record]) -> str:
+    """The network, with what sets it apart from the others."""
+    return ", ".join([record.model, *(part for part in _setting(record) if part not in _of_all(records))])
 
 
 def explanation(record: Record) -> str:
@@ -53,15 +70,15 @@ def explanation(record: Record) -> str:
 def markdown(records: Sequence[Record]) -> str:
     """A summary fit for a pull request."""
     limit = _limit(records[0])
-    slower = [f"`{record.model}`" for record in records if _verdict(record) == "regression"]
+    slower = [f"`{_who(record, records)}`" for record in records if _verdict(record) == "regression"]
     answer = f"Nothing is slower by more than {limit}, as far as could be told."
     if slower:
         answer = f"**Slower by more than {limit}: {', '.join(slower)}.**"
     headings = ["Model", *_headings(records[0]), "verdict"]
-    rows = [[f"`{record.model}`", *_figures(record), SHOWN[_verdict(record)]] for record in records]
-    lines = ["## Latency", "", answer, "", f"{title(records[0])}.", ""]
+    rows = [[f"`{_who(record, records)}`", *_figures(record), SHOWN[_verdict(record)]] for record in records]
+    lines = ["## Latency", "", answer, "", f"{title(records)}.", ""]
     lines += [f"| {' | '.join(row)} |" for row in (headings, ["---", *["---:"] * (len(headings) - 2), "---"], *rows)]
-    notes = [f"- `{record.model}`: {explanation(record)}." for record in records if explanation(record)]
+    notes = [f"- `{_who(record, records)}`: {explanation(record)}." for record in records if explanation(record)]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -69,7 +86,7 @@ def github_benchmark(records: Sequence[Record]) -> str:
     """Latencies as github-action-benchmark reads them (tool ``customSmallerIsBetter``)."""
     entries = [
         {
-            "name": f"{record.model}, {record.backend}, {record.device}, {record.input}, batch {record.batch}",
+            "name": _name(record),
             "unit": "ms",
             "value": round(record.metrics["head_ms"], 4),
             "range": _precision(record),
@@ -78,6 +95,13 @@ def github_benchmark(records: Sequence[Record]) -> str:
         for record in records
     ]
     return json.dumps(entries, indent=1) + "\n"
+
+
+def _name(record: Record) -> str:
+    """A name that is the same from commit to commit."""
+    people = record.protocol.get("people")
+    what = f"{people} people" if people else f"batch {record.batch}"
+    return f"{record.model}, {record.backend}, {record.device}, {record.input}, {what}"
 
 
 def print_rates(records: Sequence[Record]) -> None:

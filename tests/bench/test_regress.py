@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,9 @@ from scipy import stats
 
 from bench.core import processes
 from bench.core.errors import InputError
+from bench.core.record import Record
 from bench.core.results import read
-from bench.regress import baseline, pairs, self_test, sides
+from bench.regress import baseline, output, pairs, self_test, sides
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
@@ -456,6 +458,10 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     fails("--threshold is of a comparison", "--baseline", str(tmp_path / "b"), "--update", "--threshold", "5%")
     fails("give two files", "--base", "HEAD", *summary, "--benchmark-json", str(tmp_path / "summary"), *SETTINGS)
     fails("give one size at a time", "--base", "HEAD", "--input", "64x64,96x64")
+    fails(
+        "--skeleton has no effect here: joints are looked for with --people", "--base", "HEAD", "--skeleton", "j.json"
+    )
+    fails("make it with --baseline 'my latencies.jsonl' --update", "--baseline", "my latencies.jsonl", *SETTINGS)
     fails("unknown backend", "--base", "HEAD", "--backend", "magic")
     fails("1000 threads are more than", "--base", "HEAD", "--threads", "1000")
     fails("takes one network at a time", "--self-test", "1", "--models", "all")
@@ -477,6 +483,26 @@ def test_bad_usage_is_one_line(repository: Path, tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as without_git:
         without_git.setenv("PATH", str(tmp_path))
         fails("git is not installed", "--base", "HEAD", "--models", "small_hrnet_w16")
+
+
+def test_a_summary_says_of_each_network_what_sets_it_apart() -> None:
+    """A model file has a runtime and an input of its own; and frames of people are no batch."""
+    told = {"name": "against a revision", "base": "main"}
+
+    def made(**changed: Any) -> Record:
+        return comparison_record(replace(PLAN, **changed), simulated(0.0, 0.03, random.Random(0)), 0.05, told)
+
+    alike = [made(), made(model="other")]
+    assert output.title(alike) == "this code against main: eager, cpu, 1 thread, 64x32, batch 1"
+    assert "| `other` |" in output.markdown(alike)
+    mixed = [made(), made(model="net.onnx", backend="onnxruntime", input=(96, 64))]
+    assert output.title(mixed) == "this code against main: batch 1"
+    assert "| `net.onnx, onnxruntime, cpu, 1 thread, 96x64` |" in output.markdown(mixed)
+    people = [made(people=2, batch=2)]
+    assert output.title(people).endswith("64x32, frames of 2 people")
+    assert json.loads(output.github_benchmark(people))[0]["name"] == "tiny, eager, cpu, 64x32, 2 people"
+    checks = data_of(report.make([*alike, *people])["index.html"].decode())["checks"]
+    assert len({check["model"] for check in checks}) == 3
 
 
 # Stored latencies
