@@ -11,4 +11,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--layers", action="store_true", help="break every network down by layer")
     cli.add_timeout_option(parser)
     cli.add_missing_option(parser)
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.json:
+        cli.refuse(parser, argv, ["--layers"], "it prints tables, and --json records alone")
+    return arguments

@@ -32,6 +32,7 @@ from bench.timing.process_variables import process_variables
 
 ONE_SET = "--one-set"  # how a process of a set is called
 HEARTBEAT_S = 60.0  # between two lines while nothing else is said
+SUSTAINED_S = 600.0
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of what a file may hold
 
 
@@ -39,6 +40,8 @@ def main(folder: str) -> int:
     """Exit status: 0 done, 1 a network computes something else, 2 one or all could not run, 130 interrupted."""
     if sys.argv[1:] == [ONE_SET]:
         return one_set.main(folder)
+    with contextlib.suppress(AttributeError):  # a console that is no stream of Python's own
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names may have any letters
     try:
         return run(Path(folder), parse(sys.argv[1:]))
     except InputError as error:
@@ -67,8 +70,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--protocol", choices=["paper", "steady", "sustained"], default="paper",
                         help="paper: 50 rounds in each of 5 processes; steady: rounds until the median is known within "
                         "1 %%; sustained: rounds for a time, to see what heat does")  # fmt: skip
-    parser.add_argument("--for", dest="for_s", type=_seconds, default=600.0, metavar="SECONDS",
-                        help="how long each network goes on, sustained only (default: 600)")  # fmt: skip
+    parser.add_argument("--for", dest="for_s", type=_seconds, metavar="SECONDS",
+                        help=f"how long each network goes on, sustained only (default: {SUSTAINED_S:g})")  # fmt: skip
     parser.add_argument("--threads", type=_number, help="CPU threads (default: one a core, as far as a quota allows)")
     parser.add_argument("--sets", type=_number, help="fresh processes a network; not with sustained")
     parser.add_argument("--cores", metavar="LIST", help="keep to these: numbers such as 0-3,6, or big or little")
@@ -131,7 +134,7 @@ def run(kit: Path, arguments: argparse.Namespace) -> int:
     """
     manifest = Manifest.read(kit / NAME)
     if arguments.list:
-        for network in manifest.networks:
+        for network in choose(manifest.networks, arguments):
             say(f"{network.who}: {network.runs_on}")
         return 0
     modules = sorted(name for name in manifest.files if name.endswith(".py"))
@@ -177,6 +180,8 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> TimingSe
     usual = manifest.protocols[kind]
     if kind == "sustained" and arguments.sets:
         raise InputError("--sets: a sustained run is one process, in which heat builds up; leave it out")
+    if kind != "sustained" and arguments.for_s:
+        raise InputError(f"--for has no effect with --protocol {kind}: give --protocol sustained with it")
     sets = int(arguments.sets or usual["sets"])
     rounds, warmup = int(usual["rounds"]), int(usual["warmup"])
     name = "custom" if kind == "paper" and sets != usual["sets"] else kind
@@ -190,8 +195,8 @@ def make_settings(manifest: Manifest, arguments: argparse.Namespace) -> TimingSe
     until: dict[str, float] = {"rounds": rounds}
     limit_s = arguments.timeout
     if kind == "sustained":
-        protocol["for_s"] = until["for_s"] = arguments.for_s
-        limit_s += arguments.for_s
+        protocol["for_s"] = until["for_s"] = arguments.for_s or SUSTAINED_S
+        limit_s += until["for_s"]
     else:
         protocol["rounds"] = rounds
     if kind == "steady":

@@ -168,7 +168,7 @@ def finish(folder: Path, networks: Sequence[KitNetwork], out: Path, archive: Pat
     families = {catalogue.find(network.measurement["backend"]).family for network in networks}
     copy_modules(folder, sorted(families))
     needs = dict.fromkeys(f"- {network.measurement['backend']}: {network.runs_on}" for network in networks)
-    (folder / "README.txt").write_text(README.format(needs="\n".join(needs)))
+    (folder / "README.txt").write_text(README.format(needs="\n".join(needs)), encoding="utf-8")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     software = machine.this_software("").model_dump(mode="json", exclude_none=True)
     for of_the_device in ("python", "runtime", "packages"):

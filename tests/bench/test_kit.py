@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -615,6 +616,18 @@ def survives(
         return True
 
     return go
+
+
+def test_an_option_of_another_protocol_is_refused() -> None:
+    numbers = {"rounds": 50, "sets": 5, "warmup": 5, "budget_s": 20.0}
+    manifest: Any = SimpleNamespace(protocols=dict.fromkeys(("paper", "steady", "sustained"), numbers))
+    for protocol in ("paper", "steady"):
+        with pytest.raises(
+            InputError, match=f"--for has no effect with --protocol {protocol}: give --protocol sustain"
+        ):
+            device.make_settings(manifest, device.parse(["--protocol", protocol, "--for", "600"]))
+    timing = device.make_settings(manifest, device.parse(["--protocol", "sustained"]))
+    assert (timing.protocol["for_s"], timing.limit_s) == (600, 2400)
 
 
 def test_a_manifest_with_one_value_of_another_kind_is_refused_or_harmless(
