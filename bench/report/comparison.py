@@ -108,7 +108,7 @@ def _places(here: Collection[Place], there: Collection[Place]) -> list[tuple[Pla
     """Which machine of one side is compared with which of the other; none where several may be meant."""
     if both := [place for place in here if place in there]:
         return [(place, place) for place in both]
-    return [(*here, *there)] if len(here) == len(there) == 1 else []
+    return list(zip(here, there, strict=True)) if len(here) == len(there) == 1 else []
 
 
 def _apart(first: Sequence[Record], second: Sequence[Record], folders: tuple[Path, Path]) -> Iterator[str]:
