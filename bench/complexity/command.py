@@ -92,13 +92,14 @@ def print_table(records: list[Record]) -> None:
     counters = (*COUNTERS, "onnx") if of_graphs else tuple(COUNTERS)
     for heading in ("params M", *(f"{counter} G" for counter in counters)):
         table.add_column(heading, justify="right", no_wrap=True)
+    joints = sorted({record.num_joints or 0 for record in records})  # a model file has its own
     for record in records:
         counts = [record.metrics.get(f"macs_{counter}") for counter in counters]
         macs = ["—" if count is None else metrics.text("macs_mmcv", count) for count in counts]
-        table.add_row(record.model, metrics.text("params", record.metrics["params"]), *macs)
-    cli.show_table(
-        table, f"{records[0].input}, {records[0].num_joints} joints: parameters, and multiply-adds by counter"
-    )
+        who = record.model if len(joints) == 1 else f"{record.model}, {record.num_joints} joints"
+        table.add_row(who, metrics.text("params", record.metrics["params"]), *macs)
+    of = f", {joints[0]} joints" if len(joints) == 1 else ""
+    cli.show_table(table, f"{records[0].input}{of}: parameters, and multiply-adds by counter")
     cli.output().print("mmcv and torchstat are the conventions of the paper's tables. 1 M = 1e6, 1 G = 1e9.")
     for record in records:
         for counter, skipped in left_out(record).items():

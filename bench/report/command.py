@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench import cli
@@ -89,6 +90,8 @@ def read_sets(path: Path) -> dict[str, list[Record]]:
         raise InputError(f"no folder {path}: give that of the records with --results")
     found: dict[str, list[Record]] = {}
     emulated = 0
+    early: list[str] = []  # where the clock was wrong
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
     for file in results.record_files(path):
         members = found.setdefault(file.parent.relative_to(path).as_posix() if path.is_dir() else file.name, [])
         for number, line in results.lines(file):
@@ -98,10 +101,14 @@ def read_sets(path: Path) -> dict[str, list[Record]]:
                 raise InputError(f"{where}: {problem}")
             if record.emulated:
                 emulated += 1
-            else:
-                members.append(record)
+                continue
+            members.append(record)
+            if datetime.fromisoformat(record.started_at) > tomorrow:
+                early.append(f"{where}, of {record.started_at[:10]}")
     if emulated:
         cli.say(f"{path}: {emulated} records of emulated processors are left out")
+    if early:
+        cli.warn(f"{len(early)} of the records were begun in the future, and no later one replaces them: {early[0]}")
     return found
 
 

@@ -72,12 +72,15 @@ def _show(found: Sequence[tuple[Record, Record]], folders: tuple[Path, Path]) ->
     for difference in differences(*(list(side) for side in zip(*found, strict=True))):
         print(f"differs: {difference}")
     names = [f"{folder.name} ms" for folder in folders]
-    rows = [("model", "backend", "threads", *names, "ratio", "95 % interval", "")]
-    for line in (_line(*pair) for pair in found):
+    # What is the same of all is not said.
+    apart = [what for what in ("precision", "input", "batch") if len({getattr(one, what) for one, _ in found}) > 1]
+    rows = [("model", "backend", *apart, "threads", *names, "ratio", "95 % interval", "")]
+    for one, line in ((pair[0], _line(*pair)) for pair in found):
         interval = "" if math.isnan(line.low) else f"{line.low:.3f} to {line.high:.3f}"
         before, after = (f"{median:.2f}" for median in line.median_ms)
         threads = " | ".join(str(number or "") for number in dict.fromkeys(line.threads))
-        rows.append((line.model, line.backend, threads, before, after, f"{line.ratio:.3f}", interval, line.verdict))
+        told = (line.model, line.backend, *(str(getattr(one, what)) for what in apart), threads)
+        rows.append((*told, before, after, f"{line.ratio:.3f}", interval, line.verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -151,6 +151,12 @@ def test_the_command_prints_it_and_writes_no_report(
     with pytest.raises(InputError, match="no timing in common"):
         command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "c")])
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
+    # Lines that would look alike say what sets them apart.
+    append([speed([[5.0, 6.0]] * 3, precision="fp16"), speed([[50.0, 60.0]] * 3, batch=8)], tmp_path / "a")
+    assert command("report")(["--results", str(tmp_path / "a"), "--compare", str(tmp_path / "a")]) == 0
+    heading, *shown = capsys.readouterr().out.splitlines()
+    assert heading.split()[:5] == ["model", "backend", "precision", "batch", "threads"]
+    assert len({tuple(line.split()[:5]) for line in shown}) == len(shown) == 3
     for option in (["--json"], ["--out", "x"], ["--figures", "main"]):
         with pytest.raises(InputError, match=f"{option[0]} has no effect here: --compare makes no report"):
             command("report")(["--compare", str(tmp_path / "b"), *option])

@@ -13,6 +13,7 @@ from torch import nn
 
 import zoo
 from bench.complexity import COUNTERS, layers, measure
+from bench.complexity.command import print_table
 from bench.models import build
 from tests.reference_weights import COMPLEXITY
 
@@ -206,6 +207,19 @@ def test_counted_and_left_out_are_all_multiply_adds(counter: str) -> None:
 def test_networks_of_the_paper_have_all_their_convolutions_counted() -> None:
     skipped: Any = measure(zoo.create_model("lightweight_mobilenetv3").eval(), (64, 64)).notes["skipped"]
     assert not any(isinstance(what, dict) for names in skipped.values() for what in names.values())
+
+
+def test_a_table_of_several_numbers_of_joints_says_whose_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model file has its own, whatever the others have."""
+    counted = measure(nn.Conv2d(3, 17, 3), (64, 64), name="net", num_joints=17)
+    file = counted.model_copy(update={"model": "own.onnx", "num_joints": 13})
+    print_table([counted])
+    assert "64x64, 17 joints: parameters" in capsys.readouterr().out
+    print_table([counted, file])
+    shown = capsys.readouterr().out
+    assert "64x64: parameters" in shown
+    assert "net, 17 joints" in shown
+    assert "own.onnx, 13 joints" in shown
 
 
 def test_the_command_counts_and_breaks_down(command: Callable, tiny: str, tmp_path) -> None:

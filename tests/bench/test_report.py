@@ -537,6 +537,15 @@ def test_rows_without_anything_are_left_out_of_a_panel_and_named() -> None:
     assert "Not counted: 384x288 with 17 joints, 256x256 with 16 joints." in models
 
 
+def test_records_of_a_clock_that_is_ahead_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They count as the newest for ever."""
+    append([speed("lite_hrnet_18", 9.0), speed("lite_hrnet_30", 9.0, started_at="2099-01-01T00:00:00Z")], tmp_path)
+    assert len(report_command.read(tmp_path)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of the records were begun in the future, and no later one replaces them" in said
+    assert "speed.jsonl, line 2, of 2099-01-01" in said
+
+
 def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)

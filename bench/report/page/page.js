@@ -1816,8 +1816,10 @@
 
     draw({ settings }) {
       const wanted = new Set(settings.map((setting) => setting.index));
+      const known = new Set(); // what lies in two folders is one timing
+      const isNew = (one) => known.size < known.add(`${one.model} ${one.setting} ${one.at}`).size;
       const found = data.speeds
-        .filter((one) => wanted.has(one.setting))
+        .filter((one) => wanted.has(one.setting) && isNew(one))
         .sort((a, b) => a.setting - b.setting || compare(Date.parse(a.at), Date.parse(b.at)));
       const lines = new Map();
       for (const one of found) {
