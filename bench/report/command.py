@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from bench.core import kinds, results
 from bench.core.errors import InputError
 from bench.core.files import side_folder, write_whole
 from bench.core.machine import ROOT
-from bench.core.record import Record
+from bench.core.record import Machine, Record
 from bench.report import models_page, quotes, render
-from bench.report.measured import Measured
+from bench.report.measured import Measured, Setting
 from bench.report.page import data, html
 from bench.report.section import ReportFigure, Section, Shown
 from bench.report.sections import all_sections
 
 PAGE = "index.html"
+TIMED = ("speed", "explain", "regress", "pipeline")  # kinds of records that depend on the machine
 MOST_FIGURES = 8  # of a section, without --figures all
 MANIFEST = ".manifest.json"  # names of the files that the report last wrote into a folder
 
@@ -109,7 +110,27 @@ def read_sets(path: Path) -> dict[str, list[Record]]:
         cli.say(f"{path}: {emulated} records of emulated processors are left out")
     if early:
         cli.warn(f"{len(early)} of the records were begun in the future, and no later one replaces them: {early[0]}")
+    for line in _namesakes(record for members in found.values() for record in members):
+        cli.warn(line)
     return found
+
+
+def _namesakes(records: Iterable[Record]) -> Iterator[str]:
+    """Machines of one name that are not one machine, as in the merged folders of several people."""
+    machines: dict[str, list[Machine]] = {}
+    for record in records:
+        if record.kind in TIMED:
+            machines.setdefault(Setting.of(record).machine, []).append(record.machine)
+    for name, alike in machines.items():
+        systems = sorted({machine.os.partition(" ")[0] for machine in alike})
+        least, most = (of(machine.memory_bytes for machine in alike) / 2**30 for of in (min, max))
+        what = [", ".join(systems)] if len(systems) > 1 else []
+        what += [f"{least:.1f} and {most:.1f} GiB of memory"] if most > 1.1 * least else []
+        if what:
+            yield (
+                f"{name}: timings of several machines of this name ({'; '.join(what)}) stand together, the newest of "
+                "each network: give one folder to --results, and the other to --compare of bench.report"
+            )
 
 
 def make(

@@ -546,6 +546,23 @@ def test_records_of_a_clock_that_is_ahead_are_told(tmp_path: Path, capsys: pytes
     assert "speed.jsonl, line 2, of 2099-01-01" in said
 
 
+def test_two_machines_of_one_name_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the merged folders of several people; the same machine with another kernel is one."""
+
+    def warned(*others: Machine) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        append([speed("lite_hrnet_18", 9.0), *(speed("lite_hrnet_30", 9.0, machine=one) for one in others)], folder)
+        report_command.read(folder)
+        return " ".join(capsys.readouterr().err.split())
+
+    def like(**changed: Any) -> Machine:
+        return CPU.model_copy(update=changed)
+
+    assert warned(like(os="Linux 7.0", memory_bytes=2**33 - 2**27), like(cpu="Other", memory_bytes=2**40)) == ""
+    assert "2 cores: timings of several machines of this name (Linux, Windows) stand" in warned(like(os="Windows 11"))
+    assert "(8.0 and 16.0 GiB of memory) stand together, the newest" in warned(like(memory_bytes=2**34))
+
+
 def test_what_no_record_makes_any_more_does_not_stay_and_nothing_else_goes(tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     append([speed("lightweight_mobilenetv3", 18.0, batch=1), speed("lightweight_mobilenetv3", 30.0, batch=8)], results)
