@@ -586,6 +586,8 @@ def test_a_bad_skeleton_is_named(told: dict[str, Any], problem: str, thirteen: P
         lambda name: name.replace("_", "-"),
         lambda name: f" {name.replace('_', '')} ",
         lambda name: re.sub("(left|right)_(.)", lambda found: (found[1][0] + found[2]).upper(), name),
+        lambda name: re.sub("(left|right)_(.*)", lambda found: f"{found[2].title()}.{found[1][0].upper()}", name),
+        lambda name: re.sub("(left|right)_(.*)", r"\2_\1", name),
     ],
 )
 def test_a_skeleton_file_names_joints_however_they_are_spelt(
@@ -714,7 +716,11 @@ def test_a_skeleton_of_ones_own_decides_the_score(thirteen: Path, tmp_path: Path
     assert 0 <= scored["pckh@0.1"] <= scored["pckh"] <= 100
     assert list(wide.entry.metrics)[-2:] == ["pckh", "pckh@0.1"]
 
-    for spelt in (lambda name: name.title().replace("_", " "), lambda name: name.replace("_", "")):
+    for spelt in (
+        lambda name: name.title().replace("_", " "),
+        lambda name: name.replace("_", ""),
+        lambda name: "_".join(name.split("_")[::-1]),
+    ):
         file = changed(thirteen, tmp_path, seventeen([spelt(name) for name in COCO.joints]))
         assert open_dataset("coco", **(usual | {"annotations": file})).skeleton == COCO
     file = changed(thirteen, tmp_path, seventeen([name.upper() for name in COCO.joints[::-1]]))
