@@ -1,6 +1,7 @@
 """People of a data set in COCO's format: annotated boxes, or those of a detector."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,9 @@ from bench.data.annotations import (
     warn_of_places,
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
-from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.detections import warn_of_detections, with_image_ids
+from bench.data.json_files import Items, fingerprint, read_json, shown
+from bench.data.picture_names import find_moved, is_there
 from bench.data.registry import DatasetEntry, entries, entry_of
 from bench.data.skeleton_files import SkeletonFile
 
@@ -45,6 +48,7 @@ class _People:
     scores: Float64Array  # [N]
     keypoints: Float32Array | None = None  # [N, J, 3]
     left_out: dict[str, int] = field(default_factory=dict)
+    hint: str = ""  # what would be right, where nobody is left
 
 
 class CocoDataset:
@@ -56,6 +60,7 @@ class CocoDataset:
     Attributes:
         skeleton: whose joints people have.
         truth: what the annotation file holds of the pictures.
+        category: the id of the people's category in the file.
         pictures: how many the annotation file lists, or the limit leaves of them.
         left_out: how many entries of the files are not among the people, by reason.
     """
@@ -97,7 +102,7 @@ class CocoDataset:
         self.image_folder = image_folder
         found = read_annotations(annotation_file, category, layout=layout, skeleton_file=skeleton_file)
         assert found.skeleton is not None
-        self.skeleton = found.skeleton
+        self.skeleton, self.category = found.skeleton, found.category
         hashes = [found.sha256]
         drawn = _drawn_by_this_project(found)
         self.name = drawn.name if drawn else name
@@ -109,12 +114,14 @@ class CocoDataset:
             raise InputError(f"{annotation_file} has no annotations: give the boxes to look into with --detections")
         if not image_folder.is_dir():
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
-        sizes = _with_sizes_of_pictures(found, files, image_folder)
+        called = _names_in_folder(annotation_file, image_folder, files, needed=layout.skeleton is None)
+        _warn_of_shared_pictures(found, files)
+        sizes = _with_sizes_of_pictures(found, [called[file] for file in files], image_folder)
         people = _annotated_people(found, sizes) if self.annotated else None
         if detections is not None:
             listed, sha = read_json(detections)
             hashes.append(sha)
-            people = _detected_people(detections.name, listed, found, subset=subset)
+            people = _detected_people(detections.name, listed, found, files, subset=subset)
         assert people is not None
         if category is not None:
             hashes.append(f"category {category}")
@@ -122,7 +129,9 @@ class CocoDataset:
             hashes.append(f"skeleton {found.skeleton}")
         if not len(people.image_ids):
             reasons = ", ".join(f"{count} {reason}" for reason, count in people.left_out.items())
-            raise InputError(f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'})")
+            raise InputError(
+                f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'}){people.hint}"
+            )
 
         # Of all pictures, also those without anyone to look at: a detector may have missed who is in them.
         self.pictures = len(files)
@@ -147,7 +156,8 @@ class CocoDataset:
         self._images = {image: listing[image] for image in self._image_ids.tolist()}
         self._last: tuple[int, Picture] | None = None
         self.left_out = people.left_out
-        self.fingerprint = fingerprint(hashes, image_folder, (file for file, _ in self._images.values()))
+        self._called = {file: called[file] for file, _ in self._images.values()}
+        self.fingerprint = fingerprint(hashes, pictures.places(image_folder, self._called))
 
     def __len__(self) -> int:
         return len(self._image_ids)
@@ -167,7 +177,7 @@ class CocoDataset:
         last = self._last
         if last is None or last[0] != person.image_id:
             file, size = self._images[person.image_id]
-            last = person.image_id, pictures.read(pictures.locate(self.image_folder, file), size)
+            last = person.image_id, pictures.read(pictures.locate(self.image_folder, self._called[file]), size)
             last[1].flags.writeable = False
             self._last = last
         return last[1], person
@@ -196,6 +206,42 @@ def _with_skeleton(entry: DatasetEntry, skeleton: Skeleton) -> DatasetEntry:
         return entry
     more = HEAD_METRICS if skeleton.head is not None else {}
     return replace(entry, skeleton=skeleton, metrics={**entry.metrics, **more})
+
+
+def _names_in_folder(annotation_file: Path, folder: Path, files: list[str], *, needed: bool) -> dict[str, str]:
+    """What pictures are called in the folder: as in the file, or as those are that it can only mean.
+
+    Raises:
+        InputError: some are needed, and none is in the folder.
+    """
+    moved = find_moved(folder, files)
+    if moved:
+        file, place = next(iter(moved.items()))
+        warnings.warn(
+            f"{annotation_file.name}: {len(moved)} pictures are elsewhere in {folder} than it says, and taken from "
+            f"there, such as {shown(place)} for {shown(file)}",
+            stacklevel=3,
+        )
+    elif needed and not any(is_there(folder, file) for file in files):
+        raise InputError(
+            f"{folder} has none of the {len(files)} pictures of {annotation_file.name}, such as {shown(files[0])}: "
+            "give their folder with --images"
+        )
+    return {file: moved.get(file, file) for file in files}
+
+
+def _warn_of_shared_pictures(found: Annotations, files: list[str]) -> None:
+    """Say which pictures are listed twice: they may be two, of which an export dropped the folders."""
+    first: dict[str, int] = {}
+    again = [index for index, file in enumerate(files) if first.setdefault(file, index) != index]
+    if again:
+        one = again[0]
+        warnings.warn(
+            f"{found.images.name(one)}: its file_name {shown(files[one])} is that of image "
+            f"{found.image_ids[first[files[one]]]} too, {len(again)} such in all: their people are looked for in the "
+            "same picture; if there is one of the name in several folders, file_name needs the folder",
+            stacklevel=3,
+        )
 
 
 def _with_sizes_of_pictures(found: Annotations, files: list[str], folder: Path) -> Float64Array:
@@ -239,19 +285,26 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
     )  # fmt: skip
 
 
-def _detected_people(file: str, listed: Any, found: Annotations, *, subset: bool) -> _People:
+def _detected_people(file: str, listed: Any, found: Annotations, files: list[str], *, subset: bool) -> _People:
     """Every box of a person, as published: not clipped."""
     left_out: dict[str, int] = {}
-    items = Items(listed, f"{file}, detection")
+    told = Items(listed, f"{file}, detection")
+    items = with_image_ids(told, found, files)
     boxes, scores = read_boxes(items), items.numbers("score")
-    elsewhere = found.rows(items) < 0
+    rows = found.rows(items)
+    elsewhere = rows < 0
     if not subset:
-        images = items.integers("image_id")
-        items.refuse(
+        told.refuse(
             elsewhere,
-            lambda index: f"image_id {images[index]} is not in {found.name}; --subset leaves such detections out",
+            lambda index: (
+                f"image_id {shown(told.values[index]['image_id'])} is not in {found.name}; --subset leaves "
+                "such detections out"
+            ),
         )
-    other = ~elsewhere & (items.integers("category_id") != found.category)
+    # Detectors of people alone may say no category at all.
+    said = items.has("category_id").any()
+    categories = items.integers("category_id") if said else np.full(len(items), found.category)
+    other = ~elsewhere & (categories != found.category)
     here = ~elsewhere & ~other
     low = here & (scores < LOWEST_SCORE)
     # A line can be widened to a region to look into; a point cannot.
@@ -268,7 +321,13 @@ def _detected_people(file: str, listed: Any, found: Annotations, *, subset: bool
         )
     _warn_of_flat(items, flat, lambda index: f"bbox {boxes[index].tolist()}")
     kept = here & ~low & ~flat
-    return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out)
+    warn_of_detections(file, boxes[kept], rows[kept], found)
+    hint = ""
+    if other.any():
+        counts = Counter(categories[other].tolist()).most_common(3)
+        named = ", ".join(f"{category} ({count})" for category, count in counts)
+        hint = f": category_id is {named}, and that of the people in {found.name} is {found.category}"
+    return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out, hint=hint)
 
 
 def repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:

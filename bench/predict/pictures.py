@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.core.errors import InputError
 from bench.data import pictures
-from bench.data.boxes import Box, boxes_in
+from bench.data.boxes import Box, Size, boxes_in
 from bench.data.dataset import Person, Picture
 from bench.data.json_files import read_json
 from bench.data.picture_files import find_pictures
@@ -23,6 +23,11 @@ class Look:
     path: Path
     box: Box | None
     score: float = 1.0
+    size: Size | None = None  # of the picture that the box was drawn on, where that is known
+
+    def read(self) -> Picture:
+        """The picture, as it stood when the box was drawn."""
+        return pictures.read(self.path, self.size)
 
 
 class Pictures:
@@ -45,7 +50,7 @@ class Pictures:
     def load(self, index: int) -> tuple[Picture, Person]:
         look = self.looks[index]
         if self._last is None or self._last[0] != look.path:
-            self._last = look.path, pictures.read(look.path)
+            self._last = look.path, look.read()
         picture = self._last[1]
         box = look.box or (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
         return picture, Person(index, box, look.score)
@@ -91,4 +96,7 @@ def find(
     for file, match in matches.items():
         for remark in match.remarks:
             warnings.warn(f"{file}: {remark}", stacklevel=2)
-    return [Look(path, box, score) for path in found.names if path in given for box, score in given[path]]
+    sizes = {path: size for match in matches.values() for path, size in match.sizes.items()}
+    return [
+        Look(path, box, score, sizes.get(path)) for path in found.names if path in given for box, score in given[path]
+    ]

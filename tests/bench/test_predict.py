@@ -168,6 +168,9 @@ def test_numbers_stand_for_pictures_only_if_one_has_them(tmp_path: Path) -> None
     write_pictures(pictures, "left_1.jpg", "right_1.jpg", "000000000139.jpg")
     boxes.write_text(json.dumps([{"image_id": 139, "bbox": [1, 0, 9, 9]}, {"image_id": 7, "bbox": [2, 0, 9, 9]}]))
     assert boxes_of(find([pictures], boxes)) == {"000000000139.jpg": [1, 0, 9, 9]}
+    for image in ("139", "000000000139", 139.0):
+        boxes.write_text(json.dumps([{"image_id": image, "bbox": [1, 0, 9, 9]}]))
+        assert boxes_of(find([pictures], boxes)) == {"000000000139.jpg": [1, 0, 9, 9]}
     boxes.write_text(json.dumps([{"image_id": 1, "bbox": [1, 0, 9, 9]}]))
     with pytest.raises(
         InputError, match=r"boxes for 1, which may be any of .*left_1.jpg, .*right_1.jpg: give whole names"
