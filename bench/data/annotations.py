@@ -407,10 +407,11 @@ def _skeleton(categories: Items, index: int, people: Items, layout: Layout, file
             names = list(file.joints)
         elif (_joint_count(people) if names is None else len(names)) == len(COCO.joints):
             names = list(COCO.joints)
-            warnings.warn(
-                f"{categories.name(index)}: its joints have no names: taken as COCO's {len(names)} in COCO's order",
-                stacklevel=4,
-            )
+            if len(people):  # of a list of pictures nothing is taken
+                warnings.warn(
+                    f"{categories.name(index)}: its joints have no names: taken as COCO's {len(names)} in COCO's order",
+                    stacklevel=4,
+                )
     return make_skeleton(names, categories.values[index].get("skeleton"), file, where=categories.name(index))
 
 
