@@ -24,6 +24,9 @@ FARTHEST = 1e7  # pixels: beyond it a number is a mistake
 _SMALLEST_AREA, _LARGEST_AREA = 0.02, 1.5
 # Joints outside their boxes, and boxes that end beyond so much of their pictures: larger shares are no chance.
 _MOST_OUTSIDE, _MOST_BEYOND, _BEYOND = 1 / 2, 1 / 3, 1.1
+_MOST_UNSEEN = 1 / 2  # of joints that have a place, those that are not labelled
+# Of so many people, somebody reaches beyond this share of the picture.
+_SOME, _SMALLEST_REACH = 10, 1 / 2
 
 
 @dataclass(frozen=True)
@@ -249,11 +252,11 @@ def _is_undrawn(box: Any, layout: Layout) -> bool:
 
 def _around_joints(person: dict[str, Any]) -> list[float] | None:
     """The smallest box that holds somebody's labelled joints; none without any."""
-    flat = person.get(KEYPOINTS)
+    flat = _without_places(person.get(KEYPOINTS))
     if not isinstance(flat, list) or not flat or len(flat) % 3:
         return None
     try:
-        joints = Items([person], "").numbers(KEYPOINTS, len(flat)).reshape(-1, 3)
+        joints = Items([{KEYPOINTS: flat}], "").numbers(KEYPOINTS, len(flat)).reshape(-1, 3)
     except InputError:  # it is said when the joints are read
         return None
     labelled = joints[joints[:, 2] > 0, :2]
@@ -354,6 +357,15 @@ def warn_of_places(found: Annotations, sizes: Float64Array) -> None:
             stacklevel=3,
         )
     warn_of_corners(found.name, found.boxes[counted], sizes[counted])
+    known = sizes[counted, 0] < FARTHEST
+    reach = ((low + extent) / sizes[counted])[known].max(axis=0, initial=0)
+    if known.sum() >= _SOME and (reach < _SMALLEST_REACH).all():
+        warnings.warn(
+            f"{found.name}: none of the {known.sum()} people reaches beyond the left {reach[0]:.0%} and the upper "
+            f"{reach[1]:.0%} of their pictures: joints and bbox must be in pixels of the pictures as they are, and not "
+            "of smaller ones or in percent",
+            stacklevel=3,
+        )
 
 
 def warn_of_corners(name: str, boxes: Float64Array, sizes: Float64Array) -> None:
@@ -456,11 +468,25 @@ def _keypoints(people: Items, layout: Layout, skeleton: Skeleton) -> Float64Arra
     keypoints = np.concatenate([_field(people, *one, layout.longer) for one in fields.items()], axis=1)
     far = (np.abs(keypoints) > FARTHEST).any(axis=(1, 2))
     people.refuse(far, lambda _: f"a joint is farther than {FARTHEST:g} pixels")
+    if layout.skeleton is None:
+        _warn_of_visibility(people, keypoints)
     if layout.any_flag:
         keypoints[..., 2] = np.clip(np.ceil(keypoints[..., 2]), 0, 2)
     strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
     people.refuse(strange.any(axis=1), lambda index: _strange_visibility(keypoints[index], skeleton))
     return keypoints
+
+
+def _warn_of_visibility(people: Items, keypoints: Float64Array) -> None:
+    """Say where most joints have a place and no visibility, as where another tool means something else by 0."""
+    placed = (keypoints[..., :2] != 0).any(axis=2)
+    unseen = placed & (keypoints[..., 2] == 0)
+    if placed.any() and unseen.sum() > _MOST_UNSEEN * placed.sum():
+        warnings.warn(
+            f"{people.where.partition(',')[0]}: {unseen.sum() / placed.sum():.0%} of the joints that have a place have "
+            "a visibility of 0, and count as not labelled: 1 is needed for hidden and 2 for visible ones",
+            stacklevel=4,
+        )
 
 
 def _field(people: Items, key: str, joints: int, longer: int | None) -> Float64Array:
@@ -475,10 +501,26 @@ def _field(people: Items, key: str, joints: int, longer: int | None) -> Float64A
     labelled = people if there.all() else people.chosen(there)
     first = next((value.get(key) for value in labelled.values), None)
     count = longer if longer is not None and isinstance(first, list) and len(first) == 3 * longer else joints
-    found[there] = labelled.numbers(key, 3 * count).reshape(-1, count, 3)[:, :joints]
+    try:
+        flat = labelled.numbers(key, 3 * count)
+    except InputError:
+        flat = labelled.with_values(key, _without_places).numbers(key, 3 * count)
+    found[there] = flat.reshape(-1, count, 3)[:, :joints]
     if not there.all():
         _say(people, int((~there).sum()), f"{key} is missing", "taken as people without a labelled joint")
     return found
+
+
+def _without_places(flat: Any) -> Any:
+    """Joints with places of 0 where nothing is labelled: some tools write null or NaN there."""
+    if not isinstance(flat, list) or len(flat) % 3:
+        return flat
+    joints = (flat[start : start + 3] for start in range(0, len(flat), 3))
+    return [number for joint in joints for number in ([0, 0, 0] if _is_nothing(joint[2]) else joint)]
+
+
+def _is_nothing(flag: Any) -> bool:
+    return flag is None or flag == 0 or flag != flag  # NaN alone is not itself
 
 
 def _is_jointless(person: dict[str, Any], key: str) -> bool:

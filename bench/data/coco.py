@@ -268,7 +268,7 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
     assert people is not None
     assert keypoints is not None
     left_out: dict[str, int] = {"not a person": found.others} if found.others else {}
-    people.refuse(repeated_where_given(people), lambda _: "this id occurs twice")
+    people.refuse(_repeated_where_given(people), lambda _: "this id occurs twice")
     crowd = found.crowds
     unlabelled = ~crowd & ((found.labelled == 0) | (keypoints <= 0).all(axis=(1, 2)))
     clipped = _clip(found.boxes, sizes)
@@ -330,11 +330,16 @@ def _detected_people(file: str, listed: Any, found: Annotations, files: list[str
     return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out, hint=hint)
 
 
-def repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:
-    """Whether an item's id, if it has one, is that of an item before it."""
+def _repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:
+    """Whether an item's id, if it has one, is that of an item before it; any number or text will do."""
     there = items.has("id")
+    ids = [one.get("id") for one in items.values]
+    strange = np.array([not isinstance(one, (int, float, str)) for one in ids], np.bool_)
+    items.refuse(there & strange, lambda index: f"id {shown(ids[index])} is neither a number nor a text")
+    numbers: dict[Any, int] = {}
     again = np.zeros(len(items), np.bool_)
-    again[there] = repeated(items.chosen(there).integers("id"))
+    places = np.flatnonzero(there).tolist()
+    again[there] = repeated(np.array([numbers.setdefault(ids[place], place) for place in places], np.int64))
     return again
 
 

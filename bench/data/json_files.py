@@ -123,6 +123,11 @@ class Items:
         positions = chosen if self._positions is None else self._positions[chosen]
         return Items([self.values[index] for index in chosen], self.where, self._key, positions)
 
+    def with_values(self, key: str, change: Callable[[Any], Any]) -> "Items":
+        """The same items with a field changed, where they have it."""
+        values = [one | {key: change(one[key])} if key in one else one for one in self.values]
+        return Items(values, self.where, self._key, self._positions)
+
     def name(self, index: int) -> str:
         """File, kind and item, as messages begin."""
         value = self.values[index]

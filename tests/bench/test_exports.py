@@ -239,6 +239,71 @@ def test_numbers_of_joints_that_contradict_them_are_said(tmp_path: Path) -> None
     assert (len(dataset), dataset.score(found)["ar"]) == (2, pytest.approx(2 / 3))
 
 
+@pytest.mark.parametrize(
+    "nothing", [[None, None, 0], [float("nan"), float("nan"), 0], [None] * 3, [float("nan")] * 3, ["", "", 0]]
+)
+def test_places_of_joints_that_are_not_labelled_do_not_matter(nothing: list[Any], tmp_path: Path) -> None:
+    """As tools for tables write what is missing; of a labelled joint, a place is needed."""
+    export = plain()
+    export["annotations"][0] |= {"keypoints": [*nothing, *KEYPOINTS[3:]], "num_keypoints": 16}
+    dataset, said = opened(tmp_path, export)
+    assert said == []
+    assert dataset.truth.keypoints[:, 0].tolist() == [[0, 0, 0], KEYPOINTS[:3]]
+    assert dataset.truth.keypoints[0, 1:].flatten().tolist() == KEYPOINTS[3:]
+    export["annotations"][0]["keypoints"] = [*nothing[:2], 2, *KEYPOINTS[3:]]
+    with pytest.raises(InputError, match=r"annotation 1: keypoints (holds no numbers|is not finite)"):
+        opened(tmp_path, export)
+
+
+def test_a_visibility_of_0_for_joints_that_have_a_place_is_said(tmp_path: Path) -> None:
+    export = plain()
+    for annotation in export["annotations"]:
+        annotation["keypoints"] = [0 if place % 3 == 2 and place > 18 else v for place, v in enumerate(KEYPOINTS)]
+        annotation["num_keypoints"] = 6
+    dataset, said = opened(tmp_path, export)
+    assert len(dataset) == 2
+    assert said == [
+        "export.json: 65% of the joints that have a place have a visibility of 0, and count as not labelled: 1 is "
+        "needed for hidden and 2 for visible ones"
+    ]
+    for annotation in export["annotations"]:
+        annotation["keypoints"][21:] = [0] * 30
+    assert opened(tmp_path, export)[1] == []
+
+
+def test_coordinates_of_smaller_pictures_are_said(tmp_path: Path) -> None:
+    """Joints and boxes agree, and are in percent, or of pictures that were made smaller to be annotated."""
+    export, _ = crowd(12)
+    for annotation in export["annotations"]:
+        annotation["keypoints"] = [
+            v for _ in range(17) for v in (annotation["bbox"][0] + 5, annotation["bbox"][1] + 5, 2)
+        ]
+    assert opened(tmp_path, export)[1] == []
+    for annotation in export["annotations"]:
+        for key in ("bbox", "keypoints"):
+            annotation[key] = [v if key == "keypoints" and place % 3 == 2 else v / 2.1
+                               for place, v in enumerate(annotation[key])]  # fmt: skip
+        annotation["area"] /= 4
+    (said,) = opened(tmp_path, export)[1]
+    assert said.startswith("export.json: none of the 12 people reaches beyond the left 3")
+    assert said.endswith("in pixels of the pictures as they are, and not of smaller ones or in percent")
+
+
+def test_ids_of_annotations_may_be_texts(tmp_path: Path) -> None:
+    """They say nothing, but that each person is another."""
+    export = plain()
+    for annotation, name in zip(export["annotations"], ("a1f-09", 2), strict=True):
+        annotation["id"] = name
+    assert len(opened(tmp_path, export)[0]) == 2
+    for name, problem in (
+        ("a1f-09", "annotation a1f-09: this id occurs twice"),
+        ([2], "id .2. is neither a number nor"),
+    ):
+        export["annotations"][1]["id"] = name
+        with pytest.raises(InputError, match=problem):
+            opened(tmp_path, export)
+
+
 def test_joints_without_names_are_said_to_be_taken_as_cocos(tmp_path: Path) -> None:
     """As CVAT numbers them, and Label Studio leaves them out."""
     for names in (None, [], [str(number) for number in range(1, 18)], list(range(17))):
