@@ -1,5 +1,6 @@
 """People of a data set in COCO's format: annotated boxes, or those of a detector."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -161,6 +162,11 @@ class CocoDataset:
 
     def __len__(self) -> int:
         return len(self._image_ids)
+
+    @property
+    def files(self) -> set[str]:
+        """The pictures of its people, by their real paths."""
+        return {os.path.realpath(path) for _, path in pictures.places(self.image_folder, self._called)}
 
     def person(self, index: int) -> Person:
         """A person, without the picture."""

@@ -22,12 +22,13 @@ class PictureIndex:
     """
 
     def __init__(self, names: Mapping[Path, str]) -> None:
-        self._with_ending, self._without = _Spelling(), _Spelling()
+        self._with_ending, self._without, self._small = _Spelling(), _Spelling(), _Spelling()
         self._numbers: dict[int, list[Path]] = defaultdict(list)
         for path, name in names.items():
             whole, in_folder = _parts(path), _parts(PurePosixPath(name))
             self._with_ending.add(path, whole, in_folder)
             self._without.add(path, _without_ending(whole), _without_ending(in_folder))
+            self._small.add(path, _small(whole), _small(in_folder))
             digits = _LAST_DIGITS.search(path.stem)
             if digits:  # COCO's image id, which its file names hold: 000000000139.jpg is 139
                 self._numbers[int(digits[0])].append(path)
@@ -36,15 +37,20 @@ class PictureIndex:
         """The pictures that a name may mean.
 
         Those of this very name; if there is none, those whose paths end with it; if there is none, those whose names
-        it ends with. If that leaves none, the same for what the name was before it became part of an address (``%20``),
-        and for a name without an ending; then, of digits alone, those of this number.
+        it ends with. If that leaves none, the same for a name without an ending, for names in other capitals
+        (``.JPG``), and for what the name was before it became part of an address (``%20``); then, of digits alone,
+        those of this number.
         """
         for written in dict.fromkeys((name, unquote(name))):
             wanted = _parts(PurePosixPath(written.replace("\\", "/")))
             ended = bool(wanted) and wanted[-1].lower().endswith(ENDINGS)
-            for spelling in (self._with_ending, *(() if ended else (self._without,))):
-                if found := spelling.find(wanted):
-                    return found
+            found = (
+                self._with_ending.find(wanted)
+                or ([] if ended else self._without.find(wanted))
+                or self._small.find(_small(wanted))
+            )
+            if found:
+                return found
         return self.numbered(int(name)) if _DIGITS.fullmatch(name) else []
 
     def numbered(self, number: int) -> list[Path]:
@@ -81,6 +87,10 @@ def _parts(path: PurePath) -> Parts:
 
 def _without_ending(parts: Parts) -> Parts:
     return (*parts[:-1], *(PurePosixPath(part).stem for part in parts[-1:]))
+
+
+def _small(parts: Parts) -> Parts:
+    return tuple(part.casefold() for part in parts)
 
 
 def find_moved(folder: Path, names: Iterable[str]) -> dict[str, str]:

@@ -343,6 +343,7 @@ LAYOUTS = {
     "server": (["one.png", "walk/two.png"], ["upload/3/one.png", "https://server/data/walk/two.png"]),
     "no ending": (["walk/one.png", "two.JPG"], ["walk/one", "two"]),
     "decomposed": (["u\u0308ber/one.png", "zwo\u0308lf.png"], ["\u00fcber/one.png", "zw\u00f6lf.png"]),
+    "capitals": (["Walk/ONE.JPG", "two.PNG"], ["walk/one.jpg", "Two.png"]),
     "own folder": (["walk/one.png", "two.png"], ["images/walk/one.png", "images\\two.png"]),
 }
 
