@@ -306,12 +306,14 @@ def _finish(
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
     if dataset.skeleton.sigmas is not None:
-        return coco_results(
+        found = coco_results(
             predictions,
             skeleton=dataset.skeleton,
             fields=dataset.entry.result_fields,
             category=getattr(dataset, "category", PERSON),
         )
+        texts: dict[int, str] = getattr(dataset, "texts", {})
+        return [one | {"image_id": texts[one["image_id"]]} for one in found] if texts else found
     return [
         {
             "image_id": one["image_id"],

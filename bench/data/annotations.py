@@ -12,7 +12,8 @@ import numpy.typing as npt
 from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO, Skeleton, words
-from bench.data.json_files import Items, read_json
+from bench.data.image_ids import Texts, image_numbers, read_image_ids
+from bench.data.json_files import Items, read_json, shown
 from bench.data.skeleton_files import SkeletonFile, make_skeleton
 
 Bools = npt.NDArray[np.bool_]
@@ -70,7 +71,8 @@ class Annotations:
         name: of the file, for messages.
         sha256: of the file; empty where its content was given.
         images: the pictures' entries.
-        image_ids: ``[M]``.
+        image_ids: ``[M]``; numbers in their place, where the file has texts.
+        texts: what texts these numbers stand for; none where ids are numbers.
         sizes: ``[M, 2]`` width, height in pixels; ``UNKNOWN`` where the file does not say.
         category: the id of the category.
         drawn: whether this project drew the people.
@@ -89,6 +91,7 @@ class Annotations:
     sha256: str
     images: Items
     image_ids: Int64Array
+    texts: Texts
     sizes: Int64Array
     category: int
     drawn: bool
@@ -102,9 +105,8 @@ class Annotations:
     keypoints: Float64Array | None
     others: int
 
-    def rows(self, items: Items) -> Int64Array:
-        """Which picture each item is in by its ``image_id``, ``[len(items)]``; -1 where none of these."""
-        wanted = items.integers("image_id")
+    def rows(self, wanted: Int64Array) -> Int64Array:
+        """Which pictures have these ids, an entry each; -1 where none of these."""
         if not len(self.image_ids) or not len(wanted):
             return np.full(len(wanted), -1)
         order = np.argsort(self.image_ids)
@@ -171,7 +173,7 @@ def read_annotations(
     images = Items(content["images"], f"{name}, image", "id")
     if not len(images):
         raise InputError(f"{name} has no images")
-    ids = images.integers("id")
+    ids, texts = read_image_ids(images)
     images.refuse(repeated(ids), lambda _: "this id occurs twice")
     entries = Items(content["annotations"], f"{name}, annotation", "id") if "annotations" in content else None
     categories = Items(content.get("categories") or [], f"{name}, category", "id")
@@ -197,11 +199,12 @@ def read_annotations(
         sha256=sha,
         images=images,
         image_ids=ids,
+        texts=texts,
         sizes=_sizes(images),
         category=wanted,
         drawn=drawn,
         people=None if entries is None else people,
-        image=people.integers("image_id"),
+        image=image_numbers(people, texts),
         boxes=boxes,
         areas=areas,
         crowds=crowds,
@@ -210,7 +213,10 @@ def read_annotations(
         keypoints=keypoints,
         others=int((~chosen).sum()),
     )
-    people.refuse(found.rows(people) < 0, lambda index: f"image_id {found.image[index]} is not in {name}")
+    people.refuse(
+        found.rows(found.image) < 0,
+        lambda index: f"image_id {shown(people.values[index]['image_id'])} is not in {name}",
+    )
     _warn_of_doubled(found)
     return found
 

@@ -183,10 +183,11 @@ def _annotated(file: Path, category: str | None) -> BoxFile:
         unlabelled[:] = False
     flat = ~found.crowds & ~unlabelled & (found.boxes[:, 2:] <= 0).any(axis=1)
     seen = ~found.crowds & ~unlabelled & ~flat
-    people = found.people.chosen(seen)
     names = found.images.texts("file_name")
     boxes: dict[int, list[ScoredBox]] = defaultdict(list)
-    for row, (x, y, width, height) in zip(found.rows(people).tolist(), found.boxes[seen].tolist(), strict=True):
+    for row, (x, y, width, height) in zip(
+        found.rows(found.image[seen]).tolist(), found.boxes[seen].tolist(), strict=True
+    ):
         boxes[row].append(((x, y, width, height), 1.0))
     counts = {
         f"annotations of other categories than {category or annotations.PERSON}": found.others,

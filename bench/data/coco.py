@@ -28,7 +28,7 @@ from bench.data.annotations import (
     warn_of_places,
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
-from bench.data.detections import warn_of_detections, with_image_ids
+from bench.data.detections import image_ids, warn_of_detections
 from bench.data.json_files import Items, fingerprint, read_json, shown
 from bench.data.picture_names import find_moved, is_there
 from bench.data.registry import DatasetEntry, entries, entry_of
@@ -62,6 +62,7 @@ class CocoDataset:
         skeleton: whose joints people have.
         truth: what the annotation file holds of the pictures.
         category: the id of the people's category in the file.
+        texts: by the number that stands for it here, the id of a picture where the file has texts.
         pictures: how many the annotation file lists, or the limit leaves of them.
         left_out: how many entries of the files are not among the people, by reason.
     """
@@ -149,6 +150,7 @@ class CocoDataset:
         )  # fmt: skip
         self._keypoints = None if people.keypoints is None else people.keypoints[order]
         self.truth = found
+        self.texts = {number: text for text, number in found.texts.items()}
         # id to file name, and (width, height) if the file gives it
         listing = {
             image: (file, None if size[0] == UNKNOWN else (size[0], size[1]))
@@ -254,7 +256,7 @@ def _with_sizes_of_pictures(found: Annotations, files: list[str], folder: Path) 
     """Width and height of the picture that each person is in, ``[N, 2]``; read from it where the file does not say."""
     if found.people is None:
         return np.zeros((0, 2))
-    rows = found.rows(found.people)
+    rows = found.rows(found.image)
     sizes = found.sizes[rows].astype(np.float64)
     read = 0
     for row in np.unique(rows[sizes[:, 0] == UNKNOWN]).tolist():
@@ -294,16 +296,16 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
 def _detected_people(file: str, listed: Any, found: Annotations, files: list[str], *, subset: bool) -> _People:
     """Every box of a person, as published: not clipped."""
     left_out: dict[str, int] = {}
-    told = Items(listed, f"{file}, detection")
-    items = with_image_ids(told, found, files)
+    items = Items(listed, f"{file}, detection")
+    images = image_ids(items, found, files)
     boxes, scores = read_boxes(items), items.numbers("score")
-    rows = found.rows(items)
+    rows = found.rows(images)
     elsewhere = rows < 0
     if not subset:
-        told.refuse(
+        items.refuse(
             elsewhere,
             lambda index: (
-                f"image_id {shown(told.values[index]['image_id'])} is not in {found.name}; --subset leaves "
+                f"image_id {shown(items.values[index]['image_id'])} is not in {found.name}; --subset leaves "
                 "such detections out"
             ),
         )
@@ -333,7 +335,7 @@ def _detected_people(file: str, listed: Any, found: Annotations, files: list[str
         counts = Counter(categories[other].tolist()).most_common(3)
         named = ", ".join(f"{category} ({count})" for category, count in counts)
         hint = f": category_id is {named}, and that of the people in {found.name} is {found.category}"
-    return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out, hint=hint)
+    return _People(images[kept], boxes[kept], scores[kept], left_out=left_out, hint=hint)
 
 
 def _repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:

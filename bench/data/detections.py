@@ -3,11 +3,13 @@
 import warnings
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.core.arrays import Float64Array, Int64Array
 from bench.data.annotations import UNKNOWN, Annotations, warn_of_corners
+from bench.data.image_ids import image_numbers
 from bench.data.json_files import Items, shown
 from bench.data.picture_names import PictureIndex
 
@@ -15,10 +17,10 @@ from bench.data.picture_names import PictureIndex
 _MEETS, _FEWEST = 0.3, 1 / 2
 
 
-def with_image_ids(items: Items, found: Annotations, files: list[str]) -> Items:
-    """The detections with the ids of the pictures that they name: some tools write names, mostly without endings.
+def image_ids(items: Items, found: Annotations, files: list[str]) -> Int64Array:
+    """The id of the picture that each detection is in; some tools write names of files, mostly without endings.
 
-    A text of digits may be a name or an id.
+    A text may be a name or an id.
 
     Args:
         items: the detections.
@@ -26,33 +28,37 @@ def with_image_ids(items: Items, found: Annotations, files: list[str]) -> Items:
         files: the names of its pictures.
 
     Returns:
-        The same, if they have numbers; names of no picture become a number that is none's.
+        As ``found`` has them; of names of no picture, a number that is none's.
 
     Raises:
-        InputError: a name may be any of several pictures.
+        InputError: a detection lacks it, or its text may be any of several pictures.
     """
-    named = [index for index, one in enumerate(items.values) if isinstance(one.get("image_id"), str)]
-    if not named:
-        return items
-    index_of = PictureIndex({Path(file): file for file in files})
+    if not any(isinstance(one.get("image_id"), str) for one in items.values):
+        return image_numbers(items, found.texts)
     listed = found.image_ids.tolist()
-    ids: dict[Path, list[int]] = defaultdict(list)
+    index_of = PictureIndex({Path(file): file for file in files})
+    by_file: dict[Path, list[int]] = defaultdict(list)
     for file, image in zip(files, listed, strict=True):
-        ids[Path(file)].append(image)
-    of_texts = {str(image): image for image in listed}
-    nobodys = min(listed) - 1
-    numbers: dict[str, list[int]] = {}
-    values = list(items.values)
-    for index in named:
-        name = values[index]["image_id"]
-        if name not in numbers:
-            by_name = [image for path in index_of.named(name) for image in ids[path]]
-            numbers[name] = list(dict.fromkeys([*by_name, *([of_texts[name]] if name in of_texts else [])]))
-        if len(numbers[name]) > 1:
-            some = ", ".join(map(str, numbers[name][:3]))
-            items.fail(index, f"image_id {shown(name)} may be any of the images {some} in {found.name}: give its id")
-        values[index] = values[index] | {"image_id": next(iter(numbers[name]), nobodys)}
-    return Items(values, items.where)
+        by_file[Path(file)].append(image)
+    texts = {number: text for text, number in found.texts.items()}
+    by_text = found.texts or {str(image): image for image in listed}
+    numbers: dict[str, int] = {}
+    values: list[dict[str, Any]] = []
+    for index, one in enumerate(items.values):
+        text = one.get("image_id")
+        if found.texts and not isinstance(text, str):
+            items.fail(index, f"image_id is {shown(text)}, and the ids of {found.name} are texts")
+        if isinstance(text, str) and text not in numbers:
+            named = [image for path in index_of.named(text) for image in by_file[path]]
+            candidates = sorted({*named, *([by_text[text]] if text in by_text else [])})
+            if len(candidates) > 1:
+                some = ", ".join(str(texts.get(image, image)) for image in candidates[:3])
+                items.fail(
+                    index, f"image_id {shown(text)} may be any of the images {some} in {found.name}: give its id"
+                )
+            numbers[text] = next(iter(candidates), min(listed) - 1)
+        values.append({"image_id": numbers[text]} if isinstance(text, str) else one)
+    return Items(values, items.where).integers("image_id")
 
 
 def warn_of_detections(file: str, boxes: Float64Array, rows: Int64Array, found: Annotations) -> None:
@@ -85,7 +91,7 @@ def _met(boxes: Float64Array, rows: Int64Array, found: Annotations) -> list[bool
     boxes, rows = boxes[order], rows[order]
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     size = boxes[:, 2:].prod(axis=1)
-    where = found.rows(found.people)
+    where = found.rows(found.image)
     begins, ends = np.searchsorted(rows, where), np.searchsorted(rows, where, side="right")
     counted = ~found.crowds & (found.labelled > 0) & (found.boxes[:, 2:] > 0).all(axis=1) & (ends > begins)
     met = []

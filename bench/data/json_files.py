@@ -224,6 +224,11 @@ def _count(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) + " values" if shape else "a single value"
 
 
+def is_whole_text(value: Any) -> bool:
+    """Whether it is a text that stands for a whole number."""
+    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
+
+
 def shown(value: Any) -> str:
     """A value as JSON, short enough for a message."""
     try:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from bench.accuracy import evaluation
 from bench.core.errors import InputError
 from bench.core.results import read
 from bench.core.skeletons import COCO
@@ -287,6 +288,48 @@ def test_coordinates_of_smaller_pictures_are_said(tmp_path: Path) -> None:
     (said,) = opened(tmp_path, export)[1]
     assert said.startswith("export.json: none of the 12 people reaches beyond the left 3")
     assert said.endswith("in pixels of the pictures as they are, and not of smaller ones or in percent")
+
+
+def test_ids_of_pictures_may_be_texts(tmp_path: Path) -> None:
+    """Names, as converters of one's own take them: read, scored and written as they are."""
+    export, boxes = crowd(4)
+    expected, _ = opened(tmp_path, export)
+    for one in export["images"]:
+        one["id"] = f"frame_{one['id']}"
+    for one in (*export["annotations"], *boxes):
+        one["image_id"] = f"frame_{one['image_id']}"
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    for options in ({}, {"detections": tmp_path / "boxes.json"}, {"limit": 1}):
+        dataset, said = opened(tmp_path, export, **options)
+        assert [one for one in said if "outside" not in one] == []
+        images = [2 if one["image_id"] == "frame_2" else 1 for one in export["annotations"]]
+        assert [dataset.person(index).image_id for index in range(len(dataset))] == sorted(images)[: len(dataset)]
+    dataset, _ = opened(tmp_path, export)
+    found = [
+        {"index": index, "image_id": expected.person(index).image_id, "bbox_score": 1 - index / 9, "size_px": [50, 56],
+         "keypoints": [[x, y, 1] for x, y in expected.person(index).joints.tolist()]}
+        for index in range(4)
+    ]  # fmt: skip
+    assert dataset.score(found) == expected.score(found)
+    written, numbers = (evaluation._results(one, found) for one in (dataset, expected))
+    assert written == [one | {"image_id": f"frame_{one['image_id']}"} for one in numbers]
+    assert len(find([tmp_path / "images"], tmp_path / "export.json")) == 4
+    for kind, name, problem in (
+        ("images", 7, r"image frame_1: id is not a whole number"), ("images", "frame_1", "this id occurs twice"),
+        ("annotations", 2, "image_id is 2, and the ids of images are texts"),
+        ("annotations", "frame_3", 'annotation 1: image_id "frame_3" is not in export.json'),
+    ):  # fmt: skip
+        changed = copy.deepcopy(export)
+        changed[kind][1]["id" if kind == "images" else "image_id"] = name
+        with pytest.raises(InputError, match=problem):
+            opened(tmp_path, changed)
+    for name, problem in (
+        (2, "image_id is 2, and the ids of export.json are texts"),
+        ("x", 'image_id "x" is not in export.json; --subset'),
+    ):
+        (tmp_path / "boxes.json").write_text(json.dumps([boxes[0], boxes[1] | {"image_id": name}]))
+        with pytest.raises(InputError, match=problem):
+            opened(tmp_path, export, detections=tmp_path / "boxes.json")
 
 
 def test_ids_of_annotations_may_be_texts(tmp_path: Path) -> None:
