@@ -362,7 +362,7 @@ def warn_of_places(found: Annotations, sizes: Float64Array) -> None:
             "and bbox must be in pixels of the picture, bbox as x and y of its upper left corner, width, height",
             stacklevel=3,
         )
-    warn_of_corners(found.name, found.boxes[counted], sizes[counted])
+    warn_of_boxes(found.name, found.boxes[counted], sizes[counted])
     known = sizes[counted, 0] < FARTHEST
     reach = ((low + extent) / sizes[counted])[known].max(axis=0, initial=0)
     if known.sum() >= _SOME and (reach < _SMALLEST_REACH).all():
@@ -374,21 +374,26 @@ def warn_of_places(found: Annotations, sizes: Float64Array) -> None:
         )
 
 
-def warn_of_corners(name: str, boxes: Float64Array, sizes: Float64Array) -> None:
-    """Say where boxes are hardly x, y, width, height: so many end far beyond their pictures.
+def warn_of_boxes(name: str, boxes: Float64Array, sizes: Float64Array) -> None:
+    """Say where boxes are hardly x, y, width, height in pixels: so many are tiny, or end far beyond their pictures.
 
     Args:
         name: of the file.
         boxes: ``[N, 4]``.
         sizes: ``[N, 2]`` width and height of each one's picture; infinite where they are not known.
     """
-    beyond = (boxes[:, :2] + boxes[:, 2:] > _BEYOND * sizes).any(axis=1)
-    if beyond.size and beyond.mean() > _MOST_BEYOND:
-        warnings.warn(
-            f"{name}: {beyond.mean():.0%} of the boxes reach far beyond their picture: bbox must be x, y, width, "
-            "height, and not two corners",
-            stacklevel=4,
-        )
+    if not len(boxes):
+        return
+    for odd, what, wrong in (
+        ((boxes[:, :2] + boxes[:, 2:] > _BEYOND * sizes).any(axis=1), "reach far beyond their picture", "two corners"),
+        ((boxes[:, 2:] <= 1).all(axis=1), "are no larger than a pixel", "shares of the picture"),
+    ):
+        if odd.mean() > _MOST_BEYOND:
+            warnings.warn(
+                f"{name}: {odd.mean():.0%} of the boxes {what}: bbox must be x, y, width, height in pixels, and not "
+                f"{wrong}",
+                stacklevel=4,
+            )
 
 
 def _category(name: str, items: Items, wanted: str, annotations: Items | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.core.arrays import Float64Array, Int64Array
-from bench.data.annotations import UNKNOWN, Annotations, warn_of_corners
+from bench.data.annotations import UNKNOWN, Annotations, warn_of_boxes
 from bench.data.image_ids import image_numbers
 from bench.data.json_files import Items, shown
 from bench.data.picture_names import PictureIndex
@@ -72,7 +72,7 @@ def warn_of_detections(file: str, boxes: Float64Array, rows: Int64Array, found: 
     """
     sizes = found.sizes[rows].astype(np.float64)
     sizes[sizes == UNKNOWN] = np.inf
-    warn_of_corners(file, boxes, sizes)
+    warn_of_boxes(file, boxes, sizes)
     met = _met(boxes, rows, found)
     if len(met) and np.mean(met) < _FEWEST:
         warnings.warn(
