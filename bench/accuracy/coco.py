@@ -94,6 +94,7 @@ def coco_results(
     oks_thr: float = 0.9,
     skeleton: Skeleton = COCO,
     fields: Mapping[str, int] | None = None,
+    category: int = PERSON,
 ) -> list[dict[str, Any]]:
     """Predicted poses in COCO's result format, as its evaluation server takes them.
 
@@ -104,15 +105,16 @@ def coco_results(
         predictions: as in ``score_coco``.
         skeleton: whose joints they are.
         fields: which hold the joints one after the other, and how many each holds; by default ``keypoints`` all.
+        category: the id of the people's category in their annotations.
 
     Returns:
-        By image, best first: ``image_id``, ``category_id`` 1, ``keypoints`` or the other fields (x, y, score of every
+        By image, best first: ``image_id``, ``category_id``, ``keypoints`` or the other fields (x, y, score of every
         joint), ``score``.
 
     Raises:
         InputError: a prediction cannot be used; the message names it.
     """
-    return Poses.of(predictions, vis_thr, skeleton).suppressed(oks_thr).results(PERSON, fields)
+    return Poses.of(predictions, vis_thr, skeleton).suppressed(oks_thr).results(category, fields)
 
 
 @dataclass(frozen=True)

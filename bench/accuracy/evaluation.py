@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from bench import cli
-from bench.accuracy.coco import coco_results
+from bench.accuracy.coco import PERSON, coco_results
 from bench.accuracy.predicting import BatchPredictions, predict
 from bench.accuracy.settings import GROUND_TRUTH, GROUND_TRUTH_BOXES, EvaluationOptions, EvaluationSettings
 from bench.backends import catalogue
@@ -306,11 +306,18 @@ def _finish(
 def _results(dataset: Dataset, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """In COCO's result format; rescored and without doubles where the data set is scored by OKS."""
     if dataset.skeleton.sigmas is not None:
-        return coco_results(predictions, skeleton=dataset.skeleton, fields=dataset.entry.result_fields)
+        found = coco_results(
+            predictions,
+            skeleton=dataset.skeleton,
+            fields=dataset.entry.result_fields,
+            category=getattr(dataset, "category", PERSON),
+        )
+        texts: dict[int, str] = getattr(dataset, "texts", {})
+        return [one | {"image_id": texts[one["image_id"]]} for one in found] if texts else found
     return [
         {
             "image_id": one["image_id"],
-            "category_id": 1,
+            "category_id": PERSON,
             "keypoints": [number for joint in one["keypoints"] for number in joint],
             "score": one["bbox_score"],
         }

@@ -36,9 +36,14 @@ class Skeleton:
 
 
 def words(joint: str) -> tuple[str, ...]:
-    """A joint's name as words in small letters: ``LShoulder``, ``leftshoulder`` and ``left shoulder`` are the same."""
+    """A joint's name as words in small letters, its side first.
+
+    ``LShoulder``, ``leftshoulder``, ``left shoulder`` and ``Shoulder.L`` are the same.
+    """
     found = (word.lower() for word in _WORD.findall(_FUSED.sub(r"\1 ", joint)))
-    return tuple(_SIDES.get(word, word) for word in found)
+    named = [_SIDES.get(word, word) for word in found]
+    sides = [number for number, word in enumerate(named) if word in _SIDES]
+    return (named.pop(sides[0]), *named) if len(sides) == 1 else tuple(named)
 
 
 def side_of(joint: str) -> Side | None:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from bench.core.arrays import Float64Array, Int64Array
 from bench.core.errors import InputError
 from bench.core.skeletons import COCO, Skeleton, words
-from bench.data.json_files import Items, read_json
+from bench.data.image_ids import Texts, image_numbers, read_image_ids
+from bench.data.json_files import Items, read_json, shown
 from bench.data.skeleton_files import SkeletonFile, make_skeleton
 
 Bools = npt.NDArray[np.bool_]
@@ -24,6 +25,9 @@ FARTHEST = 1e7  # pixels: beyond it a number is a mistake
 _SMALLEST_AREA, _LARGEST_AREA = 0.02, 1.5
 # Joints outside their boxes, and boxes that end beyond so much of their pictures: larger shares are no chance.
 _MOST_OUTSIDE, _MOST_BEYOND, _BEYOND = 1 / 2, 1 / 3, 1.1
+_MOST_UNSEEN = 1 / 2  # of joints that have a place, those that are not labelled
+# Of so many people, somebody reaches beyond this share of the picture.
+_SOME, _SMALLEST_REACH = 10, 1 / 2
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Layout:
         longer: how many joints a field may hold instead, of which the first are taken.
         any_flag: whether visibility may be any number, above 0 where a joint is labelled; otherwise 0, 1 or 2.
         box_area: people count as this share of their box, whatever area the file gives.
+        zero_is_unknown: whether a box or an area of 0 is one that nobody drew, as tools write who annotate joints
+            alone; in published sets it is what it says.
     """
 
     skeleton: Skeleton | None = COCO
@@ -43,6 +49,7 @@ class Layout:
     longer: int | None = None
     any_flag: bool = False
     box_area: float | None = None
+    zero_is_unknown: bool = False
 
     @classmethod
     def of(cls, skeleton: Skeleton, *, box_area: float | None = None) -> Self:
@@ -51,6 +58,7 @@ class Layout:
 
 
 COCO_LAYOUT = Layout()
+EXPORTED = Layout(skeleton=None, zero_is_unknown=True)  # as annotation tools write it
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class Annotations:
         name: of the file, for messages.
         sha256: of the file; empty where its content was given.
         images: the pictures' entries.
-        image_ids: ``[M]``.
+        image_ids: ``[M]``; numbers in their place, where the file has texts.
+        texts: what texts these numbers stand for; none where ids are numbers.
         sizes: ``[M, 2]`` width, height in pixels; ``UNKNOWN`` where the file does not say.
         category: the id of the category.
         drawn: whether this project drew the people.
@@ -82,6 +91,7 @@ class Annotations:
     sha256: str
     images: Items
     image_ids: Int64Array
+    texts: Texts
     sizes: Int64Array
     category: int
     drawn: bool
@@ -95,9 +105,8 @@ class Annotations:
     keypoints: Float64Array | None
     others: int
 
-    def rows(self, items: Items) -> Int64Array:
-        """Which picture each item is in by its ``image_id``, ``[len(items)]``; -1 where none of these."""
-        wanted = items.integers("image_id")
+    def rows(self, wanted: Int64Array) -> Int64Array:
+        """Which pictures have these ids, an entry each; -1 where none of these."""
         if not len(self.image_ids) or not len(wanted):
             return np.full(len(wanted), -1)
         order = np.argsort(self.image_ids)
@@ -142,7 +151,8 @@ def read_annotations(
     """A file in COCO's format, or what one holds.
 
     Where a field is missing, what COCO's own tools imply is taken, and a warning says so once with a count:
-    ``iscrowd`` is 0, ``num_keypoints`` follows from the visibility, ``area`` is the box's.
+    ``iscrowd`` is 0, ``num_keypoints`` follows from the visibility, ``area`` is the box's, ``bbox`` goes around the
+    labelled joints, and who has no ``keypoints`` beside others who have is a person without a labelled joint.
 
     Args:
         source: the file, or its content.
@@ -163,7 +173,7 @@ def read_annotations(
     images = Items(content["images"], f"{name}, image", "id")
     if not len(images):
         raise InputError(f"{name} has no images")
-    ids = images.integers("id")
+    ids, texts = read_image_ids(images)
     images.refuse(repeated(ids), lambda _: "this id occurs twice")
     entries = Items(content["annotations"], f"{name}, annotation", "id") if "annotations" in content else None
     categories = Items(content.get("categories") or [], f"{name}, category", "id")
@@ -174,14 +184,14 @@ def read_annotations(
     everyone = entries if entries is not None else Items([], f"{name}, annotation", "id")
     chosen = everyone.integers("category_id") == wanted
     people = everyone.chosen(chosen)
-    boxes = read_boxes(people)
+    boxes = _boxes(people, layout)
     skeleton = _skeleton(categories, place, people, layout, skeleton_file) if joints else None
     keypoints = _keypoints(people, layout, skeleton) if skeleton else None
     areas = boxes[:, 3] * boxes[:, 2]
     if layout.box_area is not None:
         areas = areas * layout.box_area
     else:  # who takes boxes alone has no use for areas
-        areas = _with_default(people, "area", Items.numbers, areas, "taken from the box" if joints else "")
+        areas = _areas(people, areas, layout, "taken from the box" if joints else "")
     people.refuse(areas < 0, lambda index: f"area is {areas[index]:g}")
     crowds = _with_default(people, "iscrowd", Items.truths, np.zeros(len(people), np.bool_), "taken as 0")
     found = Annotations(
@@ -189,11 +199,12 @@ def read_annotations(
         sha256=sha,
         images=images,
         image_ids=ids,
+        texts=texts,
         sizes=_sizes(images),
         category=wanted,
         drawn=drawn,
         people=None if entries is None else people,
-        image=people.integers("image_id"),
+        image=image_numbers(people, texts),
         boxes=boxes,
         areas=areas,
         crowds=crowds,
@@ -202,20 +213,74 @@ def read_annotations(
         keypoints=keypoints,
         others=int((~chosen).sum()),
     )
-    people.refuse(found.rows(people) < 0, lambda index: f"image_id {found.image[index]} is not in {name}")
+    people.refuse(
+        found.rows(found.image) < 0,
+        lambda index: f"image_id {shown(people.values[index]['image_id'])} is not in {name}",
+    )
     _warn_of_doubled(found)
     return found
 
 
 def read_boxes(items: Items) -> Float64Array:
     """The field ``bbox``, ``[len(items), 4]``: x, y, width, height in pixels."""
-    boxes = items.numbers("bbox", 4)
+    return _sound(items, items.numbers("bbox", 4))
+
+
+def _sound(items: Items, boxes: Float64Array) -> Float64Array:
+    """The boxes of the items, which are refused if one is none."""
     widths, heights = boxes[:, 2], boxes[:, 3]
     far = (np.abs(boxes) > FARTHEST).any(axis=1)
     items.refuse(far, lambda index: f"bbox {boxes[index].tolist()} is farther than {FARTHEST:g} pixels")
     items.refuse(widths < 0, lambda index: f"bbox has width {widths[index]:g}")
     items.refuse(heights < 0, lambda index: f"bbox has height {heights[index]:g}")
     return boxes
+
+
+def _boxes(people: Items, layout: Layout) -> Float64Array:
+    """Of everyone; around the labelled joints where nobody drew one, as tools export who annotate joints alone."""
+    undrawn = [index for index, one in enumerate(people.values) if _is_undrawn(one.get("bbox"), layout)]
+    around = {index: box for index in undrawn if (box := _around_joints(people.values[index])) is not None}
+    if not around:
+        return read_boxes(people)
+    drawn = np.ones(len(people), np.bool_)
+    drawn[list(around)] = False
+    boxes = np.zeros((len(people), 4))
+    boxes[drawn] = people.chosen(drawn).numbers("bbox", 4)
+    boxes[~drawn] = list(around.values())
+    _say(people, len(around), "bbox is missing or has no size", "taken around the labelled joints")
+    return _sound(people, boxes)
+
+
+def _is_undrawn(box: Any, layout: Layout) -> bool:
+    zero = isinstance(box, list) and len(box) == 4 and box[2:] == [0, 0]
+    return box is None or box == [] or (layout.zero_is_unknown and zero)
+
+
+def _around_joints(person: dict[str, Any]) -> list[float] | None:
+    """The smallest box that holds somebody's labelled joints; none without any."""
+    flat = _without_places(person.get(KEYPOINTS))
+    if not isinstance(flat, list) or not flat or len(flat) % 3:
+        return None
+    try:
+        joints = Items([{KEYPOINTS: flat}], "").numbers(KEYPOINTS, len(flat)).reshape(-1, 3)
+    except InputError:  # it is said when the joints are read
+        return None
+    labelled = joints[joints[:, 2] > 0, :2]
+    if not len(labelled):
+        return None
+    low, high = labelled.min(axis=0), labelled.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def _areas(people: Items, of_boxes: Float64Array, layout: Layout, taken: str) -> Float64Array:
+    """In square pixels; the boxes' where there are none, or where 0 says that nobody measured them."""
+    areas = _with_default(people, "area", Items.numbers, of_boxes, taken)
+    unknown = (areas == 0) & (of_boxes > 0)
+    if not layout.zero_is_unknown or not unknown.any():
+        return areas
+    if taken:
+        _say(people, int(unknown.sum()), "area is 0", taken)
+    return np.where(unknown, of_boxes, areas)
 
 
 def repeated(ids: Int64Array) -> Bools:
@@ -297,13 +362,38 @@ def warn_of_places(found: Annotations, sizes: Float64Array) -> None:
             "and bbox must be in pixels of the picture, bbox as x and y of its upper left corner, width, height",
             stacklevel=3,
         )
-    beyond = (low + extent > _BEYOND * sizes[counted]).any(axis=1)
-    if beyond.mean() > _MOST_BEYOND:
+    warn_of_boxes(found.name, found.boxes[counted], sizes[counted])
+    known = sizes[counted, 0] < FARTHEST
+    reach = ((low + extent) / sizes[counted])[known].max(axis=0, initial=0)
+    if known.sum() >= _SOME and (reach < _SMALLEST_REACH).all():
         warnings.warn(
-            f"{found.name}: {beyond.mean():.0%} of the boxes reach far beyond their picture: bbox must be x, y, width, "
-            "height, and not two corners",
+            f"{found.name}: none of the {known.sum()} people reaches beyond the left {reach[0]:.0%} and the upper "
+            f"{reach[1]:.0%} of their pictures: joints and bbox must be in pixels of the pictures as they are, and not "
+            "of smaller ones or in percent",
             stacklevel=3,
         )
+
+
+def warn_of_boxes(name: str, boxes: Float64Array, sizes: Float64Array) -> None:
+    """Say where boxes are hardly x, y, width, height in pixels: so many are tiny, or end far beyond their pictures.
+
+    Args:
+        name: of the file.
+        boxes: ``[N, 4]``.
+        sizes: ``[N, 2]`` width and height of each one's picture; infinite where they are not known.
+    """
+    if not len(boxes):
+        return
+    for odd, what, wrong in (
+        ((boxes[:, :2] + boxes[:, 2:] > _BEYOND * sizes).any(axis=1), "reach far beyond their picture", "two corners"),
+        ((boxes[:, 2:] <= 1).all(axis=1), "are no larger than a pixel", "shares of the picture"),
+    ):
+        if odd.mean() > _MOST_BEYOND:
+            warnings.warn(
+                f"{name}: {odd.mean():.0%} of the boxes {what}: bbox must be x, y, width, height in pixels, and not "
+                f"{wrong}",
+                stacklevel=4,
+            )
 
 
 def _category(name: str, items: Items, wanted: str, annotations: Items | None) -> int:
@@ -340,6 +430,11 @@ def _skeleton(categories: Items, index: int, people: Items, layout: Layout, file
             names = list(file.joints)
         elif (_joint_count(people) if names is None else len(names)) == len(COCO.joints):
             names = list(COCO.joints)
+            if len(people):  # of a list of pictures nothing is taken
+                warnings.warn(
+                    f"{categories.name(index)}: its joints have no names: taken as COCO's {len(names)} in COCO's order",
+                    stacklevel=4,
+                )
     return make_skeleton(names, categories.values[index].get("skeleton"), file, where=categories.name(index))
 
 
@@ -384,6 +479,8 @@ def _keypoints(people: Items, layout: Layout, skeleton: Skeleton) -> Float64Arra
     keypoints = np.concatenate([_field(people, *one, layout.longer) for one in fields.items()], axis=1)
     far = (np.abs(keypoints) > FARTHEST).any(axis=(1, 2))
     people.refuse(far, lambda _: f"a joint is farther than {FARTHEST:g} pixels")
+    if layout.skeleton is None:
+        _warn_of_visibility(people, keypoints)
     if layout.any_flag:
         keypoints[..., 2] = np.clip(np.ceil(keypoints[..., 2]), 0, 2)
     strange = ~np.isin(keypoints[..., 2], (0, 1, 2))
@@ -391,12 +488,56 @@ def _keypoints(people: Items, layout: Layout, skeleton: Skeleton) -> Float64Arra
     return keypoints
 
 
+def _warn_of_visibility(people: Items, keypoints: Float64Array) -> None:
+    """Say where most joints have a place and no visibility, as where another tool means something else by 0."""
+    placed = (keypoints[..., :2] != 0).any(axis=2)
+    unseen = placed & (keypoints[..., 2] == 0)
+    if placed.any() and unseen.sum() > _MOST_UNSEEN * placed.sum():
+        warnings.warn(
+            f"{people.where.partition(',')[0]}: {unseen.sum() / placed.sum():.0%} of the joints that have a place have "
+            "a visibility of 0, and count as not labelled: 1 is needed for hidden and 2 for visible ones",
+            stacklevel=4,
+        )
+
+
 def _field(people: Items, key: str, joints: int, longer: int | None) -> Float64Array:
-    """The joints of one field, ``[N, joints, 3]``."""
-    first = next((value.get(key) for value in people.values), None)
-    if longer is not None and isinstance(first, list) and len(first) == 3 * longer:
-        return people.numbers(key, 3 * longer).reshape(-1, longer, 3)[:, :joints]
-    return people.numbers(key, 3 * joints).reshape(-1, joints, 3)
+    """The joints of one field, ``[N, joints, 3]``; of who has none, although others have, nothing is labelled."""
+    found = np.zeros((len(people), joints, 3))
+    there = np.array([not _is_jointless(value, key) for value in people.values], np.bool_)
+    if len(people) and not there.any():
+        raise InputError(
+            f"{people.where.partition(',')[0]}: nobody has {key}: annotations of joints are needed, as in COCO's "
+            "person_keypoints files, and not of boxes or outlines alone"
+        )
+    labelled = people if there.all() else people.chosen(there)
+    first = next((value.get(key) for value in labelled.values), None)
+    count = longer if longer is not None and isinstance(first, list) and len(first) == 3 * longer else joints
+    try:
+        flat = labelled.numbers(key, 3 * count)
+    except InputError:
+        flat = labelled.with_values(key, _without_places).numbers(key, 3 * count)
+    found[there] = flat.reshape(-1, count, 3)[:, :joints]
+    if not there.all():
+        _say(people, int((~there).sum()), f"{key} is missing", "taken as people without a labelled joint")
+    return found
+
+
+def _without_places(flat: Any) -> Any:
+    """Joints with places of 0 where nothing is labelled: some tools write null or NaN there."""
+    if not isinstance(flat, list) or len(flat) % 3:
+        return flat
+    joints = (flat[start : start + 3] for start in range(0, len(flat), 3))
+    return [number for joint in joints for number in ([0, 0, 0] if _is_nothing(joint[2]) else joint)]
+
+
+def _is_nothing(flag: Any) -> bool:
+    return flag is None or flag == 0 or flag != flag  # NaN alone is not itself
+
+
+def _is_jointless(person: dict[str, Any], key: str) -> bool:
+    """Whether somebody's joints were not annotated. Where their number is given, they were, and are lost."""
+    joints = person.get(key)
+    return (joints is None or joints == []) and not person.get("num_keypoints")
 
 
 def _strange_visibility(keypoints: Float64Array, skeleton: Skeleton) -> str:
@@ -410,17 +551,25 @@ def _labelled(people: Items, keypoints: Float64Array | None, layout: Layout) -> 
         if layout.longer is not None:  # the file counts joints that are not taken
             return seen
         told = _with_default(people, "num_keypoints", _counts, seen, "counted by the joints' visibility")
-        odd = int(((told == 0) & (seen > 0)).sum())
-        if odd and len(layout.fields) == 1:
-            warnings.warn(
-                f"{people.where.partition(',')[0]}: num_keypoints is 0 for {odd} people whose joints are labelled: not "
-                "looked at, as by COCO's own tools",
-                stacklevel=3,
-            )
+        if len(layout.fields) == 1:
+            _warn_of_counts(people, told, seen)
         return told
     flat = [value.get("keypoints") for value in people.values]
     seen = np.array([_visible(one) if isinstance(one, list) else UNKNOWN for one in flat], np.int64)
     return _with_default(people, "num_keypoints", _counts, seen, "")
+
+
+def _warn_of_counts(people: Items, told: Int64Array, seen: Int64Array) -> None:
+    """Say whose ``num_keypoints`` and joints contradict each other: COCO's tools go by the number."""
+    for odd, what in (
+        ((told == 0) & (seen > 0), "0 for {} people whose joints are labelled: not looked at, as by COCO's own tools"),
+        ((told > 0) & (seen == 0), "above 0 for {} people without a labelled joint: not looked at, and counted as "
+         "people who were not found, as by COCO's own tools"),
+    ):  # fmt: skip
+        if odd.any():
+            warnings.warn(
+                f"{people.where.partition(',')[0]}: num_keypoints is {what.format(int(odd.sum()))}", stacklevel=4
+            )
 
 
 def _counts(items: Items, key: str) -> Int64Array:
@@ -444,10 +593,14 @@ def _with_default(
     values = default.copy()
     values[there] = read(items.chosen(there), key)
     if taken:
-        count = int((~there).sum())
-        what = f"{count} of {len(items)} people" if count < len(items) else "everyone"
-        warnings.warn(f"{items.where.partition(',')[0]}: {key} is missing for {what}: {taken}", stacklevel=4)
+        _say(items, int((~there).sum()), f"{key} is missing", taken)
     return values
+
+
+def _say(people: Items, count: int, what: str, taken: str) -> None:
+    """Say once of a field what it lacks for how many, and what is taken in its place."""
+    whom = f"{count} of {len(people)} people" if count < len(people) else "everyone"
+    warnings.warn(f"{people.where.partition(',')[0]}: {what} for {whom}: {taken}", stacklevel=5)
 
 
 def _sizes(images: Items) -> Int64Array:

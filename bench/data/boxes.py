@@ -1,21 +1,22 @@
 """Files of boxes, of three kinds, and which of the boxes are in which picture."""
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from bench.core.errors import InputError
 from bench.data import annotations
-from bench.data.annotations import FARTHEST, read_annotations
+from bench.data.annotations import EXPORTED, FARTHEST, UNKNOWN, read_annotations
 from bench.data.json_files import Items, shown
+from bench.data.picture_names import PictureIndex
 
 PERSON = 1  # COCO's category in files that list no categories
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 ScoredBox = tuple[Box, float]
+Size = tuple[int, int]  # width, height in pixels
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Entry:
     name: str  # as in the file, or the id where it gives no names
     number: int | None  # COCO's image id, where it gives no names
     boxes: list[ScoredBox]
+    size: Size | None = None  # of the picture that the boxes were drawn on, where the file gives it
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Matched:
 
     Attributes:
         boxes: of every picture that the file names; there may be none in it.
+        sizes: of those pictures, where the file gives them: it tells how the picture stood when the boxes were drawn.
         remarks: what of the file is not among them, a line each.
         problem: the message where no box at all is wrong.
     """
 
     boxes: dict[Path, list[ScoredBox]]
+    sizes: dict[Path, Size]
     remarks: list[str]
     problem: str
 
@@ -69,7 +73,7 @@ class BoxFile:
         """
         matched: dict[Path, Entry] = {}
         unknown = []
-        index = _Index(names)
+        index = PictureIndex(names)
         for entry in self.entries:
             found = index.numbered(entry.number) if entry.number is not None else index.named(entry.name)
             if len(found) > 1:
@@ -98,46 +102,12 @@ class BoxFile:
             remarks.append(
                 f"left out: the boxes of {len(unknown)} pictures that were not given, the first: {unknown[0]}"
             )
-        return Matched({path: matched[path].boxes for path in names if path in matched}, remarks, problem)
-
-
-class _Index:
-    """Pictures by whole name, by ends of their paths, and by number."""
-
-    def __init__(self, names: Mapping[Path, str]) -> None:
-        self._whole: dict[str, list[Path]] = defaultdict(list)
-        self._ends: dict[str, list[Path]] = defaultdict(list)  # by the last part of the path
-        self._numbers: dict[int, list[Path]] = defaultdict(list)
-        self._names = names
-        for path, name in names.items():
-            for whole in dict.fromkeys((name, path.as_posix())):
-                self._whole[whole].append(path)
-            self._ends[path.name].append(path)
-            digits = re.search(r"([0-9]{1,18})$", path.stem)
-            if digits:  # COCO's image id, which its file names hold: 000000000139.jpg is 139
-                self._numbers[int(digits[1])].append(path)
-
-    def named(self, name: str) -> list[Path]:
-        """The pictures that a name may mean.
-
-        Those of this very name; if there is none, those whose paths end with it; if there is none, those whose names
-        it ends with.
-        """
-        wanted = PurePosixPath(name.replace("\\", "/"))
-        given = wanted.parts
-        alike = self._ends.get(wanted.name, [])
-        return (
-            self._whole.get(wanted.as_posix())
-            or [path for path in alike if path.parts[-len(given) :] == given]
-            or [path for path in alike if _ends_with(given, PurePosixPath(self._names[path]).parts)]
+        return Matched(
+            {path: matched[path].boxes for path in names if path in matched},
+            {path: entry.size for path, entry in matched.items() if entry.size is not None},
+            remarks,
+            problem,
         )
-
-    def numbered(self, number: int) -> list[Path]:
-        return self._numbers.get(number, [])
-
-
-def _ends_with(parts: tuple[str, ...], last: tuple[str, ...]) -> bool:
-    return parts[-len(last) :] == last
 
 
 def boxes_in(content: Any, file: Path, category: str | None = None) -> BoxFile:
@@ -179,13 +149,15 @@ def _detected(content: list[Any], file: Path) -> BoxFile:
     others: Counter[str] = Counter()
     for number, one in enumerate(content):
         where = f"{file}, entry {number}"
-        if not isinstance(one, Mapping) or not isinstance(one.get("image_id"), (int, str)):
+        image = one.get("image_id") if isinstance(one, Mapping) else None
+        if isinstance(image, float) and image.is_integer():
+            image = int(image)
+        if not isinstance(image, (int, str)):
             raise InputError(f"{file} is no list of boxes: entry {number} is {shown(one)}; {_KINDS}")
         category = one.get("category_id")
         if category is not None and category != PERSON:
             others[shown(category)] += 1
             continue
-        image = one["image_id"]
         key = (image, None) if isinstance(image, str) else (shown(image), image)
         found[key].append((_box(one.get("bbox"), where), _score(one.get("score", 1), where)))
     left_out = []
@@ -204,29 +176,29 @@ def _annotated(file: Path, category: str | None) -> BoxFile:
     In a file of joints, those without any are left out, as in evaluation: mostly nobody can tell them. Where a file has
     joints of nobody, their number says nothing of the boxes.
     """
-    found = read_annotations(file, category, joints=False)
+    found = read_annotations(file, category, joints=False, layout=EXPORTED)
     assert found.people is not None
     unlabelled = ~found.crowds & (found.labelled == 0) & found.people.has("keypoints")
     if not (found.labelled > 0).any():
         unlabelled[:] = False
-    seen = ~found.crowds & ~unlabelled
-    people = found.people.chosen(seen)
-    people.refuse(
-        (found.boxes[seen, 2:] <= 0).any(axis=1),
-        lambda index: f"{shown(found.boxes[seen][index].tolist())} is no box: width and height above 0 are needed",
-    )
+    flat = ~found.crowds & ~unlabelled & (found.boxes[:, 2:] <= 0).any(axis=1)
+    seen = ~found.crowds & ~unlabelled & ~flat
     names = found.images.texts("file_name")
     boxes: dict[int, list[ScoredBox]] = defaultdict(list)
-    for row, (x, y, width, height) in zip(found.rows(people).tolist(), found.boxes[seen].tolist(), strict=True):
+    for row, (x, y, width, height) in zip(
+        found.rows(found.image[seen]).tolist(), found.boxes[seen].tolist(), strict=True
+    ):
         boxes[row].append(((x, y, width, height), 1.0))
     counts = {
         f"annotations of other categories than {category or annotations.PERSON}": found.others,
         "regions of crowds": int(found.crowds.sum()),
         "people without a labelled joint, in a file that labels joints": int(unlabelled.sum()),
+        "boxes without size": int(flat.sum()),
     }
+    sizes = [None if width == UNKNOWN else (width, height) for width, height in found.sizes.tolist()]
     return BoxFile(
         file,
-        [Entry(names[row], None, some) for row, some in boxes.items()],
+        [Entry(names[row], None, some, sizes[row]) for row, some in boxes.items()],
         by_name=False,
         left_out=[f"left out: {count} {what}" for what, count in counts.items() if count],
     )

@@ -1,6 +1,8 @@
 """People of a data set in COCO's format: annotated boxes, or those of a detector."""
 
+import os
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +28,9 @@ from bench.data.annotations import (
     warn_of_places,
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
-from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.detections import image_ids, warn_of_detections
+from bench.data.json_files import Items, fingerprint, read_json, shown
+from bench.data.picture_names import find_moved, is_there
 from bench.data.registry import DatasetEntry, entries, entry_of
 from bench.data.skeleton_files import SkeletonFile
 
@@ -45,6 +49,7 @@ class _People:
     scores: Float64Array  # [N]
     keypoints: Float32Array | None = None  # [N, J, 3]
     left_out: dict[str, int] = field(default_factory=dict)
+    hint: str = ""  # what would be right, where nobody is left
 
 
 class CocoDataset:
@@ -56,6 +61,8 @@ class CocoDataset:
     Attributes:
         skeleton: whose joints people have.
         truth: what the annotation file holds of the pictures.
+        category: the id of the people's category in the file.
+        texts: by the number that stands for it here, the id of a picture where the file has texts.
         pictures: how many the annotation file lists, or the limit leaves of them.
         left_out: how many entries of the files are not among the people, by reason.
     """
@@ -97,7 +104,7 @@ class CocoDataset:
         self.image_folder = image_folder
         found = read_annotations(annotation_file, category, layout=layout, skeleton_file=skeleton_file)
         assert found.skeleton is not None
-        self.skeleton = found.skeleton
+        self.skeleton, self.category = found.skeleton, found.category
         hashes = [found.sha256]
         drawn = _drawn_by_this_project(found)
         self.name = drawn.name if drawn else name
@@ -109,12 +116,14 @@ class CocoDataset:
             raise InputError(f"{annotation_file} has no annotations: give the boxes to look into with --detections")
         if not image_folder.is_dir():
             raise InputError(f"no folder {image_folder}: put the pictures of {annotation_file.name} there")
-        sizes = _with_sizes_of_pictures(found, files, image_folder)
+        called = _names_in_folder(annotation_file, image_folder, files, needed=layout.skeleton is None)
+        _warn_of_shared_pictures(found, files)
+        sizes = _with_sizes_of_pictures(found, [called[file] for file in files], image_folder)
         people = _annotated_people(found, sizes) if self.annotated else None
         if detections is not None:
             listed, sha = read_json(detections)
             hashes.append(sha)
-            people = _detected_people(detections.name, listed, found, subset=subset)
+            people = _detected_people(detections.name, listed, found, files, subset=subset)
         assert people is not None
         if category is not None:
             hashes.append(f"category {category}")
@@ -122,7 +131,9 @@ class CocoDataset:
             hashes.append(f"skeleton {found.skeleton}")
         if not len(people.image_ids):
             reasons = ", ".join(f"{count} {reason}" for reason, count in people.left_out.items())
-            raise InputError(f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'})")
+            raise InputError(
+                f"{detections or annotation_file} has nobody to look at ({reasons or 'it is empty'}){people.hint}"
+            )
 
         # Of all pictures, also those without anyone to look at: a detector may have missed who is in them.
         self.pictures = len(files)
@@ -139,6 +150,7 @@ class CocoDataset:
         )  # fmt: skip
         self._keypoints = None if people.keypoints is None else people.keypoints[order]
         self.truth = found
+        self.texts = {number: text for text, number in found.texts.items()}
         # id to file name, and (width, height) if the file gives it
         listing = {
             image: (file, None if size[0] == UNKNOWN else (size[0], size[1]))
@@ -147,10 +159,16 @@ class CocoDataset:
         self._images = {image: listing[image] for image in self._image_ids.tolist()}
         self._last: tuple[int, Picture] | None = None
         self.left_out = people.left_out
-        self.fingerprint = fingerprint(hashes, image_folder, (file for file, _ in self._images.values()))
+        self._called = {file: called[file] for file, _ in self._images.values()}
+        self.fingerprint = fingerprint(hashes, pictures.places(image_folder, self._called))
 
     def __len__(self) -> int:
         return len(self._image_ids)
+
+    @property
+    def files(self) -> set[str]:
+        """The pictures of its people, by their real paths."""
+        return {os.path.realpath(path) for _, path in pictures.places(self.image_folder, self._called)}
 
     def person(self, index: int) -> Person:
         """A person, without the picture."""
@@ -167,7 +185,7 @@ class CocoDataset:
         last = self._last
         if last is None or last[0] != person.image_id:
             file, size = self._images[person.image_id]
-            last = person.image_id, pictures.read(pictures.locate(self.image_folder, file), size)
+            last = person.image_id, pictures.read(pictures.locate(self.image_folder, self._called[file]), size)
             last[1].flags.writeable = False
             self._last = last
         return last[1], person
@@ -198,11 +216,47 @@ def _with_skeleton(entry: DatasetEntry, skeleton: Skeleton) -> DatasetEntry:
     return replace(entry, skeleton=skeleton, metrics={**entry.metrics, **more})
 
 
+def _names_in_folder(annotation_file: Path, folder: Path, files: list[str], *, needed: bool) -> dict[str, str]:
+    """What pictures are called in the folder: as in the file, or as those are that it can only mean.
+
+    Raises:
+        InputError: some are needed, and none is in the folder.
+    """
+    moved = find_moved(folder, files)
+    if moved:
+        file, place = next(iter(moved.items()))
+        warnings.warn(
+            f"{annotation_file.name}: {len(moved)} pictures are elsewhere in {folder} than it says, and taken from "
+            f"there, such as {shown(place)} for {shown(file)}",
+            stacklevel=3,
+        )
+    elif needed and not any(is_there(folder, file) for file in files):
+        raise InputError(
+            f"{folder} has none of the {len(files)} pictures of {annotation_file.name}, such as {shown(files[0])}: "
+            "give their folder with --images"
+        )
+    return {file: moved.get(file, file) for file in files}
+
+
+def _warn_of_shared_pictures(found: Annotations, files: list[str]) -> None:
+    """Say which pictures are listed twice: they may be two, of which an export dropped the folders."""
+    first: dict[str, int] = {}
+    again = [index for index, file in enumerate(files) if first.setdefault(file, index) != index]
+    if again:
+        one = again[0]
+        warnings.warn(
+            f"{found.images.name(one)}: its file_name {shown(files[one])} is that of image "
+            f"{found.image_ids[first[files[one]]]} too, {len(again)} such in all: their people are looked for in the "
+            "same picture; if there is one of the name in several folders, file_name needs the folder",
+            stacklevel=3,
+        )
+
+
 def _with_sizes_of_pictures(found: Annotations, files: list[str], folder: Path) -> Float64Array:
     """Width and height of the picture that each person is in, ``[N, 2]``; read from it where the file does not say."""
     if found.people is None:
         return np.zeros((0, 2))
-    rows = found.rows(found.people)
+    rows = found.rows(found.image)
     sizes = found.sizes[rows].astype(np.float64)
     read = 0
     for row in np.unique(rows[sizes[:, 0] == UNKNOWN]).tolist():
@@ -222,7 +276,7 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
     assert people is not None
     assert keypoints is not None
     left_out: dict[str, int] = {"not a person": found.others} if found.others else {}
-    people.refuse(repeated_where_given(people), lambda _: "this id occurs twice")
+    people.refuse(_repeated_where_given(people), lambda _: "this id occurs twice")
     crowd = found.crowds
     unlabelled = ~crowd & ((found.labelled == 0) | (keypoints <= 0).all(axis=(1, 2)))
     clipped = _clip(found.boxes, sizes)
@@ -239,19 +293,26 @@ def _annotated_people(found: Annotations, sizes: Float64Array) -> _People:
     )  # fmt: skip
 
 
-def _detected_people(file: str, listed: Any, found: Annotations, *, subset: bool) -> _People:
+def _detected_people(file: str, listed: Any, found: Annotations, files: list[str], *, subset: bool) -> _People:
     """Every box of a person, as published: not clipped."""
     left_out: dict[str, int] = {}
     items = Items(listed, f"{file}, detection")
+    images = image_ids(items, found, files)
     boxes, scores = read_boxes(items), items.numbers("score")
-    elsewhere = found.rows(items) < 0
+    rows = found.rows(images)
+    elsewhere = rows < 0
     if not subset:
-        images = items.integers("image_id")
         items.refuse(
             elsewhere,
-            lambda index: f"image_id {images[index]} is not in {found.name}; --subset leaves such detections out",
+            lambda index: (
+                f"image_id {shown(items.values[index]['image_id'])} is not in {found.name}; --subset leaves "
+                "such detections out"
+            ),
         )
-    other = ~elsewhere & (items.integers("category_id") != found.category)
+    # Detectors of people alone may say no category at all.
+    said = items.has("category_id").any()
+    categories = items.integers("category_id") if said else np.full(len(items), found.category)
+    other = ~elsewhere & (categories != found.category)
     here = ~elsewhere & ~other
     low = here & (scores < LOWEST_SCORE)
     # A line can be widened to a region to look into; a point cannot.
@@ -268,14 +329,25 @@ def _detected_people(file: str, listed: Any, found: Annotations, *, subset: bool
         )
     _warn_of_flat(items, flat, lambda index: f"bbox {boxes[index].tolist()}")
     kept = here & ~low & ~flat
-    return _People(items.integers("image_id")[kept], boxes[kept], scores[kept], left_out=left_out)
+    warn_of_detections(file, boxes[kept], rows[kept], found)
+    hint = ""
+    if other.any():
+        counts = Counter(categories[other].tolist()).most_common(3)
+        named = ", ".join(f"{category} ({count})" for category, count in counts)
+        hint = f": category_id is {named}, and that of the people in {found.name} is {found.category}"
+    return _People(images[kept], boxes[kept], scores[kept], left_out=left_out, hint=hint)
 
 
-def repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:
-    """Whether an item's id, if it has one, is that of an item before it."""
+def _repeated_where_given(items: Items) -> npt.NDArray[np.bool_]:
+    """Whether an item's id, if it has one, is that of an item before it; any number or text will do."""
     there = items.has("id")
+    ids = [one.get("id") for one in items.values]
+    strange = np.array([not isinstance(one, (int, float, str)) for one in ids], np.bool_)
+    items.refuse(there & strange, lambda index: f"id {shown(ids[index])} is neither a number nor a text")
+    numbers: dict[Any, int] = {}
     again = np.zeros(len(items), np.bool_)
-    again[there] = repeated(items.chosen(there).integers("id"))
+    places = np.flatnonzero(there).tolist()
+    again[there] = repeated(np.array([numbers.setdefault(ids[place], place) for place in places], np.int64))
     return again
 
 

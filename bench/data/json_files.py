@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from bench.core.errors import InputError
 
 _LARGEST = 2**63 - 1
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
 class _RepeatedKeyError(ValueError):
@@ -75,14 +77,14 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def fingerprint(hashes: Iterable[str], folder: Path, pictures: Iterable[str]) -> str:
+def fingerprint(hashes: Iterable[str], pictures: Iterable[tuple[str, Path]]) -> str:
     """SHA-256 over the hashes of files and over name and size in bytes of each picture (-1 if it is missing)."""
     digest = hashlib.sha256()
     for text in hashes:
         digest.update(f"{text}\n".encode())
-    for name in pictures:
+    for name, path in pictures:
         try:
-            size = (folder / name).stat().st_size
+            size = path.stat().st_size
         except OSError:
             size = -1
         digest.update(f"{name}\0{size}\n".encode())
@@ -121,6 +123,11 @@ class Items:
         positions = chosen if self._positions is None else self._positions[chosen]
         return Items([self.values[index] for index in chosen], self.where, self._key, positions)
 
+    def with_values(self, key: str, change: Callable[[Any], Any]) -> "Items":
+        """The same items with a field changed, where they have it."""
+        values = [one | {key: change(one[key])} if key in one else one for one in self.values]
+        return Items(values, self.where, self._key, self._positions)
+
     def name(self, index: int) -> str:
         """File, kind and item, as messages begin."""
         value = self.values[index]
@@ -150,7 +157,7 @@ class Items:
         return self._column(key, shape, "iuf").astype(np.float64)
 
     def integers(self, key: str) -> npt.NDArray[np.int64]:
-        """A field of whole numbers, ``[len(self)]``."""
+        """A field of whole numbers, ``[len(self)]``; 7.0 and "7" are one."""
         return self._column(key, (), "iu").astype(np.int64)
 
     def truths(self, key: str) -> npt.NDArray[np.bool_]:
@@ -173,12 +180,12 @@ class Items:
         if not shape and "b" not in kinds and bool in set(map(type, values)):  # among numbers, NumPy takes it for one
             index = list(map(type, values)).index(bool)
             self.fail(index, f"{key} is not a number: {shown(values[index])}")
-        column = _array(values)
+        column = _array(values, kinds)
         if column is None or _fault(column, (len(values), *shape), kinds):
             for index, value in enumerate(values):
                 if value is None:
                     self.fail(index, f"lacks {key}")
-                array = _array(value)
+                array = _array(value, kinds)
                 fault = "is ragged" if array is None else _fault(array, shape, kinds)
                 if fault:
                     self.fail(index, f"{key} {fault}: {shown(value)}")
@@ -186,17 +193,20 @@ class Items:
         return column
 
 
-def _array(value: Any) -> npt.NDArray[Any] | None:
+def _array(value: Any, kinds: str) -> npt.NDArray[Any] | None:
     try:
-        return np.array(value)
+        array = np.array(value)
     except (ValueError, OverflowError, RecursionError):
         return None
+    if "f" not in kinds and array.dtype.kind == "U" and all(map(_DIGITS.fullmatch, array.ravel().tolist())):
+        return array.astype(np.int64)
+    return array
 
 
 def _fault(array: npt.NDArray[Any], shape: tuple[int, ...], kinds: str) -> str | None:
     if array.shape != shape:
         return f"has {_count(array.shape)}, not {_count(shape)}"
-    if array.dtype.kind not in kinds:
+    if array.dtype.kind not in kinds and not ("i" in kinds and _is_whole(array)):
         return "is not a whole number" if "f" not in kinds else "is not a number" if not shape else "holds no numbers"
     if array.dtype.kind == "u" and "f" not in kinds and (array > _LARGEST).any():
         return "is too large"
@@ -205,8 +215,18 @@ def _fault(array: npt.NDArray[Any], shape: tuple[int, ...], kinds: str) -> str |
     return None
 
 
+def _is_whole(array: npt.NDArray[Any]) -> bool:
+    """Whether all are whole numbers that a float holds exactly, as libraries of tables write numbers."""
+    return array.dtype.kind == "f" and bool(((np.abs(array) < 2**53) & (array == np.floor(array))).all())
+
+
 def _count(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) + " values" if shape else "a single value"
+
+
+def is_whole_text(value: Any) -> bool:
+    """Whether it is a text that stands for a whole number."""
+    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
 
 
 def shown(value: Any) -> str:

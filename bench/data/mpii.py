@@ -78,7 +78,7 @@ class MpiiDataset:
         self._joints = (joints - 1).astype(np.float32)
         self._visible = (2 * visible).astype(np.float32)
         self._last: tuple[int, Picture] | None = None
-        self.fingerprint = fingerprint(hashes, image_folder, self._numbers)
+        self.fingerprint = fingerprint(hashes, pictures.places(image_folder, {file: file for file in self._numbers}))
 
     def __len__(self) -> int:
         return len(self._files)

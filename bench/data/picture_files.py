@@ -54,7 +54,7 @@ def _pictures(argument: Path, out: Path | None) -> Names:
         if not argument.exists():
             raise InputError(f"no picture {argument}: name picture files, or folders of them")
         return {argument: argument.name}
-    seen = sorted(path.relative_to(argument) for path in _files(argument) if path.suffix.lower() in ENDINGS)
+    seen = sorted(path.relative_to(argument) for path in files_in(argument) if path.suffix.lower() in ENDINGS)
     if out is not None:
         seen = [name for name in seen if not (argument / name).resolve().is_relative_to(out.resolve())]
     if not seen:
@@ -62,7 +62,7 @@ def _pictures(argument: Path, out: Path | None) -> Names:
     return {pictures.locate(argument, name.as_posix()): name.as_posix() for name in seen}
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> Iterator[Path]:
     """Those in a folder and below it that are not hidden. A folder that vanishes meanwhile has none.
 
     Raises:

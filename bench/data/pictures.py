@@ -5,7 +5,7 @@ import re
 import signal
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,17 +89,36 @@ def relative_names(items: Items, key: str) -> list[str]:
     return names
 
 
-def locate(folder: Path, name: str) -> Path:
+def place(folder: Path, name: str) -> Path:
     """Where a picture lies: in a folder, or in the one above it if its name begins with the folder's.
 
     Raises:
-        ImageError: a link leads out of the folder.
+        OSError: the name is too long.
+        RuntimeError: links lead in a circle.
     """
     path = folder / name
     first, _, rest = name.partition("/")
+    return folder / rest if rest and first == folder.resolve().name and not path.exists() else path
+
+
+def places(folder: Path, names: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Names in a file with the ``place`` of what each is called in the folder, also where nothing can be there."""
+    for name, called in names.items():
+        try:
+            yield name, place(folder, called)
+        except (OSError, RuntimeError):
+            yield name, folder / called
+
+
+def locate(folder: Path, name: str) -> Path:
+    """``place``, if no link leads out of the folder.
+
+    Raises:
+        ImageError: one does, or nothing can be there.
+    """
+    path = folder / name
     try:
-        if rest and first == folder.resolve().name and not path.exists():
-            path = folder / rest
+        path = place(folder, name)
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ImageError(f"{path} leads out of {folder}: put the picture itself there")
     except (OSError, RuntimeError) as error:  # a name too long, or links in a circle

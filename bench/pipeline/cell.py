@@ -127,6 +127,8 @@ def frames_of(plan: PipelinePlan) -> _Given:
         names = dict(zip(map(Path, told.paths), told.names, strict=True)) if told.source == "pictures" else None
         part = isinstance(source, Video) and source.may_go_on
         listed = boxes_from_file(Path(told.boxes_path), len(source), names, part=part)
+        if isinstance(source, Pictures):
+            source.sizes = listed.sizes
         return _Given(source, listed, max(map(len, listed.frames)))
     return _Given(source, _whole, 1)
 

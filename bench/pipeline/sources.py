@@ -15,7 +15,7 @@ from bench.core.arrays import Float64Array
 from bench.core.errors import InputError
 from bench.core.files import cache_folder, write_whole
 from bench.data.annotations import FARTHEST
-from bench.data.boxes import BoxFile, boxes_in
+from bench.data.boxes import BoxFile, Size, boxes_in
 from bench.data.json_files import read_json
 from bench.data.synthetic import frames as drawn
 from bench.data.synthetic.random_numbers import RandomNumbers
@@ -128,9 +128,15 @@ def decoded(file: npt.NDArray[np.uint8]) -> Frame:
 
 @dataclass
 class Pictures:
-    """Picture files, read anew each time."""
+    """Picture files, read anew each time.
+
+    Attributes:
+        paths: of the files.
+        sizes: width and height of those whose boxes tell how the picture stood when they were drawn.
+    """
 
     paths: Sequence[Path]
+    sizes: Mapping[Path, Size] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -138,7 +144,8 @@ class Pictures:
     def read(self, number: int) -> Frame:
         from bench.data import pictures
 
-        return np.asarray(pictures.read(self.paths[number % len(self.paths)])[:, :, ::-1].copy(), np.uint8)
+        path = self.paths[number % len(self.paths)]
+        return np.asarray(pictures.read(path, self.sizes.get(path))[:, :, ::-1].copy(), np.uint8)
 
 
 @dataclass
@@ -218,6 +225,7 @@ class ListedBoxes:
 
     frames: list[Float64Array]  # [N, 4] each
     notes: list[str] = field(default_factory=list)  # what of the file is not among them
+    sizes: dict[Path, Size] = field(default_factory=dict)  # of pictures, where the file gives them
 
     def __call__(self, number: int, _frame: Frame) -> Float64Array:
         return self.frames[number % len(self.frames)]
@@ -287,4 +295,4 @@ def _boxes_of_pictures(file: BoxFile, names: Mapping[Path, str]) -> ListedBoxes:
     if without:
         notes.append(f"{file.path.name}: it has no boxes of {len(without)} pictures, the first: {without[0]}")
     frames = [[box for box, _ in found.boxes.get(path, [])] for path in names]
-    return ListedBoxes([np.array(boxes, np.float64).reshape(-1, 4) for boxes in frames], notes)
+    return ListedBoxes([np.array(boxes, np.float64).reshape(-1, 4) for boxes in frames], notes, found.sizes)

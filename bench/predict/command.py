@@ -24,7 +24,6 @@ from bench.core.errors import InputError
 from bench.core.files import fitting, write_whole
 from bench.core.processes import bounded
 from bench.core.unfinished import Unfinished, Work
-from bench.data import pictures
 from bench.data.dataset import Picture
 from bench.data.registry import entry_of
 from bench.drawing import draw_skeleton, sheet
@@ -190,8 +189,9 @@ def write(
     skeleton = dataset.skeleton
     entries: list[dict[str, Any]] = []
     grid: list[Picture] = []
-    for path, people in groupby(found, key=lambda one: dataset.looks[one["index"]].path):
-        drawn = pictures.read(path).copy()
+    for path, group in groupby(found, key=lambda one: dataset.looks[one["index"]].path):
+        people = list(group)
+        drawn = dataset.looks[people[0]["index"]].read().copy()
         entry: dict[str, Any] = {"picture": str(path), "people": []}
         for one in people:
             draw_skeleton(drawn, one["keypoints"], skeleton, size=max(one["bbox"][2:]), threshold=arguments.threshold)

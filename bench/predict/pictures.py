@@ -1,19 +1,26 @@
 """Any pictures and boxes as a data set to predict on."""
 
+import contextlib
 import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.core.errors import InputError
 from bench.data import pictures
-from bench.data.boxes import Box, boxes_in
-from bench.data.dataset import Person, Picture
+from bench.data.annotations import warn_of_boxes
+from bench.data.boxes import Box, Size, boxes_in
+from bench.data.dataset import ImageError, Person, Picture
 from bench.data.json_files import read_json
 from bench.data.picture_files import find_pictures
 from bench.data.registry import DatasetEntry
+
+_LOOKED_AT = 100  # pictures
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,11 @@ class Look:
     path: Path
     box: Box | None
     score: float = 1.0
+    size: Size | None = None  # of the picture that the box was drawn on, where that is known
+
+    def read(self) -> Picture:
+        """The picture, as it stood when the box was drawn."""
+        return pictures.read(self.path, self.size)
 
 
 class Pictures:
@@ -45,7 +57,7 @@ class Pictures:
     def load(self, index: int) -> tuple[Picture, Person]:
         look = self.looks[index]
         if self._last is None or self._last[0] != look.path:
-            self._last = look.path, pictures.read(look.path)
+            self._last = look.path, look.read()
         picture = self._last[1]
         box = look.box or (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
         return picture, Person(index, box, look.score)
@@ -91,4 +103,20 @@ def find(
     for file, match in matches.items():
         for remark in match.remarks:
             warnings.warn(f"{file}: {remark}", stacklevel=2)
-    return [Look(path, box, score) for path in found.names if path in given for box, score in given[path]]
+    sizes = {path: size for match in matches.values() for path, size in match.sizes.items()}
+    looks = [
+        Look(path, box, score, sizes.get(path)) for path in found.names if path in given for box, score in given[path]
+    ]
+    _warn_of_some(", ".join(map(str, matches)), looks)
+    return looks
+
+
+def _warn_of_some(name: str, looks: Sequence[Look]) -> None:
+    """Say where boxes are hardly what they are taken for, by those in the first pictures that can be read."""
+    sizes: dict[Path, Size] = {}
+    for path in islice(dict.fromkeys(look.path for look in looks), _LOOKED_AT):
+        with contextlib.suppress(ImageError):  # it is said when the picture is read
+            sizes[path] = pictures.read_size(path)
+    some = [(look.box, look.size or sizes[look.path]) for look in looks if look.path in sizes and look.box]
+    boxes, of_pictures = (np.array([pair[one] for pair in some], np.float64) for one in (0, 1))
+    warn_of_boxes(name, boxes, of_pictures)

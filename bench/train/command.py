@@ -14,6 +14,7 @@ from bench.core import machine, results
 from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.data import Dataset, open_dataset, registry
+from bench.data.coco import CocoDataset
 from bench.data.registry import DatasetEntry
 from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
@@ -97,7 +98,20 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
     if train.fingerprint == validation.fingerprint:
         cli.warn(f"{train.name}: training and validation are the same people: the scores say nothing about others")
+    elif isinstance(train, CocoDataset) and isinstance(validation, CocoDataset):
+        _warn_of_shared_pictures(train, validation)
     return TrainingData(train, people, validation)
+
+
+def _warn_of_shared_pictures(train: CocoDataset, validation: CocoDataset) -> None:
+    """Say how many pictures a network learns from and is measured on, as where people were divided and not pictures."""
+    seen = train.files
+    shared = sorted(validation.files & seen)
+    if shared:
+        cli.warn(
+            f"{len(shared)} of the {len(validation.files)} pictures with people of {validation.name} are in training "
+            f"too, the first: {shared[0]}: the scores say too little about others"
+        )
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:

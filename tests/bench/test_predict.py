@@ -168,6 +168,9 @@ def test_numbers_stand_for_pictures_only_if_one_has_them(tmp_path: Path) -> None
     write_pictures(pictures, "left_1.jpg", "right_1.jpg", "000000000139.jpg")
     boxes.write_text(json.dumps([{"image_id": 139, "bbox": [1, 0, 9, 9]}, {"image_id": 7, "bbox": [2, 0, 9, 9]}]))
     assert boxes_of(find([pictures], boxes)) == {"000000000139.jpg": [1, 0, 9, 9]}
+    for image in ("139", "000000000139", 139.0):
+        boxes.write_text(json.dumps([{"image_id": image, "bbox": [1, 0, 9, 9]}]))
+        assert boxes_of(find([pictures], boxes)) == {"000000000139.jpg": [1, 0, 9, 9]}
     boxes.write_text(json.dumps([{"image_id": 1, "bbox": [1, 0, 9, 9]}]))
     with pytest.raises(
         InputError, match=r"boxes for 1, which may be any of .*left_1.jpg, .*right_1.jpg: give whole names"
@@ -262,6 +265,26 @@ def test_what_a_file_of_boxes_leaves_out_is_said(tmp_path: Path) -> None:
         f"{boxes}: left out: 1 annotations of other categories than person",
         f"{boxes}: left out: the boxes of 1 pictures that were not given, the first: far.jpg",
     ]
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [([9, 8, 40, 30], None), ([30, 25, 55, 38], "reach far beyond their picture: .* not two corners"),
+     ([0.2, 0.3, 0.5, 0.5], "no larger than a pixel: .* not shares of the picture")],
+)  # fmt: skip
+def test_boxes_in_other_conventions_are_said(box: list, says: str | None, tmp_path: Path) -> None:
+    """Before any work, whichever kind of file they are in; by the pictures, of which some may be damaged."""
+    write_pictures(tmp_path / "pictures", "1.jpg", "2.jpg")
+    (tmp_path / "pictures" / "3.jpg").write_bytes(b"")
+    boxes = tmp_path / "boxes.json"
+    for content in (
+        {"1.jpg": [box], "2.jpg": [box, [1, 1, 9, 9]], "3.jpg": [[1, 1, 9, 9]]},
+        [{"image_id": number, "bbox": box} for number in (1, 2)],
+    ):
+        boxes.write_text(json.dumps(content))
+        _, warned = said([tmp_path / "pictures"], boxes)
+        odd = [one for one in warned if "of the boxes" in one]
+        assert re.search(f"boxes.json: (67|100)% of the boxes.*{says}", odd[0]) if says else odd == []
 
 
 @pytest.mark.parametrize(("category", "text"), [(0, "0"), ("1", '"1"'), (2.5, "2.5"), ([1], "[1]")])

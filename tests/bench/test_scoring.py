@@ -257,7 +257,7 @@ def test_a_bad_prediction_is_named(changed: dict[str, Any], message: str) -> Non
         ),
         ({"annotations": change(TRUTH["annotations"], 2, area=float("nan"))}, "annotation 3: area is not finite"),
         ({"annotations": change(TRUTH["annotations"], 2, area=-1)}, "annotation 3: area is -1"),
-        ({"annotations": change(TRUTH["annotations"], 2, bbox=None)}, "annotation 3: lacks bbox"),
+        ({"annotations": change(TRUTH["annotations"], 2, bbox=None, keypoints=None)}, "annotation 3: lacks bbox"),
         ({"annotations": change(TRUTH["annotations"], 2, image_id=12345)}, "annotation 3: image_id 12345 is not in"),
     ],
 )

@@ -40,6 +40,7 @@ from bench.core.skeletons import (
 )
 from bench.data import Dataset, open_dataset
 from bench.data.annotations import Layout, read_annotations
+from bench.data.coco import CocoDataset
 from bench.data.registry import entry_of
 from bench.data.skeleton_files import make_skeleton, read_skeleton
 from bench.data.synthetic import SyntheticDataset, draw_portrait, draw_scene, fingerprint
@@ -209,10 +210,14 @@ def test_halpe_by_hand_and_ochuman_as_coco(tmp_path: Path) -> None:
     flat = labelled(136, {17: (150, 100), 20: (150, 190), 100: (1, 1)})
     flat[2 + 3 * 17] = 1.5  # Halpe's visibilities are any numbers
     person = {"keypoints": flat, "num_keypoints": 3, "area": 10_000.0}
-    layout(tmp_path / "halpe", "annotations/halpe_val_v1.json", "val2017", [person])
+    layout(tmp_path / "halpe", "annotations/halpe_val_v1.json", "val2017", [{"area": 10_000.0}, person])
     off = away(0.72, 0.089, 10_000)
-    predicted = prediction(0, 26, {17: (150, 100), 20: (150 + off, 190)}, 0.9)
-    found = open_dataset("halpe26", tmp_path / "halpe").score([predicted])
+    predicted = prediction(1, 26, {17: (150, 100), 20: (150 + off, 190)}, 0.9)
+    with pytest.warns(UserWarning, match="keypoints is missing for 1 of 2 people: taken as people without a labelled"):
+        dataset = open_dataset("halpe26", tmp_path / "halpe")
+    assert isinstance(dataset, CocoDataset)
+    assert (len(dataset), dataset.left_out) == (1, {"no labelled joint": 1})
+    found = dataset.score([predicted])
     # Together, OKS is 0.86: right at 8 thresholds; the toe alone, at 5.
     assert [found[key] for key in ("ap", "ap_body", "ap_foot")] == pytest.approx([0.8, 1, 0.5], abs=1e-9)
 
@@ -586,6 +591,8 @@ def test_a_bad_skeleton_is_named(told: dict[str, Any], problem: str, thirteen: P
         lambda name: name.replace("_", "-"),
         lambda name: f" {name.replace('_', '')} ",
         lambda name: re.sub("(left|right)_(.)", lambda found: (found[1][0] + found[2]).upper(), name),
+        lambda name: re.sub("(left|right)_(.*)", lambda found: f"{found[2].title()}.{found[1][0].upper()}", name),
+        lambda name: re.sub("(left|right)_(.*)", r"\2_\1", name),
     ],
 )
 def test_a_skeleton_file_names_joints_however_they_are_spelt(
@@ -714,7 +721,11 @@ def test_a_skeleton_of_ones_own_decides_the_score(thirteen: Path, tmp_path: Path
     assert 0 <= scored["pckh@0.1"] <= scored["pckh"] <= 100
     assert list(wide.entry.metrics)[-2:] == ["pckh", "pckh@0.1"]
 
-    for spelt in (lambda name: name.title().replace("_", " "), lambda name: name.replace("_", "")):
+    for spelt in (
+        lambda name: name.title().replace("_", " "),
+        lambda name: name.replace("_", ""),
+        lambda name: "_".join(name.split("_")[::-1]),
+    ):
         file = changed(thirteen, tmp_path, seventeen([spelt(name) for name in COCO.joints]))
         assert open_dataset("coco", **(usual | {"annotations": file})).skeleton == COCO
     file = changed(thirteen, tmp_path, seventeen([name.upper() for name in COCO.joints[::-1]]))

@@ -47,8 +47,9 @@ from bench.report.measured import Measured
 from bench.train import ablations, checkpoint, heatmap_loss
 from bench.train.augment import View, half_body, plain_view, random_view, show
 from bench.train.bundle import bundle
-from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED, tell_of_new, world_size
+from bench.train.command import VALIDATION_IMAGES, VALIDATION_SEED, open_data, tell_of_new, world_size
 from bench.train.initial import initialise
+from bench.train.options import parse
 from bench.train.recipe import Recipe, make_recipe
 from bench.train.samples import BatchPlan, Samples, start
 from bench.train.training import Training, make_network, taken_over
@@ -929,6 +930,34 @@ def test_what_is_damaged_of_a_training_is_named(networks: str, options: list[str
     fails(r"last.pt is not a checkpoint that can be read \(ValueError: the checksum of .* is another\)")
     last.write_bytes(whole[last][:-100])
     fails("last.pt is not a checkpoint that can be read")
+
+
+def test_pictures_of_training_and_validation_are_said(coco: Path, tmp_path: Path, capsys: Any) -> None:
+    """Where a tool divides people, or a file holds some of another: by the pictures themselves, under any names."""
+    held = json.loads((coco / "annotations/person_keypoints_train2017.json").read_text())
+    pictures = coco / "train2017"
+
+    def said(train: slice, val: slice, folder: Path = pictures) -> str:
+        files = []
+        for name, part in (("train", train), ("val", val)):
+            some = {one["id"] for one in held["images"][part]}
+            content = held | {"images": held["images"][part]}
+            content["annotations"] = [one for one in held["annotations"] if one["image_id"] in some]
+            files.append(tmp_path / f"{name}.json")
+            files[-1].write_text(json.dumps(content))
+        arguments = parse([
+            "--model", "lite_hrnet_18", "--annotations", str(files[0]), "--images", str(pictures), "--val-annotations",
+            str(files[1]), "--val-images", str(folder), "--out", str(tmp_path / "out"),
+        ])  # fmt: skip
+        open_data(arguments, 0)
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "in training too" not in said(slice(0, 6), slice(6, 10))
+    first = pictures / held["images"][4]["file_name"]
+    expected = f"2 of the 5 pictures with people of val (5 pictures) are in training too, the first: {first}:"
+    assert expected in said(slice(0, 6), slice(4, 9))
+    (tmp_path / "linked").symlink_to(pictures)
+    assert expected in said(slice(0, 6), slice(4, 9), tmp_path / "linked")
 
 
 def test_what_contradicts_itself_is_refused_or_said(

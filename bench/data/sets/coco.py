@@ -54,7 +54,7 @@ def open_coco(source: Source, skeleton: Skeleton = COCO) -> "CocoDataset":
 
 def _open_files(annotations: Path, source: Source) -> "CocoDataset":
     """Any set in COCO's format, as it was exported, with any joints; it goes by the name of its annotation file."""
-    from bench.data.annotations import Layout
+    from bench.data.annotations import EXPORTED
     from bench.data.coco import CocoDataset
     from bench.data.skeleton_files import read_skeleton
 
@@ -69,7 +69,7 @@ def _open_files(annotations: Path, source: Source) -> "CocoDataset":
         limit=source.limit,
         category=source.category,
         subset=source.subset,
-        layout=Layout(skeleton=None),
+        layout=EXPORTED,
         skeleton_file=read_skeleton(source.skeleton) if source.skeleton else None,
     )
     # Never the plain name of a published set.
