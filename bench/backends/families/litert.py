@@ -27,7 +27,7 @@ _INSTALL = "pip install 'lightpose-bench[litert]'"
 BACKENDS = (
     Backend(
         "litert", "LiteRT with XNNPACK on the CPU", 130, ("cpu",), ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL,
-        "tflite", (".tflite",), True,
+        "tflite", (".tflite",), True, minutes=2,
     ),
     Backend(
         "litert_fp16", "LiteRT with XNNPACK on the CPU, its file, input and outputs in float16", 131, ("cpu",),
