@@ -18,7 +18,7 @@ from bench.data.registry import DatasetEntry
 from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
 from bench.data.synthetic.variants import variant_of
-from bench.models import codec_of_name, is_factory, model_names
+from bench.models import check_names, codec_of_name, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
@@ -183,6 +183,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
 
 def names(arguments: argparse.Namespace) -> list[str]:
     chosen = model_names(arguments.model)
+    check_names(chosen)
     without = [name for name in chosen if arguments.attention and not has_attention(name)]
     if without:
         raise InputError(f"--attention is for lightweight heads, and {', '.join(without)} has none: leave it out")
