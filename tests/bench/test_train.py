@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import zoo
-from bench import distributed
+from bench import distributed, models
 from bench.accuracy.predicting import evaluate
 from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
@@ -62,6 +62,9 @@ REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["lo
 SIZE = (64, 48)
 
 NETWORKS = """
+from pathlib import Path
+
+import numpy
 import torch
 from torch import nn
 
@@ -151,6 +154,21 @@ class Another(Tiny):
 class Forgets(Tiny):
     def forward(self, x):
         return None if self.training else self.net(x)
+
+
+class Chance(Tiny):
+    def __init__(self):
+        super().__init__()
+        nn.init.constant_(self.net.bias, numpy.random.default_rng().random())
+
+    def forward(self, x):
+        return self.net(x) * (1 + numpy.random.default_rng().random() / 10)
+
+
+def fetched():
+    network = Tiny()
+    network.load_state_dict(torch.load(Path(__file__).parent / "own.pt"))
+    return network
 
 
 class Beside(Tiny):
@@ -826,6 +844,59 @@ def test_one_training_is_not_taken_for_another(networks: str, options: list[str]
         del older["run"][key]
     checkpoint.save(last, older)
     assert main(["--model", f"{networks}:drops", *options, "--resume"]) == 0
+
+
+def test_a_network_that_computes_something_else_is_another_training(
+    networks: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names and shapes of its tensors may be the same; and what does not change its answers may change."""
+    options[options.index("--epochs") + 1] = "1"
+    options = ["--model", f"{networks}:drops", *options, "--samples", "4", "--out", str(tmp_path / "out"), "--resume"]
+    assert main(options) == 0
+    last = only(tmp_path / "out", "last.pt")
+    unfinished = checkpoint.load(last) | {"finished": False}
+    layers = "nn.Conv2d(3, 8, 7, 4, 3), nn.BatchNorm2d(8), nn.ReLU()"
+    assert layers in NETWORKS
+
+    def source(text: str) -> None:
+        Path(networks).write_text(text)
+        models._network_sha256.cache_clear()
+
+    changes = (
+        ("ReLU", "LeakyReLU"), ("ReLU", "SiLU"), ("4, 3", "4, 6, 2"), ("4, 3", "4, 3, padding_mode='reflect'"),
+        ("Norm2d(8)", "Norm2d(8, eps=1)"),
+    )  # fmt: skip
+    for finished in (True, False):
+        if not finished:
+            checkpoint.save(last, unfinished)
+        for old, new in changes if finished else changes[:1]:
+            source(NETWORKS.replace(layers, layers.replace(old, new)))
+            with pytest.raises(InputError, match=r"last.pt is of another training \(.*drops computes something else"):
+                main(options)
+    capsys.readouterr()
+    source(f"{NETWORKS}# as it was\n")
+    assert main(options) == 0
+    assert "its source has changed since" in " ".join(capsys.readouterr().err.split())
+    older = {key: value for key, value in unfinished.items() if key not in ("answer", "sources")}
+    checkpoint.save(last, older)
+    source(NETWORKS.replace(layers, layers.replace("ReLU", "SiLU")))
+    assert main(options) == 0
+    assert "its source has changed since" not in " ".join(capsys.readouterr().err.split())
+
+
+def test_weights_that_a_factory_reads_belong_to_its_training(networks: str, options: list[str], tmp_path: Path) -> None:
+    options[options.index("--epochs") + 1] = "1"
+    options += ["--samples", "2", "--out", str(tmp_path / "out"), "--resume"]
+    first, second = (build(f"{networks}:Tiny", seed=seed).state_dict() for seed in (1, 2))
+    torch.save(first, tmp_path / "own.pt")
+    assert main(["--model", f"{networks}:fetched", *options]) == 0
+    torch.save(second, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=r"another training \(factory's weights \w{16} there, \w{16} here\)"):
+        main(["--model", f"{networks}:fetched", *options])
+    torch.save(first, tmp_path / "own.pt", _use_new_zipfile_serialization=False)
+    assert main(["--model", f"{networks}:fetched", *options]) == 0
+    for _ in range(2):  # weights and answers that nothing repeats are no reason to refuse
+        assert main(["--model", f"{networks}:Chance", *options]) == 0
 
 
 def test_a_replaced_file_of_initial_weights_is_another_training(
