@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -25,10 +26,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader
 
 import zoo
 from bench import distributed, models
 from bench.accuracy.predicting import evaluate
+from bench.codecs.codec import Codec, HeatmapCodec, SimccCodec
 from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
 from bench.core.errors import InputError
@@ -500,6 +504,27 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
     assert len(set(keys)) == len(keys)
     for turn in range(len(keys) // people):
         assert sorted(index for t, index in keys if t == turn) == list(range(people))
+
+
+HEATMAPS, VECTORS = (HeatmapCodec(SIZE), "x", 17 * 16 * 12), (SimccCodec(SIZE), "kl", 17 * 2 * (64 + 48))
+
+
+@pytest.mark.parametrize(("codec", "loss", "numbers"), [HEATMAPS, VECTORS])
+def test_little_shared_memory_changes_no_sample(
+    codec: Codec, loss: str, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has 64 MB of it, in which the workers of the paper's recipe died, sooner or later."""
+    plan = BatchPlan(range(4), 4, 1, 2, seed=2)
+    samples = Samples(SyntheticDataset(4, 0, "portraits"), SIZE, Recipe(sigma=0.5, loss=loss), 2, codec)
+    needed = 7 * 2 * (3 * 64 * 48 + 4 * (17 + numbers))  # four batches ahead, one being made, two in use
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    there, here = (list(start(samples, plan, workers=n, pin=False)) for n in (1, 0))
+    for few, many in zip(there, here, strict=True):
+        assert not any(one.is_shared() for one in tree_leaves(few))
+        assert all(torch.equal(a, b) for a, b in zip(tree_leaves(few), tree_leaves(many), strict=True))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    monkeypatch.setattr(sys.modules["bench.train.samples"], "start_reading", lambda loader: loader)
+    assert isinstance(start(samples, plan, workers=1, pin=False), DataLoader)  # as it comes from there
 
 
 def test_samples_do_not_depend_on_workers() -> None:
