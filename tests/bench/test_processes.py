@@ -338,8 +338,12 @@ def test_a_network_that_ends_the_process_is_no_success(
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_a_thread_that_goes_on_does_not_hold_a_command(tmp_path: Path) -> None:
-    code = "threading.Thread(target=time.sleep, args=[600]).start()"
+@pytest.mark.parametrize(
+    "code",
+    ["threading.Thread(target=time.sleep, args=[600]).start()", "__import__('atexit').register(time.sleep, 600)"],
+)
+def test_a_thread_that_goes_on_does_not_hold_a_command(code: str, tmp_path: Path) -> None:
+    """Nor does a call at the end, such as that of a library that still uploads something."""
     (tmp_path / "mine.py").write_text(NETWORK.format(at_import="", in_factory=code, in_forward="pass"))
     script = (
         "import sys; from bench import cli, models; from bench.core import processes; processes._WAIT_S = 0.1; "
