@@ -19,7 +19,7 @@ ROUNDINGS = 10.0
 LAST_BIT = {"fp32": 1, "tf32": 2**13, "fp16": 2**13, "bf16": 2**16}
 # However much it amplifies: beyond that nobody can tell what is the same function.
 MOST = {"fp32": 2e-2, "tf32": 1e-1, "fp16": 1e-1, "bf16": 1e-1}
-CHANCE = "is dropout on in evaluation mode, as functional.dropout is unless told otherwise?"
+CHANCE = "dropout may be on in evaluation mode, as functional.dropout is unless told otherwise"
 
 
 class ParityError(Exception):
