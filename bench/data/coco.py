@@ -26,7 +26,7 @@ from bench.data.annotations import (
     warn_of_places,
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
-from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.json_files import Items, fingerprints, read_json
 from bench.data.registry import DatasetEntry, entries, entry_of
 from bench.data.skeleton_files import SkeletonFile
 
@@ -147,7 +147,8 @@ class CocoDataset:
         self._images = {image: listing[image] for image in self._image_ids.tolist()}
         self._last: tuple[int, Picture] | None = None
         self.left_out = people.left_out
-        self.fingerprint = fingerprint(hashes, image_folder, (file for file, _ in self._images.values()))
+        self.fingerprints = fingerprints(hashes, image_folder, (file for file, _ in self._images.values()))
+        self.fingerprint = self.fingerprints.whole
 
     def __len__(self) -> int:
         return len(self._image_ids)

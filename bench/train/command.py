@@ -95,9 +95,20 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
+    for dataset in (train, validation):
+        refuse_absent_pictures(dataset)
     if train.fingerprint == validation.fingerprint:
         cli.warn(f"{train.name}: training and validation are the same people: the scores say nothing about others")
     return TrainingData(train, people, validation)
+
+
+def refuse_absent_pictures(dataset: Dataset) -> None:
+    """Raises ``InputError`` if a picture is missing, which a training would come to after hours, and end."""
+    found = getattr(dataset, "fingerprints", None)  # of people drawn as they are asked for, none
+    if found and found.absent:
+        first, *others = found.absent
+        more = f" and {len(others)} more" if others else ""
+        raise InputError(f"{dataset.name}: there is no picture {first}{more}: training needs all that are named")
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:

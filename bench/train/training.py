@@ -31,6 +31,7 @@ from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.core.results import only_one
 from bench.data import Dataset
+from bench.data.json_files import Fingerprints
 from bench.model_files.description import in_a_line
 from bench.models import build, is_factory, network_sha256, recorded_name
 from bench.timing import parity
@@ -121,7 +122,7 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
     )  # fmt: skip
     network = make_network(run, len(data.train.skeleton.joints))
     identity = _identity(run, data, fabric, network)
-    resumed = _resumed(work, identity)
+    resumed = _resumed(work, identity, loud=fabric.is_global_zero)
     if resumed:
         _check_network(run, work.folder / LAST, resumed, network.to(fabric.device), loud=fabric.is_global_zero)
     if resumed and resumed["finished"]:
@@ -260,8 +261,10 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
         "initial weights": taken_over(run, network),
         "factory's weights": made_by_factory(run, network),
         "dataset": data.train.name,
+        "data set's annotations": _annotations(data.train),
         "data set's fingerprint": data.train.fingerprint,
         "validation": data.validation.name,
+        "validation's annotations": _annotations(data.validation),
         "validation's fingerprint": data.validation.fingerprint,
         "input": cli.input_text(run.input),
         "samples": run.samples,
@@ -272,6 +275,12 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
         "recipe": run.recipe.name,
     }
     return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
+
+
+def _annotations(dataset: Dataset) -> str:
+    """Of the annotations alone, where pictures lie beside them."""
+    found: Fingerprints | None = getattr(dataset, "fingerprints", None)
+    return found.annotations if found else dataset.fingerprint
 
 
 def taken_over(run: Training, network: nn.Module) -> str:
@@ -356,7 +365,7 @@ def _tensors(network: nn.Module) -> str:
     return f"{len(shapes)} of {numbers:,} numbers ({digest[:8]})"
 
 
-def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, Any] | None:
+def _resumed(work: TrainingOptions, identity: dict[str, Scalar], *, loud: bool) -> dict[str, Any] | None:
     """The checkpoint to go on from.
 
     Raises:
@@ -369,11 +378,17 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
         raise InputError(f"{work.folder} holds a training: --resume goes on with it, another --out starts anew")
     resumed = checkpoint.load(last)
     theirs = {key: identity[key] for key in LATER} | resumed["run"]
-    differing = [
-        f"{key} {theirs.get(key)} there, {identity.get(key)} here"
-        for key in dict.fromkeys((*identity, *theirs))
-        if theirs.get(key) != identity.get(key)
-    ]
+    # Annotations are a part of their fingerprint.
+    names = [name for name in dict.fromkeys((*identity, *theirs)) if not name.endswith(" annotations")]
+    keys = [name for name in names if theirs.get(name) != identity.get(name)]
+    for name, whose in (("dataset", "data set's"), ("validation", "validation's")):
+        fingerprint, annotations = f"{whose} fingerprint", f"{whose} annotations"
+        # A training that ends at a damaged picture can go on when that is mended.
+        if fingerprint in keys and resumed["run"].get(annotations) == identity[annotations]:
+            keys.remove(fingerprint)
+            if loud:
+                cli.warn(f"{identity[name]}: pictures have other sizes in bytes than when {last} was written")
+    differing = [f"{key} {theirs.get(key)} there, {identity.get(key)} here" for key in keys]
     if differing:
         raise InputError(f"{last} is of another training ({'; '.join(differing)}): give another --out")
     return resumed

@@ -678,12 +678,44 @@ def test_a_worker_that_dies_is_told_of(
 def test_a_picture_that_is_gone_is_named(networks: str, options: list[str], coco: Path, tmp_path: Path) -> None:
     root = tmp_path / "gone"
     shutil.copytree(coco, root)
-    (root / "train2017" / file_name(7)).unlink()
-    done = run_command(
-        "--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")
-    )
+    options = ["--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")]
+    picture = root / "train2017" / file_name(7)
+    picture.write_bytes(picture.read_bytes()[:1000])
+    done = run_command(*options)
     assert (done.returncode, said(done)) == (2, 1)
     assert re.search(rf"^error: [^;]*{file_name(7)}[^;]*; .*out", done.stderr, re.MULTILINE)
+    for split in ("train", "val"):  # no training is to come to it after days
+        (root / f"{split}2017" / file_name(0)).rename(root / "aside")
+        with pytest.raises(
+            InputError, match=rf"coco_{split}2017 .*: there is no picture {file_name(0)}: training needs"
+        ):
+            main(options)
+        (root / "aside").rename(root / f"{split}2017" / file_name(0))
+
+
+def test_a_training_goes_on_when_the_picture_is_mended_that_ended_it(
+    networks: str, options: list[str], coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was "another training", as the picture's size is part of what identifies a data set."""
+    root = tmp_path / "mended"
+    shutil.copytree(coco, root)
+    options = ["--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")]
+    for split, which in (("train2017", 7), ("val2017", 2)):
+        picture = root / split / file_name(which)
+        whole = picture.read_bytes()
+        picture.write_bytes(whole[:1000])
+        with pytest.raises(InputError, match=rf"{file_name(which)} .*; .* (--resume goes on|keeps nothing yet)"):
+            main([*options, "--resume"])
+        picture.write_bytes(whole)
+    capsys.readouterr()
+    assert main([*options, "--resume"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: coco_val2017 (3 pictures): pictures have other sizes in bytes than when" in said
+    assert main([*options[:-4], "--data-root", str(coco), *options[-2:], "--resume"]) == 0  # the very same
+    annotations = root / "annotations/person_keypoints_train2017.json"
+    annotations.write_text(annotations.read_text().replace('"iscrowd": 0', '"iscrowd":  0', 1))
+    with pytest.raises(InputError, match="another training \\(data set's fingerprint"):
+        main([*options, "--resume"])
 
 
 def test_an_interruption_says_what_is_kept(
