@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import models
+from bench.backends.artifact import digest
 
 FILES = {
     "net.py": """
@@ -81,13 +82,13 @@ def test_one_file_alone_has_its_own_hash_and_an_installed_one_too(
     sha256: Callable[[str], str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records of before keep theirs; of an installed package, its version tells."""
-    assert sha256("deep.py:make") == models.digest([tmp_path / "deep.py"])
+    assert sha256("deep.py:make") == digest([tmp_path / "deep.py"])
     installed = tmp_path / "site-packages" / "installed"
     installed.mkdir(parents=True)
     (installed / "__init__.py").write_text("from . import part\nimport helper\n")
     (installed / "part.py").write_text("")
     monkeypatch.syspath_prepend(str(installed.parent))
-    assert sha256("installed:make") == models.digest([installed / "__init__.py"])
+    assert sha256("installed:make") == digest([installed / "__init__.py"])
 
 
 def test_this_project_is_no_part_of_the_user_s_network(

@@ -223,12 +223,16 @@ class _Machine:
                 # The state of an object: attributes of an Inert, or _metadata of a state dict. Nothing to keep.
                 self.pop()
             case "BINPERSID":
-                reference = self.pop()
-                # PyTorch wrote the class of a module so before version 1.6, with its source beside it.
-                of_class = isinstance(reference, tuple) and reference[:1] == ("module",) and len(reference) == 4
-                push(reference[1] if of_class else self.stored(reference))
+                push(self.referred(self.pop()))
             case _:
                 raise RefusedError(f"the pickle instruction {op}")
+
+    def referred(self, reference: object) -> object:
+        """What a persistent id stands for."""
+        # PyTorch wrote the class of a module so before version 1.6, with its source beside it.
+        if isinstance(reference, tuple) and len(reference) == 4 and reference[0] == "module":
+            return reference[1]
+        return self.stored(reference)
 
     def stored(self, reference: object) -> Tensor:
         """The tensor's elements that a persistent id refers to: ('storage', type, key, device, number[, view])."""
