@@ -1,6 +1,8 @@
 """Which files a file of the user's own rests on, as far as its text tells: nothing is imported or run."""
 
 import ast
+import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,7 +40,9 @@ def files_behind(files: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
 def _named_in(file: Path, roots: Sequence[Path]) -> Iterator[Path]:
     """The files that a Python file imports or names itself."""
     try:
-        tree = ast.parse(file.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its escape sequences; its import says it
+            tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return  # whoever imports it will say so
     for node in ast.walk(tree):
@@ -54,7 +58,7 @@ def _named_in(file: Path, roots: Sequence[Path]) -> Iterator[Path]:
             yield from module_files(node.value, roots)
             if node.value.lower().endswith(_READ) and node.value.isprintable():
                 there = (place / node.value for place in (file.parent, Path.cwd()))
-                yield from (path.resolve() for path in there if path.is_file())
+                yield from (path.resolve() for path in there if _can_be_read(path))
 
 
 def module_files(name: str, roots: Sequence[Path]) -> list[Path]:
@@ -69,13 +73,18 @@ def module_files(name: str, roots: Sequence[Path]) -> list[Path]:
         at, found = root, []
         for part in parts:
             at /= part
-            if (package := at / "__init__.py").is_file():
+            if _can_be_read(package := at / "__init__.py"):
                 found.append(package.resolve())
-            elif (module := at.with_suffix(".py")).is_file():
+            elif _can_be_read(module := at.with_suffix(".py")):
                 found.append(module.resolve())
                 break
-            elif not at.is_dir():  # a folder may be a package without that file
+            elif not os.path.isdir(at):  # noqa: PTH112 - a folder may be a package without that file
                 break
         if found:
             return found
     return []
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether it is a file that this user may read; a name may be of any place, and this raises nothing."""
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113

@@ -1,5 +1,7 @@
 """What a network of the user's own rests on: the files that decide whether a record is of the same network."""
 
+import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +69,20 @@ def test_a_change_in_any_file_that_a_network_rests_on_makes_another_network(
         assert sha256(name) == before
     (tmp_path / "helper.py").unlink()
     assert sha256(name) != before
+
+
+def test_what_cannot_be_read_is_passed_over(
+    sha256: Callable[[str], str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text may name a file of somebody else's."""
+    names = ("/root/x.json", "configs/wide.yaml", "no\\0name.json", "a" * 250 + ".json", "~/x.json", "..", "configs")
+    (tmp_path / "net.py").write_text(f"import helper\nNAMES = {names}\nPATTERN = '\\d'\n")
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).suffix == ".py" and real(path, mode))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = models.source_files("net.py:make")
+    assert [path.name for path in found] == ["net.py", "deep.py", "helper.py"]
 
 
 def test_a_module_of_a_package_rests_on_the_package(sha256: Callable[[str], str | None], tmp_path: Path) -> None:
