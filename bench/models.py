@@ -325,7 +325,25 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
                 f"{name} has weights of {str(weight.dtype).removeprefix('torch.')} ({key}), and would be recorded as "
                 "float32: return it with .float(); --precision chooses another"
             )
+    quantised = None if any_type else _quantised(model)
+    if quantised:
+        raise InputError(
+            f"{name} has quantised weights ({quantised}), and would be recorded as float32: return it as it was "
+            "before; backends in int8, such as onnxruntime_int8, quantise it themselves"
+        )
     return model
+
+
+def _quantised(model: "nn.Module") -> str | None:
+    """The name of a weight in a compressed form: of PyTorch's quantised modules, or of a library such as torchao."""
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+    from torch.utils._pytree import tree_leaves
+
+    for key, value in model.state_dict().items():  # modules keep such weights packed, beside other things
+        for leaf in tree_leaves(value):
+            if getattr(leaf, "is_quantized", False) or is_traceable_wrapper_subclass(leaf):
+                return key
+    return None
 
 
 def _import_file(path: Path) -> object:

@@ -226,9 +226,13 @@ def rehearse(run: Training, num_joints: int) -> None:
         ZooError: see ``make_network``.
     """
     network = make_network(run, num_joints)
-    kept = [name for name, value in network.state_dict().items() if not isinstance(value, torch.Tensor)]
+    kept = [
+        name
+        for name, value in network.state_dict().items()
+        if not (isinstance(value, torch.Tensor) and value.layout == torch.strided)
+    ]
     if kept:
-        raise InputError(f"{run.model} keeps {kept[0]} beside its weights, which is no tensor: leave it out")
+        raise InputError(f"{run.model} keeps {kept[0]} beside its weights, which is no dense tensor: leave it out")
     codec = codec_of(network, run.input, run.model)
     height, width = run.input
     middle = np.full((num_joints, 2), (width / 2, height / 2))

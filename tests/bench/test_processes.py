@@ -354,6 +354,31 @@ def test_a_thread_that_goes_on_does_not_hold_a_command(code: str, tmp_path: Path
     assert (done.returncode, done.stderr) == (1, "")
 
 
+QUANTISED = """
+import warnings
+import torch
+from torch import nn
+from torch.ao import quantization
+from torch.testing._internal.two_tensor import TwoTensor
+
+warnings.simplefilter("ignore")
+
+def dynamic():
+    return quantization.quantize_dynamic(nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.ReLU(), nn.Linear(8, 17)), {nn.Linear})
+
+def static():
+    net = nn.Sequential(quantization.QuantStub(), nn.Conv2d(3, 17, 4, 4), quantization.DeQuantStub()).eval()
+    net.qconfig = quantization.default_qconfig
+    quantization.prepare(net, inplace=True)(torch.rand(1, 3, 32, 32))
+    return quantization.convert(net)
+
+def library():
+    net = nn.Conv2d(3, 17, 4, 4)
+    net.weight = nn.Parameter(TwoTensor(net.weight.data, net.weight.data))
+    return net
+"""
+
+
 def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> None:
     made = "self.layer = nn.Conv2d(3, 17, 3, 4, 1)"
     for name, old, new in (
@@ -369,6 +394,12 @@ def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> 
         build(f"{tmp_path}/double.py:Net")
     with pytest.raises(InputError, match=r"get their shapes with the first input \(layer.weight\): call it once"):
         build(f"{tmp_path}/lazy.py:Net")
+    (tmp_path / "int8.py").write_text(QUANTISED)
+    for form, key in (("dynamic", r"2._packed_params._packed_params"), ("static", r"1.weight"), ("library", "weight")):
+        with pytest.raises(
+            InputError, match=rf"{form} has quantised weights \({key}\), and would be recorded as float32"
+        ):
+            build(f"{tmp_path}/int8.py:{form}")
     example = torch.zeros(1, 3, 32, 32)
     artifact = catalogue.build("eager", build(f"{tmp_path}/threads.py:Net"), example)
     with (

@@ -180,6 +180,12 @@ class Beside(Tiny):
         return {"version": 1}
 
 
+class Sparse(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("ones", torch.eye(3).to_sparse())
+
+
 class OneNumber(Tiny):
     def __init__(self):
         super().__init__()
@@ -852,7 +858,8 @@ def test_what_cannot_learn_is_said_before_any_work(networks: str, options: list[
         ("Overwrites", "cannot be trained: RuntimeError: .*modified by an inplace operation"),
         ("Another", r"gives \(2, 17, 16, 12\) and \(2, 17, 16, 12\) in training mode: \(2, 17, 16, 12\) is needed"),
         ("Forgets", r"gives NoneType in training mode: \(2, 17, 16, 12\) is needed"),
-        ("Beside", "keeps _extra_state beside its weights, which is no tensor"),
+        ("Beside", "keeps _extra_state beside its weights, which is no dense tensor"),
+        ("Sparse", "keeps ones beside its weights, which is no dense tensor"),
         ("OneNumber", "cannot be trained: ValueError: Expected more than 1 value per channel", "--batch", "1"),
     ):
         models = f"{networks}:Tiny,{networks}:{name}"
