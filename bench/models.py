@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from bench.backends import catalogue
-from bench.backends.artifact import sha256
+from bench.backends.artifact import digest
 from bench.core.errors import InputError
 from bench.core.neighbours import keep, neighbours
 from bench.core.processes import user_code
-from bench.model_files.endings import is_checkpoint, is_file
+from bench.core.sources import files_behind, module_files
+from bench.model_files.endings import endings, is_checkpoint, is_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 USUAL_INPUT, USUAL_JOINTS = (256, 192), 17
 GROUPS = ("all", "paper", "newer")  # that stand for several networks of the zoo
+_INSTALLED = {"site-packages", "dist-packages"}  # folders of packages that their version tells apart
 
 
 @dataclass(frozen=True)
@@ -142,13 +145,11 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         InputError: no such network, or no such file.
     """
-    import zoo
-
     for name in names:
         if is_file(name):
             raise InputError(f"{name} is a model file, and this command takes networks alone: give a name of the zoo")
         if not is_factory(name) and ":timm/" not in name:
-            zoo.model_card(name)
+            _check_name_of_the_zoo(name)
         where, _, function = name.rpartition(":")
         if is_factory(name) and not (where and function):
             raise InputError(f"no network {name!r}: give path/to/file.py:function or package.module:function")
@@ -156,24 +157,51 @@ def check_names(names: Sequence[str]) -> None:
             raise InputError(f"no file {where}: give the path of a Python file, then a colon and a function")
 
 
-def source_file(name: str) -> Path | None:
-    """The file that defines a network of the user's own, as far as it is found without importing anything."""
+def _check_name_of_the_zoo(name: str) -> None:
+    """Raises ``InputError`` for a name that is no network's, and says so if it is a file's."""
+    import zoo
+
+    try:
+        zoo.model_card(name)
+    except zoo.ZooError as error:
+        if name.endswith(".py"):
+            raise InputError(f"{name} names no function: give {name}:FUNCTION, which returns the network") from error
+        if os.path.exists(name):  # noqa: PTH110 - whatever stands in the name, this raises nothing
+            known = ", ".join(endings())
+            raise InputError(f"no network is called {name}, and a model file ends in one of {known}") from error
+        raise
+
+
+def source_files(name: str) -> list[Path]:
+    """The files that define a network of the user's own, as far as they are found without importing anything.
+
+    The file that has the factory, and those of the user's own that it rests on; of an installed package, it alone.
+    """
     where = name.rpartition(":")[0]
     if not is_factory(name) or not where:
-        return None
+        return []
     if where.endswith(".py"):
-        return Path(where) if Path(where).is_file() else None
+        file = Path(where)
+        return _files_behind([file], file.parent.resolve()) if file.is_file() else []
     module = Path(*where.split("."))
-    places = (
-        Path(root) / form
-        for root in (Path.cwd(), *map(Path, sys.path))
-        for form in (module.with_suffix(".py"), module / "__init__.py")
-    )
-    return next((place for place in places if place.is_file()), None)
+    for root in (Path.cwd(), *map(Path, sys.path)):
+        for place in (root / module.with_suffix(".py"), root / module / "__init__.py"):
+            if place.is_file():
+                if _INSTALLED.intersection(root.parts) or place.is_relative_to(Path(os.__file__).parent):
+                    return [place]
+                return _files_behind([place, *module_files(where, [root])], root.resolve())
+    return []
+
+
+def _files_behind(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Without this project's own, whose hash is in every record."""
+    own = [Path(__file__).resolve().parents[1] / room for room in ("bench", "zoo")]
+    found = files_behind(files, [folder, Path.cwd()])
+    return [found[0], *(path for path in found[1:] if not any(room in path.parents for room in own))]
 
 
 def network_sha256(name: str, file: Mapping[str, Any] | None = None) -> str | None:
-    """Of what defines a model besides the project's own sources: the user's file, or the version of timm.
+    """Of what defines a model besides the project's own sources: the user's files, or the version of timm.
 
     Args:
         name: of the model.
@@ -197,8 +225,8 @@ def precision_of(file: Mapping[str, Any] | None, backend: str, device: str, aske
 def _network_sha256(name: str) -> str | None:
     if ":timm/" in name:
         return hashlib.sha256(f"timm {importlib.metadata.version('timm')}".encode()).hexdigest()
-    path = source_file(name)
-    return sha256(path) if path else None
+    files = source_files(name)
+    return digest(files) if files else None
 
 
 def recorded_name(name: str) -> str:
@@ -276,6 +304,8 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     from torch.nn.parameter import is_lazy
 
     where, _, attribute = name.rpartition(":")
+    if not {"", str(Path.cwd())}.intersection(sys.path):
+        sys.path.append(str(Path.cwd()))  # python -m has it there, and the installed command has not
     with neighbours(Path(where).parent if where.endswith(".py") else Path.cwd()):
         module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
         factory = getattr(module, attribute, None)
@@ -295,7 +325,25 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
                 f"{name} has weights of {str(weight.dtype).removeprefix('torch.')} ({key}), and would be recorded as "
                 "float32: return it with .float(); --precision chooses another"
             )
+    quantised = None if any_type else _quantised(model)
+    if quantised:
+        raise InputError(
+            f"{name} has quantised weights ({quantised}), and would be recorded as float32: return it as it was "
+            "before; backends in int8, such as onnxruntime_int8, quantise it themselves"
+        )
     return model
+
+
+def _quantised(model: "nn.Module") -> str | None:
+    """The name of a weight in a compressed form: of PyTorch's quantised modules, or of a library such as torchao."""
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+    from torch.utils._pytree import tree_leaves
+
+    for key, value in model.state_dict().items():  # modules keep such weights packed, beside other things
+        for leaf in tree_leaves(value):
+            if getattr(leaf, "is_quantized", False) or is_traceable_wrapper_subclass(leaf):
+                return key
+    return None
 
 
 def _import_file(path: Path) -> object:
@@ -305,7 +353,15 @@ def _import_file(path: Path) -> object:
     module = importlib.util.module_from_spec(spec)
     keep(path.stem, module)
     with user_code(str(path), "cannot be imported"):
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except ImportError as error:
+            if "relative import" not in str(error):
+                raise
+            raise InputError(
+                f"{error}: a file that imports its neighbours with a dot is part of a package; give it as "
+                "PACKAGE.MODULE:FUNCTION, from the folder that has the package"
+            ) from error
     return module
 
 

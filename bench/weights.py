@@ -129,6 +129,7 @@ def state_sha256(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, value in model.state_dict().items():
         if isinstance(value, torch.Tensor):  # a module may keep anything else beside
-            flat = value.detach().cpu().flatten().contiguous()  # as bytes, because NumPy has no bfloat16
+            dense = value if value.layout == torch.strided else value.to_dense()
+            flat = dense.detach().cpu().flatten().contiguous()  # as bytes, because NumPy has no bfloat16
             digest.update(key.encode() + flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -1,19 +1,23 @@
 """Whether a network fits a data set, found out before anything is evaluated."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench import cli
+from bench.backends.families.pytorch import arrays
 from bench.codecs.codec import Codec, codec_of
 from bench.core.errors import InputError
 from bench.core.output_kinds import KINDS
-from bench.core.processes import user_code
+from bench.core.processes import bounded, user_code
 from bench.core.skeletons import Skeleton
 from bench.data.skeleton_files import SkeletonFile, refuse_other_joints
+from bench.timing import parity
 
 if TYPE_CHECKING:
     from bench.model_files.reading import AnyFile
@@ -59,7 +63,39 @@ def check_output(name: str, model: nn.Module, owner: str, joints: int, size: tup
             raise InputError(f"{name} gives numbers of type {tensor.dtype}: floating-point numbers are needed")
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{name} gives numbers that are not finite for an input of {cli.input_text(size)}")
+    for doubt in doubts(name, model, size):
+        warnings.warn(f"{name} {doubt}", stacklevel=2)
     return codec
+
+
+def doubts(name: str, model: nn.Module, size: tuple[int, int]) -> Iterator[str]:
+    """What makes an evaluation of a network say little: answers that chance or other images decide."""
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    with user_code(name, f"fails on an input of {cli.input_text(size)}"), torch.inference_mode():
+        first, again = (arrays(model(images[:1].clone())) for _ in range(2))
+    if _differ(first, again):
+        yield f"gives another answer to the same image each time: {parity.CHANCE}"
+        return
+    try:
+        with bounded(name), torch.inference_mode():
+            together = [output[:1] for output in arrays(model(images.clone()))]
+    except InputError:
+        raise
+    except Exception:  # it may take one image at a time
+        return
+    if _differ(first, together):
+        yield (
+            "gives an image another answer where another image is beside it, so that --batch decides: does a norm take "
+            "its statistics from the batch, as with track_running_stats=False?"
+        )
+
+
+def _differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:
+    """By more than rounding explains in any network."""
+    try:
+        return parity.difference(first, second) > parity.MOST["fp32"]
+    except parity.ParityError:  # it answers for another number of images, or not in numbers, which is said elsewhere
+        return False
 
 
 def _hint(model: nn.Module) -> str:

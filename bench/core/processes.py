@@ -29,7 +29,7 @@ PREFIX = "lightpose-"  # of a command's temporary folder
 LOCK = ".lightpose-command"  # in it: no folder without this file is ever removed
 _exit = os._exit  # itself, also where code of the user's own runs and finds another in its place
 _is_own = False  # whether this process does nothing but the work of one command
-_WAIT_S = 5.0  # for threads of the user's own, when all is done
+_WAIT_S = 5.0  # for threads and the last calls of the user's own, when all is done
 PARENT = "LIGHTPOSE_PARENT"  # names the variable by which a process or script asks what it starts to end with it
 
 # ------------------------------------------------------------------------------ ending with the parent
@@ -190,12 +190,11 @@ def clean_up_afterwards() -> None:
 
 
 def end_soon(status: int) -> None:
-    """All is done or said: threads that go on, and for which Python would wait, get a moment more.
+    """All is done or said: threads that go on, and what is registered with ``atexit``, get a moment more.
 
-    Only of a process that is the command's own, by ``clean_up_afterwards``.
+    Python would wait for them without an end. Only of a process that is the command's own, by ``clean_up_afterwards``.
     """
-    main = threading.main_thread()
-    if _is_own and any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+    if _is_own:
         timer = threading.Timer(_WAIT_S, _exit, (status,))
         timer.daemon = True
         timer.start()

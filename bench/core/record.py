@@ -89,7 +89,7 @@ class Measurement(_Strict):
     input: str = Field(pattern=r"^\d+x\d+$", description="height x width")
     num_joints: int | None = Field(None, ge=1, le=2**31)
     network_sha256: str | None = Field(
-        None, description="of the file that defines the user's own network, or of timm's version"
+        None, description="of the files that define the user's own network, or of timm's version"
     )
     backend: str | None = None
     device: str | None = Field(None, description="cpu or cuda")

@@ -29,7 +29,7 @@ from bench.data.annotations import (
 )
 from bench.data.dataset import Float32Array, ImageError, Person, Picture
 from bench.data.detections import image_ids, warn_of_detections
-from bench.data.json_files import Items, fingerprint, read_json, shown
+from bench.data.json_files import Items, fingerprints, read_json, shown
 from bench.data.picture_names import find_moved, is_there
 from bench.data.registry import DatasetEntry, entries, entry_of
 from bench.data.skeleton_files import SkeletonFile
@@ -160,7 +160,8 @@ class CocoDataset:
         self._last: tuple[int, Picture] | None = None
         self.left_out = people.left_out
         self._called = {file: called[file] for file, _ in self._images.values()}
-        self.fingerprint = fingerprint(hashes, pictures.places(image_folder, self._called))
+        self.fingerprints = fingerprints(hashes, pictures.places(image_folder, self._called))
+        self.fingerprint = self.fingerprints.whole
 
     def __len__(self) -> int:
         return len(self._image_ids)

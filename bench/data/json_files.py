@@ -6,6 +6,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +78,30 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def fingerprint(hashes: Iterable[str], pictures: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over the hashes of files and over name and size in bytes of each picture (-1 if it is missing)."""
+@dataclass(frozen=True)
+class Fingerprints:
+    """What decides a result: of annotations and pictures together, and of the annotations alone."""
+
+    whole: str  # SHA-256 over the hashes of files and over name and size in bytes of each picture (-1 if it is missing)
+    annotations: str
+    absent: tuple[str, ...]  # pictures
+
+
+def fingerprints(hashes: Iterable[str], pictures: Iterable[tuple[str, Path]]) -> Fingerprints:
+    """Those of the files with these hashes and of pictures, by name and place."""
     digest = hashlib.sha256()
+    absent = []
     for text in hashes:
         digest.update(f"{text}\n".encode())
+    annotations = digest.hexdigest()
     for name, path in pictures:
         try:
             size = path.stat().st_size
         except OSError:
             size = -1
+            absent.append(name)
         digest.update(f"{name}\0{size}\n".encode())
-    return digest.hexdigest()
+    return Fingerprints(digest.hexdigest(), annotations, tuple(absent))
 
 
 class Items:

@@ -11,7 +11,7 @@ from bench.core.skeletons import MPII, Skeleton
 from bench.data import pictures
 from bench.data.annotations import FARTHEST
 from bench.data.dataset import Person, Picture
-from bench.data.json_files import Items, fingerprint, read_json
+from bench.data.json_files import Items, fingerprints, read_json
 from bench.data.mpii_truth import JOINTS, Truth, read_truth
 from bench.data.registry import DatasetEntry, entry_of
 
@@ -78,7 +78,8 @@ class MpiiDataset:
         self._joints = (joints - 1).astype(np.float32)
         self._visible = (2 * visible).astype(np.float32)
         self._last: tuple[int, Picture] | None = None
-        self.fingerprint = fingerprint(hashes, pictures.places(image_folder, {file: file for file in self._numbers}))
+        self.fingerprints = fingerprints(hashes, pictures.places(image_folder, {file: file for file in self._numbers}))
+        self.fingerprint = self.fingerprints.whole
 
     def __len__(self) -> int:
         return len(self._files)

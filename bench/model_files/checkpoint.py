@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.backends.artifact import digest
 from bench.core.errors import InputError
 from bench.model_files.description import SIZES, Description, checked, merged, sidecar_of
-from bench.model_files.model_file import digest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from bench.backends import catalogue
 
-CHECKPOINTS = (".safetensors", ".pth", ".pt")  # of files that hold weights alone
+CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt")  # of files that hold weights alone
+
+
+def endings() -> list[str]:
+    """Of all files that can be models."""
+    opened = {ending for backend in catalogue.catalogue().values() for ending in backend.opens}
+    return sorted(opened.union(CHECKPOINTS))
 
 
 def is_file(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.backends import catalogue
-from bench.backends.artifact import Artifact, sha256
+from bench.backends.artifact import Artifact
 from bench.backends.catalogue import Backend
 from bench.core.errors import InputError
 from bench.model_files.description import Description, sidecar_of
@@ -213,9 +213,3 @@ EXAMPLES: dict[str, Any] = {
 def _example(keys: Sequence[str]) -> str:
     """How a sidecar would say something."""
     return "{" + ", ".join(f'"{key}": {json.dumps(EXAMPLES.get(key, "..."))}' for key in keys) + "}"
-
-
-def digest(files: Sequence[Path]) -> str:
-    """SHA-256 of a file; of the hashes of several."""
-    hashes = [sha256(file) for file in files]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

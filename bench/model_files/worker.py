@@ -28,11 +28,11 @@ def _describe(path: Path, backend: str, sources: dict[str, Any]) -> dict[str, An
 
     from bench.backends import catalogue
     from bench.backends.adapted import adapted
-    from bench.backends.artifact import Artifact
+    from bench.backends.artifact import Artifact, digest
     from bench.core.errors import InputError, described
     from bench.model_files import fitting
     from bench.model_files.description import merged, of_metadata
-    from bench.model_files.model_file import ModelFile, digest
+    from bench.model_files.model_file import ModelFile
 
     found = catalogue.on_disk(backend, path)
     with catalogue.open_artifact(Artifact(backend, found.precision, found.files), threads=1) as session:

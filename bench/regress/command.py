@@ -1,6 +1,7 @@
 """Tells whether a change made networks slower, so that CI can rely on it."""
 
 import argparse
+import errno
 import os
 import random
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from bench import cli
 from bench.backends import catalogue
 from bench.core import machine, results
-from bench.core.errors import InputError
+from bench.core.errors import InputError, os_text
 from bench.core.files import write_whole
 from bench.core.record import Record
 from bench.model_files.endings import is_file
@@ -190,16 +191,27 @@ def conclude(records: Sequence[Record], arguments: argparse.Namespace) -> int:
         output.print_table(records)
     if arguments.markdown:
         write_whole(arguments.markdown, output.markdown(records).encode())
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
-            summary.write(output.markdown(records))
     if arguments.benchmark_json:
         write_whole(arguments.benchmark_json, output.github_benchmark(records).encode())
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        add_to_summary(Path(os.environ["GITHUB_STEP_SUMMARY"]), output.markdown(records))
     verdicts = [record.protocol["verdict"] for record in records]
     undecided = verdicts.count("undecided")
     if undecided and not arguments.strict:
         cli.warn(f"{undecided} of {len(records)} undecided: a longer --budget or a quieter machine may tell")
     return int("regression" in verdicts or (arguments.strict and undecided > 0))
+
+
+def add_to_summary(path: Path, text: str) -> None:
+    """Add to the page that GitHub shows of a run. Nobody asked for it: what is wrong with it changes no verdict."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe may wait for ever
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        with path.open("ab") as summary:
+            summary.write(text.encode())
+    except (OSError, ValueError) as error:
+        reason = os_text(error) if isinstance(error, OSError) else str(error)
+        cli.warn(f"GITHUB_STEP_SUMMARY: nothing is added to the run's summary ({reason})")
 
 
 def test_itself(plans: list[RegressPlan], arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ ROUNDINGS = 10.0
 LAST_BIT = {"fp32": 1, "tf32": 2**13, "fp16": 2**13, "bf16": 2**16}
 # However much it amplifies: beyond that nobody can tell what is the same function.
 MOST = {"fp32": 2e-2, "tf32": 1e-1, "fp16": 1e-1, "bf16": 1e-1}
+CHANCE = "dropout may be on in evaluation mode, as functional.dropout is unless told otherwise"
 
 
 class ParityError(Exception):
@@ -98,8 +99,10 @@ def check(
     """
     worst, most = difference(expected, found, who, reference), allowed(precision, rounding)
     if not worst <= most:
+        chance = f"; {reference} itself gives another answer each time: {CHANCE}" if rounding > MOST["fp32"] else ""
         raise ParityError(
             f"{who} ({precision}) differs from {reference} by {worst:.2g} of the largest output, more than {most:.2g}"
+            f"{chance}"
         )
     return worst
 

@@ -19,7 +19,7 @@ from bench.data.registry import DatasetEntry
 from bench.data.skeleton_files import refuse_other_joints
 from bench.data.synthetic import SyntheticDataset
 from bench.data.synthetic.variants import variant_of
-from bench.models import codec_of_name, is_factory, model_names
+from bench.models import check_names, codec_of_name, is_factory, model_names
 from bench.train import ablations
 from bench.train.ablations import has_attention
 from bench.train.engine import DivergedError
@@ -96,6 +96,8 @@ def open_data(arguments: argparse.Namespace, seed: int) -> TrainingData:
     people = labelled(train)
     if not people:
         raise InputError(f"{train.name} has {len(train)} people and none of them a labelled joint: nothing to learn")
+    for dataset in (train, validation):
+        refuse_absent_pictures(dataset)
     if train.fingerprint == validation.fingerprint:
         cli.warn(f"{train.name}: training and validation are the same people: the scores say nothing about others")
     elif isinstance(train, CocoDataset) and isinstance(validation, CocoDataset):
@@ -112,6 +114,15 @@ def _warn_of_shared_pictures(train: CocoDataset, validation: CocoDataset) -> Non
             f"{len(shared)} of the {len(validation.files)} pictures with people of {validation.name} are in training "
             f"too, the first: {shared[0]}: the scores say too little about others"
         )
+
+
+def refuse_absent_pictures(dataset: Dataset) -> None:
+    """Raises ``InputError`` if a picture is missing, which a training would come to after hours, and end."""
+    found = getattr(dataset, "fingerprints", None)  # of people drawn as they are asked for, none
+    if found and found.absent:
+        first, *others = found.absent
+        more = f" and {len(others)} more" if others else ""
+        raise InputError(f"{dataset.name}: there is no picture {first}{more}: training needs all that are named")
 
 
 def _drawn(arguments: argparse.Namespace, seed: int) -> tuple[Dataset, Dataset]:
@@ -197,6 +208,7 @@ def make_runs(arguments: argparse.Namespace, people: int, seed: int) -> list[Tra
 
 def names(arguments: argparse.Namespace) -> list[str]:
     chosen = model_names(arguments.model)
+    check_names(chosen)
     without = [name for name in chosen if arguments.attention and not has_attention(name)]
     if without:
         raise InputError(f"--attention is for lightweight heads, and {', '.join(without)} has none: leave it out")

@@ -4,15 +4,21 @@ Both are functions of the seed and of nothing else, so that neither the number o
 interruption changes what a training sees.
 """
 
+import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from bench import distributed
 from bench.codecs.codec import Codec, HeatmapCodec, Target
 from bench.core.errors import InputError
 from bench.data import Dataset
@@ -26,6 +32,7 @@ Batch = tuple[Tensor, Target, Tensor]
 
 # Batches that each worker process has ready.
 AHEAD = 4
+SHARED_MEMORY = Path("/dev/shm")  # where PyTorch's worker processes put tensors
 
 
 @dataclass(frozen=True)
@@ -100,15 +107,43 @@ class Samples(TorchDataset[Batch]):
 
 
 def start(samples: Samples, plan: BatchPlan, *, workers: int, pin: bool) -> Iterator[Batch]:
-    """The batches of a plan, made ahead by worker processes, which start now."""
+    """The batches of a plan, made ahead by worker processes, which start now.
+
+    They hand them over in shared memory if there is enough of it, and otherwise through a pipe, which takes copies.
+    """
+    shared = not workers or _shared_bytes(samples, plan, workers) <= _free_shared_bytes()
     loader = DataLoader(
         samples,
         batch_sampler=plan,  # type: ignore[arg-type]  # any iterable of lists of keys will do
         num_workers=workers,
+        collate_fn=None if shared else _stacked,
         prefetch_factor=AHEAD if workers else None,
         pin_memory=pin,
         worker_init_fn=start_reader,
         # Its own, so that to start reading draws nothing from the network's.
         generator=torch.Generator(),
     )
-    return start_reading(loader)
+    batches = start_reading(loader)
+    return batches if shared else (tree_map(torch.from_numpy, batch) for batch in batches)
+
+
+def _shared_bytes(samples: Samples, plan: BatchPlan, workers: int) -> int:
+    """What the batches take that are ready, being made and in use, with those of this machine's other processes."""
+    height, width = samples.input_size
+    joints = len(samples.dataset.skeleton.joints)
+    numbers = joints + sum(map(math.prod, samples.codec.trained_shapes(joints)[0]))
+    batches = workers * (AHEAD + 1) + 2
+    return plan.batch * (3 * height * width + 4 * numbers) * batches * distributed.told("LOCAL_WORLD_SIZE")
+
+
+def _free_shared_bytes() -> float:
+    """Of the memory that processes can share; a container has 64 MB unless it is told otherwise."""
+    try:
+        return shutil.disk_usage(SHARED_MEMORY).free
+    except OSError:  # only Linux has it in a place of its own
+        return math.inf
+
+
+def _stacked(samples: list[Batch]) -> Any:
+    """A batch as arrays, which go through a pipe; PyTorch itself would stack tensors in shared memory."""
+    return tree_map(lambda *parts: np.stack([part.numpy() for part in parts]), *samples)

@@ -21,7 +21,8 @@ from torch.utils.tensorboard import SummaryWriter
 import zoo
 from bench import cli
 from bench.accuracy.predicting import evaluate
-from bench.backends.precisions import channels_last
+from bench.backends.families.pytorch import arrays
+from bench.backends.precisions import arithmetic, channels_last
 from bench.codecs.codec import codec_of
 from bench.core import machine
 from bench.core.errors import InputError
@@ -30,8 +31,10 @@ from bench.core.processes import user_code
 from bench.core.record import Record, now
 from bench.core.results import only_one
 from bench.data import Dataset
+from bench.data.json_files import Fingerprints
 from bench.model_files.description import in_a_line
-from bench.models import build, recorded_name
+from bench.models import build, is_factory, network_sha256, recorded_name
+from bench.timing import parity
 from bench.train import checkpoint, curve
 from bench.train.engine import Callbacks, DivergedError, Row, State, loss_of, train
 from bench.train.initial import initialise
@@ -43,7 +46,8 @@ from zoo.weights.imagenet import load_backbone
 
 LAST = "last.pt"  # of a training's folder: what it can go on from
 # Of a training's identity: what checkpoints did not hold at first.
-LATER = ("tensors", "initial weights", "validation", "validation's fingerprint")
+LATER = ("tensors", "initial weights", "factory's weights", "validation", "validation's fingerprint")
+NUMBERS = 256  # that are kept of what a network makes of an image
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ def _execute(run: Training, data: TrainingData, work: TrainingOptions, fabric: F
     )  # fmt: skip
     network = make_network(run, len(data.train.skeleton.joints))
     identity = _identity(run, data, fabric, network)
-    resumed = _resumed(work, identity)
+    resumed = _resumed(work, identity, loud=fabric.is_global_zero)
+    if resumed:
+        _check_network(run, work.folder / LAST, resumed, network.to(fabric.device), loud=fabric.is_global_zero)
     if resumed and resumed["finished"]:
         finished = read_finished(work.folder)
         step(len(plan) * plan.batch * plan.processes, "finished before", earlier=True)
@@ -220,15 +226,21 @@ def rehearse(run: Training, num_joints: int) -> None:
         ZooError: see ``make_network``.
     """
     network = make_network(run, num_joints)
-    kept = [name for name, value in network.state_dict().items() if not isinstance(value, torch.Tensor)]
+    kept = [
+        name
+        for name, value in network.state_dict().items()
+        if not (isinstance(value, torch.Tensor) and value.layout == torch.strided)
+    ]
     if kept:
-        raise InputError(f"{run.model} keeps {kept[0]} beside its weights, which is no tensor: leave it out")
+        raise InputError(f"{run.model} keeps {kept[0]} beside its weights, which is no dense tensor: leave it out")
     codec = codec_of(network, run.input, run.model)
     height, width = run.input
     middle = np.full((num_joints, 2), (width / 2, height / 2))
     target, weight = codec.target(middle, np.full(num_joints, 2.0), run.recipe.sigmas, run.recipe.loss)
     count = min(run.recipe.batch, 2)  # norms take a batch of one for another thing than several
     with user_code(run.model, "cannot be trained"), torch.random.fork_rng(devices=[]):
+        if run.recipe.average_momentum:
+            make_average(network, run.recipe.average_momentum)  # a copy of the network
         prediction = network.train()(torch.rand(count, 3, height, width))
         targets, weights = tree_map(lambda one: torch.stack([one] * count), (target, weight))
         loss_of(prediction, targets, weights, run.recipe.loss, codec).backward()  # type: ignore[no-untyped-call]
@@ -251,9 +263,12 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
         "attention": run.attention or "",
         "init": run.init,
         "initial weights": taken_over(run, network),
+        "factory's weights": made_by_factory(run, network),
         "dataset": data.train.name,
+        "data set's annotations": _annotations(data.train),
         "data set's fingerprint": data.train.fingerprint,
         "validation": data.validation.name,
+        "validation's annotations": _annotations(data.validation),
         "validation's fingerprint": data.validation.fingerprint,
         "input": cli.input_text(run.input),
         "samples": run.samples,
@@ -266,12 +281,84 @@ def _identity(run: Training, data: TrainingData, fabric: Fabric, network: nn.Mod
     return decided | {key: value for key, value in run.recipe.flat().items() if key != "name"}
 
 
+def _annotations(dataset: Dataset) -> str:
+    """Of the annotations alone, where pictures lie beside them."""
+    found: Fingerprints | None = getattr(dataset, "fingerprints", None)
+    return found.annotations if found else dataset.fingerprint
+
+
 def taken_over(run: Training, network: nn.Module) -> str:
     """The weights that ``--init`` gave a network at its start: a file may have been replaced under the same name."""
     if run.init == "scratch":
         return "none"
     of_backbone = run.init.partition(":")[0] == "imagenet"  # the head is drawn by the seed
     return state_sha256(network.backbone if of_backbone else network)[:16]  # type: ignore[arg-type]
+
+
+def made_by_factory(run: Training, network: nn.Module) -> str:
+    """The weights that a user's own network began with, where they are its own: it may have read them from a file."""
+    if run.init != "scratch" or not is_factory(run.model):
+        return "none"
+    first, second = (state_sha256(one) for one in (network, build(run.model, seed=run.seed, any_type=True)))
+    return first[:16] if first == second else "others at each call"
+
+
+def answer(network: nn.Module, size: tuple[int, int], who: str) -> list[float]:
+    """What a network makes of one image, as a few numbers that lie evenly in it; none if that is left to chance.
+
+    Names and shapes of tensors do not tell networks apart that differ in an activation, a stride or a dilation.
+
+    Args:
+        network: it stays as it is.
+        size: height, width of the image.
+        who: the network, for messages.
+
+    Raises:
+        InputError: it fails.
+    """
+    (first,), (second,) = (_answer(network, _image(size), who) for _ in range(2))
+    return first.tolist() if np.isfinite(first).all() and np.array_equal(first, second) else []
+
+
+def _image(size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(0).random((1, 3, *size), np.float32)
+
+
+def _answer(network: nn.Module, images: np.ndarray, who: str) -> list[np.ndarray]:
+    place = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    training = network.training
+    network.eval()
+    with (
+        user_code(who, "fails on an image"), torch.no_grad(), arithmetic("fp32"),
+        torch.random.fork_rng(devices=[place] if place.type == "cuda" else []),
+    ):  # fmt: skip
+        torch.manual_seed(0)
+        numbers = np.concatenate([one.ravel() for one in arrays(network(torch.from_numpy(images).to(place)))])
+    network.train(training)
+    return [numbers[np.linspace(0, len(numbers) - 1, min(NUMBERS, len(numbers))).astype(int)]]
+
+
+def _check_network(run: Training, last: Path, resumed: dict[str, Any], network: nn.Module, *, loud: bool) -> None:
+    """Fail if a checkpoint's weights make something else of an image in this network than in the one that was trained.
+
+    Raises:
+        InputError: they do, or the checkpoint is damaged.
+    """
+    with checkpoint.readable(last):
+        network.load_state_dict(resumed["model"])
+        theirs = np.array(resumed.get("answer", []), np.float32)
+    ours = np.array(answer(network, run.input, run.model), np.float32)
+    if len(theirs) and len(ours):
+        images = _image(run.input)
+        rounding = parity.rounding(lambda moved: _answer(network, moved, run.model), images, [ours])
+        same = theirs.shape == ours.shape and parity.difference([theirs], [ours]) <= parity.allowed("fp32", rounding)
+        if not same:
+            raise InputError(
+                f"{last} is of another training ({run.model} computes something else with the same weights): give "
+                "another --out, or the network as it was"
+            )
+    if loud and resumed.get("sources", network_sha256(run.model)) != network_sha256(run.model):
+        cli.warn(f"{run.model}: its source has changed since {last} was written; what it computes has not")
 
 
 def _tensors(network: nn.Module) -> str:
@@ -282,7 +369,7 @@ def _tensors(network: nn.Module) -> str:
     return f"{len(shapes)} of {numbers:,} numbers ({digest[:8]})"
 
 
-def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, Any] | None:
+def _resumed(work: TrainingOptions, identity: dict[str, Scalar], *, loud: bool) -> dict[str, Any] | None:
     """The checkpoint to go on from.
 
     Raises:
@@ -295,11 +382,17 @@ def _resumed(work: TrainingOptions, identity: dict[str, Scalar]) -> dict[str, An
         raise InputError(f"{work.folder} holds a training: --resume goes on with it, another --out starts anew")
     resumed = checkpoint.load(last)
     theirs = {key: identity[key] for key in LATER} | resumed["run"]
-    differing = [
-        f"{key} {theirs.get(key)} there, {identity.get(key)} here"
-        for key in dict.fromkeys((*identity, *theirs))
-        if theirs.get(key) != identity.get(key)
-    ]
+    # Annotations are a part of their fingerprint.
+    names = [name for name in dict.fromkeys((*identity, *theirs)) if not name.endswith(" annotations")]
+    keys = [name for name in names if theirs.get(name) != identity.get(name)]
+    for name, whose in (("dataset", "data set's"), ("validation", "validation's")):
+        fingerprint, annotations = f"{whose} fingerprint", f"{whose} annotations"
+        # A training that ends at a damaged picture can go on when that is mended.
+        if fingerprint in keys and resumed["run"].get(annotations) == identity[annotations]:
+            keys.remove(fingerprint)
+            if loud:
+                cli.warn(f"{identity[name]}: pictures have other sizes in bytes than when {last} was written")
+    differing = [f"{key} {theirs.get(key)} there, {identity.get(key)} here" for key in keys]
     if differing:
         raise InputError(f"{last} is of another training ({'; '.join(differing)}): give another --out")
     return resumed
@@ -319,6 +412,7 @@ class _TrainingSession:
         self.step, self.steps = step, steps
         self.callbacks = Callbacks(self.look, self.validate, self.save, work.checkpoint_every, self.stepped)
         self.together = run.recipe.batch * fabric.world_size
+        self.sources = network_sha256(run.model)
         self.saved = start  # the step of last.pt
         self.told = 0
         self.writer: SummaryWriter | None = None
@@ -399,6 +493,8 @@ class _TrainingSession:
     def _content(self, state: State, rng: list[Any], *, finished: bool) -> dict[str, Any]:
         return {
             "run": self.identity,
+            "answer": answer(self.network, self.run.input, self.run.model),
+            "sources": self.sources,
             "command": cli.command_line(),
             "finished": finished,
             "state": asdict(state),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from bench.accuracy import evaluation, evaluation_server, score_mpii
+from bench.accuracy.network_check import check_output, doubts
 from bench.accuracy.options import parse
 from bench.core.errors import InputError
 from bench.core.results import read
+from bench.timing import parity
 from bench.timing.parity import ParityError
 from bench.weights import build_trained
 
@@ -288,6 +292,31 @@ def test_what_cannot_be_scored_is_refused_before_any_work(dots: Path, tmp_path: 
     assert done.returncode == 2
     assert done.stderr.startswith("error: listing (5000 pictures) has no annotations to score with")
     assert not (tmp_path / "r" / "predictions").exists()
+
+
+class Doubtful(nn.Module):
+    """A network of one layer, and what makes its answers doubtful."""
+
+    def __init__(self, then: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.then = nn.Conv2d(3, 17, 4, 4), then
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.then(self.layer(x))
+
+
+def test_a_network_whose_answers_chance_or_other_images_decide_is_warned_of() -> None:
+    for then, says in (
+        (functional.dropout, "other answer to the same image each time: dropout may be on in evaluation mode"),
+        (nn.BatchNorm2d(17, track_running_stats=False), "where another image is beside it, so that --batch decides"),
+        (lambda maps: maps - maps.mean(0), "where another image is beside it, so that --batch decides"),
+    ):  # fmt: skip
+        with pytest.warns(UserWarning, match=f"own gives an.*{says}"):
+            check_output("own", Doubtful(then).eval(), "COCO", 17, (64, 48))
+    for sound in (nn.Dropout(), nn.BatchNorm2d(17), nn.InstanceNorm2d(17), lambda maps: maps.view(1, 17, 16, 12)):
+        assert not list(doubts("own", Doubtful(sound).eval(), (64, 48)))
+    with pytest.raises(ParityError, match=r"than 0.02; eager itself gives another answer each time: dropout may be on"):
+        parity.check([np.ones(3)], [np.zeros(3)], "fp32", "the file", rounding=0.7)
 
 
 def test_where_no_weights_were_published_a_file_is_suggested() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bench import models
 from bench.core import neighbours
+from bench.core.errors import InputError
 
 NETWORK = """
 from torch import nn
@@ -64,6 +65,22 @@ def test_each_file_imports_its_own_neighbours(
             assert (network.layer.out_channels, network.later) == (width, folder.name)
             assert pickle.loads(pickle.dumps(network)).layer.out_channels == width
     assert models.build("net:Net").layer.out_channels == 1  # as a module of the working folder
+
+
+def test_a_file_finds_the_packages_of_the_working_folder_however_the_command_was_called(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``python -m`` has that folder in its path, and the installed command has not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", str(tmp_path))])
+    (tmp_path / "a" / "net.py").write_text(NETWORK.format(how="from a.whole import WIDTH"))
+    assert models.build("a/net.py:Net").later == "a"
+
+
+def test_a_file_of_a_package_is_to_be_given_as_its_module(folders: list[Path]) -> None:
+    (folders[0] / "net.py").write_text(NETWORK.format(how="from .helper import WIDTH"))
+    with pytest.raises(InputError, match=r"net\.py: attempted relative import.*give it as PACKAGE\.MODULE:FUNCTION"):
+        models.build(f"{folders[0]}/net.py:Net")
 
 
 def test_a_neighbour_leaves_its_name_to_an_installed_package(

@@ -338,8 +338,12 @@ def test_a_network_that_ends_the_process_is_no_success(
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_a_thread_that_goes_on_does_not_hold_a_command(tmp_path: Path) -> None:
-    code = "threading.Thread(target=time.sleep, args=[600]).start()"
+@pytest.mark.parametrize(
+    "code",
+    ["threading.Thread(target=time.sleep, args=[600]).start()", "__import__('atexit').register(time.sleep, 600)"],
+)
+def test_a_thread_that_goes_on_does_not_hold_a_command(code: str, tmp_path: Path) -> None:
+    """Nor does a call at the end, such as that of a library that still uploads something."""
     (tmp_path / "mine.py").write_text(NETWORK.format(at_import="", in_factory=code, in_forward="pass"))
     script = (
         "import sys; from bench import cli, models; from bench.core import processes; processes._WAIT_S = 0.1; "
@@ -348,6 +352,31 @@ def test_a_thread_that_goes_on_does_not_hold_a_command(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+QUANTISED = """
+import warnings
+import torch
+from torch import nn
+from torch.ao import quantization
+from torch.testing._internal.two_tensor import TwoTensor
+
+warnings.simplefilter("ignore")
+
+def dynamic():
+    return quantization.quantize_dynamic(nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.ReLU(), nn.Linear(8, 17)), {nn.Linear})
+
+def static():
+    net = nn.Sequential(quantization.QuantStub(), nn.Conv2d(3, 17, 4, 4), quantization.DeQuantStub()).eval()
+    net.qconfig = quantization.default_qconfig
+    quantization.prepare(net, inplace=True)(torch.rand(1, 3, 32, 32))
+    return quantization.convert(net)
+
+def library():
+    net = nn.Conv2d(3, 17, 4, 4)
+    net.weight = nn.Parameter(TwoTensor(net.weight.data, net.weight.data))
+    return net
+"""
 
 
 def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> None:
@@ -365,6 +394,12 @@ def test_what_would_be_recorded_as_something_else_is_refused(tmp_path: Path) -> 
         build(f"{tmp_path}/double.py:Net")
     with pytest.raises(InputError, match=r"get their shapes with the first input \(layer.weight\): call it once"):
         build(f"{tmp_path}/lazy.py:Net")
+    (tmp_path / "int8.py").write_text(QUANTISED)
+    for form, key in (("dynamic", r"2._packed_params._packed_params"), ("static", r"1.weight"), ("library", "weight")):
+        with pytest.raises(
+            InputError, match=rf"{form} has quantised weights \({key}\), and would be recorded as float32"
+        ):
+            build(f"{tmp_path}/int8.py:{form}")
     example = torch.zeros(1, 3, 32, 32)
     artifact = catalogue.build("eager", build(f"{tmp_path}/threads.py:Net"), example)
     with (

@@ -1,5 +1,6 @@
 """The latency check: its statistics against simulated processes, the command on real repositories, what it refuses."""
 
+import argparse
 import io
 import json
 import math
@@ -29,6 +30,7 @@ from bench.core.errors import InputError
 from bench.core.record import Record
 from bench.core.results import read
 from bench.regress import baseline, output, pairs, self_test, sides
+from bench.regress.command import conclude
 from bench.regress.compare import Comparison, compare
 from bench.regress.pairs import Pair
 from bench.regress.plan import RegressPlan
@@ -308,6 +310,25 @@ def test_a_network_that_became_slower_is_told_of_everywhere(repository: Path, tm
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "latency.yml").read_text())
     (job,) = workflow["jobs"].values()
     assert set(job["steps"][-1]["with"]) <= set(action["inputs"])
+
+
+@pytest.mark.parametrize("place", ["a folder", "a pipe", "nowhere/summary.md"])
+def test_a_summary_that_cannot_be_written_changes_no_verdict(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GitHub names the file of the summary; what was asked for is written all the same."""
+    (tmp_path / "a folder").mkdir()
+    os.mkfifo(tmp_path / "a pipe")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / place))
+    told = {"name": "against a revision", "base": "y", "head_commit": "z"}
+    slower = comparison_record(PLAN, simulated(0.5, 0.01, random.Random(0)), 0.05, told)
+    asked = argparse.Namespace(
+        json=True, markdown=tmp_path / "told.md", benchmark_json=tmp_path / "told.json", strict=False
+    )
+    assert conclude([slower], asked) == 1
+    assert "SLOWER" in asked.markdown.read_text()
+    assert json.loads(asked.benchmark_json.read_text())[0]["value"] > 0
+    assert "warning: GITHUB_STEP_SUMMARY: nothing is added" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_same_code_is_not_called_slower(repository: Path, tmp_path: Path) -> None:

@@ -406,6 +406,8 @@ def test_measure_leaves_the_model_as_it_was() -> None:
         (["--models", "lite_hrnet_19"], "unknown model 'lite_hrnet_19': did you mean"),
         (["--models", ","], "names nothing: give all"),
         (["--models", "nowhere.py:net"], "no file nowhere.py"),
+        (["--models", "nowhere.py"], "nowhere.py names no function: give nowhere.py:FUNCTION"),
+        (["--models", "LICENSE"], "no network is called LICENSE, and a model file ends in one of .ckpt, "),
         (["--models", ":net"], "no network ':net': give path/to/file.py:function"),
         (["--device", "cuda:\N{ARABIC-INDIC DIGIT THREE}"], "give cpu, cuda, cuda:N or auto"),
         (["--models", "os:nothing_here"], "os has no function 'nothing_here'"),

@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -25,10 +26,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader
 
 import zoo
-from bench import distributed
+from bench import distributed, models
 from bench.accuracy.predicting import evaluate
+from bench.codecs.codec import Codec, HeatmapCodec, SimccCodec
 from bench.codecs.losses import heatmap_accuracy
 from bench.core import results
 from bench.core.errors import InputError
@@ -63,6 +67,9 @@ REFERENCE = json.loads((ROOT / "tests/reference/pipeline.json").read_text())["lo
 SIZE = (64, 48)
 
 NETWORKS = """
+from pathlib import Path
+
+import numpy
 import torch
 from torch import nn
 
@@ -154,9 +161,30 @@ class Forgets(Tiny):
         return None if self.training else self.net(x)
 
 
+class Chance(Tiny):
+    def __init__(self):
+        super().__init__()
+        nn.init.constant_(self.net.bias, numpy.random.default_rng().random())
+
+    def forward(self, x):
+        return self.net(x) * (1 + numpy.random.default_rng().random() / 10)
+
+
+def fetched():
+    network = Tiny()
+    network.load_state_dict(torch.load(Path(__file__).parent / "own.pt"))
+    return network
+
+
 class Beside(Tiny):
     def get_extra_state(self):
         return {"version": 1}
+
+
+class Sparse(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("ones", torch.eye(3).to_sparse())
 
 
 class OneNumber(Tiny):
@@ -485,6 +513,27 @@ def test_a_plan_does_not_depend_on_processes_or_interruptions(
         assert sorted(index for t, index in keys if t == turn) == list(range(people))
 
 
+HEATMAPS, VECTORS = (HeatmapCodec(SIZE), "x", 17 * 16 * 12), (SimccCodec(SIZE), "kl", 17 * 2 * (64 + 48))
+
+
+@pytest.mark.parametrize(("codec", "loss", "numbers"), [HEATMAPS, VECTORS])
+def test_little_shared_memory_changes_no_sample(
+    codec: Codec, loss: str, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has 64 MB of it, in which the workers of the paper's recipe died, sooner or later."""
+    plan = BatchPlan(range(4), 4, 1, 2, seed=2)
+    samples = Samples(SyntheticDataset(4, 0, "portraits"), SIZE, Recipe(sigma=0.5, loss=loss), 2, codec)
+    needed = 7 * 2 * (3 * 64 * 48 + 4 * (17 + numbers))  # four batches ahead, one being made, two in use
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    there, here = (list(start(samples, plan, workers=n, pin=False)) for n in (1, 0))
+    for few, many in zip(there, here, strict=True):
+        assert not any(one.is_shared() for one in tree_leaves(few))
+        assert all(torch.equal(a, b) for a, b in zip(tree_leaves(few), tree_leaves(many), strict=True))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    monkeypatch.setattr(sys.modules["bench.train.samples"], "start_reading", lambda loader: loader)
+    assert isinstance(start(samples, plan, workers=1, pin=False), DataLoader)  # as it comes from there
+
+
 def test_samples_do_not_depend_on_workers() -> None:
     plan = BatchPlan(range(6), 6, 1, 3, seed=2)
     samples = Samples(SyntheticDataset(6, 0, "portraits"), SIZE, Recipe(sigma=SIZE[0] / 128), seed=2)
@@ -636,12 +685,44 @@ def test_a_worker_that_dies_is_told_of(
 def test_a_picture_that_is_gone_is_named(networks: str, options: list[str], coco: Path, tmp_path: Path) -> None:
     root = tmp_path / "gone"
     shutil.copytree(coco, root)
-    (root / "train2017" / file_name(7)).unlink()
-    done = run_command(
-        "--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")
-    )
+    options = ["--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")]
+    picture = root / "train2017" / file_name(7)
+    picture.write_bytes(picture.read_bytes()[:1000])
+    done = run_command(*options)
     assert (done.returncode, said(done)) == (2, 1)
     assert re.search(rf"^error: [^;]*{file_name(7)}[^;]*; .*out", done.stderr, re.MULTILINE)
+    for split in ("train", "val"):  # no training is to come to it after days
+        (root / f"{split}2017" / file_name(0)).rename(root / "aside")
+        with pytest.raises(
+            InputError, match=rf"coco_{split}2017 .*: there is no picture {file_name(0)}: training needs"
+        ):
+            main(options)
+        (root / "aside").rename(root / f"{split}2017" / file_name(0))
+
+
+def test_a_training_goes_on_when_the_picture_is_mended_that_ended_it(
+    networks: str, options: list[str], coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was "another training", as the picture's size is part of what identifies a data set."""
+    root = tmp_path / "mended"
+    shutil.copytree(coco, root)
+    options = ["--model", f"{networks}:drops", *options, "--data-root", str(root), "--out", str(tmp_path / "out")]
+    for split, which in (("train2017", 7), ("val2017", 2)):
+        picture = root / split / file_name(which)
+        whole = picture.read_bytes()
+        picture.write_bytes(whole[:1000])
+        with pytest.raises(InputError, match=rf"{file_name(which)} .*; .* (--resume goes on|keeps nothing yet)"):
+            main([*options, "--resume"])
+        picture.write_bytes(whole)
+    capsys.readouterr()
+    assert main([*options, "--resume"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: coco_val2017 (3 pictures): pictures have other sizes in bytes than when" in said
+    assert main([*options[:-4], "--data-root", str(coco), *options[-2:], "--resume"]) == 0  # the very same
+    annotations = root / "annotations/person_keypoints_train2017.json"
+    annotations.write_text(annotations.read_text().replace('"iscrowd": 0', '"iscrowd":  0', 1))
+    with pytest.raises(InputError, match="another training \\(data set's fingerprint"):
+        main([*options, "--resume"])
 
 
 def test_an_interruption_says_what_is_kept(
@@ -778,7 +859,8 @@ def test_what_cannot_learn_is_said_before_any_work(networks: str, options: list[
         ("Overwrites", "cannot be trained: RuntimeError: .*modified by an inplace operation"),
         ("Another", r"gives \(2, 17, 16, 12\) and \(2, 17, 16, 12\) in training mode: \(2, 17, 16, 12\) is needed"),
         ("Forgets", r"gives NoneType in training mode: \(2, 17, 16, 12\) is needed"),
-        ("Beside", "keeps _extra_state beside its weights, which is no tensor"),
+        ("Beside", "keeps _extra_state beside its weights, which is no dense tensor"),
+        ("Sparse", "keeps ones beside its weights, which is no dense tensor"),
         ("OneNumber", "cannot be trained: ValueError: Expected more than 1 value per channel", "--batch", "1"),
     ):
         models = f"{networks}:Tiny,{networks}:{name}"
@@ -827,6 +909,59 @@ def test_one_training_is_not_taken_for_another(networks: str, options: list[str]
         del older["run"][key]
     checkpoint.save(last, older)
     assert main(["--model", f"{networks}:drops", *options, "--resume"]) == 0
+
+
+def test_a_network_that_computes_something_else_is_another_training(
+    networks: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names and shapes of its tensors may be the same; and what does not change its answers may change."""
+    options[options.index("--epochs") + 1] = "1"
+    options = ["--model", f"{networks}:drops", *options, "--samples", "4", "--out", str(tmp_path / "out"), "--resume"]
+    assert main(options) == 0
+    last = only(tmp_path / "out", "last.pt")
+    unfinished = checkpoint.load(last) | {"finished": False}
+    layers = "nn.Conv2d(3, 8, 7, 4, 3), nn.BatchNorm2d(8), nn.ReLU()"
+    assert layers in NETWORKS
+
+    def source(text: str) -> None:
+        Path(networks).write_text(text)
+        models._network_sha256.cache_clear()
+
+    changes = (
+        ("ReLU", "LeakyReLU"), ("ReLU", "SiLU"), ("4, 3", "4, 6, 2"), ("4, 3", "4, 3, padding_mode='reflect'"),
+        ("Norm2d(8)", "Norm2d(8, eps=1)"),
+    )  # fmt: skip
+    for finished in (True, False):
+        if not finished:
+            checkpoint.save(last, unfinished)
+        for old, new in changes if finished else changes[:1]:
+            source(NETWORKS.replace(layers, layers.replace(old, new)))
+            with pytest.raises(InputError, match=r"last.pt is of another training \(.*drops computes something else"):
+                main(options)
+    capsys.readouterr()
+    source(f"{NETWORKS}# as it was\n")
+    assert main(options) == 0
+    assert "its source has changed since" in " ".join(capsys.readouterr().err.split())
+    older = {key: value for key, value in unfinished.items() if key not in ("answer", "sources")}
+    checkpoint.save(last, older)
+    source(NETWORKS.replace(layers, layers.replace("ReLU", "SiLU")))
+    assert main(options) == 0
+    assert "its source has changed since" not in " ".join(capsys.readouterr().err.split())
+
+
+def test_weights_that_a_factory_reads_belong_to_its_training(networks: str, options: list[str], tmp_path: Path) -> None:
+    options[options.index("--epochs") + 1] = "1"
+    options += ["--samples", "2", "--out", str(tmp_path / "out"), "--resume"]
+    first, second = (build(f"{networks}:Tiny", seed=seed).state_dict() for seed in (1, 2))
+    torch.save(first, tmp_path / "own.pt")
+    assert main(["--model", f"{networks}:fetched", *options]) == 0
+    torch.save(second, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=r"another training \(factory's weights \w{16} there, \w{16} here\)"):
+        main(["--model", f"{networks}:fetched", *options])
+    torch.save(first, tmp_path / "own.pt", _use_new_zipfile_serialization=False)
+    assert main(["--model", f"{networks}:fetched", *options]) == 0
+    for _ in range(2):  # weights and answers that nothing repeats are no reason to refuse
+        assert main(["--model", f"{networks}:Chance", *options]) == 0
 
 
 def test_a_replaced_file_of_initial_weights_is_another_training(

@@ -9,6 +9,7 @@ import types
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -83,3 +84,21 @@ def mmengine_metadata(module: types.ModuleType) -> dict[str, object]:
             "resumed_keys": collections.OrderedDict(),
         },
     }
+
+
+@contextlib.contextmanager
+def stand_ins(**classes: str) -> Iterator[dict[str, type]]:
+    """Classes of libraries by name, each in the module that it is given; there only while a checkpoint is written."""
+    made = {name: type(name, (dict,), {"__module__": module}) for name, module in classes.items()}
+    paths = [module.split(".") for module in classes.values()]
+    modules = {".".join(path[: length + 1]) for path in paths for length in range(len(path))}
+    new = [name for name in modules if name not in sys.modules]
+    sys.modules.update({name: types.ModuleType(name) for name in new})
+    try:
+        with contextlib.ExitStack() as stack:
+            for name, module in classes.items():
+                stack.enter_context(mock.patch.object(sys.modules[module], name, made[name], create=True))
+            yield made
+    finally:
+        for name in new:
+            del sys.modules[name]

@@ -98,6 +98,49 @@ def test_what_pytorch_s_own_wrappers_save(model: nn.Module, tmp_path: Path) -> N
         assert all(torch.equal(model.state_dict()[key], value) for key, value in other.state_dict().items())
 
 
+class Whole(nn.Module):
+    """A network with a part that may be wrapped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.head = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.backbone(x))  # type: ignore[no-any-return]
+
+
+def compiled_in_part(network: Whole) -> nn.Module:
+    network.backbone = torch.compile(network.backbone)  # type: ignore[assignment]
+    return network
+
+
+@pytest.mark.parametrize(
+    "wrapped", [torch.compile, nn.DataParallel, compiled_in_part, lambda net: torch.compile(nn.DataParallel(net))]
+)
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "_fsdp_wrapped_module.", "own"])
+def test_a_network_that_is_wrapped_itself_takes_weights_of_any_form(
+    wrapped: Callable[[nn.Module], nn.Module], prefix: str
+) -> None:
+    """As a factory of the user's own may return it; "own" are its very own names."""
+    plain = Whole()
+    held = wrapped(plain).state_dict() if prefix == "own" else {prefix + k: v for k, v in plain.state_dict().items()}
+    held = {name: value.clone() for name, value in held.items()}
+    other = Whole()
+    zoo.load_weights(wrapped(other), held)
+    assert torch.equal(other.state_dict()[next(iter(other.state_dict()))], next(iter(held.values())))
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"])
+def test_names_of_wrapped_parts_are_those_of_the_parts(model: nn.Module, wrapper: str) -> None:
+    held = {
+        re.sub(r"^(\w+\.\w+)\.", rf"{wrapper}.\1.{wrapper}.", name): value for name, value in model.state_dict().items()
+    }
+    assert sum(f".{wrapper}." in name for name in held) > 100
+    other = zoo.create_model(NAME)
+    zoo.load_weights(other, {"model": held})
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in other.state_dict().items())
+
+
 def test_weights_in_parts_and_of_networks_of_one_s_own(model: nn.Module) -> None:
     zoo.load_weights(zoo.create_model(NAME), {part: getattr(model, part).state_dict() for part in ("backbone", "head")})
 
@@ -185,6 +228,32 @@ def test_what_holds_no_numbers_is_refused(model: nn.Module) -> None:
         zoo.load_weights(zoo.create_model(NAME), {**state, counter: torch.tensor(float("nan"))})
     with pytest.raises(zoo.ZooError, match=r"without numbers \(on the device meta\)"):
         zoo.load_weights(zoo.create_model(NAME), {key: tensor.to("meta") for key, tensor in state.items()})
+
+
+@pytest.mark.parametrize(
+    ("wrap", "said"),
+    [
+        (lambda one, two: {"student": one, "teacher": two}, "student and teacher"),
+        (lambda one, two: {"state_dict": {"a": {"model": one}, "b": {"model": two}}}, "state_dict.a.model and "),
+        (lambda one, two: {"model": {**prefixed("student", one), **prefixed("teacher", two)}}, "model.teacher"),
+        (lambda one, two: {"ema_0.99": one, "ema_0.999": two, "optimizer": moments()}, "ema_0.99 and ema_0.999"),
+    ],
+)  # fmt: skip
+def test_of_several_sets_that_nothing_ranks_none_is_chosen(
+    wrap: Callable[[State, State], dict[str, object]], said: str
+) -> None:
+    """The first one was taken, whichever it was."""
+    first, second = (Whole().state_dict() for _ in range(2))
+    with pytest.raises(zoo.ZooError, match=rf"several sets of weights of one network, .*{re.escape(said)}.*: save"):
+        zoo.load_weights(Whole(), wrap(first, second))
+    for same in (first, {key: value.clone() for key, value in first.items()}):
+        other = Whole()
+        zoo.load_weights(other, wrap(first, same))
+        assert torch.equal(other.backbone.weight, first["backbone.weight"])
+
+
+def prefixed(name: str, state: State) -> State:
+    return {f"{name}.{key}": value for key, value in state.items()}
 
 
 def test_a_dictionary_that_holds_itself_or_very_many_comes_to_an_end() -> None:

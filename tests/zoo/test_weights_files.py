@@ -1,25 +1,29 @@
 """Checkpoints of every kind go in exactly; what is broken or dangerous is refused with its own error."""
 
+import datetime
 import json
 import pickle
 import random
 import struct
 import sys
 import time
+import types
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.utilities.data import AttributeDict
 from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as save_safetensors
 
 import zoo
 from tests.reference_weights import reference_state
-from tests.zoo.checkpoints import legacy_of, mmengine, mmengine_metadata, zip_of
+from tests.zoo.checkpoints import legacy_of, mmengine, mmengine_metadata, stand_ins, zip_of
 from zoo.weights import files
 
 State = dict[str, torch.Tensor]
@@ -167,6 +171,50 @@ def test_our_own_reader_reads_tensors_exactly(tmp_path: Path) -> None:
         assert all(torch.equal(loaded["state_dict"][key], value) for key, value in held.items())
         assert loaded["meta"]["epoch"] == 210
         assert loaded["meta"]["experiment"].name == "mmengine.logging.history_buffer.ConfigDict"
+
+
+STAND_INS = {
+    "ModelCheckpoint": "pytorch_lightning.callbacks.model_checkpoint", "Timer": "lightning.pytorch.callbacks.timer",
+    "DictConfig": "omegaconf.dictconfig", "EasyDict": "easydict", "Munch": "munch",
+    "CfgNode": "yacs.config", "ConfigDict": "ml_collections.config_dict.config_dict", "PosixPath": "pathlib._local",
+}  # fmt: skip
+
+
+def beside(state: State, made: dict[str, type]) -> dict[str, dict[str, object]]:
+    """What training scripts keep beside the weights; PyTorch's reader refuses something in each."""
+    parameters = [torch.nn.Parameter(torch.ones(2))]
+    adam = torch.optim.Adam(parameters)
+    parameters[0].grad = torch.ones(2)
+    adam.step()
+    schedules = torch.optim.lr_scheduler
+    steps, rate = schedules.MultiStepLR(adam, [170, 200]), schedules.OneCycleLR(adam, 1, 9)
+    return {
+        "versions": {"torch": torch.__version__, "numpy": np.float64(2.1)},
+        "schedules": {"steps": steps.state_dict(), "rate": rate.state_dict(), "best": np.float64(0.7)},
+        "objects": {"optimizer": adam, "scheduler": steps, "criterion": torch.nn.MSELoss(), "kind": torch.optim.Adam},
+        "options": {
+            "fabric": AttributeDict(lr=1),
+            "types": types.SimpleNamespace(a=1), "any": Any, "zone": datetime.UTC, "path": made["PosixPath"](),
+            "others": [made[name](lr=made["DictConfig"](a=[1])) for name in ("CfgNode", "EasyDict", "Munch")],
+        },
+        "callbacks": {"callbacks": {made["ModelCheckpoint"]: {"best_model_score": torch.tensor(0.7)}}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_what_training_scripts_keep_beside_the_weights_is_passed_over(modern: bool, tmp_path: Path) -> None:
+    state = published_state(SMALLEST)
+    expected = zoo.create_model(SMALLEST)
+    zoo.load_weights(expected, state)
+    path = tmp_path / "checkpoint.ckpt"
+    with stand_ins(**STAND_INS) as made:
+        held = beside(state, made)
+        for content in [*({name: one} for name, one in held.items()), held]:
+            torch.save({"state_dict": state, **content}, path, _use_new_zipfile_serialization=modern)
+            with pytest.raises(pickle.UnpicklingError):
+                torch.load(path, weights_only=True)
+            model = zoo.create_model(SMALLEST, weights=path)
+            assert all(torch.equal(expected.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
 def test_a_network_that_keeps_more_than_tensors_is_not_saved_without_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from zoo.naming import official_name, published_name
 from zoo.pose_net import PoseNet, Spec
 from zoo.registry import Size, list_models
 from zoo.weights import files
-from zoo.weights.state_dicts import as_own, find_weights, fits
+from zoo.weights.state_dicts import as_own, find_weights, fits, unwrapped
 
 
 def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) -> None:
@@ -47,6 +47,7 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     else:
         where = ""
         checkpoint = source
+    model = _inner(model)
     own = model.state_dict()
     namings = _namings(model, own)
     state = find_weights(checkpoint, {name for naming in namings for name in naming.values()}, where)
@@ -58,6 +59,14 @@ def load_weights(model: nn.Module, source: str | Path | Mapping[str, object]) ->
     model.load_state_dict({key: as_own(state[name], own[key], name, where) for key, name in names.items()})
 
 
+def _inner(model: nn.Module) -> nn.Module:
+    """The network itself, where torch.compile or data parallelism wraps it; it has the same tensors."""
+    inner = getattr(model, "_orig_mod", None)
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        inner = model.module
+    return _inner(inner) if isinstance(inner, nn.Module) else model
+
+
 def _namings(model: nn.Module, own: Iterable[str]) -> list[dict[str, str]]:
     """The names that an entry of the network may have in a checkpoint, by its own name: the likeliest set first."""
     published = {key: published_name(model, key) for key in own}
@@ -67,7 +76,7 @@ def _namings(model: nn.Module, own: Iterable[str]) -> list[dict[str, str]]:
         for key, name in published.items()
     }
     official = {key: official_name(model, key) or key for key in own}
-    return [{key: key for key in own}, published, swapped, official]
+    return [{key: unwrapped(key) for key in own}, published, swapped, official]
 
 
 def _adapt(model: nn.Module, names: Mapping[str, str], state: dict[str, Tensor]) -> None:

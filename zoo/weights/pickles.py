@@ -31,9 +31,9 @@ DTYPES = {
     "BoolStorage": torch.bool,
 }
 # What may stand in a checkpoint beside tensors, all made here or left inert: plain containers, ...
-_MAPPINGS = {"builtins.dict", "collections.OrderedDict", "collections.defaultdict"}
+_MAPPINGS = {"builtins.dict", "collections.Counter", "collections.OrderedDict", "collections.defaultdict"}
 _LISTS = {"builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "collections.deque", "torch.Size"}
-# ... NumPy's arrays and numbers, dates, paths and options, ...
+# ... NumPy's arrays and numbers, dates, paths, versions and options, ...
 _INERT = {
     "_codecs.encode",
     "argparse.Namespace",
@@ -48,22 +48,32 @@ _INERT = {
     "datetime.date",
     "datetime.datetime",
     "datetime.timedelta",
+    "datetime.timezone",
     "numpy.dtype",
     "numpy.ndarray",
-    "pathlib.PosixPath",
-    "pathlib.PurePosixPath",
-    "pathlib.PureWindowsPath",
-    "pathlib.WindowsPath",
     "torch.device",
+    "torch.torch_version.TorchVersion",
+    "types.SimpleNamespace",
+    "typing.Any",
+    *(  # Python 3.13 has them elsewhere
+        f"{module}.{name}"
+        for module in ("pathlib", "pathlib._local")
+        for name in ("PosixPath", "PurePosixPath", "PureWindowsPath", "WindowsPath")
+    ),
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
     *(f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")),
     *(str(dtype) for dtype in DTYPES.values()),
 }
-# ... and the classes of the libraries that wrote the published checkpoints (HistoryBuffer, ConfigDict, ...).
-_FOREIGN = ("addict", "mmcv", "mmdet", "mmengine", "mmpose", "numpy.dtypes")
+# ... the classes of the libraries that wrote the published checkpoints (HistoryBuffer, ConfigDict, ...), those that
+# training scripts keep their options in, callbacks, and what PyTorch trains with (optimisers, schedules, losses).
+_FOREIGN = (
+    "addict", "easydict", "lightning", "lightning_fabric", "ml_collections", "mmcv", "mmdet", "mmengine", "mmpose",
+    "munch", "numpy.dtypes", "omegaconf", "pytorch_lightning", "torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler",
+    "torch.nn.modules.loss", "torch.optim", "yacs",
+)  # fmt: skip
 _GETATTR = "builtins.getattr"
 _REBUILD = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
-_PARAMETER = "torch._utils._rebuild_parameter"
+_PARAMETERS = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
 
 # (element type, key, number of elements) to a tensor [N] that holds them.
 Storage = Callable[[torch.dtype, str, int], Tensor]
@@ -213,9 +223,16 @@ class _Machine:
                 # The state of an object: attributes of an Inert, or _metadata of a state dict. Nothing to keep.
                 self.pop()
             case "BINPERSID":
-                push(self.stored(self.pop()))
+                push(self.referred(self.pop()))
             case _:
                 raise RefusedError(f"the pickle instruction {op}")
+
+    def referred(self, reference: object) -> object:
+        """What a persistent id stands for."""
+        # PyTorch wrote the class of a module so before version 1.6, with its source beside it.
+        if isinstance(reference, tuple) and len(reference) == 4 and reference[0] == "module":
+            return reference[1]
+        return self.stored(reference)
 
     def stored(self, reference: object) -> Tensor:
         """The tensor's elements that a persistent id refers to: ('storage', type, key, device, number[, view])."""
@@ -237,7 +254,7 @@ def _global(module: object, name: object) -> Global:
     full = f"{'builtins' if module == '__builtin__' else module}.{name}"
     known = full in _INERT or full in _MAPPINGS or full in _LISTS or full in _REBUILD
     stored = module == "torch" and name in DTYPES
-    if not (known or stored or _is_foreign(full) or full in (_GETATTR, _PARAMETER)):
+    if not (known or stored or _is_foreign(full) or full == _GETATTR or full in _PARAMETERS):
         raise RefusedError(full)
     return Global(full)
 
@@ -254,7 +271,7 @@ def _call(function: object, arguments: object) -> object:
     if name in _REBUILD:
         base, offset, size, stride = arguments[:4]
         return _tensor(base).as_strided(_integers(size), _integers(stride), _integer(offset))
-    if name == _PARAMETER:
+    if name in _PARAMETERS:
         return _tensor(arguments[0])
     if name in _MAPPINGS:
         # The first argument holds the items, if any; defaultdict has its factory there.
@@ -291,6 +308,9 @@ def _filled(target: object, items: list[object]) -> object:
     if not isinstance(target, dict) or len(items) % 2:
         raise ValueError("keys are added to something that has none")
     for key, value in zip(items[::2], items[1::2], strict=True):
+        # Lightning keeps the state of callbacks under their classes, and an optimiser its own under its parameters.
+        if isinstance(key, (Global, Inert, Tensor)):
+            continue
         # Hashing a deeply nested tuple can exhaust the C stack; no checkpoint needs one as a key.
         if not isinstance(key, (str, bytes, int, float, type(None))):
             raise ValueError("a key is neither text nor a number")

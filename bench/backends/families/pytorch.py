@@ -229,8 +229,9 @@ def arrays(outputs: Any) -> list[np.ndarray]:
     found: list[Any] = []
     for leaf in tree_leaves(outputs):
         if isinstance(leaf, torch.Tensor):
-            leaf = leaf.detach()
-            leaf = (leaf.float() if leaf.is_floating_point() else leaf).cpu().numpy()
+            kind = torch.float32 if leaf.is_floating_point() else leaf.dtype
+            # A network may give the same memory each time.
+            leaf = leaf.detach().to("cpu", kind, copy=True).numpy()
         found.append(leaf)
     return found
 
