@@ -63,6 +63,38 @@ def test_what_only_the_newer_networks_have_agrees_with_eager(
             assert difference(arrays(model(images)), session.run(images.numpy())) < 2e-5
 
 
+class MixedAfterViews(nn.Module):
+    """A kernel made for every picture, of channels that were viewed before all were changed in place: tracing makes
+    that view anew inside the pooling, as Dite-HRNet has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3, padding=1)
+        self.mixed = DynamicConvBNAct(8, 8, 3, groups=8)
+        self.last = nn.Conv2d(16, 5, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.first(images)
+        one, other = x[:, :8], x[:, 8:]
+        x.relu_()
+        last: Tensor = self.last(torch.cat([self.mixed(one), other], 1))
+        return last
+
+
+@pytest.mark.parametrize("name", ["onnxruntime_int8", "openvino_int8", "executorch_int8"])
+def test_kernels_that_are_mixed_for_every_picture_can_be_in_a_network_in_int8(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    skip_where_it_does_not_run(name)
+    torch.manual_seed(0)
+    model, example = enliven(MixedAfterViews(), 1).eval(), torch.rand(1, 3, 32, 24)  # as pictures are
+    artifact = catalogue.build(name, model, example, threads=1)
+    with catalogue.open_artifact(artifact, threads=1) as session, torch.no_grad():
+        session.prepare(example.numpy())
+        assert 1e-4 < difference(arrays(model(example)), session.run(example.numpy())) < 0.1
+
+
 def test_batch_norm_goes_into_the_kernels_that_are_mixed() -> None:
     model = enliven(nn.Sequential(DynamicConvBNAct(16, 16, 3, groups=16), DynamicConvBNAct(16, 24)), 0).eval().double()
     for batch, left in ((1, 0), (2, 2)):  # a batch is one convolution of as many groups, whose channels are in a view
