@@ -298,6 +298,18 @@ def codec_of_name(name: str, input_size: tuple[int, int]) -> "Codec":
     return codec_of(declared, input_size, name)
 
 
+def _folder(where: str) -> Path:
+    """In which a file or module of the user's own finds its neighbours."""
+    return Path(where).parent if where.endswith(".py") else Path.cwd()
+
+
+def take_up(name: str) -> None:
+    """Before a network runs: imports in its functions find its neighbours, and not those of the one built last."""
+    if is_factory(name):
+        with neighbours(_folder(name.rpartition(":")[0])):
+            pass  # its folder is the last place to look in from now on, and the modules of others are set aside
+
+
 def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     import torch
     from torch import nn
@@ -306,7 +318,7 @@ def _from_factory(name: str, *, any_type: bool) -> "nn.Module":
     where, _, attribute = name.rpartition(":")
     if not {"", str(Path.cwd())}.intersection(sys.path):
         sys.path.append(str(Path.cwd()))  # python -m has it there, and the installed command has not
-    with neighbours(Path(where).parent if where.endswith(".py") else Path.cwd()):
+    with neighbours(_folder(where)):
         module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
         factory = getattr(module, attribute, None)
         if not callable(factory):

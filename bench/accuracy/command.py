@@ -23,7 +23,7 @@ from bench.core.record import Record
 from bench.data import Dataset, open_dataset
 from bench.data.registry import DatasetEntry, entry_of
 from bench.model_files.endings import is_file
-from bench.models import Model, choose, is_factory, model_names, recorded_name
+from bench.models import Model, choose, is_factory, model_names, recorded_name, take_up
 from bench.timing.parity import ParityError
 from bench.weights import bundled, default_input
 from zoo.weights import published
@@ -71,6 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
                 if note and fabric.is_global_zero and not arguments.quiet:
                     say(note)
                 try:
+                    take_up(one.model)
                     outcome = evaluation.run(one, fabric, step, lambda made: cli.save(made, arguments))
                 except ParityError as error:
                     cli.fail(f"{recorded_name(one.model)}: {error}: not evaluated", 1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench import models
 from bench.core import neighbours
@@ -65,6 +66,19 @@ def test_each_file_imports_its_own_neighbours(
             assert (network.layer.out_channels, network.later) == (width, folder.name)
             assert pickle.loads(pickle.dumps(network)).layer.out_channels == width
     assert models.build("net:Net").layer.out_channels == 1  # as a module of the working folder
+
+
+def test_imports_in_functions_find_the_neighbours_of_the_network_that_runs(folders: list[Path]) -> None:
+    """``bench.accuracy`` builds all networks of a command first; the last one's neighbours were found for each."""
+    names = [f"{folder}/net.py:Net" for folder in folders]
+    for folder in folders:
+        (folder / "net.py").write_text(NETWORK.format(how="from helper import WIDTH"))
+    networks = [models.build(name) for name in names]
+    for _ in range(2):
+        for name, network, folder in zip(names, networks, folders, strict=True):
+            models.take_up(name)
+            assert network(torch.zeros(1, 3, 4, 4))[1] == folder.name
+    models.take_up("lite_hrnet_18")  # the zoo's has none
 
 
 def test_a_file_finds_the_packages_of_the_working_folder_however_the_command_was_called(
