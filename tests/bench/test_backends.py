@@ -809,9 +809,9 @@ def test_what_takes_long_once_is_said_once() -> None:
     notes = catalogue.Conversions()
     assert notes.note("eager", "one, eager", "one") == ""
     assert notes.note("onnxruntime", "one.ONNX, onnxruntime", "folder/one.ONNX") == ""  # it opens the file as it is
-    assert "up to a minute" in notes.note("openvino", "one.onnx, openvino", "one.onnx")
+    assert "up to 2 minutes" in notes.note("openvino", "one.onnx, openvino", "one.onnx")
     assert "up to 8 minutes" in notes.note("executorch_int8", "one, executorch_int8", "one")
-    assert notes.note("ncnn", "one, ncnn", "one").startswith("converting one, ncnn: the first time up to ")
+    assert notes.note("ncnn", "one, ncnn", "one").startswith("converting one, ncnn: the first time up to a minute ")
     assert notes.note("ncnn", "one, ncnn", "one") == ""  # at another batch
     assert notes.note("ncnn", "two, ncnn", "two") == "converting two, ncnn"
     assert notes.note("mnn", "two, mnn", "two").startswith("converting two, mnn: the first time up to ")

@@ -32,11 +32,12 @@ BACKENDS = (
     Backend(
         "litert_fp16", "LiteRT with XNNPACK on the CPU, its file, input and outputs in float16", 131, ("cpu",),
         ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", takes_onnx=True, rounds_itself=True,
-        rounds_to="fp16",
+        rounds_to="fp16", minutes=2,
     ),
     Backend(
         "litert_int8", "LiteRT with XNNPACK on the CPU in int8, quantised after training by a few pictures", 130,
         ("cpu",), ("fp32",), _BUILD, ("ai_edge_litert",), _INSTALL, "tflite", takes_onnx=True, quantises=True,
+        minutes=2,
     ),
 )  # fmt: skip
 _VERSION_SUFFIXES = {"litert_fp16": ", fp16", "litert_int8": ", int8"}

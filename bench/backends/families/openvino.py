@@ -29,7 +29,7 @@ BACKENDS = (
     Backend(
         "openvino", "OpenVINO on the CPU, from the simplified graph", 100, ("cpu",), ("fp32", "bf16", "fp16"),
         ("openvino",), ("openvino",), _INSTALL, "openvino xml + bin", opens=(".xml",), takes_onnx=True,
-        rounds_itself=True,
+        rounds_itself=True, minutes=2,
     ),
     Backend(
         "openvino_int8", "OpenVINO on the CPU in int8, quantised after training by a few pictures (nncf)", 100,
