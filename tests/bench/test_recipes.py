@@ -225,3 +225,6 @@ def test_a_training_with_an_average_goes_on_where_it_stopped(
     name = next(key for key in last["model"] if key.endswith("cls_x.weight"))
     assert any(torch.equal(value, last["average"][f"module.{name}"]) for value in kept.values())
     assert not any(torch.equal(value, last["model"][name]) for value in kept.values())
+    # Whichever of the files is given as weights.
+    loaded = zoo.create_model("rtmpose_s", input_size=(64, 64), weights=whole.with_name("last.pt")).state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in loaded.items())

@@ -27,6 +27,8 @@ _PREFIXES = {"module", "model", "net", "network"}
 # What PyTorch's wrappers put before the names of all that they wrap, which may be a part: of torch.compile, of sharded
 # data parallelism, of activations that are computed again.
 _WRAPPED = re.compile(r"(^|\.)((_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+")
+# Of what this project's own training goes on from, where its recipe averages: the average is what it trains for.
+_OF_A_TRAINING = {"format", "run", "model", "average"}
 # Dictionaries that are looked into, and how deep; a hostile file may hold any number, or one that contains itself.
 _WRAPPERS, _DEPTH = 10_000, 20
 # How likely a set of tensors is the network's own, by the names that it stands under.
@@ -63,6 +65,8 @@ def find_weights(checkpoint: Mapping[str, object], names: Collection[str], where
         ZooError: there are no tensors at all, or what stands under ``state_dict`` is something else; or there are
             several sets that nothing ranks, such as a student's and a teacher's.
     """
+    if set(checkpoint) >= _OF_A_TRAINING:
+        checkpoint = {"model": checkpoint["average"]}
     found = [replace(one, tensors=_stripped(one.tensors, names)) for one in _sets(_Set({}), checkpoint, set(), _DEPTH)]
     if not found:
         for wrapper in _USUAL[:2]:
