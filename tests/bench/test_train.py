@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import random
 import re
 import resource
 import shutil
@@ -56,7 +57,7 @@ from bench.train.initial import initialise
 from bench.train.options import parse
 from bench.train.recipe import Recipe, make_recipe
 from bench.train.samples import BatchPlan, Samples, start
-from bench.train.training import Training, make_network, taken_over
+from bench.train.training import Training, answer, make_network, taken_over
 from bench.weights import build_trained, bundled, default_input
 from tests.commands import command
 from zoo.weights.imagenet import torchvision_mobilenet_v2
@@ -947,6 +948,26 @@ def test_a_network_that_computes_something_else_is_another_training(
     source(NETWORKS.replace(layers, layers.replace("ReLU", "SiLU")))
     assert main(options) == 0
     assert "its source has changed since" not in " ".join(capsys.readouterr().err.split())
+
+
+def test_looking_at_a_network_changes_nothing_of_its_training() -> None:
+    """Checkpoints are written at other steps in a training that was interrupted."""
+
+    class Draws(nn.Module):
+        drawn = 0.0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.drawn = random.random() + np.random.random() + float(torch.rand(()))
+            return x * (2 if self.training else 1)
+
+    network = Draws()
+    before = checkpoint.rng_state()
+    assert len(answer(network, SIZE, "own")) == 256
+    assert network.drawn
+    assert network.training
+    after = checkpoint.rng_state()
+    assert torch.equal(before.pop("torch"), after.pop("torch"))
+    assert before == after
 
 
 def test_weights_that_a_factory_reads_belong_to_its_training(networks: str, options: list[str], tmp_path: Path) -> None:
