@@ -494,7 +494,7 @@ def _warn_of_visibility(people: Items, keypoints: Float64Array) -> None:
     unseen = placed & (keypoints[..., 2] == 0)
     if placed.any() and unseen.sum() > _MOST_UNSEEN * placed.sum():
         warnings.warn(
-            f"{people.where.partition(',')[0]}: {unseen.sum() / placed.sum():.0%} of the joints that have a place have "
+            f"{people.file}: {unseen.sum() / placed.sum():.0%} of the joints that have a place have "
             "a visibility of 0, and count as not labelled: 1 is needed for hidden and 2 for visible ones",
             stacklevel=4,
         )
@@ -506,7 +506,7 @@ def _field(people: Items, key: str, joints: int, longer: int | None) -> Float64A
     there = np.array([not _is_jointless(value, key) for value in people.values], np.bool_)
     if len(people) and not there.any():
         raise InputError(
-            f"{people.where.partition(',')[0]}: nobody has {key}: annotations of joints are needed, as in COCO's "
+            f"{people.file}: nobody has {key}: annotations of joints are needed, as in COCO's "
             "person_keypoints files, and not of boxes or outlines alone"
         )
     labelled = people if there.all() else people.chosen(there)
@@ -567,9 +567,7 @@ def _warn_of_counts(people: Items, told: Int64Array, seen: Int64Array) -> None:
          "people who were not found, as by COCO's own tools"),
     ):  # fmt: skip
         if odd.any():
-            warnings.warn(
-                f"{people.where.partition(',')[0]}: num_keypoints is {what.format(int(odd.sum()))}", stacklevel=4
-            )
+            warnings.warn(f"{people.file}: num_keypoints is {what.format(int(odd.sum()))}", stacklevel=4)
 
 
 def _counts(items: Items, key: str) -> Int64Array:
@@ -600,7 +598,7 @@ def _with_default(
 def _say(people: Items, count: int, what: str, taken: str) -> None:
     """Say once of a field what it lacks for how many, and what is taken in its place."""
     whom = f"{count} of {len(people)} people" if count < len(people) else "everyone"
-    warnings.warn(f"{people.where.partition(',')[0]}: {what} for {whom}: {taken}", stacklevel=5)
+    warnings.warn(f"{people.file}: {what} for {whom}: {taken}", stacklevel=5)
 
 
 def _sizes(images: Items) -> Int64Array:

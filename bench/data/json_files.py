@@ -141,6 +141,11 @@ class Items:
         values = [one | {key: change(one[key])} if key in one else one for one in self.values]
         return Items(values, self.where, self._key, self._positions)
 
+    @property
+    def file(self) -> str:
+        """Its name, with which messages about all of the items begin."""
+        return self.where.partition(",")[0]
+
     def name(self, index: int) -> str:
         """File, kind and item, as messages begin."""
         value = self.values[index]

@@ -149,6 +149,6 @@ def _check_same(items: Items, truth: Truth, joints: npt.NDArray[np.float64], vis
     apart = np.linalg.norm(joints - truth.joints, axis=2)[both] > SAME
     if 2 * apart.sum() > len(apart):
         raise InputError(
-            f"{items.where.partition(',')[0]} and {truth.path.name} have other people, or in another order: "
+            f"{items.file} and {truth.path.name} have other people, or in another order: "
             f"{apart.sum()} of {len(apart)} joints are not in the same place; take both files from one distribution"
         )

@@ -75,7 +75,7 @@ def _show(found: Sequence[tuple[Record, Record]], folders: tuple[Path, Path]) ->
     # What is the same of all is not said.
     apart = [what for what in ("precision", "input", "batch") if len({getattr(one, what) for one, _ in found}) > 1]
     rows = [("model", "backend", *apart, "threads", *names, "ratio", "95 % interval", "")]
-    for one, line in ((pair[0], _line(*pair)) for pair in found):
+    for one, line in ((pair[0], line_of(*pair)) for pair in found):
         interval = "" if math.isnan(line.low) else f"{line.low:.3f} to {line.high:.3f}"
         before, after = (f"{median:.2f}" for median in line.median_ms)
         threads = " | ".join(str(number or "") for number in dict.fromkeys(line.threads))
@@ -84,11 +84,6 @@ def _show(found: Sequence[tuple[Record, Record]], folders: tuple[Path, Path]) ->
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def lines(first: Sequence[Record], second: Sequence[Record]) -> list[DifferenceLine]:
-    """A line for each of ``pairs``."""
-    return [_line(*pair) for pair in pairs(first, second)]
 
 
 def pairs(first: Sequence[Record], second: Sequence[Record]) -> list[tuple[Record, Record]]:
@@ -183,7 +178,8 @@ def _said(place: Place) -> str:
     return ", ".join(filter(None, place))
 
 
-def _line(first: Record, second: Record) -> DifferenceLine:
+def line_of(first: Record, second: Record) -> DifferenceLine:
+    """What one of ``pairs`` says."""
     ratio, low, high = ratio_interval(first.samples["latency_ms"], second.samples["latency_ms"])
     before, after = (float(np.median(np.concatenate(one.samples["latency_ms"]))) for one in (first, second))
     return DifferenceLine(

@@ -91,9 +91,7 @@ class Setting:
     cpu: str
     cores: int
     quota: float  # processors that a container may use; 0: no limit
-    kept: (
-        str  # processors that the run kept to, such as 4,5,6,7, which may be of another kind; empty: none in particular
-    )
+    kept: str  # processors that the run was told to keep to, such as 4,5,6,7; empty: none in particular
     device: str
     gpu: str
     backend: str

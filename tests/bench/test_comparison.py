@@ -20,6 +20,10 @@ def speed(sets: list[list[float]], **more: Any) -> Any:
     return make(metrics=summarise(sets), samples={"latency_ms": sets}, backend="eager", threads=1, **more)
 
 
+def lines(first: list[Any], second: list[Any]) -> list[comparison.DifferenceLine]:
+    return [comparison.line_of(*pair) for pair in comparison.pairs(first, second)]
+
+
 def test_the_interval_is_welchs() -> None:
     random = np.random.default_rng(0)
     first, second = (random.normal(10, 0.3, (count, 50)).tolist() for count in (5, 7))
@@ -54,7 +58,7 @@ def test_equal_machines_are_said_to_differ_as_rarely_as_the_level_says() -> None
 )
 def test_verdicts(second: list[list[float]], verdict: str) -> None:
     first = [[10.0] * 3, [10.01] * 3, [9.99] * 3]
-    (line,) = comparison.lines([speed(first)], [speed(second)])
+    (line,) = lines([speed(first)], [speed(second)])
     assert line.verdict == verdict
 
 
@@ -69,7 +73,7 @@ def test_only_what_both_have_is_compared_and_differences_are_said() -> None:
             protocol={"name": "x"},
         )
     ]
-    assert [line.model for line in comparison.lines(first, second)] == ["m"]
+    assert [line.model for line in lines(first, second)] == ["m"]
     assert list(comparison.differences(first, second)) == [
         "processor: a processor | another", "runtime: torch 2.11.0 | torch 3", "protocol: None | x",
     ]  # fmt: skip
@@ -83,13 +87,13 @@ def test_equal_numbers_of_threads_are_compared() -> None:
         record = speed([[20.0 / threads]] * 3, started_at=f"2026-11-01T{hour:02}:00:00+00:00")
         return record.model_copy(update={"threads": threads})
 
-    def lines(first: list[Any], second: list[Any]) -> list[tuple[object, float]]:
-        return [(line.threads, round(line.ratio, 9)) for line in comparison.lines(first, second)]
+    def told(first: list[Any], second: list[Any]) -> list[tuple[object, float]]:
+        return [(line.threads, round(line.ratio, 9)) for line in lines(first, second)]
 
-    assert lines([timed(1, 1), timed(2, 2)], [timed(2, 1), timed(1, 2)]) == [((1, 1), 1.0), ((2, 2), 1.0)]
-    assert lines([timed(1, 1), timed(2, 2)], [timed(1, 1)]) == [((1, 1), 1.0)]
-    assert lines([timed(2, 1)], [timed(4, 1)]) == [((2, 4), 0.5)]  # other machines have other defaults
-    assert lines([timed(1, 1), timed(2, 2)], [timed(4, 1)]) == []
+    assert told([timed(1, 1), timed(2, 2)], [timed(2, 1), timed(1, 2)]) == [((1, 1), 1.0), ((2, 2), 1.0)]
+    assert told([timed(1, 1), timed(2, 2)], [timed(1, 1)]) == [((1, 1), 1.0)]
+    assert told([timed(2, 1)], [timed(4, 1)]) == [((2, 4), 0.5)]  # other machines have other defaults
+    assert told([timed(1, 1), timed(2, 2)], [timed(4, 1)]) == []
 
 
 def test_of_several_machines_equal_ones_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +104,7 @@ def test_of_several_machines_equal_ones_are_compared(tmp_path: Path, capsys: pyt
         return speed([[ms]] * 3, machine=MACHINE | {"cpu": cpu}, started_at=started, device="cpu", **more)
 
     def ratios(first: list[Any], second: list[Any]) -> list[float]:
-        return [round(line.ratio, 9) for line in comparison.lines(first, second)]
+        return [round(line.ratio, 9) for line in lines(first, second)]
 
     many = [on("fast", 5.0, 2), on("slow", 20.0, 3)]
     assert ratios([on("fast", 10.0)], many) == [0.5]
@@ -132,7 +136,7 @@ def test_of_several_machines_equal_ones_are_compared(tmp_path: Path, capsys: pyt
 def test_a_record_without_its_median_is_compared() -> None:
     record = speed([[10.0, 12.0]] * 3)
     del record.metrics["latency_ms_median"]
-    (line,) = comparison.lines([record], [record])
+    (line,) = lines([record], [record])
     assert line.median_ms == (11.0, 11.0)
 
 

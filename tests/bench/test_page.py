@@ -310,7 +310,7 @@ def test_comparisons_are_those_of_the_report(opened: Opened) -> None:
     )
     lines = {
         (line.model, line.backend): line
-        for line in comparison.lines(amd, intel)
+        for line in (comparison.line_of(*pair) for pair in comparison.pairs(amd, intel))
         if line.backend in ("eager", "openvino")
     }
     opened.show("view=compare&backend=openvino&b.machine=Intel(R) Xeon(R) Processor, 2 cores")
